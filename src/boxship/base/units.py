@@ -1,0 +1,23 @@
+"""Sizes and durations in the forms Docker's users write and read."""
+
+import re
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "p": 2**50}
+
+
+def parse_bytes(text: str) -> int:
+    """Read a memory size such as ``512m``, ``1.5g`` or ``64`` (bytes); factors are 1024."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"invalid size: '{text}'")
+    return int(float(match[1]) * _FACTOR[match[2].lower()])
+
+
+def format_decimal_size(size: float) -> str:
+    """Write a size as ``docker images`` does: powers of 1000, three or four digits: ``4.27MB``."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.4g}{unit}" if unit == "B" else f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g}PB"
