@@ -2,19 +2,20 @@
 
 import os
 import re
+from collections.abc import Callable
 
 _FULL = re.compile(r"[0-9a-f]{64}")
 SHORT = 12
 
 
-def new_id() -> str:
-    """Return a fresh identifier whose short form is never all digits.
+def new_id(draw: Callable[[int], bytes] = os.urandom) -> str:
+    """Return a fresh identifier, from ``draw(32)`` random bytes, whose short form is never all digits.
 
     A short form of digits alone would read as a number, for instance as a PID by ``ps`` or as a
     port by a shell script, so such an identifier is thrown away.
     """
     while True:
-        candidate = os.urandom(32).hex()
+        candidate = draw(32).hex()
         if not candidate[:SHORT].isdigit():
             return candidate
 

@@ -143,7 +143,7 @@ class TmpfsOptions(Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class Mount(Struct, frozen=True, rename="pascal", omit_defaults=True):
-    """One ``--mount``: type ``bind``, ``volume``, ``tmpfs``, ``image``, ``npipe`` or ``cluster``."""
+    """One ``--mount``: type bind, volume, tmpfs, image, npipe or cluster."""
 
     type: str = ""
     source: str = ""
