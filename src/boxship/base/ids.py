@@ -9,7 +9,7 @@ SHORT = 12
 
 
 def new_id(draw: Callable[[int], bytes] = os.urandom) -> str:
-    """Return a fresh identifier, from ``draw(32)`` random bytes, whose short form is never all digits.
+    """Return a fresh identifier from 32 random bytes; its short form is never all digits.
 
     A short form of digits alone would read as a number, for instance as a PID by ``ps`` or as a
     port by a shell script, so such an identifier is thrown away.
