@@ -1,0 +1,166 @@
+"""The whole of one container start as data: what ``plan.py`` makes and ``process.py`` carries out.
+
+::
+
+    Plan
+    ├── namespaces of processes    joined or made by the parent before it forks
+    ├── cgroup: CgroupPlan         directories, values; done by the parent while the child mounts
+    ├── setup: Step …              done by the child, in order (``steps.py``)
+    └── process: ProcessPlan       the last part, the same for init and for exec
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from boxship.runtime.codec import from_plain, to_plain
+from boxship.runtime.steps import Step, step_from_plain, step_to_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Rlimit:
+    """``resource`` is the number of ``RLIMIT_*``; -1 is unlimited."""
+
+    resource: int
+    soft: int
+    hard: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityPlan:
+    """Bit masks of capabilities (bit n = capability n)."""
+
+    bounding: int = 0
+    effective: int = 0
+    permitted: int = 0
+    inheritable: int = 0
+    ambient: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeccompFilter:
+    """A compiled BPF program and the flags of ``SECCOMP_SET_MODE_FILTER``."""
+
+    program: bytes
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """A process to be executed inside a container.
+
+    ``user`` is Docker's text (``name``, ``uid``, ``name:group`` …), looked up inside the
+    container's root by the child. When it is empty, ``uid`` and ``gid`` hold. ``groups`` are
+    additional group ids, ``group_names`` are looked up.
+    """
+
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    cwd: str = "/"
+    create_cwd: bool = False
+    terminal: bool = False
+    height: int = 0
+    width: int = 0
+    user: str = ""
+    uid: int = 0
+    gid: int = 0
+    umask: int = 0o022
+    groups: tuple[int, ...] = ()
+    group_names: tuple[str, ...] = ()
+    rlimits: tuple[Rlimit, ...] = ()
+    capabilities: CapabilityPlan | None = None
+    no_new_privileges: bool = False
+    seccomp: SeccompFilter | None = None
+    oom_score_adj: int | None = None
+    keyring: str = ""
+    """Name of the session keyring to create or join; empty: keep the caller's."""
+
+    def to_plain(self) -> Any:
+        """Return the JSON form."""
+        return to_plain(self)
+
+    @classmethod
+    def from_plain(cls, plain: object) -> "ProcessPlan":
+        """Read the JSON form; raise ValueError naming the field."""
+        return from_plain(cls, plain, "process")
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupWrite:
+    """``limit`` is what a person calls it: "memory", "cpu shares", "pids"."""
+
+    limit: str
+    controller: str
+    file: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupDirectory:
+    """One directory to create; ``controllers`` is empty for cgroup2's and named hierarchies."""
+
+    mount: str
+    path: str
+    controllers: tuple[str, ...] = ()
+    unified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupPlan:
+    """Directories of one container in every hierarchy, and what is written there, in order."""
+
+    directories: tuple[CgroupDirectory, ...] = ()
+    writes: tuple[CgroupWrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything the shim needs in order to start a container."""
+
+    container_id: str
+    process: ProcessPlan
+    setup: tuple[Step, ...] = ()
+    cgroup: CgroupPlan = CgroupPlan()
+    new_pid_namespace: bool = True
+    join_pid_namespace: str = ""
+    """Path of a pid namespace to enter instead of making one (``--pid container:X``)."""
+
+    def to_json(self) -> str:
+        """Return the plan as one line of JSON."""
+        return json.dumps(self.to_plain(), separators=(",", ":"))
+
+    def to_plain(self) -> Any:
+        """Return the plan as what ``json.dumps`` takes."""
+        return {
+            "container_id": self.container_id,
+            "process": to_plain(self.process),
+            "setup": [step_to_plain(step) for step in self.setup],
+            "cgroup": to_plain(self.cgroup),
+            "new_pid_namespace": self.new_pid_namespace,
+            "join_pid_namespace": self.join_pid_namespace,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> "Plan":
+        """Read what ``to_plain`` gave; raise ValueError naming the field."""
+        if not isinstance(plain, dict):
+            raise ValueError("plan: object expected")  # noqa: TRY004
+        try:
+            return cls(
+                container_id=plain["container_id"],
+                process=from_plain(ProcessPlan, plain["process"], "process"),
+                setup=tuple(
+                    step_from_plain(step, f"setup[{n}]") for n, step in enumerate(plain["setup"])
+                ),
+                cgroup=from_plain(CgroupPlan, plain["cgroup"], "cgroup"),
+                new_pid_namespace=plain["new_pid_namespace"],
+                join_pid_namespace=plain["join_pid_namespace"],
+            )
+        except KeyError as error:
+            raise ValueError(f"plan.{error.args[0]}: missing") from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Plan":
+        """Read what ``to_json`` gave."""
+        return cls.from_plain(json.loads(text))

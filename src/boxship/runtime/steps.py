@@ -1,0 +1,216 @@
+"""What a container's init does between fork and exec, as data.
+
+A step says one thing, fully decided; ``apply.py`` carries it out with no choice of its own and
+``explain.py`` prints it as a shell would say it. Paths called ``target`` or ``path`` are inside
+the container and are resolved there, whatever links they cross; paths called ``source`` are the
+host's. A step's JSON form is ``["ClassName", {fields that differ from their default}]``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from boxship.runtime.codec import from_plain, to_plain
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Base of all setup steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unshare(Step):
+    """New namespaces in one call; ``kinds`` of mnt, net, ipc, uts, cgroup, user, time."""
+
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinNamespace(Step):
+    """Enter the namespace that ``source`` (``/proc/PID/ns/net``, a bind mount) refers to."""
+
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackUp(Step):
+    """``ip link set lo up``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetHostname(Step):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetDomainname(Step):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPropagation(Step):
+    """Propagation of the host's whole tree in our mount namespace; ``rslave`` as a rule."""
+
+    propagation: str
+
+
+@dataclass(frozen=True, slots=True)
+class MountOverlay(Step):
+    """The root, stacked: ``lower`` top first and relative to ``cwd`` to keep the option short.
+
+    ``mountpoint`` is one empty directory that all containers share: each mounts on it in a mount
+    namespace of its own. Without ``upper`` the root cannot be written.
+    """
+
+    cwd: str
+    lower: tuple[str, ...]
+    upper: str
+    work: str
+    mountpoint: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BindRoot(Step):
+    """The root is a directory that is there already."""
+
+    source: str
+    propagation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount(Step):
+    """A new file system at ``target``.
+
+    ``attributes`` are MOUNT_ATTR_* bits, ``options`` the file system's own (``mode=755``).
+    """
+
+    fstype: str
+    source: str
+    target: str
+    attributes: int = 0
+    options: tuple[str, ...] = ()
+    propagation: str = ""
+    mode: int = 0o755
+    copy_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BindMount(Step):
+    """The host's ``source`` seen at ``target``, which is created as what the source is.
+
+    The four masks are MOUNT_ATTR_* bits; the ``recursive_`` ones hold for submounts too.
+    """
+
+    source: str
+    target: str
+    recursive: bool = False
+    set_attributes: int = 0
+    clear_attributes: int = 0
+    recursive_set: int = 0
+    recursive_clear: int = 0
+    propagation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeNode(Step):
+    """A device node; ``kind`` is c, b or p."""
+
+    path: str
+    kind: str
+    major: int
+    minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MakeLink(Step):
+    """A symbolic link, left alone when something is there already."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeConsole(Step):
+    """Open a pty in the container's own devpts, show it as /dev/console, hand out the master."""
+
+    height: int = 0
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitCgroups(Step):
+    """Wait until the parent has put us into our cgroups.
+
+    The parent does so while the steps above run: moving a process between cgroups waits for an
+    RCU grace period, several milliseconds on an idle machine.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class MountCgroup1(Step):
+    """A tmpfs with one bind of our own directory per v1 hierarchy, and links for joined names."""
+
+    target: str
+    hierarchies: tuple[tuple[str, str], ...]
+    """Pairs of name below ``target`` and host directory to show there."""
+    links: tuple[tuple[str, str], ...] = ()
+    attributes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSysctl(Step):
+    """``key`` with dots, as sysctl(8) writes it."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPaths(Step):
+    """Files become /dev/null, directories an empty read-only tmpfs; missing ones are skipped."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadonlyPaths(Step):
+    """Remount in place, read-only; missing ones are skipped."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDirectory(Step):
+    """``mkdir -p`` inside the container: the working directory."""
+
+    path: str
+    mode: int = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class ReadonlyRoot(Step):
+    """The root mount itself becomes read-only; mounts on it keep what they have."""
+
+
+@dataclass(frozen=True, slots=True)
+class PivotRoot(Step):
+    """Make the container's root ours and let go of the host's."""
+
+
+STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in Step.__subclasses__()}
+
+
+def step_to_plain(step: Step) -> list[Any]:
+    """Return the JSON form of a step."""
+    return [type(step).__name__, to_plain(step)]
+
+
+def step_from_plain(plain: object, where: str) -> Step:
+    """Read a step back; raise ValueError when its kind or a field is unknown."""
+    if not isinstance(plain, list) or len(plain) != 2 or plain[0] not in STEPS:
+        raise ValueError(f"{where}: [step name, fields] expected")
+    return from_plain(STEPS[plain[0]], plain[1], f"{where}.{plain[0]}")
