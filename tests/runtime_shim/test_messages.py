@@ -1,0 +1,157 @@
+"""The control protocol survives every way a stream can be cut, and nothing else."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boxship.runtime import codec
+from boxship.runtime.messages import (
+    Attach,
+    Attached,
+    Attachment,
+    Detached,
+    Done,
+    Exec,
+    ExecExited,
+    ExecState,
+    Exit,
+    Exited,
+    Failed,
+    LogConfig,
+    LogPosition,
+    Release,
+    Released,
+    Resize,
+    Resume,
+    Signal,
+    Start,
+    Started,
+    State,
+    StateQuery,
+    Stdio,
+)
+
+ONE_OF_EACH = (
+    Start(
+        container_id="c" * 64,
+        directory="/run/x",
+        plan={"setup": [["mount", {"target": "/ä"}]], "n": None},
+        stdio=Stdio(tty=True, open_stdin=True, height=24, width=80),
+        log=LogConfig(path="/var/log", max_size=-1, max_file=1, attributes='{"a":"b"}'),
+        attachments=(Attachment(prefix=bytes(range(256))), Attachment(detach_keys=b"\x10\x11")),
+    ),
+    Exec(exec_id="e1", plan={}),
+    Attach(attachment=Attachment(stdin=True, framed=True), hold=True),
+    Resume(attachment=3),
+    Resize(height=1, width=2, process="e1"),
+    Signal(signal=9, everyone=True),
+    StateQuery(),
+    Release(),
+    Started(pid=7, started_ns=1 << 62, timings={"mount": 5}, attachments=(1, 2)),
+    Failed(step="exec", message="no such file", errno=2, exit_code=127),
+    Attached(attachment=1, log=LogPosition(inode=9, offset=10)),
+    Done(),
+    State(
+        container_id="c",
+        status="exited",
+        pid=0,
+        started_ns=1,
+        execs=(ExecState(exec_id="e", pid=4, running=False, exit_code=3),),
+        exit=Exit(exit_code=137, oom_killed=True, finished_ns=2),
+    ),
+    Released(),
+    ExecExited(exec_id="e", exit_code=0),
+    Detached(attachment=1, process="", keys=True),
+    Exited(exit=Exit(exit_code=0, oom_killed=False, finished_ns=5, error="x")),
+)
+
+
+def decode_all(chunks: list[tuple[bytes, list[int]]]) -> list[codec.Frame]:
+    decoder = codec.Decoder()
+    frames = []
+    for data, fds in chunks:
+        decoder.feed(data, fds)
+        while (frame := decoder.next_frame()) is not None:
+            frames.append(frame)
+    assert not decoder.unclaimed()
+    return frames
+
+
+@pytest.mark.parametrize("message", ONE_OF_EACH, ids=lambda m: type(m).__name__)
+def test_a_message_comes_back_as_it_was(message):
+    [frame] = decode_all([(codec.encode(message, seq=5), [])])
+    assert frame == codec.Frame(5, message)
+
+
+@given(
+    picks=st.lists(
+        st.tuples(st.sampled_from(ONE_OF_EACH), st.integers(0, 3)), min_size=1, max_size=6
+    ),
+    data=st.data(),
+)
+def test_any_split_of_the_stream_gives_the_same_frames_with_their_descriptors(picks, data):
+    stream = b""
+    numbers = itertools.count(100)
+    arrivals: list[tuple[int, list[int]]] = []  # offset of a first byte, its descriptors
+    expected = []
+    for seq, (message, count) in enumerate(picks, 1):
+        fds = [next(numbers) for _ in range(count)]
+        arrivals.append((len(stream), fds))
+        expected.append(codec.Frame(seq, message, tuple(fds)))
+        stream += codec.encode(message, seq=seq, fds=count)
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=12).map(sorted))
+    chunks = []
+    for start, end in itertools.pairwise([0, *cuts, len(stream)]):
+        fds = [fd for at, group in arrivals if start <= at < end for fd in group]
+        chunks.append((stream[start:end], fds))
+    assert decode_all(chunks) == expected
+
+
+def raw(envelope: object) -> bytes:
+    body = json.dumps(envelope).encode()
+    return len(body).to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        raw([]),
+        raw({"type": "nothing", "seq": 1, "fds": 0, "body": {}}),
+        raw({"type": ["start"], "seq": 1, "fds": 0, "body": {}}),
+        raw({"type": "resume", "seq": 1, "fds": 0, "body": {}}),
+        raw({"type": "resume", "seq": 1, "fds": 0, "body": {"attachment": "1"}}),
+        raw({"type": "resume", "seq": 1, "fds": 0, "body": {"attachment": True}}),
+        raw({"type": "done", "seq": 1, "fds": 0, "body": {"surprise": 1}}),
+        raw({"type": "done", "seq": 1, "fds": -1, "body": {}}),
+        raw({"type": "done", "seq": 1, "fds": 1, "body": {}}),
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\1x",
+        b"\0\0\0\2\xff\xfe",
+        b"\0\0\x10\0" + b"[" * 4096,
+    ],
+)
+def test_garbage_breaks_the_connection_for_good(data):
+    decoder = codec.Decoder()
+    decoder.feed(data)
+    with pytest.raises(codec.ProtocolError):
+        decoder.next_frame()
+    decoder.feed(codec.encode(Done()), [8])
+    with pytest.raises(codec.ProtocolError):
+        decoder.next_frame()
+    assert decoder.unclaimed() == (8,)
+
+
+def test_a_message_that_no_peer_would_accept_is_not_sent():
+    with pytest.raises(codec.ProtocolError):
+        codec.encode(Start(container_id="", directory="", plan={"x": "y" * codec.MAX_MESSAGE}))
+
+
+def test_exit_record_comes_back_and_rubbish_is_refused():
+    record = Exit(exit_code=3, oom_killed=False, finished_ns=17, error="é")
+    assert codec.exit_from_json(codec.exit_to_json(record)) == record
+    for rubbish in (b"", b"[]", b"{}", b"\xff", b'{"exit_code": "3"}'):
+        with pytest.raises(codec.ProtocolError):
+            codec.exit_from_json(rubbish)
