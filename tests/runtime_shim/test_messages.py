@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.runtime import codec
+from boxship.runtime import control_codec as codec
 from boxship.runtime.messages import (
     Attach,
     Attached,
