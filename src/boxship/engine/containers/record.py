@@ -1,0 +1,121 @@
+"""What the engine remembers of a container: ``ContainerRecord``, persisted, frozen, as JSON.
+
+A field added later gets a default here and needs no migration. Times are nanoseconds since the
+epoch (0: never). Nothing in here is live: the processes' handles are in ``live.py``.
+"""
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from boxship.model.container import ContainerConfig, HostConfig
+
+
+class Status(StrEnum):
+    """Where a container stands; the allowed steps between these are in ``states.py``."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RESTARTING = "restarting"
+    REMOVING = "removing"
+    EXITED = "exited"
+    DEAD = "dead"
+
+
+class ContainerState(Struct, frozen=True):
+    """The changing part. ``pid`` is 0 unless running or paused."""
+
+    status: Status = Status.CREATED
+    pid: int = 0
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    started_ns: int = 0
+    finished_ns: int = 0
+    restart_count: int = 0
+    stopped_by_user: bool = False
+    """A person stopped or killed it; ``unless-stopped`` and the other policies heed that."""
+
+    @property
+    def running(self) -> bool:
+        """Tell whether it has processes, as Docker's ``State.Running`` does (paused counts)."""
+        return self.status in (Status.RUNNING, Status.PAUSED)
+
+    @property
+    def paused(self) -> bool:
+        return self.status is Status.PAUSED
+
+
+class MountPoint(Struct, frozen=True):
+    """One mount as it was resolved at create; ``inspect`` shows these as ``Mounts``.
+
+    ``type`` is ``bind`` or ``tmpfs``; ``mode`` is the text after a bind's second colon.
+    """
+
+    type: str
+    destination: str
+    source: str = ""
+    mode: str = ""
+    read_write: bool = True
+    propagation: str = ""
+    options: tuple[str, ...] = ()
+    """Further mount options: ``rbind`` or ``bind``; for a tmpfs ``size=…`` and the like."""
+    name: str = ""
+    driver: str = ""
+
+
+class ContainerRecord(Struct, frozen=True):
+    """A container. ``name`` has no leading slash; ``config`` is merged with the image's."""
+
+    id: str
+    name: str
+    created_ns: int
+    image_id: str
+    """``sha256:`` and 64 digits; empty for none."""
+    path: str
+    """The command's first word; ``args`` the rest (entry point and command joined)."""
+    args: tuple[str, ...]
+    config: ContainerConfig
+    host: HostConfig
+    state: ContainerState = ContainerState()
+    layers: tuple[str, ...] = ()
+    """What the snapshot was made of, lowest first."""
+    driver: str = "overlay2"
+    platform: str = "linux"
+    log_path: str = ""
+    hostname_path: str = ""
+    hosts_path: str = ""
+    resolv_conf_path: str = ""
+    mounts: tuple[MountPoint, ...] = ()
+    networks: tuple[str, ...] = ()
+    """Names of the networks it is on: ``none`` or ``host``; empty with ``container:X``."""
+    last_used_ns: int = 0
+
+    @property
+    def image_ref(self) -> str:
+        """The image as it was asked for."""
+        return self.config.image
+
+    @property
+    def status(self) -> Status:
+        return self.state.status
+
+    def with_state(self, state: ContainerState) -> "ContainerRecord":
+        """Return the record with another state."""
+        return msgspec.structs.replace(self, state=state)
+
+
+_DECODER = msgspec.json.Decoder(ContainerRecord)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode_record(record: ContainerRecord) -> bytes:
+    """Write the record as it stands in the database."""
+    return _ENCODER.encode(record)
+
+
+def decode_record(body: bytes) -> ContainerRecord:
+    """Read what :func:`encode_record` wrote, also of an older version."""
+    return _DECODER.decode(body)

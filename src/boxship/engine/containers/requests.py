@@ -1,0 +1,171 @@
+"""What callers of the container use cases hand in and get back; all frozen, parsed at the edge."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from boxship.model.container import ContainerConfig, HostConfig
+
+DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
+
+
+@dataclass(frozen=True)
+class CreateContainer:
+    """A wish for a container. ``networks`` are the endpoint names of ``NetworkingConfig``."""
+
+    config: ContainerConfig
+    host: HostConfig
+    name: str | None = None
+    networks: tuple[str, ...] = ()
+    platform: str | None = None
+
+
+@dataclass(frozen=True)
+class CreatedContainer:
+    id: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ContainerQuery:
+    """Which containers to list, newest first; ``filters`` as in Docker, each word any-of.
+
+    ``all`` includes those that don't run; ``limit`` > 0 means the newest so many of all. A
+    ``status`` or ``exited`` filter, too, looks at all.
+    """
+
+    all: bool = False
+    limit: int = 0
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class WaitCondition(StrEnum):
+    NOT_RUNNING = "not-running"
+    NEXT_EXIT = "next-exit"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class WaitOutcome:
+    """How it ended; ``error`` is empty unless waiting itself failed."""
+
+    exit_code: int
+    error: str = ""
+
+
+Waiting = asyncio.Future[WaitOutcome]
+"""A registered wait. Cancel it when the client has gone."""
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines of a log. ``tail`` None is all; ``since_ns``/``until_ns`` 0 is no bound."""
+
+    stdout: bool = True
+    stderr: bool = True
+    since_ns: int = 0
+    until_ns: int = 0
+    tail: int | None = None
+    follow: bool = False
+
+
+class LogLine(Struct, frozen=True, gc=False):
+    """One line of a json-file log, as the file has it.
+
+    ``log`` ends with a newline unless the line goes on in the next entry; ``stream`` is ``stdout``
+    or ``stderr``; ``time`` is RFC 3339; ``attrs`` is what ``details`` shows.
+    """
+
+    log: str = ""
+    stream: str = "stdout"
+    time: str = ""
+    attrs: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class AttachRequest:
+    """``logs`` replays what was written, ``stream`` goes on live; None: default detach keys."""
+
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    logs: bool = False
+    stream: bool = False
+    detach_keys: str | None = None
+
+
+@dataclass(frozen=True)
+class DetachedStream:
+    """A client connection that is the engine's now: ``fd`` is owned by whoever holds this.
+
+    ``prefix`` is what the client had sent already, to be taken as the start of its stdin.
+    """
+
+    fd: int
+    prefix: bytes = b""
+
+
+class HijackedStream(Protocol):
+    """A client's connection whose answer has not begun yet."""
+
+    async def detach(self) -> DetachedStream:
+        """Send the header of the answer, flush it, stop reading, and give the descriptor away."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExecConfig:
+    """A process to be run in a running container."""
+
+    cmd: tuple[str, ...]
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    tty: bool = False
+    env: tuple[str, ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    privileged: bool = False
+    detach_keys: str | None = None
+    console_size: tuple[int, int] | None = None
+    """Rows and columns, in this order, as Docker's ``ConsoleSize``."""
+
+
+@dataclass(frozen=True)
+class ExecView:
+    """An exec as it is now; ``exit_code`` None: not ended (yet)."""
+
+    id: str
+    container_id: str
+    config: ExecConfig
+    entrypoint: str
+    arguments: tuple[str, ...]
+    running: bool = False
+    exit_code: int | None = None
+    pid: int = 0
+    can_remove: bool = False
+
+
+@dataclass(frozen=True)
+class TopTable:
+    """Columns and rows of ``ps``."""
+
+    titles: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many containers there are; a paused one counts as paused alone."""
+
+    running: int = 0
+    paused: int = 0
+    stopped: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.running + self.paused + self.stopped

@@ -1,0 +1,191 @@
+"""The use cases of containers, as the API calls them; each is one verb in a file of its own.
+
+A ``reference`` is a full id, an unambiguous beginning of one, or a name with or without the leading
+slash. Any method that takes one may raise NotFoundError (``No such container: x``) or
+InvalidArgumentError (ambiguous); what else it raises stands with it.
+"""
+
+from collections.abc import AsyncIterator
+
+from boxship.engine.containers import (
+    attach,
+    create,
+    execs,
+    freeze,
+    listing,
+    logs,
+    remove,
+    rename,
+    start,
+    stop,
+    terminal,
+    top,
+    waiting,
+)
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.containers.requests import (
+    AttachRequest,
+    ContainerQuery,
+    Counts,
+    CreateContainer,
+    CreatedContainer,
+    ExecConfig,
+    ExecView,
+    HijackedStream,
+    LogLine,
+    LogQuery,
+    TopTable,
+    WaitCondition,
+    Waiting,
+)
+
+
+class ContainerService:
+    """All containers of one engine."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────
+
+    def get(self, reference: str) -> ContainerRecord:
+        """Return the container as it is now."""
+        return self._context.shelf.find(reference).record
+
+    def list(self, query: ContainerQuery) -> list[ContainerRecord]:
+        """Return the containers asked for, newest first. InvalidArgumentError: unknown filter."""
+        return listing.select(self._context, query)
+
+    def counts(self) -> Counts:
+        """Count the containers by what they do."""
+        return listing.counts(self._context)
+
+    def execs(self, reference: str) -> list[str]:
+        """Return the ids of the execs known of a container."""
+        return sorted(self._context.shelf.find(reference).execs)
+
+    async def top(self, reference: str, ps_args: str = "-ef") -> TopTable:
+        """Return what ``ps`` says of its processes. ConflictError: it isn't running."""
+        return await top.top(self._context, self._context.shelf.find(reference), ps_args)
+
+    def logs(self, reference: str, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+        """Read the log in batches, in order; with ``follow`` until the container stops.
+
+        Found and checked at once; only the reading is left to the iteration. Close the iterator
+        (``aclose``) when the client has gone.
+        """
+        return logs.read(self._context, self._context.shelf.find(reference), query)
+
+    # ── from create to remove ────────────────────────────────────────────────────────────────
+
+    async def create(self, request: CreateContainer) -> CreatedContainer:
+        """Make a container that does not run yet.
+
+        InvalidArgumentError: a bad field; NotFoundError: no such image; ConflictError: the name is
+        in use; NotImplementedYetError: Docker can, this version can't.
+        """
+        return await create.create(self._context, request)
+
+    async def start(self, reference: str, *, detach_keys: str | None = None) -> None:
+        """Start it. NotModifiedError: it runs already; StartRefusedError: bad command."""
+        found = self._context.shelf.find(reference)
+        await start.start(self._context, found, detach_keys=detach_keys)
+
+    async def stop(
+        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+    ) -> None:
+        """Ask it to end, and kill it after ``timeout`` seconds (-1: wait for ever; None: its own).
+
+        NotModifiedError: it does not run.
+        """
+        found = self._context.shelf.find(reference)
+        await stop.stop(self._context, found, signal=signal, timeout=timeout)
+
+    async def kill(self, reference: str, signal: str = "SIGKILL") -> None:
+        """Send a signal, by name or number. ConflictError: it does not run."""
+        await stop.kill(self._context, self._context.shelf.find(reference), signal)
+
+    async def restart(
+        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+    ) -> None:
+        """Stop it if it runs, and start it."""
+        found = self._context.shelf.find(reference)
+        await stop.restart(self._context, found, signal=signal, timeout=timeout)
+
+    async def pause(self, reference: str) -> None:
+        """Freeze all its processes. ConflictError: not running, or paused already."""
+        await freeze.pause(self._context, self._context.shelf.find(reference))
+
+    async def unpause(self, reference: str) -> None:
+        """Thaw them. ConflictError: it isn't paused."""
+        await freeze.unpause(self._context, self._context.shelf.find(reference))
+
+    async def rename(self, reference: str, new_name: str) -> None:
+        """Give it another name. ConflictError: in use."""
+        await rename.rename(self._context, self._context.shelf.find(reference), new_name)
+
+    async def wait(
+        self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
+    ) -> Waiting:
+        """Register a wait and return the outcome to come; a future, to be awaited or cancelled."""
+        return waiting.register(self._context, self._context.shelf.find(reference), condition)
+
+    async def remove(
+        self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
+    ) -> None:
+        """Remove it. ConflictError: it runs (and no ``force``), or is being removed."""
+        found = self._context.shelf.find(reference)
+        await remove.remove(self._context, found, force=force, volumes=volumes, link=link)
+
+    # ── streams and execs ────────────────────────────────────────────────────────────────────
+
+    async def attach(
+        self, reference: str, request: AttachRequest, stream: HijackedStream
+    ) -> None:
+        """Join the client's connection with the container's standard streams.
+
+        Returns as soon as the connection has been handed over; it lives on by itself. Errors
+        (ConflictError: paused or restarting) come before the answer has begun.
+        """
+        await attach.attach(self._context, self._context.shelf.find(reference), request, stream)
+
+    async def resize(self, reference: str, height: int, width: int) -> None:
+        """Set the size of its terminal. ConflictError: it does not run."""
+        await terminal.resize(self._context, self._context.shelf.find(reference), height, width)
+
+    async def exec_create(self, reference: str, config: ExecConfig) -> str:
+        """Prepare another process; return the exec's id. ConflictError: paused or not running."""
+        return await execs.create(self._context, self._context.shelf.find(reference), config)
+
+    async def exec_start(
+        self,
+        exec_id: str,
+        *,
+        detach: bool = False,
+        tty: bool = False,
+        console_size: tuple[int, int] | None = None,
+        stream: HijackedStream | None = None,
+    ) -> None:
+        """Run a prepared process; with ``stream`` (not ``detach``) joined to that connection.
+
+        NotFoundError: ``No such exec instance: x``; ConflictError: started already, or the
+        container can't. A command that can't be executed raises StartRefusedError when detached;
+        else the client reads it from the stream and gets 126 or 127 from ``exec_inspect``.
+        """
+        await execs.start(
+            self._context,
+            exec_id,
+            detach=detach,
+            tty=tty,
+            console_size=console_size,
+            stream=stream,
+        )
+
+    def exec_inspect(self, exec_id: str) -> ExecView:
+        """Return an exec as it is now. NotFoundError: unknown."""
+        return execs.inspect(self._context, exec_id)
+
+    async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
+        """Set the size of an exec's terminal. ConflictError: it does not run."""
+        await terminal.resize_exec(self._context, exec_id, height, width)

@@ -1,0 +1,37 @@
+"""What the engine is told once, when it is opened; the daemon makes it of flags and daemon.json."""
+
+from dataclasses import dataclass, field
+
+from boxship.model.container import LogConfig, Ulimit
+
+DEFAULT_STOP_TIMEOUT = 10
+DEFAULT_SHM_SIZE = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Places and defaults. Directories are absolute; sizes are bytes, times seconds."""
+
+    data_root: str = "/var/lib/boxship"
+    exec_root: str = "/run/boxship"
+    cgroup_parent: str = "/boxship"
+    cgroup_namespace_mode: str = ""
+    """``private`` or ``host``; empty: private on cgroup v2 and host on v1, as Docker does."""
+    ipc_mode: str = "private"
+    default_shm_size: int = DEFAULT_SHM_SIZE
+    default_ulimits: tuple[Ulimit, ...] = ()
+    default_network_mode: str = "none"
+    """What the network mode ``default`` means."""
+    log_config: LogConfig = field(default_factory=lambda: LogConfig(type="json-file", config={}))
+    stop_timeout: int = DEFAULT_STOP_TIMEOUT
+    init: bool = False
+    """Whether containers get an init of ours by default."""
+    no_new_privileges: bool = False
+    seccomp_profile: str = ""
+    """Path of a profile in Docker's format; empty is the built-in one."""
+    runtime: str = "boxship"
+    dns: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    live_restore: bool = True
+    """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""
