@@ -1,0 +1,138 @@
+"""What can be seen of images: rows of a list, one image in full, what a change did.
+
+Times are nanoseconds since the epoch (0: unknown), sizes bytes. Image ids and layer digests are
+text of the form ``sha256:<hex>``; references are in the familiar form (``busybox:latest``).
+"""
+
+from msgspec import Struct
+
+from boxship.oci.image import ImageConfig
+
+NOT_COUNTED = -1
+
+
+class ImageSummary(Struct, frozen=True):
+    """One row of the list of images."""
+
+    id: str
+    parent_id: str
+    tags: tuple[str, ...]
+    """``busybox:latest``, sorted; empty for a dangling image."""
+    digests: tuple[str, ...]
+    """``busybox@sha256:…``, sorted: the manifests under which it was pulled or pushed."""
+    created_ns: int
+    size: int
+    """All layers, unpacked."""
+    labels: dict[str, str]
+    shared_size: int = NOT_COUNTED
+    containers: int = NOT_COUNTED
+    os: str = "linux"
+    architecture: str = ""
+    variant: str = ""
+
+
+class StorageDetail(Struct, frozen=True):
+    """Where a driver keeps something; the keys are the driver's (``UpperDir``, ``LowerDir``…)."""
+
+    driver: str
+    data: dict[str, str]
+
+
+class ImageDetail(Struct, frozen=True):
+    """One image in full."""
+
+    id: str
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    parent_id: str
+    comment: str
+    author: str
+    created: str
+    """As the image's config writes it (RFC 3339), or empty."""
+    created_ns: int
+    config: ImageConfig
+    container: str
+    """The container it was committed from, or empty."""
+    docker_version: str
+    architecture: str
+    variant: str
+    os: str
+    os_version: str
+    size: int
+    storage: StorageDetail
+    layers: tuple[str, ...]
+    """Diff ids, lowest first."""
+    last_tagged_ns: int
+    config_json: bytes = b""
+    """The image's config document, byte for byte; it may hold more than ``config`` shows."""
+
+
+class HistoryStep(Struct, frozen=True):
+    """One step that made the image, newest first in a list."""
+
+    id: str
+    """The image the step ended with, or ``<missing>``."""
+    created_ns: int
+    created_by: str
+    tags: tuple[str, ...]
+    size: int
+    comment: str
+
+
+class Untagged(Struct, frozen=True):
+    """A name was taken from an image. ``reference`` is familiar, with tag or digest."""
+
+    reference: str
+
+
+class Deleted(Struct, frozen=True):
+    """An image or a layer that nothing needs any more is gone; ``id`` is its digest."""
+
+    id: str
+
+
+RemovedImage = Untagged | Deleted
+
+
+class LoadedImage(Struct, frozen=True):
+    """An image of an archive is in the store; ``reference`` is empty if the archive named none."""
+
+    id: str
+    reference: str
+
+
+class LoadingLayer(Struct, frozen=True):
+    """Bytes of an archive's layer that have been unpacked so far; ``total`` 0 if unknown."""
+
+    layer: str
+    current: int
+    total: int
+
+
+LoadEvent = LoadedImage | LoadingLayer
+
+
+class ImageFilters(Struct, frozen=True):
+    """Which images a list shows. Empty members do not restrict; members restrict together.
+
+    ``labels`` are ``name`` or ``name=value`` and all must hold; of ``references`` (shell patterns
+    over familiar names), ``before``, ``since`` and ``until_ns`` one must hold each.
+    """
+
+    references: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    without_labels: tuple[str, ...] = ()
+    dangling: bool | None = None
+    before: tuple[str, ...] = ()
+    """Image references or ids: created before them."""
+    since: tuple[str, ...] = ()
+    until_ns: int | None = None
+
+
+class ImageQuery(Struct, frozen=True):
+    """A request for a list of images."""
+
+    filters: ImageFilters = ImageFilters()
+    all: bool = False
+    shared_size: bool = False
+    count_containers: bool = False
