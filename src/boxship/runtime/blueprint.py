@@ -13,8 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from boxship.runtime.codec import from_plain, to_plain
-from boxship.runtime.steps import Step, step_from_plain, step_to_plain
+from boxship.runtime.steps import CODEC, Step, step_from_plain, step_to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +77,12 @@ class ProcessPlan:
 
     def to_plain(self) -> Any:
         """Return the JSON form."""
-        return to_plain(self)
+        return CODEC.to_plain(self)
 
     @classmethod
     def from_plain(cls, plain: object) -> "ProcessPlan":
         """Read the JSON form; raise ValueError naming the field."""
-        return from_plain(cls, plain, "process")
+        return CODEC.from_plain(cls, plain, "process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +133,9 @@ class Plan:
         """Return the plan as what ``json.dumps`` takes."""
         return {
             "container_id": self.container_id,
-            "process": to_plain(self.process),
+            "process": CODEC.to_plain(self.process),
             "setup": [step_to_plain(step) for step in self.setup],
-            "cgroup": to_plain(self.cgroup),
+            "cgroup": CODEC.to_plain(self.cgroup),
             "new_pid_namespace": self.new_pid_namespace,
             "join_pid_namespace": self.join_pid_namespace,
         }
@@ -149,11 +148,11 @@ class Plan:
         try:
             return cls(
                 container_id=plain["container_id"],
-                process=from_plain(ProcessPlan, plain["process"], "process"),
+                process=CODEC.from_plain(ProcessPlan, plain["process"], "process"),
                 setup=tuple(
                     step_from_plain(step, f"setup[{n}]") for n, step in enumerate(plain["setup"])
                 ),
-                cgroup=from_plain(CgroupPlan, plain["cgroup"], "cgroup"),
+                cgroup=CODEC.from_plain(CgroupPlan, plain["cgroup"], "cgroup"),
                 new_pid_namespace=plain["new_pid_namespace"],
                 join_pid_namespace=plain["join_pid_namespace"],
             )

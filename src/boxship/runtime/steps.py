@@ -9,7 +9,10 @@ host's. A step's JSON form is ``["ClassName", {fields that differ from their def
 from dataclasses import dataclass
 from typing import Any
 
-from boxship.runtime.codec import from_plain, to_plain
+from boxship.oci.codec import Codec, same_name
+
+CODEC = Codec(same_name, refuse_unknown=True)
+"""How plans travel. Both ends are ours, so a field unknown to one of them is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +209,11 @@ STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in Step.__subclasse
 
 def step_to_plain(step: Step) -> list[Any]:
     """Return the JSON form of a step."""
-    return [type(step).__name__, to_plain(step)]
+    return [type(step).__name__, CODEC.to_plain(step)]
 
 
 def step_from_plain(plain: object, where: str) -> Step:
     """Read a step back; raise ValueError when its kind or a field is unknown."""
     if not isinstance(plain, list) or len(plain) != 2 or plain[0] not in STEPS:
         raise ValueError(f"{where}: [step name, fields] expected")
-    return from_plain(STEPS[plain[0]], plain[1], f"{where}.{plain[0]}")
+    return CODEC.from_plain(STEPS[plain[0]], plain[1], f"{where}.{plain[0]}")

@@ -1,0 +1,82 @@
+"""A process's own circumstances: prctl, descriptors to close, keyring, exec."""
+
+import ctypes
+import os
+from collections.abc import Sequence
+
+from boxship.kernel.libc import LONG, POINTER, TEXT, encoded, function, system_call
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+
+_CLOSE_RANGE_CLOEXEC = 4
+_MAX_FD = 0xFFFFFFFF
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+
+_prctl = function("prctl", ctypes.c_int, *[ctypes.c_ulong] * 4)
+_close_range = system_call("close_range", 436, LONG, LONG, LONG)
+_keyctl = system_call("keyctl", {"x86_64": 250, "aarch64": 219}, LONG, TEXT)
+_execve = function("execve", TEXT, POINTER, POINTER)
+_execveat = system_call(
+    "execveat", {"x86_64": 322, "aarch64": 281}, LONG, TEXT, POINTER, POINTER, LONG
+)
+
+
+def prctl(option: int, second: int = 0, third: int = 0, fourth: int = 0, fifth: int = 0) -> int:
+    """``prctl(2)``."""
+    return _prctl(option, second, third, fourth, fifth)
+
+
+def set_parent_death_signal(number: int) -> None:
+    """Be sent signal ``number`` when the parent dies. Changing credentials undoes it."""
+    prctl(_PR_SET_PDEATHSIG, number)
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Without it, nobody of lesser privilege can ptrace us or look into /proc/PID."""
+    prctl(_PR_SET_DUMPABLE, int(dumpable))
+
+
+def set_child_subreaper() -> None:
+    """Become the parent of orphaned descendants."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_name(name: str) -> None:
+    """Set the thread's name (``comm``), of which 15 bytes are kept."""
+    buffer = ctypes.create_string_buffer(encoded(name))
+    prctl(_PR_SET_NAME, ctypes.addressof(buffer))
+
+
+def close_on_exec_from(first: int) -> None:
+    """Mark every descriptor from ``first`` on close-on-exec (Linux 5.11)."""
+    _close_range(first, _MAX_FD, _CLOSE_RANGE_CLOEXEC)
+
+
+def join_session_keyring(name: str) -> None:
+    """Join the session keyring ``name``, made when there is none that we may use."""
+    _keyctl(_KEYCTL_JOIN_SESSION_KEYRING, encoded(name), path=name)
+
+
+def execve(path: str, args: Sequence[str], env: Sequence[str]) -> None:
+    """``execve(2)`` with an environment taken as it is, odd entries and all.
+
+    ``os.execve`` wants a mapping, which loses order, duplicates and entries without ``=``.
+    """
+    _execve(encoded(path), _string_array(args), _string_array(env), path=path)
+
+
+def execveat(fd: int, args: Sequence[str], env: Sequence[str]) -> None:
+    """Execute the open file ``fd`` itself."""
+    _execveat(fd, b"", _string_array(args), _string_array(env), 0x1000)
+
+
+def _string_array(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(texts) + 1))(*map(encoded, texts), None)
+
+
+def open_pidfd(pid: int) -> int:
+    """Return a descriptor that means this very process, whatever becomes of its number."""
+    return os.pidfd_open(pid)

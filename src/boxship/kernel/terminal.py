@@ -1,0 +1,40 @@
+"""Pseudo-terminals."""
+
+import fcntl
+import os
+import struct
+import termios
+
+_TIOCSPTLCK = 0x40045431
+_TIOCGPTPEER = 0x5441
+_TIOCGPTN = 0x80045430
+PTMX_DEVICE = os.makedev(5, 2)
+
+
+def open_peer(master: int) -> int:
+    """Unlock a pty and return its other side without walking a path (Linux 4.13)."""
+    fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+    return fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+
+
+def peer_number(master: int) -> int:
+    """Return N of the peer's name ``/dev/pts/N``."""
+    (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, struct.pack("i", 0)))
+    return int(number)
+
+
+def make_controlling(fd: int) -> None:
+    """Make the terminal ``fd`` that of our session, which we lead."""
+    fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+
+
+def set_window_size(fd: int, height: int, width: int) -> None:
+    """Tell a terminal its size in characters; the foreground process group gets SIGWINCH."""
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+
+def window_size(fd: int) -> tuple[int, int]:
+    """Return a terminal's height and width in characters."""
+    raw = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
+    height, width, _, _ = struct.unpack("HHHH", raw)
+    return height, width
