@@ -1,0 +1,92 @@
+"""Fixtures of the whole suite.
+
+`engine` is one daemon for all tests that only use it; `make_engine` gives a test its own, to do
+violence to. `docker` and `boxship` are clients of `engine`.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from support import residue
+from support.cli import Cli
+from support.engine import Engine
+from support.waiting import eventually
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.getuid() != 0:
+        needs_root = pytest.mark.skip(reason="needs root")
+        for item in items:
+            if item.get_closest_marker("privileged"):
+                item.add_marker(needs_root)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A privileged test leaves no mount, process, cgroup or descriptor."""
+    if not request.node.get_closest_marker("privileged"):
+        yield
+        return
+    place = tmp_path_factory.getbasetemp()
+    before = residue.account(place)
+    yield
+    try:
+        # What was told to end may need a moment for it.
+        eventually(lambda: not residue.account(place).beyond(before), "the end", timeout=3)
+    except AssertionError:
+        left = residue.account(place).beyond(before)
+        assert not left, f"the test left something behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def _shared_engine() -> Iterator[Engine]:
+    with Engine() as engine:
+        engine.load("busybox")
+        yield engine
+
+
+@pytest.fixture
+def engine(_shared_engine: Engine) -> Iterator[Engine]:
+    """A daemon with busybox loaded; after the test it holds no more than before."""
+    descriptors = len(residue.descriptors(_shared_engine.pid))
+    yield _shared_engine
+    for container in _shared_engine.api.get("/containers/json", all=1).json():
+        _shared_engine.api.remove(container["Id"])
+    eventually(lambda: not _shared_engine.remains(), "the end of what containers leave")
+    eventually(
+        lambda: len(residue.descriptors(_shared_engine.pid)) <= descriptors,
+        f"the daemon's descriptors to be {descriptors} again",
+    )
+
+
+@pytest.fixture
+def make_engine() -> Iterator[Callable[..., Engine]]:
+    """Makes daemons that the test owns; ended and checked with it."""
+    made: list[Engine] = []
+
+    def make(*flags: str) -> Engine:
+        engine = Engine(*flags)
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture
+def docker(engine: Engine) -> Cli:
+    """Docker's own command-line client."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker client on PATH")
+    return engine.docker
+
+
+@pytest.fixture
+def boxship(engine: Engine) -> Cli:
+    return engine.boxship

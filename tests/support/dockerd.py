@@ -1,0 +1,55 @@
+"""Docker's own daemon (Debian's docker.io), started privately as a `Boxshipd` is.
+
+For two purposes: benchmarks measure beside it, and `pytest --engine=dockerd tests/e2e` runs our
+tests against it, to prove that what they ask for is what Docker does.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from support.engine import Engine
+
+
+def is_installed() -> bool:
+    return shutil.which("dockerd") is not None
+
+
+class Dockerd(Engine):
+    """dockerd in a network namespace of its own, so that it leaves the host's firewall alone."""
+
+    def __init__(self, *flags: str) -> None:
+        super().__init__(*flags)
+        self._netns = self.home.name
+        subprocess.run(["ip", "netns", "add", self._netns], check=True)
+        (self.home / "daemon.json").write_text("{}")
+
+    @property
+    def command(self) -> list[str]:
+        # nsenter and not `ip netns exec`, which mounts a new /sys and so hides the cgroups.
+        enter = ["nsenter", f"--net=/run/netns/{self._netns}"]
+        return [*enter, "dockerd", f"--config-file={self.home / 'daemon.json'}", *self.flags]
+
+    def remains(self) -> dict[str, Sequence[object]]:
+        """Not asked of Docker's daemon."""
+        return {}
+
+    def mounts(self) -> list[str]:
+        # The daemon's own: its data root bound onto itself, the namespace handles of its network.
+        return [point for point in super().mounts() if "/overlay2/" in point]
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            subprocess.run(["ip", "netns", "delete", self._netns], check=True)
+
+    def _sweep(self) -> None:
+        for point in reversed(Engine.mounts(self)):
+            if point != f"/run/netns/{self._netns}":
+                subprocess.run(["umount", "--lazy", point], check=False)
+        super()._sweep()
+
+    def cgroups(self) -> list[str]:
+        return [path for path in super().cgroups() if os.path.isdir(path)]

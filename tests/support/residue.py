@@ -1,0 +1,147 @@
+"""What a test left behind: mounts, processes, cgroups, descriptors.
+
+Other programs of the machine mount, fork and make cgroups as well while a test runs. Therefore only
+what can be laid at our door counts: mounts of or below our directories, our descendants and
+processes that hold our directories, and new cgroups in which nobody else lives.
+"""
+
+import gc
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is there at one moment."""
+
+    mounts: frozenset[str]
+    processes: frozenset[str]
+    cgroups: frozenset[str]
+    descriptors: frozenset[str]
+
+    def beyond(self, earlier: "Account") -> dict[str, list[str]]:
+        """What came since `earlier`, by kind; empty if nothing did."""
+        news = {
+            "mounts": self.mounts - earlier.mounts,
+            "processes": self.processes - earlier.processes,
+            "cgroups": self.cgroups - earlier.cgroups,
+            "descriptors": self.descriptors - earlier.descriptors,
+        }
+        return {kind: sorted(new) for kind, new in news.items() if new}
+
+
+def account(*directories: Path) -> Account:
+    """Take stock of this process, its descendants, and whatever touches `directories`."""
+    gc.collect()
+    places = [str(directory) for directory in directories]
+    ours = set(descendants(os.getpid())) | {os.getpid()}
+    if places:
+        ours |= set(holders(places))
+    return Account(
+        mounts=frozenset(mounts_of(places)),
+        processes=frozenset(f"{pid} {title(pid)}" for pid in ours - {os.getpid()}),
+        cgroups=frozenset(path for path in cgroups() if _inhabitants(path) <= ours),
+        descriptors=frozenset(descriptors(os.getpid())),
+    )
+
+
+def mounts_of(places: Iterable[str]) -> list[str]:
+    """Mount points with one of `places` in their line of mountinfo."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split()[4] for line in lines if any(place in line for place in places)]
+
+
+def descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        children.setdefault(_parent(pid), []).append(pid)
+    found, rest = [], [root]
+    while rest:
+        below = children.get(rest.pop(), [])
+        found += below
+        rest += below
+    return found
+
+
+def holders(places: Iterable[str]) -> Iterator[int]:
+    """Processes that name a place in their command line or environment, or have it open."""
+    wanted = [place.encode() for place in places]
+    for pid in _pids():
+        if pid != os.getpid() and any(place in _belongings(pid) for place in wanted):
+            yield pid
+
+
+def cgroups() -> list[str]:
+    """Every cgroup directory of every hierarchy, below the roots."""
+    return [
+        parent + "/" + child
+        for root in hierarchies()
+        for parent, children, _ in os.walk(root)
+        for child in children
+    ]
+
+
+def hierarchies() -> list[str]:
+    """Where cgroup hierarchies are mounted, v1 and v2."""
+    rows = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [row[4] for row in rows if row[row.index("-") + 1] in ("cgroup", "cgroup2")]
+
+
+def descriptors(pid: int) -> list[str]:
+    """Open descriptors; sockets and pipes by number, files by name."""
+    found = []
+    for number in _listing(PROC / str(pid) / "fd"):
+        try:
+            found.append(f"{number} -> {os.readlink(PROC / str(pid) / 'fd' / number)}")
+        except OSError:
+            continue  # the one that listed the directory
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir(PROC) if name.isdigit()]
+
+
+def _parent(pid: int) -> int:
+    stat = _read(PROC / str(pid) / "stat")
+    # The name in parentheses may hold spaces and parentheses itself.
+    return int(stat.rpartition(b")")[2].split()[1]) if stat else 0
+
+
+def title(pid: int) -> str:
+    directory = PROC / str(pid)
+    line = _read(directory / "cmdline").replace(b"\0", b" ") or _read(directory / "comm")
+    return line.decode(errors="replace").strip()
+
+
+def _belongings(pid: int) -> bytes:
+    directory = PROC / str(pid)
+    names = [*descriptors(pid)]
+    return b"\n".join(
+        [_read(directory / "cmdline"), _read(directory / "environ"), *(n.encode() for n in names)]
+    )
+
+
+def _inhabitants(cgroup: str) -> set[int]:
+    found: set[int] = set()
+    for parent, _, _ in os.walk(cgroup):
+        found |= {int(pid) for pid in _read(Path(parent) / "cgroup.procs").split()}
+    return found
+
+
+def _listing(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []  # the process is gone
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # the process or the cgroup is gone
