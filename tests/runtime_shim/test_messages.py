@@ -32,6 +32,7 @@ from boxship.runtime.messages import (
     State,
     StateQuery,
     Stdio,
+    StepTiming,
 )
 
 ONE_OF_EACH = (
@@ -50,7 +51,13 @@ ONE_OF_EACH = (
     Signal(signal=9, everyone=True),
     StateQuery(),
     Release(),
-    Started(pid=7, started_ns=1 << 62, timings={"mount": 5}, attachments=(1, 2)),
+    Started(
+        pid=7,
+        started_ns=1 << 62,
+        timings=(StepTiming(step="mount", started=5, ended=9),),
+        warnings=("no swap limit",),
+        attachments=(1, 2),
+    ),
     Failed(step="exec", message="no such file", errno=2, exit_code=127),
     Attached(attachment=1, log=LogPosition(inode=9, offset=10)),
     Done(),

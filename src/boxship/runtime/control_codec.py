@@ -36,6 +36,7 @@ from boxship.runtime.messages import (
     State,
     StateQuery,
     Stdio,
+    StepTiming,
 )
 
 MAX_MESSAGE: Final = 8 << 20
@@ -101,11 +102,6 @@ def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else convert(value)
 
 
-def _counts(value: Any) -> dict[str, int]:
-    integer = _exact(int)
-    return {name: integer(count) for name, count in _exact(dict)(value).items()}
-
-
 # The annotations in messages.py are text (PEP 563), which makes them the keys of this table.
 _FROM_JSON: Final[dict[str, Callable[[Any], Any]]] = {
     "bool": _exact(bool),
@@ -113,18 +109,19 @@ _FROM_JSON: Final[dict[str, Callable[[Any], Any]]] = {
     "str": _exact(str),
     "bytes": _bytes,
     "Json": _exact(dict),
-    "dict[str, int]": _counts,
     "tuple[int, ...]": _sequence(_exact(int)),
+    "tuple[str, ...]": _sequence(_exact(str)),
     "Stdio": _part(Stdio),
     "LogConfig": _part(LogConfig),
     "LogPosition": _part(LogPosition),
     "Attachment": _part(Attachment),
     "tuple[Attachment, ...]": _sequence(_part(Attachment)),
+    "tuple[StepTiming, ...]": _sequence(_part(StepTiming)),
     "tuple[ExecState, ...]": _sequence(_part(ExecState)),
     "Exit": _part(Exit),
     "Exit | None": _optional(_part(Exit)),
 }
-_PARTS = (Stdio, LogConfig, LogPosition, Attachment, ExecState, Exit)
+_PARTS: Final = (Stdio, LogConfig, LogPosition, Attachment, StepTiming, ExecState, Exit)
 _FIELDS: Final[dict[type, dict[str, Callable[[Any], Any]]]] = {
     cls: {f.name: _FROM_JSON[str(f.type)] for f in fields(cls)}
     for cls in (*_PARTS, *_TYPES.values())

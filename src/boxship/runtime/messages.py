@@ -131,6 +131,15 @@ class LogPosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepTiming:
+    """When a step of starting a process began and ended, in ns of CLOCK_MONOTONIC."""
+
+    step: str
+    started: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecState:
     """An exec as ``state`` tells it; ``exit_code`` is meaningless while it runs."""
 
@@ -231,8 +240,10 @@ class Started:
     pid: int
     """As the host sees it."""
     started_ns: int
-    timings: dict[str, int] = field(default_factory=dict)
-    """Nanoseconds by step, in order, for ``--trace``."""
+    timings: tuple[StepTiming, ...] = ()
+    """What ``--trace`` shows."""
+    warnings: tuple[str, ...] = ()
+    """What had to be left out, in words for a person."""
     attachments: tuple[int, ...] = ()
     """The numbers that the request's attachments got, in order."""
 
