@@ -149,6 +149,23 @@ class Api:
         return unframe(reply.body).get(1, b"")
 
 
+def keep_alive(path: Path) -> http.client.HTTPConnection:
+    """A connection for many requests, for `talk`."""
+    return _UnixConnection(path, timeout=60.0)
+
+
+def talk(
+    connection: http.client.HTTPConnection, method: str, path: str, body: object = None
+) -> Any:
+    """One request on a connection that stays; it must succeed; its JSON, if any."""
+    payload, headers = _encode(body)
+    connection.request(method, _target(path, None), payload, headers)
+    response = connection.getresponse()
+    answer = response.read()
+    assert response.status < 300, answer
+    return json.loads(answer) if answer else None
+
+
 def unframe(data: bytes) -> dict[int, bytes]:
     """The streams of a whole multiplexed body, by number."""
     streams: dict[int, list[bytes]] = {}

@@ -1,0 +1,21 @@
+"""What a family of processes has in memory, from /proc."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def pss(processes: Iterable[int]) -> float:
+    """Proportional set size in MB: a page shared by n processes counts 1/n in each."""
+    return sum(_field(pid, "smaps_rollup", "Pss:") for pid in processes)
+
+
+def rss(processes: Iterable[int]) -> float:
+    """Resident set size in MB; shared pages count in each process."""
+    return sum(_field(pid, "status", "VmRSS:") for pid in processes)
+
+
+def _field(pid: int, file: str, name: str) -> float:
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise LookupError(f"{name} in /proc/{pid}/{file}")
