@@ -13,7 +13,7 @@ _LOWER_HEX = re.compile(r"[a-f0-9]+")
 class Hasher(Protocol):
     """What ``hashlib`` gives."""
 
-    def update(self, data: bytes | memoryview, /) -> None: ...
+    def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
 
 
@@ -52,7 +52,7 @@ class Digest:
         return cls(algorithm, encoded)
 
     @classmethod
-    def of(cls, data: bytes | memoryview, algorithm: str = "sha256") -> "Digest":
+    def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> "Digest":
         """Compute the digest of ``data``."""
         hasher = new_hasher(algorithm)
         hasher.update(data)

@@ -23,13 +23,12 @@ _ARCHITECTURE = {
     "ppc64el": ("ppc64le", None),
     "mips64el": ("mips64le", None),
 }
-_KNOWN_OS = frozenset(
-    "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris "
-    "wasip1 windows".split()
+_KNOWN_OS = re.compile(
+    "aix|android|darwin|dragonfly|freebsd|illumos|ios|js|linux|netbsd|openbsd|plan9|solaris|"
+    "wasip1|windows"
 )
-_KNOWN_ARCHITECTURE = frozenset(
-    "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x "
-    "wasm".split()
+_KNOWN_ARCHITECTURE = re.compile(
+    "386|amd64|arm|arm64|loong64|mips|mips64|mips64le|mipsle|ppc64|ppc64le|riscv64|s390x|wasm"
 )
 # What an ARM core of each variant runs, best first.
 _ARM_RUNS = {
@@ -100,9 +99,9 @@ def parse(text: str, default: Platform | None = None) -> Platform:
     if len(parts) > 1:
         return platform(*parts)
     only = parts[0].lower()
-    if _OS.get(only, only) in _KNOWN_OS:
+    if _KNOWN_OS.fullmatch(_OS.get(only, only)):
         return platform(only, default.architecture, default.variant)
     found = platform(default.os, only)
-    if found.architecture not in _KNOWN_ARCHITECTURE:
+    if not _KNOWN_ARCHITECTURE.fullmatch(found.architecture):
         raise PlatformError(f"{text!r}: unknown operating system or architecture")
     return found

@@ -1,0 +1,276 @@
+"""Layers: kept once each, by diff id, unpacked, and able to give back their tar exactly.
+
+A layer is unpacked below ``tmp`` and becomes part of the store by one rename, so it is there whole
+or not at all. Two that unpack the same layer at once: with the diff id known beforehand the second
+waits for the first and takes its layer; otherwise both unpack, and the second finds the place taken
+and throws its own away.
+
+Nothing refers to a layer between its commit and the commit of the image that needs it. A *lease*
+covers that gap: what was added or looked up under a lease stays until the lease ends.
+"""
+
+import contextlib
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.base.files import write_atomic
+from boxship.oci.digest import Digest
+from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
+from boxship.storage.compression import Compression, CompressionError, decompressed, detect
+from boxship.storage.recipe import DamagedLayerError, RecipeWriter, rebuild, write_shadows
+from boxship.storage.root import StorageRoot
+from boxship.storage.stages import HashingStage, in_background
+from boxship.storage.tar.header import TarError
+from boxship.storage.tar.reader import TarReader
+from boxship.storage.tree import UnsafePathError
+from boxship.storage.unpack import Unpacked, Unpacker
+
+_SHORT = 12
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """A layer in the store (``meta.json``). ``size`` is unpacked, as Docker counts; bytes."""
+
+    diff_id: str
+    size: int
+    tar_size: int
+    entries: int
+    short: str
+    """The name of its link in ``l/``."""
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.parse(self.diff_id)
+
+
+class MalformedLayerError(InvalidArgumentError):
+    """The archive of a layer is broken, or not the one that was announced."""
+
+
+@dataclass
+class Lease:
+    """Layers that must not go for now. Get one from ``LayerStore.lease``."""
+
+    _held: set[Digest] = field(default_factory=set)
+    _hold: Callable[[Digest], None] = lambda _: None
+
+    def hold(self, diff_id: Digest) -> None:
+        """Keep this layer, present or to come, while the lease lasts."""
+        if diff_id not in self._held:
+            self._hold(diff_id)
+            self._held.add(diff_id)
+
+
+class LayerStore:
+    """All layers of one data root. Safe from any thread."""
+
+    def __init__(self, root: StorageRoot) -> None:
+        self._root = root
+        self._lock = threading.RLock()
+        self._leased: Counter[Digest] = Counter()
+        self._in_work: dict[Digest, threading.Event] = {}
+        self._known: dict[Digest, Layer] = {}
+        for name in os.listdir(root.join("layers", "sha256")):
+            layer = self._read(Digest("sha256", name))
+            if layer is not None:
+                self._known[layer.digest] = layer
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Protect layers from removal for the length of a ``with``."""
+        lease = Lease(_hold=self._hold)
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                self._leased.subtract(lease._held)
+                self._leased = +self._leased
+
+    def find(self, diff_id: Digest) -> Layer | None:
+        """Return the layer if it is here."""
+        return self._known.get(diff_id)
+
+    def get(self, diff_id: Digest) -> Layer:
+        """Return the layer. Raise NotFoundError."""
+        layer = self._known.get(diff_id)
+        if layer is None:
+            raise NotFoundError(f"no layer {diff_id}")
+        return layer
+
+    def all(self) -> list[Layer]:
+        """Return every layer, in no order."""
+        return list(self._known.values())
+
+    def diff_directory(self, diff_id: Digest) -> str:
+        """Return where the layer's tree is."""
+        return os.path.join(self._root.layer(diff_id), "diff")
+
+    def unpack(
+        self, chunks: Iterable[Buffer], lease: Lease, *, expected: Digest | None = None
+    ) -> Layer:
+        """Add the layer whose tar (plain or compressed) ``chunks`` are, read to the end.
+
+        With ``expected``, the diff id, a layer that is here already is not unpacked again, and
+        ``chunks`` may stay unread. Raise MalformedLayerError, or OSError (disk full).
+        """
+        if expected is None:
+            return self._unpack(chunks, lease, None)
+        lease.hold(expected)
+        with self._alone(expected):
+            return self.find(expected) or self._unpack(chunks, lease, expected)
+
+    def tar(self, diff_id: Digest) -> Iterator[Buffer]:
+        """Yield the layer's tar in chunks. Raise DamagedLayerError at the latest at its end."""
+        layer = self.get(diff_id)
+        with HashingStage(coalesced(rebuild(self._root.layer(diff_id)))) as stage:
+            yield from stage
+            if stage.digest() != layer.digest:
+                raise DamagedLayerError(f"layer {diff_id} no longer gives its tar")
+
+    def part(self, candidates: Iterable[Digest], needed: Collection[Digest]) -> list[str]:
+        """Take those of ``candidates`` out of the store that are neither needed nor leased.
+
+        Short, so that the one who knows what is needed can call it without giving anybody else a
+        chance to need more. Pass the result to :meth:`delete`, which takes its time.
+        """
+        with self._lock:
+            doomed = [
+                self._known.pop(d)
+                for d in dict.fromkeys(candidates)
+                if d in self._known and d not in needed and not self._leased[d]
+            ]
+            return [self._part(layer) for layer in doomed]
+
+    def delete(self, parted: Iterable[str]) -> None:
+        """Free the disk space of what was parted."""
+        for path in parted:
+            shutil.rmtree(path)
+
+    def recover(self, needed: Collection[Digest]) -> None:
+        """At start-up, alone: remove layers nobody needs and what a crash left of others."""
+        for name in os.listdir(self._root.join("layers", "sha256")):
+            if Digest("sha256", name) not in self._known:
+                self._root.discard(self._root.join("layers", "sha256", name))
+        self.delete(self.part(list(self._known), needed))
+        links = {layer.short for layer in self._known.values()}
+        for name in os.listdir(self._root.join("l")):
+            if name not in links:
+                os.unlink(self._root.link(name))
+
+    def _hold(self, diff_id: Digest) -> None:
+        with self._lock:
+            self._leased[diff_id] += 1
+
+    @contextlib.contextmanager
+    def _alone(self, diff_id: Digest) -> Iterator[None]:
+        """Let one thread at a time work on a layer."""
+        while True:
+            with self._lock:
+                other = self._in_work.get(diff_id)
+                if other is None:
+                    done = self._in_work[diff_id] = threading.Event()
+                    break
+            other.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._in_work[diff_id]
+            done.set()
+
+    def _unpack(self, chunks: Iterable[Buffer], lease: Lease, expected: Digest | None) -> Layer:
+        with self._root.temporary() as place:
+            try:
+                with plain(chunks) as tar, HashingStage(tar) as stage:
+                    unpacked = _unpack_into(place, stage)
+            except (TarError, UnsafePathError, CompressionError, TruncatedError) as error:
+                raise MalformedLayerError(f"invalid layer archive: {error}") from error
+            diff_id = stage.digest()
+            if expected not in (None, diff_id):
+                raise MalformedLayerError(f"layer is {diff_id}, and {expected} was announced")
+            lease.hold(diff_id)
+            return self._commit(place, diff_id, stage.size, unpacked)
+
+    def _commit(self, place: str, diff_id: Digest, tar_size: int, unpacked: Unpacked) -> Layer:
+        with self._lock:
+            present = self.find(diff_id)
+            if present is not None:
+                return present
+            short = self._link(diff_id)
+            layer = Layer(str(diff_id), unpacked.size, tar_size, unpacked.entries, short)
+            meta = msgspec.json.encode(layer)
+            write_atomic(os.path.join(place, "meta.json"), meta, durable=False)
+            os.rename(place, self._root.layer(diff_id))
+            self._known[diff_id] = layer
+            return layer
+
+    def _link(self, diff_id: Digest) -> str:
+        """Give the layer a short name; a name taken by another layer is made longer."""
+        target = f"../layers/{diff_id.algorithm}/{diff_id.hex}/diff"
+        for length in range(_SHORT, len(diff_id.hex) + 1, 4):
+            short = diff_id.hex[:length]
+            with contextlib.suppress(FileExistsError):
+                os.symlink(target, self._root.link(short))
+                return short
+            if os.readlink(self._root.link(short)) == target:
+                return short
+        raise AssertionError("a full digest is taken by another layer")
+
+    def _part(self, layer: Layer) -> str:
+        """Take a layer out of the store in one step; return where its remains are."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._root.link(layer.short))
+        return self._root.move_aside(self._root.layer(layer.digest))
+
+    def _read(self, diff_id: Digest) -> Layer | None:
+        try:
+            with open(os.path.join(self._root.layer(diff_id), "meta.json"), "rb") as stream:
+                return msgspec.json.decode(stream.read(), type=Layer)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+
+@contextlib.contextmanager
+def plain(chunks: Iterable[Buffer]) -> Iterator[Iterator[Buffer]]:
+    """Give the decompressed stream; decompression, if needed, runs in a thread of its own."""
+    source = ChunkReader(chunks)
+    if detect(source.peek(6)) is Compression.NONE:
+        yield source.rest()
+        return
+    with in_background(decompressed(source)) as stream:
+        yield stream
+
+
+def coalesced(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """Join small pieces to chunks of about a mebibyte; big ones pass as they are."""
+    waiting: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        if size + len(piece) > CHUNK and waiting:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        if len(piece) >= CHUNK:
+            yield piece
+            continue
+        waiting.append(piece)
+        size += len(piece)
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _unpack_into(place: str, stage: HashingStage) -> Unpacked:
+    os.mkdir(os.path.join(place, "diff"), 0o755)
+    with open(os.path.join(place, "recipe.zst"), "wb", buffering=0) as target:
+        recipe = RecipeWriter(target)
+        unpacked = Unpacker(place, recipe).run(TarReader(ChunkReader(stage)))
+        recipe.finish()
+    if unpacked.shadows:
+        write_shadows(os.path.join(place, "shadow.index"), unpacked.shadows)
+    return unpacked

@@ -1,0 +1,87 @@
+"""The storage part of the data root: every path in it is made here.
+
+::
+
+    <data-root>/
+      blobs/sha256/<hex>          image configs and manifests, byte for byte
+      layers/sha256/<hex>/        one layer, by diff id; appears whole, by rename
+        diff/                     the tree, with overlay's whiteouts
+        recipe.zst                how to rebuild its tar (see recipe.py)
+        shadow/<n>                payloads that a later entry of the same tar replaced
+        shadow.index              which payloads those are; only if there are any
+        meta.json                 sizes (see layers.py)
+      l/<12 hex>                  -> ../layers/sha256/<hex>/diff; short, because all the names
+                                  of one overlay mount must fit into a page
+      snapshots/<key>/            one container's own part
+        upper/  work/             overlay's
+        lower                     the names in l/, topmost first, joined by ":"
+      empty/                      stands for the layers of an image that has none
+      tmp/                        what is being made or unmade; emptied at start-up
+
+Whatever has no record in the engine's database is garbage, and so is all of ``tmp``.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+from boxship.oci.digest import Digest
+
+
+class StorageRoot:
+    """Makes the directories on first use and hands out paths; keeps no state."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        for name in ("blobs/sha256", "layers/sha256", "l", "snapshots", "tmp"):
+            os.makedirs(self.join(name), mode=0o711, exist_ok=True)
+
+    def join(self, *names: str) -> str:
+        return os.path.join(self.path, *names)
+
+    def blob(self, digest: Digest) -> str:
+        return self.join("blobs", digest.algorithm, digest.hex)
+
+    def layer(self, diff_id: Digest) -> str:
+        return self.join("layers", diff_id.algorithm, diff_id.hex)
+
+    def snapshot(self, key: str) -> str:
+        return self.join("snapshots", key)
+
+    def link(self, short: str) -> str:
+        return self.join("l", short)
+
+    def new_temporary(self) -> str:
+        """Make a fresh directory below ``tmp``."""
+        path = self.join("tmp", os.urandom(8).hex())
+        os.mkdir(path, 0o700)
+        return path
+
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[str]:
+        """Own a fresh directory; what is still there at the end is removed."""
+        path = self.new_temporary()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def move_aside(self, path: str) -> str:
+        """Make ``path`` disappear in one step, and return where its remains wait for deletion.
+
+        Should the daemon die before they are deleted, they lie in ``tmp``.
+        """
+        doomed = self.new_temporary()
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path, os.path.join(doomed, "remains"))
+        return doomed
+
+    def discard(self, path: str) -> None:
+        """Make ``path`` disappear at once, then delete it."""
+        shutil.rmtree(self.move_aside(path))
+
+    def empty_temporary(self) -> None:
+        """At start-up, when nobody else works here: remove what was left half made."""
+        for name in os.listdir(self.join("tmp")):
+            shutil.rmtree(self.join("tmp", name), ignore_errors=True)
