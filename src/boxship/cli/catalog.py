@@ -1,0 +1,142 @@
+"""Every command: its names, where its code is, and one line about it.
+
+``boxship --help``, the resolution of a command line and shell completion all read this table; a
+verb's flags stand with its code, which is imported only when the verb is used.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Group(Enum):
+    COMMON = "Common commands"
+    OTHER = "Commands"
+    HIDDEN = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    noun: str  # "" for verbs that belong to none
+    name: str  # the verb behind the noun
+    module: str  # below boxship.cli.command
+    summary: str
+    top: str = ""  # its name without a noun, "" for none
+    aliases: tuple[str, ...] = ()  # other names behind the noun
+    group: Group = Group.OTHER
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All spellings, the canonical one first."""
+        behind_noun = (self.name, *self.aliases) if self.noun else ()
+        spelled = tuple(f"{self.noun} {name}" for name in behind_noun)
+        return (*spelled, self.top) if self.top else spelled
+
+
+NOUNS = (
+    Noun("container", "Work with containers"),
+    Noun("image", "Work with images"),
+    Noun("system", "Look after the daemon"),
+)
+
+
+def _container(name: str, summary: str, *aliases: str, top: str | None = None) -> Entry:
+    top_name = name if top is None else top
+    return Entry("container", name, f"container.{name}", summary, top_name, aliases)
+
+
+ENTRIES = (
+    Entry(
+        "container",
+        "run",
+        "container.run",
+        "Create a container from an image and run it",
+        "run",
+        group=Group.COMMON,
+    ),
+    Entry(
+        "container",
+        "exec",
+        "container.exec",
+        "Run one more command inside a running container",
+        "exec",
+        group=Group.COMMON,
+    ),
+    Entry(
+        "container",
+        "ls",
+        "container.ps",
+        "List containers",
+        "ps",
+        ("list", "ps"),
+        Group.COMMON,
+    ),
+    Entry("image", "ls", "image.ls", "List images", "images", ("list",), Group.COMMON),
+    _container("attach", "Connect the terminal to a running container"),
+    _container("create", "Create a container without starting it"),
+    _container("kill", "Send a signal to containers, SIGKILL by default"),
+    _container("logs", "Show what a container has written"),
+    _container("pause", "Freeze every process of containers"),
+    _container("rename", "Give a container another name"),
+    _container("restart", "Stop containers and start them again"),
+    _container("rm", "Remove containers", "remove"),
+    _container("start", "Start stopped containers"),
+    _container("stop", "Ask containers to end, and end them when they do not"),
+    _container("top", "Show the processes of a container"),
+    _container("unpause", "Let frozen containers go on"),
+    _container("wait", "Wait until containers end and print their exit codes"),
+    _container("inspect", "Show all details of containers", top=""),
+    Entry("image", "history", "image.history", "Show how an image came about", "history"),
+    Entry("image", "import", "image.importing", "Make an image from a tar archive", "import"),
+    Entry("image", "inspect", "image.inspect", "Show all details of images"),
+    Entry("image", "load", "image.load", "Read images from an archive", "load"),
+    Entry("image", "rm", "image.rm", "Remove images", "rmi", ("remove",)),
+    Entry("image", "save", "image.save", "Write images to an archive", "save"),
+    Entry("image", "tag", "image.tag", "Give an image one more name", "tag"),
+    Entry("", "inspect", "system.inspect", "Show all details of containers or images", "inspect"),
+    Entry(
+        "system",
+        "events",
+        "system.events",
+        "Follow what happens in the daemon",
+        "events",
+    ),
+    Entry(
+        "system",
+        "info",
+        "system.info",
+        "Describe the daemon and its machine",
+        "info",
+        group=Group.COMMON,
+    ),
+    Entry(
+        "",
+        "version",
+        "system.version",
+        "Show the versions of client and daemon",
+        "version",
+        group=Group.COMMON,
+    ),
+)
+
+
+def find(path: str) -> Entry | None:
+    """The entry for ``"ps"`` or ``"container ls"``."""
+    for entry in ENTRIES:
+        if path in entry.paths:
+            return entry
+    return None
+
+
+def find_noun(name: str) -> Noun | None:
+    return next((noun for noun in NOUNS if noun.name == name), None)
+
+
+def verbs_of(noun: str) -> tuple[Entry, ...]:
+    entries = [entry for entry in ENTRIES if entry.noun == noun]
+    return tuple(sorted(entries, key=lambda entry: entry.name))

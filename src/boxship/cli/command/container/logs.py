@@ -1,0 +1,38 @@
+"""``boxship logs``."""
+
+from boxship.cli import kinds
+from boxship.cli.flags import Flag
+from boxship.cli.session import Session
+from boxship.cli.standardio import copy
+from boxship.cli.timestamps import timestamp
+from boxship.cli.verb import ONE, Command, Invocation
+from boxship.client import containers
+from boxship.client.containers import LogOptions
+
+FLAGS = (
+    Flag("details", "", kinds.BOOL, "Show the attributes given by the log driver's options"),
+    Flag("follow", "f", kinds.BOOL, "Go on with what is written from now on"),
+    Flag("since", "", kinds.STRING, "Only after this time, or the last 42m"),
+    Flag("tail", "n", kinds.STRING, "Only the last lines, as many as this", default="all"),
+    Flag("timestamps", "t", kinds.BOOL, "Put the time before each line"),
+    Flag("until", "", kinds.STRING, "Only before this time, or 42m ago"),
+)
+
+
+def run(session: Session, given: Invocation) -> int:
+    values = given.values
+    container = containers.inspect(session.client, given.arguments[0])
+    options = LogOptions(
+        follow=values.on("follow"),
+        timestamps=values.on("timestamps"),
+        details=values.on("details"),
+        since=timestamp(values.text("since")),
+        until=timestamp(values.text("until")),
+        tail=values.text("tail"),
+    )
+    with containers.logs(session.client, container["Id"], options) as answer:
+        copy(answer, multiplexed=not container["Config"]["Tty"])
+    return 0
+
+
+COMMAND = Command("[OPTIONS] CONTAINER", ONE, run, FLAGS)

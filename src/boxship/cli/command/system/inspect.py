@@ -1,0 +1,46 @@
+"""``boxship inspect``: whatever has that name, a container first."""
+
+from boxship.base.errors import NotFoundError
+from boxship.cli import kinds
+from boxship.cli.exitcodes import FAILURE, ExitError
+from boxship.cli.flags import Flag
+from boxship.cli.inspecting import FORMAT_FLAG, inspect_all
+from boxship.cli.session import Session
+from boxship.cli.verb import SOME, Command, Invocation
+from boxship.client import containers, images
+from boxship.client.engine import JsonObject
+
+FLAGS = (
+    FORMAT_FLAG,
+    Flag("size", "s", kinds.BOOL, "Show how much containers take on disk"),
+    Flag("type", "", kinds.STRING, "Look for this only: container or image"),
+)
+
+_TYPES = ("container", "image")
+
+
+def run(session: Session, given: Invocation) -> int:
+    values = given.values
+    kind = values.text("type")
+    if values.changed("type") and kind not in _TYPES:
+        allowed = ", ".join(f'"{name}"' for name in _TYPES)
+        raise ExitError(FAILURE, f'unknown type: "{kind}": must be one of {allowed}')
+
+    def find(name: str) -> JsonObject:
+        if kind != "image":
+            try:
+                return containers.inspect(session.client, name, size=values.on("size"))
+            except NotFoundError:
+                if kind:
+                    raise
+        try:
+            return images.inspect(session.client, name)
+        except NotFoundError as error:
+            if kind:
+                raise
+            raise NotFoundError(f"Error: No such object: {name}") from error
+
+    return inspect_all(session, given.arguments, values.text("format"), find)
+
+
+COMMAND = Command("[OPTIONS] NAME|ID [NAME|ID...]", SOME, run, FLAGS)

@@ -1,0 +1,64 @@
+"""The keys of ``~/.docker/config.json`` that the verbs honour."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from boxship.base.errors import InvalidArgumentError
+
+_PROXY_VARIABLES = (
+    ("httpProxy", "HTTP_PROXY"),
+    ("httpsProxy", "HTTPS_PROXY"),
+    ("noProxy", "NO_PROXY"),
+    ("ftpProxy", "FTP_PROXY"),
+    ("allProxy", "ALL_PROXY"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    ps_format: str = ""
+    images_format: str = ""
+    detach_keys: str = ""
+    http_headers: tuple[tuple[str, str], ...] = ()
+    proxies: Mapping[str, Any] | None = None  # by daemon host, "default" for all others
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str], directory: str | None = None) -> Self:
+        """Read the file; one that does not exist is empty."""
+        directory = directory or environment.get("DOCKER_CONFIG")
+        directory = directory or os.path.join(os.path.expanduser("~"), ".docker")
+        path = os.path.join(directory, "config.json")
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return cls()
+        import json
+
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise InvalidArgumentError(f"{path} is not valid JSON: {error}") from error
+        return cls.parse(document)
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Self:
+        headers = document.get("HttpHeaders") or {}
+        return cls(
+            ps_format=document.get("psFormat", ""),
+            images_format=document.get("imagesFormat", ""),
+            detach_keys=document.get("detachKeys", ""),
+            http_headers=tuple((str(key), str(value)) for key, value in headers.items()),
+            proxies=document.get("proxies"),
+        )
+
+    def proxy_environment(self, host: str) -> tuple[str, ...]:
+        """``NAME=value`` for the containers of the daemon at ``host``, in both spellings."""
+        settings = (self.proxies or {}).get(host) or (self.proxies or {}).get("default") or {}
+        pairs: list[str] = []
+        for key, variable in _PROXY_VARIABLES:
+            if settings.get(key):
+                pairs += [f"{variable}={settings[key]}", f"{variable.lower()}={settings[key]}"]
+        return tuple(pairs)

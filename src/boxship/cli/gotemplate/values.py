@@ -1,0 +1,110 @@
+"""How Go sees the values: truth, text and kinds.
+
+Values are plain Python ones. Three stand for what Python has no word for:
+
+- ``Record``: a Go value with fields and methods, computed on demand (a row of a listing).
+- ``Struct``: a Go struct read from JSON; prints ``{a b}`` in the order of its fields, where a map
+  prints ``map[k:v]`` in the order of its keys.
+- ``NO_VALUE``: what an absent key of a map of anything gives; prints ``<no value>``.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, isnan
+from typing import Any, Protocol, runtime_checkable
+
+from boxship.cli.gotemplate.errors import MissingFieldError
+
+
+@runtime_checkable
+class Record(Protocol):
+    """Something with named fields; a field may be a function, called with the arguments given."""
+
+    def field(self, name: str) -> Any:
+        """The value, or MissingFieldError."""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """All fields, for ``{{json .}}``."""
+
+
+class Struct(dict[str, Any]):
+    """A JSON object that is a struct in Go; the keys keep their order."""
+
+
+class _NoValue:
+    def __repr__(self) -> str:
+        return "<no value>"
+
+
+NO_VALUE = _NoValue()
+
+
+def truth(value: Any) -> bool:
+    if isinstance(value, Struct | Record):
+        return True
+    return value is not NO_VALUE and bool(value)
+
+
+def printed(value: Any) -> str:
+    """The text of ``%v``."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return float_text(value)
+    if isinstance(value, Struct):
+        return "{" + " ".join(printed(item) for item in value.values()) + "}"
+    if isinstance(value, Mapping):
+        pairs = (f"{printed(key)}:{printed(value[key])}" for key in sorted(value))
+        return f"map[{' '.join(pairs)}]"
+    if isinstance(value, Sequence):
+        return "[" + " ".join(printed(item) for item in value) + "]"
+    return str(value)
+
+
+def float_text(value: float) -> str:
+    """Shortest text that reads back the same; an exponent below 1e-4 and from 1e21 on."""
+    if not isfinite(value):
+        return "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
+    if value == int(value) and abs(value) < 1e21:
+        return str(int(value))
+    text = repr(value)
+    mantissa, exponent, power = text.partition("e")
+    if not exponent:
+        return text
+    return f"{mantissa.removesuffix('.0')}e{power[0]}{power[1:].zfill(2)}"
+
+
+def go_kind(value: Any) -> str:
+    """The name of the type in messages."""
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "bool"),
+        (int, "int"),
+        (float, "float64"),
+        (str, "string"),
+        (Struct, "struct"),
+        (Mapping, "map[string]interface {}"),
+        (Sequence, "[]interface {}"),
+    )
+    if value is None or value is NO_VALUE:
+        return "<nil>"
+    return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
+
+
+def field_of(value: Any, name: str, *, strict: bool) -> Any:
+    """``.name`` of a value. A map without the key gives NO_VALUE unless ``strict``."""
+    if isinstance(value, Mapping):
+        if name in value:
+            return value[name]
+        if strict or isinstance(value, Struct):
+            raise MissingFieldError(f'map has no entry for key "{name}"')
+        return NO_VALUE
+    if isinstance(value, Record):
+        return value.field(name)
+    if value is None or value is NO_VALUE:
+        raise MissingFieldError(f"nil data; no entry for key {name!r}".replace("'", '"'))
+    raise MissingFieldError(f"can't evaluate field {name} in type {go_kind(value)}")

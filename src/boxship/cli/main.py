@@ -1,0 +1,167 @@
+"""The console script: global flags, the verb, errors and exit codes.
+
+::
+
+    boxship [global flags] verb [flags] [arguments]
+            └ GLOBAL_FLAGS  └ catalog.find ─► command/<noun>/<verb>.py: COMMAND
+                                              parse ─► Invocation ─► COMMAND.run ─► exit code
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from boxship.base.errors import BoxshipError
+from boxship.cli import catalog, kinds
+from boxship.cli.exitcodes import BROKEN_PIPE, FAILURE, USAGE, ExitError
+from boxship.cli.flags import Flag, FlagError, HelpRequested, Parser, Values
+from boxship.cli.session import PROGRAM, Session
+from boxship.cli.verb import Command, Invocation
+from boxship.client.endpoint import TlsOptions, choose
+
+GLOBAL_FLAGS = (
+    Flag("config", "", kinds.STRING, "Directory of the client's config.json"),
+    Flag("context", "c", kinds.STRING, "Name of a context", hidden=True),
+    Flag("debug", "D", kinds.BOOL, "Show where an error comes from"),
+    Flag("host", "H", kinds.LIST, "Daemon to talk to: unix:///path or tcp://host:port"),
+    Flag("log-level", "l", kinds.STRING, "Least severe messages to show", default="info"),
+    Flag("tls", "", kinds.BOOL, "Use TLS; --tlsverify implies it"),
+    Flag("tlscacert", "", kinds.STRING, "Trust certificates signed by this CA only"),
+    Flag("tlscert", "", kinds.STRING, "Client certificate for TLS"),
+    Flag("tlskey", "", kinds.STRING, "Client key for TLS"),
+    Flag("tlsverify", "", kinds.BOOL, "Use TLS and verify the daemon"),
+    Flag("version", "v", kinds.BOOL, "Print the version and quit"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the result is the exit code."""
+    try:
+        code = _dispatch(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has gone; keep the interpreter from flushing into it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    try:
+        values, rest = Parser(GLOBAL_FLAGS, interspersed=False).parse(arguments)
+    except HelpRequested:
+        return _program_help()
+    except FlagError as error:
+        return _complain(f"{error}\n\nUsage:  {PROGRAM} [OPTIONS] COMMAND [ARG...]", "", USAGE)
+    if values.on("version"):
+        from boxship import __version__
+
+        sys.stdout.write(f"Boxship version {__version__}\n")
+        return 0
+    if not rest:
+        return _program_help()
+    return _verb(values, rest)
+
+
+def _verb(values: Values, rest: list[str]) -> int:
+    if rest[0] == "help":
+        rest = [*rest[1:], "--help"]
+    noun = catalog.find_noun(rest[0])
+    if noun is not None and (len(rest) == 1 or rest[1].startswith("-")):
+        return _noun_help(noun, rest[1:])
+    words = 2 if noun is not None else 1
+    path = " ".join(rest[:words])
+    entry = catalog.find(path)
+    if entry is None:
+        if path.startswith("--"):
+            return _program_help()
+        near = f" {noun.name}" if noun else ""
+        return _complain(f"{PROGRAM}: unknown command: {PROGRAM} {path}", near, FAILURE)
+    command: Command = import_module(f"boxship.cli.command.{entry.module}").COMMAND
+    return _run(values, path, entry, command, rest[words:])
+
+
+def _run(
+    globals_: Values, path: str, entry: catalog.Entry, command: Command, arguments: list[str]
+) -> int:
+    line = f"Usage:  {PROGRAM} {path} {command.usage}".rstrip()
+    try:
+        parser = Parser(command.flags, interspersed=command.interspersed)
+        values, positional = parser.parse(arguments)
+    except HelpRequested:
+        from boxship.cli.usage import command_help
+
+        sys.stdout.write(command_help(path, entry, command) + "\n")
+        return 0
+    except FlagError as error:
+        return _complain(f"{error}\n\n{line}", f" {path}", USAGE)
+    complaint = command.arity.complaint(len(positional))
+    if complaint:
+        message = f"{PROGRAM}: '{PROGRAM} {path}' {complaint}\n\n{line}"
+        return _complain(message, f" {path}", FAILURE)
+    try:
+        session = _session(globals_)
+        return command.run(session, Invocation(path, values, tuple(positional)))
+    except BoxshipError as error:
+        return _failed(error, path, command, debug=globals_.on("debug"))
+
+
+def _failed(error: BoxshipError, path: str, command: Command, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    sys.stdout.flush()
+    if isinstance(error, ExitError):
+        if str(error):
+            sys.stderr.write(f"{error}\n")
+        return error.code
+    if command.failure_code == USAGE:
+        return _complain(f"{PROGRAM}: {error}", f" {path}", USAGE)
+    sys.stderr.write(f"{error}\n")
+    return command.failure_code
+
+
+def _session(values: Values) -> Session:
+    hosts = values.many("host")
+    if len(hosts) > 1:
+        raise ExitError(FAILURE, "specify only one -H")
+    tls = TlsOptions(
+        tls=values.on("tls"),
+        tlsverify=values.on("tlsverify") if values.changed("tlsverify") else None,
+        ca=values.text("tlscacert") or None,
+        cert=values.text("tlscert") or None,
+        key=values.text("tlskey") or None,
+    )
+    return Session(
+        choice=choose(hosts[0] if hosts else None, tls, os.environ),
+        debug=values.on("debug"),
+        config_directory=values.text("config") or None,
+    )
+
+
+def _complain(message: str, behind: str, code: int) -> int:
+    hint = f"Run '{PROGRAM}{behind} --help' for more information"
+    sys.stdout.flush()
+    sys.stderr.write(f"{message}\n\n{hint}\n")
+    return code
+
+
+def _program_help() -> int:
+    from boxship.cli.usage import program_help
+
+    shown = [flag for flag in GLOBAL_FLAGS if not flag.hidden]
+    sys.stdout.write(program_help(shown) + "\n")
+    return 0
+
+
+def _noun_help(noun: catalog.Noun, rest: list[str]) -> int:
+    if rest and rest[0] not in ("--help", "-h"):
+        return _complain(f"unknown flag: {rest[0]}", f" {noun.name}", USAGE)
+    from boxship.cli.usage import noun_help
+
+    sys.stdout.write(noun_help(noun) + "\n")
+    return 0

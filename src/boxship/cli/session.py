@@ -1,0 +1,59 @@
+"""What a verb works with: the streams, the environment, the configuration and the daemon."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TextIO
+
+from boxship.cli.configfile import ConfigFile
+from boxship.client.endpoint import Choice, UnixEndpoint
+from boxship.client.engine import EngineClient
+
+PROGRAM = "boxship"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the program. ``out`` and ``err`` are text; raw bytes go to their descriptors."""
+
+    choice: Choice
+    debug: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    config_directory: str | None = None
+
+    def say(self, text: str) -> None:
+        """A line of output."""
+        self.out.write(text + "\n")
+
+    def warn(self, text: str) -> None:
+        """A line for the person, not for a pipe."""
+        self.out.flush()
+        self.err.write(text + "\n")
+        self.err.flush()
+
+    @cached_property
+    def config(self) -> ConfigFile:
+        return ConfigFile.load(self.environment, self.config_directory)
+
+    @cached_property
+    def client(self) -> EngineClient:
+        return self.new_client()
+
+    def new_client(self) -> EngineClient:
+        """One more client, for a request beside a stream. The first may start the daemon."""
+        connect = None
+        if self.choice.is_default and isinstance(self.choice.endpoint, UnixEndpoint):
+            from boxship.cli.daemonstart import connect_or_start
+
+            connect = connect_or_start
+        return EngineClient(
+            self.choice.endpoint,
+            version=self.environment.get("DOCKER_API_VERSION") or None,
+            headers=self.config.http_headers,
+            agent="Docker-Client/boxship (linux)",
+            connect=connect,
+        )

@@ -1,0 +1,119 @@
+"""Where a daemon listens: ``-H``, ``BOXSHIP_HOST``, ``DOCKER_HOST`` and TLS variables, parsed."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+
+DEFAULT_SOCKET = "/run/boxship/boxship.sock"
+PLAIN_PORT = 2375
+TLS_PORT = 2376
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files for a TLS connection; ``verify`` checks the daemon's certificate and name."""
+
+    ca: str
+    cert: str
+    key: str
+    verify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnixEndpoint:
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix://{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpEndpoint:
+    host: str
+    port: int
+    tls: TlsFiles | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
+
+
+Endpoint = UnixEndpoint | TcpEndpoint
+
+
+def parse_host(text: str, tls: TlsFiles | None = None) -> Endpoint:
+    """An endpoint from ``unix:///path``, ``tcp://host:port`` or ``host[:port]``."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "tcp", text
+    if scheme == "unix":
+        return UnixEndpoint(rest or DEFAULT_SOCKET)
+    if scheme in ("tcp", "http", "https"):
+        return _tcp(rest, tls)
+    if scheme in ("ssh", "npipe", "fd"):
+        raise NotImplementedYetError(
+            f"hosts of the form {scheme}:// are not supported yet; use unix:// or tcp://"
+        )
+    raise InvalidArgumentError(f"unable to parse docker host `{text}`: use unix:// or tcp://")
+
+
+def _tcp(rest: str, tls: TlsFiles | None) -> TcpEndpoint:
+    authority = rest.split("/", 1)[0]
+    if authority.startswith("["):
+        host, _, tail = authority[1:].partition("]")
+        port = tail.removeprefix(":")
+    else:
+        host, _, port = authority.partition(":")
+    default = TLS_PORT if tls else PLAIN_PORT
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise InvalidArgumentError(f"invalid port {port!r} in docker host `{rest}`")
+    return TcpEndpoint(host or "localhost", int(port) if port else default, tls)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """The ``--tls*`` flags; ``None`` means the flag was not given."""
+
+    tls: bool = False
+    tlsverify: bool | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+def tls_files(options: TlsOptions, environment: Mapping[str, str]) -> TlsFiles | None:
+    """The files to use, or None for a plain connection.
+
+    ``DOCKER_TLS_VERIFY`` counts as set when it is not empty, ``DOCKER_TLS`` likewise.
+    """
+    verify = options.tlsverify
+    if verify is None:
+        verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    if not (verify or options.tls or environment.get("DOCKER_TLS")):
+        return None
+    directory = environment.get("DOCKER_CERT_PATH") or environment.get("DOCKER_CONFIG")
+    directory = directory or os.path.join(os.path.expanduser("~"), ".docker")
+    return TlsFiles(
+        ca=options.ca or os.path.join(directory, "ca.pem"),
+        cert=options.cert or os.path.join(directory, "cert.pem"),
+        key=options.key or os.path.join(directory, "key.pem"),
+        verify=verify,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An endpoint and whether somebody asked for it; only the default one is started on demand."""
+
+    endpoint: Endpoint
+    is_default: bool
+
+
+def choose(host: str | None, tls: TlsOptions, environment: Mapping[str, str]) -> Choice:
+    """The daemon to talk to: the flag, then the environment, then the default socket."""
+    chosen = host or environment.get("BOXSHIP_HOST") or environment.get("DOCKER_HOST")
+    if not chosen:
+        return Choice(UnixEndpoint(DEFAULT_SOCKET), is_default=True)
+    return Choice(parse_host(chosen, tls_files(tls, environment)), is_default=False)
