@@ -1,13 +1,28 @@
 """Bring processes of a container to life, and end what is left. Called by the shim.
 
 The shim must be single-threaded: ``spawn_init`` changes the pid namespace its children are born
-into, and a process in that state cannot create threads.
+into, and a process in that state cannot create threads. The handshake with the child is drawn in
+``birth.py``.
 """
 
-from dataclasses import dataclass
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from boxship.base.errors import BoxshipError
+from boxship.kernel import namespaces
+from boxship.runtime import birth, enter
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
+from boxship.runtime.cgroups import control, tree
+
+_PID = namespaces.CLONE_FLAGS["pid"]
+_MAX_MESSAGE = 65536
 
 
 class StepFailedError(BoxshipError):
@@ -51,6 +66,18 @@ class Spawned:
     timings: tuple[Timing, ...]
 
 
+@dataclass(slots=True)
+class _Heard:
+    """What came over the handshake until its end."""
+
+    master: int = -1
+    ready: bool = False
+    warnings: tuple[str, ...] = ()
+    ended: tuple[int, ...] = ()
+    failure: StepFailedError | None = None
+    parent: list[tuple[str, int, int]] = field(default_factory=list)
+
+
 def spawn_init(
     plan: Plan, stdin: int, stdout: int, stderr: int, *, terminal: bool | None = None
 ) -> Spawned:
@@ -58,12 +85,37 @@ def spawn_init(
 
     ``stdin``, ``stdout``, ``stderr`` become the process's 0, 1, 2 (the caller keeps and closes its
     own copies; the same number may be given more than once). With ``terminal`` (default:
-    ``plan.process.terminal``) they are ignored, pass -1: the child opens a pty in the container's
-    own devpts and its master comes back in ``Spawned.master``.
+    ``plan.process.terminal``; the plan must have a MakeConsole step) they are ignored, pass -1:
+    the child opens a pty in the container's own devpts and its master comes back in
+    ``Spawned.master``.
 
     On failure nothing is left (child reaped, cgroups removed) and StepFailedError is raised.
     """
-    raise NotImplementedError
+    del terminal  # the plan's MakeConsole step decides
+    names = [type(step).__name__ for step in plan.setup]
+    started = time.monotonic_ns()
+    try:
+        if plan.join_pid_namespace:
+            _join_pid_namespace(plan.join_pid_namespace)
+        elif plan.new_pid_namespace:
+            namespaces.unshare(_PID)
+    except OSError as error:
+        raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
+
+    def child(channel: socket.socket) -> NoReturn:
+        birth.run_init(plan, (stdin, stdout, stderr), channel)
+
+    def attach(pid: int) -> tuple[str, ...]:
+        tree.create(plan.cgroup)
+        tree.attach(plan.cgroup, pid)
+        return _write_oom_score(pid, plan.process.oom_score_adj)
+
+    try:
+        return _spawn(child, attach, names, started)
+    except BaseException:
+        with contextlib.suppress(BoxshipError, OSError):
+            destroy(plan)
+        raise
 
 
 def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
@@ -81,9 +133,147 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     ``cgroup`` is the container's (``plan.cgroup``); its values are not written again. Everything
     else is as in ``spawn_init``. The new process dies with the caller (PR_SET_PDEATHSIG).
     """
-    raise NotImplementedError
+    with_terminal = process.terminal if terminal is None else terminal
+    started = time.monotonic_ns()
+    try:
+        namespaces.setns(pidfd, _PID)
+    except OSError as error:
+        message = f"cannot join the container: {error}"
+        raise StepFailedError("join", error.errno or 0, message) from error
+
+    def child(channel: socket.socket) -> NoReturn:
+        birth.run_exec(pidfd, process, (stdin, stdout, stderr), with_terminal, channel)
+
+    def attach(pid: int) -> tuple[str, ...]:
+        tree.attach(cgroup, pid)
+        return _write_oom_score(pid, process.oom_score_adj)
+
+    return _spawn(child, attach, ["join", "pty"], started)
 
 
 def destroy(plan: Plan) -> None:
     """Kill what is left in the container's cgroups and remove them; done twice is no error."""
-    raise NotImplementedError
+    control.kill_and_remove(plan.cgroup)
+
+
+def _spawn(
+    child: Callable[[socket.socket], NoReturn],
+    attach: Callable[[int], tuple[str, ...]],
+    setup_names: list[str],
+    started: int,
+) -> Spawned:
+    """Fork, attach, listen; the child is reaped here unless it has executed its command."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    with ours:
+        with theirs:
+            pid = _fork()
+            if pid == 0:
+                ours.close()
+                child(theirs)
+        forked = time.monotonic_ns()
+        heard = _Heard()
+        try:
+            pidfd = os.pidfd_open(pid)
+            _attach(attach, pid, ours, heard)
+            _listen(ours, heard)
+        except BaseException:
+            _discard(pid, heard)
+            raise
+    if heard.failure or not heard.ready:
+        status = _discard(pid, heard)
+        os.close(pidfd)
+        raise heard.failure or StepFailedError("setup", 0, _untimely_end(status))
+    timings = _timings(setup_names, heard, started, forked)
+    return Spawned(pid, pidfd, heard.master, heard.warnings, timings)
+
+
+def _fork() -> int:
+    try:
+        return os.fork()
+    except OSError as error:
+        raise StepFailedError("fork", error.errno or 0, f"fork: {error.strerror}") from error
+
+
+def _attach(
+    attach: Callable[[int], tuple[str, ...]], pid: int, channel: socket.socket, heard: _Heard
+) -> None:
+    began = time.monotonic_ns()
+    try:
+        heard.warnings = attach(pid)
+    except tree.CgroupError as error:
+        # When the child has failed already, what it says matters more than that it is gone.
+        heard.failure = StepFailedError("cgroup", error.errno, str(error))
+    heard.parent.append(("cgroup (parent)", began, time.monotonic_ns()))
+    if heard.failure is None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            channel.send(birth.GO)
+    else:
+        channel.shutdown(socket.SHUT_WR)
+
+
+def _listen(channel: socket.socket, heard: _Heard) -> None:
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
+        if not message:
+            return
+        kind, body = message[:1], message[1:]
+        if kind == birth.PTY:
+            heard.master = descriptors[0]
+        elif kind == birth.READY:
+            content = json.loads(body)
+            heard.ready = True
+            heard.warnings += tuple(content[0])
+            heard.ended = tuple(content[1])
+        elif kind == birth.FAILED:
+            heard.failure = StepFailedError(*json.loads(body))
+
+
+def _discard(pid: int, heard: _Heard) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    if heard.master >= 0:
+        os.close(heard.master)
+    _, status = os.waitpid(pid, 0)
+    return status
+
+
+def _untimely_end(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        return f"the container's init was killed by {name} before it could start"
+    return "the container's init ended before it could start"
+
+
+def _timings(
+    setup_names: list[str], heard: _Heard, started: int, forked: int
+) -> tuple[Timing, ...]:
+    names = [*setup_names, *(name for name, _ in enter.PREPARATIONS)]
+    timings = [Timing("fork", started, forked)]
+    before = forked
+    for name, ended in zip(names, heard.ended, strict=False):
+        timings.append(Timing(name, before, ended))
+        before = ended
+    timings.append(Timing("exec", before, time.monotonic_ns()))
+    timings += [Timing(*entry) for entry in heard.parent]
+    return tuple(timings)
+
+
+def _join_pid_namespace(path: str) -> None:
+    fd = namespaces.open_namespace(path)
+    try:
+        namespaces.setns(fd, _PID)
+    finally:
+        os.close(fd)
+
+
+def _write_oom_score(pid: int, score: int | None) -> tuple[str, ...]:
+    """Done from outside: the container's own /proc is not to be trusted with it."""
+    if score is None:
+        return ()
+    try:
+        tree.write_file(f"/proc/{pid}/oom_score_adj", str(score))
+    except PermissionError:
+        return (f"oom_score_adj: {score} cannot be set without CAP_SYS_RESOURCE",)
+    except FileNotFoundError:
+        return ()  # the child is gone and will say why
+    return ()

@@ -1,0 +1,165 @@
+"""The child's side of a process's birth, and the handshake with its parent.
+
+::
+
+    parent (shim)                                child
+    ─────────────                                ─────
+    fork ──────────────────────────────────────► namespaces, mounts …
+    create cgroups, write limits,
+    attach the child (slow: RCU)                 … meanwhile
+    GO ────────────────────────────────────────► AwaitCgroups
+                                                 cgroup namespace, cgroup mounts, pivot_root …
+    ◄──────────────────────────────────── PTY    with the pty's master (SCM_RIGHTS), if asked for
+                                                 session … command (``enter.PREPARATIONS``)
+    ◄────────────────────────────────── READY    warnings, end of each step
+                                                 seccomp, capabilities, execve
+    ◄──────────────────────────────────── EOF    the descriptor is close-on-exec: it has executed
+    or ◄─────────────────────────────── FAILED   at any point, as data; then the child exits
+
+One SOCK_SEQPACKET pair, so that messages keep their bounds; the first byte says what it is. EOF
+without READY means that the child was killed on its way. The parent's death is EOF for the child.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from boxship.kernel import namespaces, processes
+from boxship.runtime import enter
+from boxship.runtime.apply import Setup, StepError, open_pty, walk
+from boxship.runtime.blueprint import Plan, ProcessPlan
+from boxship.runtime.kernel import LINUX
+
+GO = b"G"
+PTY = b"P"
+READY = b"R"
+FAILED = b"F"
+
+_EXEC_NAMESPACES = ("mnt", "net", "ipc", "uts", "cgroup")
+
+
+class ChildEnd:
+    """The child's end of the handshake."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._attached = False
+
+    def await_go(self) -> None:
+        """Wait for the parent to have put us into our cgroups; leave when it is gone."""
+        if not self._attached:
+            if self._channel.recv(1) != GO:
+                os._exit(1)
+            self._attached = True
+
+    def send_pty(self, master: int) -> None:
+        socket.send_fds(self._channel, [PTY], [master])
+
+    def send_ready(self, warnings: list[str], ended: list[int]) -> None:
+        body = json.dumps([warnings, ended])
+        self._channel.send(READY + body.encode())
+
+    def send_failure(self, failure: StepError) -> None:
+        body = [failure.step, failure.errno, failure.message[:4096], failure.exit_code]
+        self._channel.send(FAILED + json.dumps(body).encode())
+
+    def parent_is_gone(self) -> bool:
+        """Tell whether the parent died before it could be our death signal's sender."""
+        poller = select.poll()
+        poller.register(self._channel, 0)
+        return bool(poller.poll(0))
+
+
+def run_init(plan: Plan, stdio: tuple[int, int, int], channel: socket.socket) -> NoReturn:
+    """Become the container's first process."""
+
+    def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
+        setup = Setup(LINUX, end.await_go, end.send_pty, ended=ended)
+        walk(plan.setup, setup)
+        return enter.Entry(plan.process, stdio, setup.peer)
+
+    _become(channel, prepare)
+
+
+def run_exec(
+    pidfd: int,
+    process: ProcessPlan,
+    stdio: tuple[int, int, int],
+    terminal: bool,
+    channel: socket.socket,
+) -> NoReturn:
+    """Become one more process of the container whose init is ``pidfd``."""
+
+    def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
+        try:
+            flags = sum(namespaces.CLONE_FLAGS[kind] for kind in _EXEC_NAMESPACES)
+            namespaces.setns(pidfd, flags)
+            ended.append(time.monotonic_ns())
+            peer = -1
+            if terminal:
+                root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                master, peer = open_pty(LINUX, root, process.height, process.width)
+                end.send_pty(master)
+                os.close(master)
+                os.close(root)
+        except OSError as error:
+            raise StepError(
+                "join", error.errno or 0, f"cannot join the container: {error}"
+            ) from error
+        ended.append(time.monotonic_ns())
+        return enter.Entry(process, stdio, peer)
+
+    _become(channel, prepare)
+
+
+def _become(
+    channel: socket.socket, prepare: Callable[[ChildEnd, list[int]], enter.Entry]
+) -> NoReturn:
+    """Prepare, enter and execute; whatever goes wrong reaches the parent and ends this process.
+
+    Nothing of the parent's Python must run on from here: no ``finally``, no ``atexit``.
+    """
+    end = ChildEnd(channel)
+    try:
+        # Until exec nobody in the container may look into us: our memory holds the shim's.
+        processes.set_dumpable(False)
+        os.umask(0)
+        enter.reset_signals()
+        ended: list[int] = []
+        _finish(end, prepare(end, ended), ended)
+    except StepError as failure:
+        _report(end, failure)
+    except BaseException as error:  # noqa: BLE001 - a child has nobody else to tell
+        _report(end, StepError("internal", 0, f"{type(error).__name__}: {error}"))
+    finally:
+        os._exit(1)
+
+
+def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int]) -> None:
+    for name, prepare in enter.PREPARATIONS:
+        try:
+            prepare(entry)
+        except OSError as error:
+            raise StepError(name, error.errno or 0, f"{name}: {error}") from error
+        ended.append(time.monotonic_ns())
+    end.await_go()
+    end.send_ready(entry.warnings, ended)
+    processes.set_parent_death_signal(signal.SIGKILL)
+    if end.parent_is_gone():
+        return
+    try:
+        enter.seccomp(entry)
+    except OSError as error:
+        raise StepError("seccomp", error.errno or 0, f"seccomp: {error}") from error
+    enter.execute(entry)
+
+
+def _report(end: ChildEnd, failure: StepError) -> None:
+    with contextlib.suppress(OSError):
+        end.send_failure(failure)

@@ -1,0 +1,166 @@
+"""Cgroup directories: create, fill, join, remove.
+
+Files are opened by hand rather than with ``open()``: a container start writes some thirty of
+them, and a Python stream costs ten times the system calls.
+"""
+
+import contextlib
+import errno
+import os
+
+from boxship.base.errors import BoxshipError
+from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite
+from boxship.runtime.cgroups.plan import directory_of
+
+
+class CgroupError(BoxshipError):
+    """A cgroup could not be made or a limit not set; ``errno`` is the kernel's."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.errno = number
+
+
+def create(plan: CgroupPlan) -> None:
+    """Create all directories and write all values; raise CgroupError."""
+    for directory in plan.directories:
+        try:
+            _create_one(directory)
+        except OSError as error:
+            message = f"cannot create cgroup {directory.path}: {error.strerror}"
+            raise CgroupError(message, error.errno or 0) from error
+    apply_writes(plan, plan.writes)
+
+
+def apply_writes(plan: CgroupPlan, writes: tuple[CgroupWrite, ...]) -> None:
+    """Write values; one that fails is tried again after the others.
+
+    That is how limits that bound each other (memory, and memory with swap) can be moved both up
+    and down without knowing what they are now.
+    """
+    postponed = [write for write in writes if not _try_write(plan, write)]
+    for write in postponed:
+        path = f"{directory_of(plan, write.controller)}/{write.file}"
+        try:
+            write_file(path, write.value)
+        except OSError as error:
+            message = f"cannot set {write.limit} limit: {path}: {error.strerror}"
+            raise CgroupError(message, error.errno or 0) from error
+
+
+def attach(plan: CgroupPlan, pid: int) -> None:
+    """Move the process ``pid`` into every directory."""
+    text = str(pid)
+    for directory in plan.directories:
+        path = f"{directory.path}/cgroup.procs"
+        try:
+            write_file(path, text)
+        except OSError as error:
+            message = f"cannot join cgroup {directory.path}: {error.strerror}"
+            raise CgroupError(message, error.errno or 0) from error
+
+
+def remove(plan: CgroupPlan) -> tuple[str, ...]:
+    """Remove the directories with what was made below them; return those still in use."""
+    busy = []
+    for directory in plan.directories:
+        try:
+            _remove_one(directory.path)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            busy.append(directory.path)
+    return tuple(busy)
+
+
+def read_file(path: str) -> str:
+    """Return the text of a cgroup file."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        chunks = []
+        while chunk := os.read(fd, 65536):
+            chunks.append(chunk)
+    finally:
+        os.close(fd)
+    return b"".join(chunks).decode()
+
+
+def write_file(path: str, value: str) -> None:
+    """Write a cgroup file in one call."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _try_write(plan: CgroupPlan, write: CgroupWrite) -> bool:
+    try:
+        write_file(f"{directory_of(plan, write.controller)}/{write.file}", write.value)
+    except OSError:
+        return False
+    return True
+
+
+def _create_one(directory: CgroupDirectory) -> None:
+    try:
+        os.mkdir(directory.path, 0o755)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(directory.path, 0o755, exist_ok=True)
+    if directory.unified and directory.controllers:
+        _delegate(directory)
+    elif "cpuset" in directory.controllers:
+        _seed_cpuset(directory.path, directory.mount)
+
+
+def _delegate(directory: CgroupDirectory) -> None:
+    """Enable the controllers from the mount down to the parent, where they are not yet."""
+    parent = os.path.dirname(directory.path)
+    wanted = set(directory.controllers)
+    if wanted <= set(read_file(f"{parent}/cgroup.subtree_control").split()):
+        return
+    relative = parent[len(directory.mount) :].strip("/")
+    here = directory.mount
+    for name in ["", *filter(None, relative.split("/"))]:
+        here = f"{here}/{name}" if name else here
+        for controller in sorted(wanted):
+            # One at a time: a controller that cannot be had (cpu with realtime tasks) must not
+            # take the others with it. Whoever sets its limit will get the error.
+            with contextlib.suppress(OSError):
+                write_file(f"{here}/cgroup.subtree_control", f"+{controller}")
+
+
+def _seed_cpuset(path: str, mount: str) -> None:
+    """Give a v1 cpuset its parent's processors and memory nodes; it is born without any."""
+    if read_file(f"{path}/cpuset.cpus").strip() and read_file(f"{path}/cpuset.mems").strip():
+        return
+    parent = os.path.dirname(path)
+    if len(parent) > len(mount):
+        _seed_cpuset(parent, mount)
+        # From now on the kernel does it for the parent's new children.
+        write_file(f"{parent}/cgroup.clone_children", "1")
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not read_file(f"{path}/{name}").strip():
+            write_file(f"{path}/{name}", read_file(f"{parent}/{name}").strip())
+
+
+def _remove_one(path: str) -> None:
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        # EBUSY means processes or children; only the latter can be helped here.
+        if error.errno != errno.EBUSY or not _remove_children(path):
+            raise
+        os.rmdir(path)
+
+
+def _remove_children(path: str) -> bool:
+    with os.scandir(path) as entries:
+        children = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for child in children:
+        _remove_one(child)
+    return bool(children)

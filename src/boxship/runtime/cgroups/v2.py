@@ -1,0 +1,88 @@
+"""Limits in the language of cgroup v2's files. Pure.
+
+Device rules have no file here: v2 wants a BPF program attached to the cgroup. ``writes`` leaves
+them out; the place for it is a ``CgroupPlan`` field carried out in ``tree.create``.
+"""
+
+from collections.abc import Iterator
+
+from boxship.oci.runtime import BlockIo, Cpu, Memory, Resources
+from boxship.runtime.blueprint import CgroupWrite
+
+
+def writes(resources: Resources) -> Iterator[CgroupWrite]:
+    """Yield what to write for ``resources``."""
+    if resources.memory:
+        yield from _memory(resources.memory)
+    if resources.cpu:
+        yield from _cpu(resources.cpu)
+    if resources.pids and resources.pids.limit:
+        yield CgroupWrite("pids", "pids", "pids.max", _maximum(resources.pids.limit))
+    if resources.block_io:
+        yield from _block(resources.block_io)
+    for page in resources.hugepage_limits:
+        file = f"hugetlb.{page.page_size}.max"
+        yield CgroupWrite("hugetlb", "hugetlb", file, str(page.limit))
+    for file, value in resources.unified.items():
+        controller = file.partition(".")[0]
+        yield CgroupWrite(file, "" if controller == "cgroup" else controller, file, value)
+
+
+def weight_of_shares(shares: int) -> int:
+    """Map v1's 2…262144 onto v2's 1…10000, linearly, as every runtime does."""
+    return 1 + (max(2, min(shares, 262144)) - 2) * 9999 // 262142
+
+
+def weight_of_block_weight(weight: int) -> int:
+    """Map v1's 10…1000 onto v2's 1…10000, linearly."""
+    return 1 + (weight - 10) * 9999 // 990
+
+
+def _maximum(value: int) -> str:
+    return "max" if value < 0 else str(value)
+
+
+def _memory(memory: Memory) -> Iterator[CgroupWrite]:
+    if memory.limit:
+        yield CgroupWrite("memory", "memory", "memory.max", _maximum(memory.limit))
+    if memory.swap:
+        # v1 and Docker count memory and swap together, v2 counts swap alone.
+        alone = memory.swap if memory.swap < 0 else max(0, memory.swap - (memory.limit or 0))
+        yield CgroupWrite("memory swap", "memory", "memory.swap.max", _maximum(alone))
+    if memory.reservation:
+        value = _maximum(memory.reservation)
+        yield CgroupWrite("memory reservation", "memory", "memory.low", value)
+
+
+def _cpu(cpu: Cpu) -> Iterator[CgroupWrite]:
+    if cpu.shares:
+        weight = str(weight_of_shares(cpu.shares))
+        yield CgroupWrite("cpu shares", "cpu", "cpu.weight", weight)
+    if cpu.quota or cpu.period:
+        quota = _maximum(cpu.quota) if cpu.quota else "max"
+        value = f"{quota} {cpu.period}" if cpu.period else quota
+        yield CgroupWrite("cpu quota", "cpu", "cpu.max", value)
+    if cpu.burst:
+        yield CgroupWrite("cpu burst", "cpu", "cpu.max.burst", str(cpu.burst))
+    if cpu.idle is not None:
+        yield CgroupWrite("cpu idle", "cpu", "cpu.idle", str(cpu.idle))
+    if cpu.cpus:
+        yield CgroupWrite("cpuset cpus", "cpuset", "cpuset.cpus", cpu.cpus)
+    if cpu.mems:
+        yield CgroupWrite("cpuset mems", "cpuset", "cpuset.mems", cpu.mems)
+
+
+def _block(block: BlockIo) -> Iterator[CgroupWrite]:
+    if block.weight:
+        weight = str(weight_of_block_weight(block.weight))
+        yield CgroupWrite("blkio weight", "io", "io.weight", weight)
+    tables = (
+        ("rbps", block.throttle_read_bps_device),
+        ("wbps", block.throttle_write_bps_device),
+        ("riops", block.throttle_read_iops_device),
+        ("wiops", block.throttle_write_iops_device),
+    )
+    for kind, devices in tables:
+        for device in devices:
+            value = f"{device.major}:{device.minor} {kind}={device.rate}"
+            yield CgroupWrite("blkio throttle", "io", "io.max", value)

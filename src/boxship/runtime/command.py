@@ -1,0 +1,76 @@
+"""Which file a command names, with the words Docker's clients look for when it names none.
+
+The rules are those of Go's ``exec.LookPath``: a command with a slash is taken as it is, others are
+searched in PATH, where what cannot be executed is passed over.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+
+
+class CommandError(Exception):
+    """The command cannot be executed; ``str()`` says why, ``exit_code`` is the shell's."""
+
+    def __init__(self, message: str, exit_code: int, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.errno = number
+
+
+def find_command(command: str, search_path: str) -> str:
+    """Return the path to execute; raise CommandError. Looks as the user we are."""
+    if not command:
+        raise CommandError("no command specified", NOT_FOUND, errno.ENOENT)
+    if "/" in command:
+        _check(command)
+        return command
+    for directory in search_path.split(":"):
+        candidate = f"{directory or '.'}/{command}"
+        if not candidate.startswith("/"):
+            continue
+        try:
+            _check(candidate)
+        except CommandError:
+            continue
+        return candidate
+    message = f'exec: "{command}": executable file not found in $PATH'
+    raise CommandError(message, NOT_FOUND, errno.ENOENT)
+
+
+def exec_error(path: str, error: OSError) -> CommandError:
+    """Put into words why ``execve`` refused a file that was there."""
+    number = error.errno or 0
+    message = f"exec {path}: {go_words(number)}"
+    exit_code = NOT_FOUND if number in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE
+    return CommandError(message, exit_code, number)
+
+
+def go_words(number: int) -> str:
+    """Say an errno as Go does, which is what clients match: lower case."""
+    words = os.strerror(number)
+    return words[:1].lower() + words[1:]
+
+
+def search_path_of(env: Sequence[str]) -> str:
+    """Return the last PATH of an environment."""
+    return next((item[5:] for item in reversed(env) if item.startswith("PATH=")), "")
+
+
+def _check(path: str) -> None:
+    """Raise CommandError unless ``path`` is a file that we may execute."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        number = error.errno or 0
+        code = NOT_EXECUTABLE if number == errno.EACCES else NOT_FOUND
+        message = f'exec: "{path}": stat {path}: {go_words(number)}'
+        raise CommandError(message, code, number) from None
+    if stat.S_ISDIR(mode):
+        raise CommandError(f'exec: "{path}": is a directory', NOT_EXECUTABLE, errno.EISDIR)
+    if not mode & 0o111 or not os.access(path, os.X_OK, effective_ids=True):
+        raise CommandError(f'exec: "{path}": permission denied', NOT_EXECUTABLE, errno.EACCES)

@@ -1,0 +1,277 @@
+"""The last part of a process's birth, the same for a container's init and for exec.
+
+Everything here runs inside the container, in this order:
+
+========  ==========================================================================
+session   setsid, controlling terminal, stdio on 0 1 2, nothing else crosses exec
+keyring   a session keyring of the container's own
+user      look the user up in the root; additional groups; HOME
+cwd       as root, since root's directories may be closed to the user (again as the user,
+          since a network file system may be closed to root)
+limits    after the look-ups, which may need more than the limits leave
+identity  bounding set, groups, gid, uid, with the permitted capabilities kept
+command   look it up as the user
+seccomp   as late as it can be, so that the filter need not allow the steps above. Without
+          no_new_privs that takes CAP_SYS_ADMIN, so it comes before capset; capset itself,
+          prctl and execve are all the filter has to let pass
+caps      the final sets
+exec      parent-death signal (credentials changes would clear it), then execve
+========  ==========================================================================
+"""
+
+import errno
+import os
+import resource
+import signal
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from boxship.kernel import credentials, processes, terminal
+from boxship.kernel.mounts import filesystem_magic
+from boxship.runtime.apply import StepError
+from boxship.runtime.blueprint import CapabilityPlan, ProcessPlan, Rlimit
+from boxship.runtime.capabilities import ALL, CAPABILITIES, numbers_of
+from boxship.runtime.command import CommandError, exec_error, find_command, go_words, search_path_of
+from boxship.runtime.users import Identity, UnknownUserError, home_of, read_database, resolve_user
+
+_PIPEFS_MAGIC = 0x50495045
+_SOCKFS_MAGIC = 0x534F434B
+_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_NOBODY_YET = Identity(0, 0)
+_SYS_ADMIN = 1 << CAPABILITIES["CAP_SYS_ADMIN"]
+
+
+@dataclass(slots=True)
+class Entry:
+    """A process on its way to exec."""
+
+    plan: ProcessPlan
+    stdio: tuple[int, int, int]
+    peer: int = -1
+    """The pty's side to be our terminal; -1 without one."""
+    env: list[str] = field(default_factory=list)
+    identity: Identity = _NOBODY_YET
+    executable: str = ""
+    own: int = ALL
+    """The capabilities we have ourselves; nobody can give more."""
+    cwd_denied: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def reset_signals() -> None:
+    """Undo what Python ignores (SIGPIPE, SIGXFSZ) and what the shim handles or blocks."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def session(entry: Entry) -> None:
+    os.setsid()
+    stdio = entry.stdio
+    if entry.peer >= 0:
+        stdio = (entry.peer,) * 3
+        terminal.make_controlling(entry.peer)
+    _place_stdio(stdio)
+    processes.close_on_exec_from(3)
+    os.umask(entry.plan.umask)
+
+
+def _place_stdio(stdio: tuple[int, int, int]) -> None:
+    """Put the three on 0, 1, 2 whatever numbers they have now."""
+    safe = [os.dup(fd) if fd < 3 else fd for fd in stdio]
+    # os.dup gives the lowest free number, which may be one of the three again.
+    while any(fd < 3 for fd in safe):
+        safe = [os.dup(fd) if fd < 3 else fd for fd in safe]
+    for number, fd in enumerate(safe):
+        os.dup2(fd, number, inheritable=True)
+
+
+def keyring(entry: Entry) -> None:
+    if entry.plan.keyring:
+        processes.join_session_keyring(entry.plan.keyring)
+
+
+def user(entry: Entry) -> None:
+    plan = entry.plan
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        passwd = read_database(root, "etc/passwd")
+        entry.identity = _identity(plan, passwd, root)
+    except UnknownUserError as error:
+        raise StepError("user", 0, str(error)) from None
+    finally:
+        os.close(root)
+    entry.env = list(plan.env)
+    if not any(item.startswith("HOME=") and len(item) > 5 for item in entry.env):
+        home = entry.identity.home or home_of(entry.identity.uid, passwd) or "/"
+        entry.env = [item for item in entry.env if item != "HOME="]
+        entry.env.append(f"HOME={home}")
+
+
+def _identity(plan: ProcessPlan, passwd: str, root: int) -> Identity:
+    if plan.user or plan.group_names:
+        group = read_database(root, "etc/group")
+        text = plan.user or f"{plan.uid}:{plan.gid}"
+        found = resolve_user(text, passwd, group, plan.group_names)
+        return Identity(found.uid, found.gid, (*found.groups, *plan.groups), found.home)
+    return Identity(plan.uid, plan.gid, plan.groups)
+
+
+def cwd(entry: Entry) -> None:
+    path = entry.plan.cwd or "/"
+    try:
+        os.chdir(path)
+    except FileNotFoundError:
+        if not entry.plan.create_cwd:
+            raise _cwd_error(path, 2) from None
+        os.makedirs(path, exist_ok=True)
+        os.chdir(path)
+    except PermissionError:
+        entry.cwd_denied = True
+        return
+    except OSError as error:
+        raise _cwd_error(path, error.errno or 0) from None
+    _check_cwd_inside()
+
+
+def _cwd_error(path: str, number: int) -> StepError:
+    message = f'chdir to cwd ("{path}") set in config.json failed: {go_words(number)}'
+    return StepError("cwd", number, message, 126)
+
+
+def _check_cwd_inside() -> None:
+    """Refuse a directory outside of our root, as reached through /proc/self/fd (CVE-2024-21626)."""
+    try:
+        inside = os.getcwd().startswith("/")
+    except OSError:
+        inside = False
+    if not inside:
+        message = "current working directory is outside of container mount namespace root"
+        raise StepError("cwd", 0, message)
+
+
+def limits(entry: Entry) -> None:
+    for limit in entry.plan.rlimits:
+        _set_limit(entry, limit)
+
+
+def _set_limit(entry: Entry, limit: Rlimit) -> None:
+    """Without CAP_SYS_RESOURCE a hard limit cannot be raised: come as near as possible."""
+    try:
+        resource.setrlimit(limit.resource, (limit.soft, limit.hard))
+    except (ValueError, PermissionError):
+        _, ceiling = resource.getrlimit(limit.resource)
+        hard = _smaller(limit.hard, ceiling)
+        soft = _smaller(limit.soft, hard)
+        resource.setrlimit(limit.resource, (soft, hard))
+        name = limit.name or str(limit.resource)
+        entry.warnings.append(
+            f"{name}: the hard limit {limit.hard} cannot be given without CAP_SYS_RESOURCE; "
+            f"{soft}:{hard} is set"
+        )
+
+
+def _smaller(one: int, other: int) -> int:
+    infinite = resource.RLIM_INFINITY
+    return other if one == infinite else one if other == infinite else min(one, other)
+
+
+def identity(entry: Entry) -> None:
+    who, capabilities = entry.identity, entry.plan.capabilities
+    _give_stdio(who.uid)
+    _, entry.own, _ = credentials.capget()
+    if capabilities is not None:
+        _shrink_bounding_set(capabilities.bounding)
+    credentials.set_keep_capabilities(True)
+    os.setgroups(list(dict.fromkeys((who.gid, *who.groups))) if entry.plan.user else who.groups)
+    os.setresgid(who.gid, who.gid, who.gid)
+    os.setresuid(who.uid, who.uid, who.uid)
+    credentials.set_keep_capabilities(False)
+    if entry.cwd_denied:
+        try:
+            os.chdir(entry.plan.cwd)
+        except OSError as error:
+            raise _cwd_error(entry.plan.cwd, error.errno or 0) from None
+        _check_cwd_inside()
+
+
+def _shrink_bounding_set(keep: int) -> None:
+    for number in numbers_of(ALL & ~keep):
+        try:
+            credentials.bounding_drop(number)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return  # an older kernel, which ends here
+
+
+def _give_stdio(uid: int) -> None:
+    """Let the user open /dev/stdout again, which leads to the inode behind the descriptor.
+
+    Only pipes, sockets and our own pty: a /dev/null or a file of the host's is not ours to give.
+    """
+    for fd in (0, 1, 2):
+        status = os.fstat(fd)
+        if status.st_uid == uid:
+            continue
+        anonymous = filesystem_magic(fd) in (_PIPEFS_MAGIC, _SOCKFS_MAGIC)
+        pty = stat.S_ISCHR(status.st_mode) and 136 <= os.major(status.st_rdev) <= 143
+        if anonymous or pty:
+            os.fchown(fd, uid, -1)
+
+
+def command(entry: Entry) -> None:
+    args = entry.plan.args
+    try:
+        entry.executable = find_command(args[0] if args else "", search_path_of(entry.env))
+    except CommandError as error:
+        raise StepError("command", error.errno, str(error), error.exit_code) from None
+
+
+def seccomp(entry: Entry) -> None:
+    plan = entry.plan
+    if plan.no_new_privileges:
+        credentials.set_no_new_privileges()
+        capabilities(entry)
+    if plan.seccomp is not None:
+        if not plan.no_new_privileges:
+            credentials.capset(entry.own & _SYS_ADMIN, entry.own, 0)
+        credentials.seccomp_set_filter(plan.seccomp.program, plan.seccomp.flags)
+    if not plan.no_new_privileges:
+        capabilities(entry)
+
+
+def capabilities(entry: Entry) -> None:
+    wanted = entry.plan.capabilities
+    if wanted is None:
+        wanted = CapabilityPlan(ALL, ALL, ALL)
+        if entry.identity.uid != 0:
+            wanted = CapabilityPlan(ALL)
+    own = entry.own
+    credentials.capset(wanted.effective & own, wanted.permitted & own, wanted.inheritable & own)
+    credentials.ambient_clear()
+    for number in numbers_of(wanted.ambient & wanted.permitted & wanted.inheritable & own):
+        credentials.ambient_raise(number)
+
+
+def execute(entry: Entry) -> None:
+    """Replace this process by the command; only ever returns by an exception."""
+    processes.set_parent_death_signal(signal.SIGKILL)
+    try:
+        processes.execve(entry.executable, entry.plan.args, entry.env)
+    except OSError as error:
+        failure = exec_error(entry.executable, error)
+        raise StepError("exec", failure.errno, str(failure), failure.exit_code) from None
+
+
+PREPARATIONS: tuple[tuple[str, Callable[[Entry], None]], ...] = (
+    ("session", session),
+    ("keyring", keyring),
+    ("user", user),
+    ("cwd", cwd),
+    ("limits", limits),
+    ("identity", identity),
+    ("command", command),
+)
+"""What comes before the parent is told that we are ready; then ``seccomp`` and ``execute``."""

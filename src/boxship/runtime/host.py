@@ -1,0 +1,26 @@
+"""What a plan has to know of the machine: looked up once, handed to the pure planner."""
+
+import os
+from dataclasses import dataclass
+
+from boxship.kernel.credentials import capget
+from boxship.runtime.capabilities import ALL
+from boxship.runtime.cgroups.layout import Layout, host_layout
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """``machine`` as in ``uname -m``; ``capabilities`` are those we may give away."""
+
+    layout: Layout
+    machine: str = "x86_64"
+    kernel: tuple[int, int] = (5, 12)
+    capabilities: int = ALL
+
+    @classmethod
+    def look(cls) -> "Host":
+        """Look at this machine."""
+        name = os.uname()
+        major, minor = name.release.split("-")[0].split(".")[:2]
+        _, permitted, _ = capget()
+        return cls(host_layout(), name.machine, (int(major), int(minor)), permitted)
