@@ -1,0 +1,46 @@
+"""The Engine API as one function from requests to answers.
+
+Every request goes the same way: route → version → endpoint → answer, and every error through
+``errors.py``. A path or method that isn't there is "page not found", never 405.
+"""
+
+import logging
+
+from boxship.api.backend import Backend
+from boxship.api.call import EMPTY, Call
+from boxship.api.endpoints.table import ROUTES
+from boxship.api.errors import answer_error
+from boxship.api.http.messages import Answer, Request, Response
+from boxship.api.router import Router
+from boxship.wire.errors import encode_error
+from boxship.wire.versions import parse, split_path
+
+log = logging.getLogger(__name__)
+
+_NOT_FOUND = Response(404, encode_error("page not found"))
+
+
+class Application:
+    """Answers requests by calling the backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._router = Router()
+        for method, pattern, endpoint in ROUTES:
+            self._router.add(method, pattern, endpoint)
+
+    async def serve(self, request: Request) -> Answer:
+        """Answer a request; raise only if its client has gone."""
+        log.debug("Calling %s %s", request.method, request.path)
+        if request.method == "OPTIONS":
+            return EMPTY
+        version_text, path = split_path(request.path)
+        found = self._router.find(request.method, path)
+        if found is None:
+            return _NOT_FOUND
+        endpoint, target = found
+        try:
+            call = Call(request, parse(version_text), target, self._backend)
+            return await endpoint(call)
+        except Exception as error:  # noqa: BLE001 - this is where every error gets its answer
+            return answer_error(request, error)

@@ -1,0 +1,178 @@
+"""What the API calls: a narrow view of the engine and of the daemon, as Protocols.
+
+``boxship.daemon.wiring`` hands in the real ones; the tests of this package have fakes.
+"""
+
+import builtins
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from boxship.base.clock import Clock
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.containers.requests import (
+    AttachRequest,
+    ContainerQuery,
+    Counts,
+    CreateContainer,
+    CreatedContainer,
+    ExecConfig,
+    ExecView,
+    HijackedStream,
+    LogLine,
+    LogQuery,
+    TopTable,
+    WaitCondition,
+    Waiting,
+)
+from boxship.engine.events.bus import Subscription
+from boxship.engine.images.service import ImportOptions, ResolvedImage
+from boxship.model.image import (
+    HistoryStep,
+    ImageDetail,
+    ImageQuery,
+    ImageSummary,
+    LoadEvent,
+    RemovedImage,
+)
+from boxship.oci.digest import Digest
+from boxship.oci.platform import Platform
+
+
+class Containers(Protocol):
+    """The use cases of containers; see ``boxship.engine.containers.service``."""
+
+    def get(self, reference: str) -> ContainerRecord: ...
+    def list(self, query: ContainerQuery) -> builtins.list[ContainerRecord]: ...
+    def counts(self) -> Counts: ...
+    def execs(self, reference: str) -> builtins.list[str]: ...
+    async def top(self, reference: str, ps_args: str = "-ef") -> TopTable: ...
+    def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]: ...
+    async def create(self, request: CreateContainer) -> CreatedContainer: ...
+    async def start(self, reference: str, *, detach_keys: str | None = None) -> None: ...
+    async def stop(
+        self,
+        reference: str,
+        *,
+        signal: str | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109 - of the container, not of the call
+    ) -> None: ...
+    async def kill(self, reference: str, signal: str = "SIGKILL") -> None: ...
+    async def restart(
+        self,
+        reference: str,
+        *,
+        signal: str | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109
+    ) -> None: ...
+    async def pause(self, reference: str) -> None: ...
+    async def unpause(self, reference: str) -> None: ...
+    async def rename(self, reference: str, new_name: str) -> None: ...
+    async def wait(
+        self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
+    ) -> Waiting: ...
+    async def remove(
+        self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
+    ) -> None: ...
+    async def attach(
+        self, reference: str, request: AttachRequest, stream: HijackedStream
+    ) -> None: ...
+    async def resize(self, reference: str, height: int, width: int) -> None: ...
+    async def exec_create(self, reference: str, config: ExecConfig) -> str: ...
+    async def exec_start(
+        self,
+        exec_id: str,
+        *,
+        detach: bool = False,
+        tty: bool = False,
+        console_size: tuple[int, int] | None = None,
+        stream: HijackedStream | None = None,
+    ) -> None: ...
+    def exec_inspect(self, exec_id: str) -> ExecView: ...
+    async def exec_resize(self, exec_id: str, height: int, width: int) -> None: ...
+
+
+class Images(Protocol):
+    """The use cases of images; see ``boxship.engine.images.service``."""
+
+    def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage: ...
+    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]: ...
+    def save(self, references: Sequence[str]) -> AsyncIterator[bytes]: ...
+    async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest: ...
+    async def tag(self, source: str, repository: str, tag: str = "") -> None: ...
+    async def remove(
+        self, reference: str, *, force: bool = False, prune_parents: bool = True
+    ) -> builtins.list[RemovedImage]: ...
+    def list(self, query: ImageQuery) -> builtins.list[ImageSummary]: ...
+    def inspect(self, reference: str) -> ImageDetail: ...
+    def history(self, reference: str) -> builtins.list[HistoryStep]: ...
+    def count(self) -> int: ...
+    async def ensure_builtin(self, reference: str) -> Digest: ...
+
+
+class Events(Protocol):
+    """The engine's bus."""
+
+    def subscribe(self, *, since_ns: int | None = None) -> Subscription: ...
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The machine, as found at start-up."""
+
+    name: str
+    kernel: str
+    machine: str
+    """As the kernel names it: ``x86_64``."""
+    operating_system: str
+    os_version: str
+    cpus: int
+    memory: int
+    cgroup_version: int
+    controllers: frozenset[str]
+    """Of cgroup v1 or v2, whichever limits containers here."""
+    swap_limit: bool
+    oom_kill_disable: bool
+    cpu_quota: bool
+    ip_forwarding: bool
+    seccomp: bool
+
+
+@dataclass(frozen=True)
+class DaemonFacts:
+    """The daemon as it is configured now; a reload may change some of it."""
+
+    id: str
+    version: str
+    data_root: str
+    debug: bool
+    labels: tuple[str, ...]
+    log_driver: str
+    storage_driver: str
+    storage_status: tuple[tuple[str, str], ...]
+    live_restore: bool
+    runtimes: dict[str, str]
+    """Paths by name."""
+    default_runtime: str
+    private_cgroup_namespaces: bool
+    warnings: tuple[str, ...] = ()
+
+
+class System(Protocol):
+    """The daemon around the engine."""
+
+    @property
+    def host(self) -> HostFacts: ...
+    @property
+    def daemon(self) -> DaemonFacts: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Everything that endpoints may call."""
+
+    containers: Containers
+    images: Images
+    events: Events
+    system: System
+    clock: Clock

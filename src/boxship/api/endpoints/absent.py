@@ -1,0 +1,98 @@
+"""Routes of the Engine API that Boxship doesn't serve yet: what they say instead.
+
+They are named one by one, so that a client learns "not yet" and not "no such page".
+"""
+
+from boxship.api.call import Call, plain_json
+from boxship.api.http.messages import Answer
+from boxship.base.errors import NotImplementedYetError, UnavailableError
+
+_NOT_YET = (
+    ("POST", "/auth"),
+    ("POST", "/build"),
+    ("POST", "/build/cancel"),
+    ("POST", "/build/prune"),
+    ("POST", "/commit"),
+    ("POST", "/grpc"),
+    ("POST", "/session"),
+    ("POST", "/containers/prune"),
+    ("GET", "/containers/{id}/archive"),
+    ("HEAD", "/containers/{id}/archive"),
+    ("PUT", "/containers/{id}/archive"),
+    ("GET", "/containers/{id}/attach/ws"),
+    ("GET", "/containers/{id}/changes"),
+    ("GET", "/containers/{id}/checkpoints"),
+    ("POST", "/containers/{id}/checkpoints"),
+    ("GET", "/containers/{id}/export"),
+    ("GET", "/containers/{id}/stats"),
+    ("POST", "/containers/{id}/update"),
+    ("GET", "/distribution/{name...}/json"),
+    ("GET", "/images/search"),
+    ("POST", "/images/prune"),
+    ("GET", "/images/{name...}/attestations"),
+    ("POST", "/images/{name...}/push"),
+    ("POST", "/networks/create"),
+    ("POST", "/networks/prune"),
+    ("POST", "/networks/{id}/connect"),
+    ("POST", "/networks/{id}/disconnect"),
+    ("DELETE", "/networks/{id}"),
+    ("POST", "/plugins/create"),
+    ("GET", "/plugins/privileges"),
+    ("POST", "/plugins/pull"),
+    ("GET", "/plugins/{name...}/json"),
+    ("POST", "/plugins/{name...}/disable"),
+    ("POST", "/plugins/{name...}/enable"),
+    ("POST", "/plugins/{name...}/push"),
+    ("POST", "/plugins/{name...}/set"),
+    ("POST", "/plugins/{name...}/upgrade"),
+    ("DELETE", "/plugins/{name...}"),
+    ("POST", "/swarm/init"),
+    ("POST", "/swarm/join"),
+    ("POST", "/volumes/create"),
+    ("POST", "/volumes/prune"),
+    ("PUT", "/volumes/{name}"),
+    ("DELETE", "/volumes/{name}"),
+)
+
+_SWARM = (
+    ("GET", "/swarm"),
+    ("GET", "/swarm/unlockkey"),
+    ("POST", "/swarm/update"),
+    ("POST", "/swarm/unlock"),
+    *(("GET", f"/{noun}") for noun in ("configs", "nodes", "secrets", "services", "tasks")),
+    *(("GET", f"/{n}/{{id}}") for n in ("configs", "nodes", "secrets", "services", "tasks")),
+    *(("POST", f"/{noun}/create") for noun in ("configs", "secrets", "services")),
+    *(("POST", f"/{n}/{{id}}/update") for n in ("configs", "nodes", "secrets", "services")),
+    *(("DELETE", f"/{noun}/{{id}}") for noun in ("configs", "nodes", "secrets", "services")),
+    *(("GET", f"/{noun}/{{id}}/logs") for noun in ("services", "tasks")),
+)
+
+
+async def not_yet(call: Call) -> Answer:
+    request = call.request
+    raise NotImplementedYetError(
+        f"{request.method} {request.path} is not implemented in this version of Boxship"
+    )
+
+
+async def no_manager(_call: Call) -> Answer:
+    raise UnavailableError(
+        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to '
+        "connect this node to swarm and try again."
+    )
+
+
+async def no_swarm(_call: Call) -> Answer:
+    raise UnavailableError("This node is not part of a swarm")
+
+
+async def no_plugins(_call: Call) -> Answer:
+    return plain_json([])
+
+
+ROUTES = (
+    ("GET", "/plugins", no_plugins),
+    ("POST", "/swarm/leave", no_swarm),
+    *((method, pattern, no_manager) for method, pattern in _SWARM),
+    *((method, pattern, not_yet) for method, pattern in _NOT_YET),
+)

@@ -1,0 +1,149 @@
+"""Containers: create, look, change, remove."""
+
+from boxship.api.call import EMPTY, NO_CONTENT, Call
+from boxship.api.http.messages import Answer
+from boxship.api.views import containers as views
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.containers.requests import ContainerQuery, CreateContainer
+from boxship.wire import containers as shapes
+from boxship.wire.containers import ContainerRow
+
+
+async def create(call: Call) -> Answer:
+    body = await call.body(shapes.CreateBody)
+    networking = body.networking_config
+    endpoints = (networking.endpoints_config or {}) if networking else {}
+    created = await call.backend.containers.create(
+        CreateContainer(
+            config=shapes.config_of(body),
+            host=shapes.host_config_of(body, call.version),
+            name=call.text("name").removeprefix("/") or None,
+            networks=tuple(endpoints),
+            platform=(call.text("platform") or None) if call.version >= 41 else None,
+        )
+    )
+    return call.json(shapes.CreateAnswer(created.id, created.warnings), 201)
+
+
+async def list_containers(call: Call) -> Answer:
+    limit = call.integer("limit") or 0
+    query = ContainerQuery(all=call.boolean("all"), limit=limit, filters=call.filters())
+    return call.json_list(list_rows(call, query))
+
+
+def list_rows(call: Call, query: ContainerQuery) -> list[ContainerRow]:
+    """Return the rows of a list."""
+    names = _ImageNames(call)
+    now = call.backend.clock.now_ns()
+    records = call.backend.containers.list(query)
+    return [views.container_row(record, now, names.of) for record in records]
+
+
+class _ImageNames:
+    """How a container's image is shown: as it was asked for, while that name still means it."""
+
+    def __init__(self, call: Call) -> None:
+        self._images = call.backend.images
+        self._meaning: dict[str, str] = {}
+
+    def of(self, record: ContainerRecord) -> str:
+        asked = record.image_ref
+        if not asked:
+            return record.image_id
+        if asked not in self._meaning:
+            self._meaning[asked] = self._resolve(asked)
+        return asked if self._meaning[asked] == record.image_id else record.image_id
+
+    def _resolve(self, reference: str) -> str:
+        try:
+            return str(self._images.resolve(reference).id)
+        except (NotFoundError, InvalidArgumentError):
+            return ""
+
+
+async def inspect(call: Call) -> Answer:
+    containers = call.backend.containers
+    record = containers.get(call.target)
+    return call.json(views.container_inspect(record, containers.execs(record.id)))
+
+
+async def top(call: Call) -> Answer:
+    table = await call.backend.containers.top(call.target, call.text("ps_args") or "-ef")
+    return call.json(shapes.TopAnswer(table.titles, table.rows))
+
+
+async def start(call: Call) -> Answer:
+    if call.text("checkpoint"):
+        raise InvalidArgumentError("checkpoints are not supported")
+    keys = call.text("detachKeys") or None
+    await call.backend.containers.start(call.target, detach_keys=keys)
+    return NO_CONTENT
+
+
+async def stop(call: Call) -> Answer:
+    await call.backend.containers.stop(call.target, signal=_signal(call), timeout=call.integer("t"))
+    return NO_CONTENT
+
+
+async def restart(call: Call) -> Answer:
+    await call.backend.containers.restart(
+        call.target, signal=_signal(call), timeout=call.integer("t")
+    )
+    return NO_CONTENT
+
+
+def _signal(call: Call) -> str | None:
+    return (call.text("signal") or None) if call.version >= 42 else None
+
+
+async def kill(call: Call) -> Answer:
+    await call.backend.containers.kill(call.target, call.text("signal") or "SIGKILL")
+    return NO_CONTENT
+
+
+async def pause(call: Call) -> Answer:
+    await call.backend.containers.pause(call.target)
+    return NO_CONTENT
+
+
+async def unpause(call: Call) -> Answer:
+    await call.backend.containers.unpause(call.target)
+    return NO_CONTENT
+
+
+async def rename(call: Call) -> Answer:
+    await call.backend.containers.rename(call.target, call.text("name").removeprefix("/"))
+    return NO_CONTENT
+
+
+async def remove(call: Call) -> Answer:
+    await call.backend.containers.remove(
+        call.target,
+        force=call.boolean("force"),
+        volumes=call.boolean("v"),
+        link=call.boolean("link"),
+    )
+    return NO_CONTENT
+
+
+async def resize(call: Call) -> Answer:
+    await call.backend.containers.resize(call.target, call.required("h"), call.required("w"))
+    return EMPTY
+
+
+ROUTES = (
+    ("POST", "/containers/create", create),
+    ("GET", "/containers/json", list_containers),
+    ("GET", "/containers/{id}/json", inspect),
+    ("GET", "/containers/{id}/top", top),
+    ("POST", "/containers/{id}/start", start),
+    ("POST", "/containers/{id}/stop", stop),
+    ("POST", "/containers/{id}/restart", restart),
+    ("POST", "/containers/{id}/kill", kill),
+    ("POST", "/containers/{id}/pause", pause),
+    ("POST", "/containers/{id}/unpause", unpause),
+    ("POST", "/containers/{id}/rename", rename),
+    ("POST", "/containers/{id}/resize", resize),
+    ("DELETE", "/containers/{id}", remove),
+)

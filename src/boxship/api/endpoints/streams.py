@@ -1,0 +1,106 @@
+"""What lasts: wait, logs, attach."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+
+from boxship.api.call import Call
+from boxship.api.hijack import ClientStream, hand_over, stream_type
+from boxship.api.http.messages import Answer, Stream
+from boxship.api.streams import Guarded
+from boxship.base.errors import InvalidArgumentError
+from boxship.engine.containers.requests import (
+    AttachRequest,
+    LogLine,
+    LogQuery,
+    WaitCondition,
+    Waiting,
+)
+from boxship.wire.containers import WaitAnswer, WaitError
+from boxship.wire.stdcopy import LineEncoder
+
+
+async def wait(call: Call) -> Answer:
+    """Answer twice: the header once the wait is registered, the body when it is over."""
+    condition = _condition(call)
+    waiting = await call.backend.containers.wait(call.target, condition)
+    return Stream(Guarded(_outcome(waiting), waiting.cancel), endless=True)
+
+
+def _condition(call: Call) -> WaitCondition:
+    text = call.text("condition") if call.version >= 30 else ""
+    try:
+        return WaitCondition(text or WaitCondition.NOT_RUNNING)
+    except ValueError as error:
+        raise InvalidArgumentError(f'invalid condition: "{text}"') from error
+
+
+async def _outcome(waiting: Waiting) -> AsyncGenerator[bytes, None]:
+    outcome = await waiting
+    error = WaitError(outcome.error) if outcome.error else None
+    yield msgspec.json.encode(WaitAnswer(outcome.exit_code, error)) + b"\n"
+
+
+async def logs(call: Call) -> Answer:
+    stdout, stderr = call.boolean("stdout"), call.boolean("stderr")
+    if not (stdout or stderr):
+        raise InvalidArgumentError("Bad parameters: you must choose at least one stream")
+    record = call.backend.containers.get(call.target)
+    query = LogQuery(
+        stdout=stdout,
+        stderr=stderr,
+        since_ns=call.timestamp("since"),
+        until_ns=call.timestamp("until"),
+        tail=_tail(call.text("tail")),
+        follow=call.boolean("follow"),
+    )
+    tty = record.config.tty
+    encoder = LineEncoder(
+        framed=not tty, timestamps=call.boolean("timestamps"), details=call.boolean("details")
+    )
+    lines = call.backend.containers.logs(record.id, query)
+    return Stream(
+        _encoded(lines, encoder),
+        stream_type(call.version, tty=tty),
+        awaits_first=not query.follow,
+        endless=query.follow,
+    )
+
+
+def _tail(text: str) -> int | None:
+    """Read ``tail``: a number of lines; anything else, and less than none, is all of them."""
+    return int(text) if text.isdecimal() else None
+
+
+async def _encoded(
+    batches: AsyncIterator[list[LogLine]], encoder: LineEncoder
+) -> AsyncGenerator[bytes, None]:
+    try:
+        async for batch in batches:
+            yield encoder.encode(batch)
+    finally:
+        close = getattr(batches, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def attach(call: Call) -> Answer:
+    record = call.backend.containers.get(call.target)
+    request = AttachRequest(
+        stdin=call.boolean("stdin"),
+        stdout=call.boolean("stdout"),
+        stderr=call.boolean("stderr"),
+        logs=call.boolean("logs"),
+        stream=call.boolean("stream"),
+        detach_keys=call.text("detachKeys") or None,
+    )
+    stream = ClientStream(call, tty=record.config.tty)
+    containers = call.backend.containers
+    return await hand_over(stream, lambda s: containers.attach(record.id, request, s))
+
+
+ROUTES = (
+    ("POST", "/containers/{id}/wait", wait),
+    ("GET", "/containers/{id}/logs", logs),
+    ("POST", "/containers/{id}/attach", attach),
+)

@@ -1,0 +1,135 @@
+"""The daemon itself: ping, version, info, disk usage, events."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+
+from boxship.api.call import Call, plain_json
+from boxship.api.endpoints.containers import list_rows
+from boxship.api.http.messages import Answer, Response, Stream
+from boxship.api.streams import Guarded
+from boxship.api.views import images as image_views
+from boxship.api.views import system as views
+from boxship.base.errors import InvalidArgumentError
+from boxship.engine.containers.requests import ContainerQuery
+from boxship.engine.events.bus import Subscription
+from boxship.model.image import ImageQuery
+from boxship.wire import events, parameters
+from boxship.wire.adapt import adapted_list
+
+_PING_HEADERS = {
+    "Builder-Version": "1",
+    "Cache-Control": "no-cache, no-store, must-revalidate",
+    "Pragma": "no-cache",
+    "Swarm": "inactive",
+}
+_PING = Response(200, b"OK", "text/plain; charset=utf-8", _PING_HEADERS)
+_PING_HEAD = Response(200, b"", "text/plain; charset=utf-8", _PING_HEADERS)
+
+
+async def ping(_call: Call) -> Answer:
+    return _PING
+
+
+async def ping_head(_call: Call) -> Answer:
+    return _PING_HEAD
+
+
+async def version(call: Call) -> Answer:
+    system = call.backend.system
+    return call.json(views.version(system.host, system.daemon))
+
+
+async def info(call: Call) -> Answer:
+    backend = call.backend
+    return call.json(
+        views.info(
+            backend.system.host,
+            backend.system.daemon,
+            backend.containers.counts(),
+            backend.images.count(),
+            backend.clock.now_ns(),
+        )
+    )
+
+
+async def disk_usage(call: Call) -> Answer:
+    """Say what there is; 1.52 groups it by kind, and both forms name the same objects."""
+    images = [
+        image_views.image_row(image)
+        for image in call.backend.images.list(
+            ImageQuery(all=True, shared_size=True, count_containers=True)
+        )
+    ]
+    containers = list_rows(call, ContainerQuery(all=True))
+    size = sum(image.size - max(0, image.shared_size) for image in images)
+    image_rows = msgspec.Raw(adapted_list(images, call.version))
+    container_rows = msgspec.Raw(adapted_list(containers, call.version))
+    if call.version >= 52:
+        usage: dict[str, Any] = {
+            "ImageUsage": _usage(
+                sum(1 for image in images if image.containers > 0), len(images), size
+            ),
+            "ContainerUsage": _usage(
+                sum(1 for row in containers if row.state == "running"), len(containers), 0
+            ),
+            "VolumeUsage": _usage(0, 0, 0),
+            "BuildCacheUsage": _usage(0, 0, 0),
+        }
+        if call.boolean("verbose"):
+            usage["ImageUsage"]["Items"] = image_rows
+            usage["ContainerUsage"]["Items"] = container_rows
+        return plain_json(usage)
+    return plain_json(
+        {
+            "LayersSize": size,
+            "Images": image_rows,
+            "Containers": container_rows,
+            "Volumes": [],
+            "BuildCache": [],
+        }
+    )
+
+
+def _usage(active: int, total: int, size: int) -> dict[str, Any]:
+    return {"ActiveCount": active, "TotalCount": total, "Reclaimable": 0, "TotalSize": size}
+
+
+async def stream_events(call: Call) -> Answer:
+    """Follow events, from ``since`` (in the past) to ``until`` (in the past or future)."""
+    filters = call.filters()
+    parameters.allow(filters, events.FILTERS)
+    since, until = call.timestamp("since"), call.timestamp("until")
+    if since and until and until < since:
+        raise InvalidArgumentError(
+            f"`since` time ({call.text('since')}) cannot be after "
+            f"`until` time ({call.text('until')})"
+        )
+    subscription = call.backend.events.subscribe(since_ns=since or None)
+    if until:
+        ahead = (until - call.backend.clock.now_ns()) / 1e9
+        asyncio.get_running_loop().call_later(max(0.0, ahead), subscription.close)
+    chunks = _lines(call, subscription, events.EventFilter(filters), until)
+    return Stream(Guarded(chunks, subscription.close), endless=not until)
+
+
+async def _lines(
+    call: Call, subscription: Subscription, wanted: events.EventFilter, until_ns: int
+) -> AsyncGenerator[bytes, None]:
+    async for event in subscription:
+        if until_ns and event.time_ns > until_ns:
+            return
+        if wanted.wants(event):
+            yield events.encode_event(event, call.version)
+
+
+ROUTES = (
+    ("GET", "/_ping", ping),
+    ("HEAD", "/_ping", ping_head),
+    ("GET", "/version", version),
+    ("GET", "/info", info),
+    ("GET", "/system/df", disk_usage),
+    ("GET", "/events", stream_events),
+)

@@ -1,0 +1,104 @@
+"""The body of a request on its way from the socket to whoever reads it, with back-pressure."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from boxship.base.errors import InvalidArgumentError
+
+_PAUSE_ABOVE = 1 << 20
+_RESUME_BELOW = 1 << 18
+
+
+class ClientGoneError(ConnectionError):
+    """The client left before its request was complete."""
+
+
+class Body:
+    """Bytes that arrive, until ``finish``; the connection is told to pause when too many wait."""
+
+    def __init__(self, *, hold: Callable[[bool], None], wanted: Callable[[], None]) -> None:
+        self.complete = False
+        self._chunks: deque[bytes] = deque()
+        self._waiting = 0
+        self._held = False
+        self._hold = hold
+        self._wanted = wanted
+        self._error: Exception | None = None
+        self._wakeup: asyncio.Event | None = None
+
+    # ── the connection's side ────────────────────────────────────────────────────────────────
+
+    def feed(self, data: bytes) -> None:
+        if data:
+            self._chunks.append(data)
+            self._waiting += len(data)
+            if not self._held and self._waiting > _PAUSE_ABOVE:
+                self._held = True
+                self._hold(True)
+            self._wake()
+
+    def finish(self) -> None:
+        self.complete = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """Tell the reader, after what has arrived, that nothing more will."""
+        if not self.complete:
+            self._error = error
+            self._wake()
+
+    def discard(self) -> None:
+        """Throw away what has arrived and what will."""
+        self._chunks.clear()
+        self._waiting = 0
+        self._release()
+
+    # ── the reader's side ────────────────────────────────────────────────────────────────────
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._wanted()
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._waiting -= len(chunk)
+                if self._waiting < _RESUME_BELOW:
+                    self._release()
+                yield chunk
+            if self.complete:
+                return
+            if self._error is not None:
+                raise self._error
+            await self._more()
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body. InvalidArgumentError: it is longer than ``limit``."""
+        if self.complete and len(self._chunks) <= 1:
+            whole = self._chunks.popleft() if self._chunks else b""
+            self._waiting = 0
+        else:
+            whole = await self._gather(limit)
+        if len(whole) > limit:
+            raise InvalidArgumentError(f"the request's body is longer than {limit} bytes")
+        return whole
+
+    async def _gather(self, limit: int) -> bytes:
+        parts = bytearray()
+        async for chunk in self:
+            parts += chunk
+            if len(parts) > limit:
+                break
+        return bytes(parts)
+
+    async def _more(self) -> None:
+        self._wakeup = asyncio.Event()
+        await self._wakeup.wait()
+
+    def _wake(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.set()
+
+    def _release(self) -> None:
+        if self._held:
+            self._held = False
+            self._hold(False)

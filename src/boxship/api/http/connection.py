@@ -1,0 +1,423 @@
+"""One client's connection: requests in, answers out, one after the other.
+
+::
+
+    bytes ─► head ─► Request ─► task: serve ─► Response ──────────────► next request
+              │        │                  ├──► Stream, chunk by chunk ─► next request
+              │        └─ Body ◄─ bytes   └──► HandedOver: the descriptor has gone elsewhere
+              └─ what follows the request stays in the buffer
+
+While a request is served, what comes after it is kept and not looked at. It may be the next
+request; after an answer that hands the connection over, it is the start of a raw stream. That is
+why bodies are measured here and not by the parser: nothing beyond a request is ever consumed.
+
+A client that goes away ends a stream it was reading and fails an upload it was sending. Anything
+else is carried to its end: half a ``create`` helps nobody.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, cast
+
+from boxship.api.http.body import Body, ClientGoneError
+from boxship.api.http.chunked import ChunkDecoder, ChunkError
+from boxship.api.http.head import LONGEST, Head, HeadError, answer_head, parse_head
+from boxship.api.http.messages import HandedOver, Request, Response, Stream
+from boxship.api.http.pump import Pump
+
+if TYPE_CHECKING:
+    from boxship.api.http.server import Server
+
+log = logging.getLogger(__name__)
+
+_HEAD_WITHIN = 60.0
+_LINGER = 5.0
+_WRITE_HIGH = 256 * 1024
+_NO_BODY = frozenset({204, 304})
+
+# Why the connection isn't being read.
+_BODY_FULL, _BUFFER_FULL, _DETACHED = 1, 2, 4
+
+
+class Connection(asyncio.Protocol):
+    """The protocol object of one connection."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._buffer = b""
+        self._body: Body | None = None
+        self._left = 0
+        self._decoder: ChunkDecoder | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stream: Stream | None = None
+        self._holds = 0
+        self._drained: asyncio.Future[None] | None = None
+        self._writing_paused = False
+        self._half_closed = False
+        self._lost = False
+        self._lingering = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._pump: Pump | None = None
+
+    # ── what the transport calls ─────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        self._server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._pump is not None:
+            self._pump.from_client(data)
+        elif self._body is not None and not self._body.complete:
+            self._feed_body(data)
+        else:
+            self._buffer += data
+            if self._task is None:
+                self._next_request()
+            elif len(self._buffer) > LONGEST:
+                self._hold(_BUFFER_FULL, True)
+
+    def eof_received(self) -> bool:
+        """Keep the way back open as long as there is something to answer."""
+        self._half_closed = True
+        if self._pump is not None:
+            self._pump.client_eof()
+            return False
+        if self._task is None:
+            return False
+        if self._body is not None:
+            self._body.fail(ClientGoneError("the client closed before its request was complete"))
+        if self._stream is not None and self._stream.endless:
+            self._task.cancel()
+            return False
+        return self._transport.get_extra_info("sslcontext") is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._server.connections.discard(self)
+        self._stop_head_timer()
+        if self._pump is not None:
+            self._pump.client_gone()
+        if self._body is not None:
+            self._body.fail(ClientGoneError("the client has gone"))
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_exception(ClientGoneError("the client has gone"))
+        if self._stream is not None and self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+        if self._pump is not None:
+            self._pump.client_slow(True)
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        if self._pump is not None:
+            self._pump.client_slow(False)
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    # ── what the server calls ────────────────────────────────────────────────────────────────
+
+    @property
+    def idle(self) -> bool:
+        return self._task is None
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """The request being served."""
+        return self._task
+
+    def stop(self) -> None:
+        """End it now if it is idle or streams without end, else after the current answer."""
+        if self._task is None:
+            self._transport.close()
+        elif self._stream is not None and self._stream.endless:
+            self._task.cancel()
+
+    def abort(self) -> None:
+        """End it at once."""
+        if self._task is not None:
+            self._task.cancel()
+        self._transport.abort()
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────────
+
+    def _next_request(self) -> None:
+        self._hold(_BUFFER_FULL, False)
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            self._await_head()
+            return
+        self._stop_head_timer()
+        data, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
+        try:
+            head = parse_head(data.lstrip(b"\r\n"))
+        except HeadError as error:
+            self._refuse(400, str(error))
+            return
+        self._begin(head)
+
+    def _await_head(self) -> None:
+        if len(self._buffer) > LONGEST:
+            self._refuse(431, "the request's head is too long")
+        elif self._buffer and self._head_timer is None:
+            self._head_timer = self._loop.call_later(_HEAD_WITHIN, self._transport.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer what isn't HTTP, as Go's server does: in plain text, and close."""
+        log.debug("refused a request: %s", reason)
+        text = f"{status} {reason}".encode()
+        head = answer_head(
+            status, {}, content_type="text/plain; charset=utf-8", length=len(text), close=True
+        )
+        self._buffer = b""
+        self._transport.write(head + text)
+        self._transport.close()
+
+    def _begin(self, head: Head) -> None:
+        continues = head.headers.get("expect", "").lower() == "100-continue"
+        body = Body(
+            hold=lambda on: self._hold(_BODY_FULL, on),
+            wanted=self._send_continue if continues else _nothing,
+        )
+        self._body = body
+        self._left = head.length or 0
+        self._decoder = ChunkDecoder() if head.length is None else None
+        if head.length == 0:
+            body.finish()
+        else:
+            data, self._buffer = self._buffer, b""
+            self._feed_body(data)
+        path, _, query = head.target.partition("?")
+        request = Request(
+            method=head.method,
+            path=path,
+            query_string=query,
+            headers=head.headers,
+            minor=head.minor,
+            keep_alive=head.keep_alive,
+            body=body,
+            connection=self,
+        )
+        self._task = self._loop.create_task(self._serve(request))
+
+    def _feed_body(self, data: bytes) -> None:
+        body = self._body
+        assert body is not None
+        if self._decoder is not None:
+            try:
+                body.feed(self._decoder.feed(data))
+            except ChunkError as error:
+                body.fail(ClientGoneError(str(error)))
+                return
+            if self._decoder.done:
+                self._buffer = self._decoder.rest
+                body.finish()
+        else:
+            body.feed(data[: self._left])
+            rest = data[self._left :]
+            self._left = max(0, self._left - len(data))
+            if self._left == 0:
+                self._buffer = rest
+                body.finish()
+        if self._lingering:
+            self._linger_on(body)
+
+    def _send_continue(self) -> None:
+        if self._body is not None and not self._body.complete and not self._lost:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    # ── answers ──────────────────────────────────────────────────────────────────────────────
+
+    async def _serve(self, request: Request) -> None:
+        keep = False
+        try:
+            answer = await self._server.serve(request)
+            if isinstance(answer, HandedOver):
+                return
+            if isinstance(answer, Stream):
+                keep = await self._send_stream(request, answer)
+            else:
+                keep = await self._send(request, answer)
+        except ClientGoneError:
+            log.debug("the client of %s %s has gone", request.method, request.path)
+        except Exception:
+            # The answer has begun, so that the only way left to say it is to cut it short.
+            log.exception("%s %s failed in the middle of its answer", request.method, request.path)
+            self._transport.abort()
+        finally:
+            self._task = self._stream = None
+            if not self._holds & _DETACHED and self._pump is None and not self._lost:
+                self._end_request(keep)
+
+    def _end_request(self, keep: bool) -> None:
+        body = self._body
+        if body is not None and not body.complete and not self._half_closed:
+            # Closing now, with bytes unread, would reset the connection and lose the answer.
+            self._lingering = True
+            self._loop.call_later(_LINGER, self._transport.close)
+            self._linger_on(body)
+        elif not keep:
+            self._transport.close()
+        else:
+            self._body = None
+            self._next_request()
+
+    def _linger_on(self, body: Body) -> None:
+        body.discard()
+        if body.complete:
+            self._transport.close()
+
+    def _keeps(self, request: Request) -> bool:
+        return (
+            request.keep_alive
+            and request.body.complete
+            and not self._half_closed
+            and not self._server.closing
+        )
+
+    async def _send(self, request: Request, answer: Response) -> bool:
+        keep = self._keeps(request)
+        bare = answer.status in _NO_BODY
+        head = answer_head(
+            answer.status,
+            answer.headers,
+            common=self._server.common_headers,
+            content_type=None if bare else answer.content_type,
+            length=None if bare else len(answer.body),
+            close=not keep,
+        )
+        if self._lost:
+            raise ClientGoneError
+        self._transport.write(head if request.method == "HEAD" else head + answer.body)
+        await self._flow()
+        return keep
+
+    async def _send_stream(self, request: Request, answer: Stream) -> bool:
+        self._stream = answer
+        if self._lost or (self._half_closed and answer.endless):
+            await _close(answer.chunks)
+            raise ClientGoneError
+        first = b""
+        if answer.awaits_first:
+            try:
+                first = await anext(answer.chunks, b"")
+            except Exception as error:  # noqa: BLE001 - every error has an answer of its own
+                self._stream = None
+                return await self._send(request, self._server.on_error(request, error))
+        keep = self._keeps(request) and request.minor == 1
+        head = answer_head(
+            200,
+            answer.headers,
+            common=self._server.common_headers,
+            content_type=answer.content_type,
+            chunked=request.minor == 1,
+            close=not keep,
+        )
+        self._transport.write(head)
+        if request.method == "HEAD":
+            await _close(answer.chunks)
+            return keep
+        await self._send_chunks(answer.chunks, first, chunked=request.minor == 1)
+        return keep
+
+    async def _send_chunks(
+        self, chunks: AsyncIterator[bytes], first: bytes, *, chunked: bool
+    ) -> None:
+        write = self._write_chunk if chunked else self._transport.write
+        try:
+            if first:
+                write(first)
+                await self._flow()
+            async for chunk in chunks:
+                if chunk:
+                    write(chunk)
+                    await self._flow()
+        finally:
+            await _close(chunks)
+        if chunked:
+            self._transport.write(b"0\r\n\r\n")
+
+    def _write_chunk(self, chunk: bytes) -> None:
+        self._transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n"))
+
+    async def _flow(self) -> None:
+        """Wait while the client reads more slowly than we write."""
+        if self._lost:
+            raise ClientGoneError
+        if self._writing_paused:
+            self._drained = self._loop.create_future()
+            try:
+                await self._drained
+            finally:
+                self._drained = None
+
+    def _hold(self, reason: int, on: bool) -> None:
+        """Stop or resume reading; it goes on when no reason is left."""
+        before = self._holds
+        self._holds = before | reason if on else before & ~reason
+        if bool(before) == bool(self._holds) or self._lost or self._transport.is_closing():
+            return
+        if self._holds:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    # ── giving the connection away ───────────────────────────────────────────────────────────
+
+    async def detach(self, header: bytes) -> tuple[int, bytes]:
+        """Send ``header``, stop being HTTP, and return a descriptor of the connection.
+
+        With it comes what the client has sent after its request. The connection itself stays
+        open: only this process's own descriptor of it is closed. Under TLS the descriptor is one
+        end of a socket pair, and the bytes are carried over as long as this process lives.
+        """
+        if self._lost:
+            raise ClientGoneError("the client has gone")
+        if self._transport.get_extra_info("sslcontext") is not None:
+            return await self._detach_from_tls(header)
+        self._hold(_DETACHED, True)
+        self._transport.set_write_buffer_limits(high=0)
+        await self._flow()
+        raw = self._transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(raw.fileno())) as copy:
+            copy.setblocking(False)
+            await self._loop.sock_sendall(copy, header)
+            fd = copy.detach()
+        prefix, self._buffer = self._buffer, b""
+        # Neither loop shuts a connection down when it aborts a transport; both close their fd.
+        self._transport.abort()
+        return fd, prefix
+
+    async def _detach_from_tls(self, header: bytes) -> tuple[int, bytes]:
+        self._transport.write(header)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._pump = await Pump.start(self._transport, ours)
+            self._pump.from_client(self._buffer)
+            self._buffer = b""
+            self._hold(_BUFFER_FULL, False)
+            return theirs.detach(), b""
+
+
+def _nothing() -> None:
+    pass
+
+
+async def _close(chunks: AsyncIterator[bytes]) -> None:
+    """Close an asynchronous generator, so that it lets go of what it holds."""
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()

@@ -1,0 +1,150 @@
+"""Containers as the list and ``inspect`` show them."""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import UNSET
+
+from boxship.api.views.networks import endpoints_of
+from boxship.api.views.times import human_duration
+from boxship.base.clock import format_ns
+from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
+from boxship.engine.containers.requests import ExecView
+from boxship.wire.containers import (
+    ContainerInspect,
+    ContainerRow,
+    ExecInspect,
+    ExecProcess,
+    MountRow,
+    NetworkSettings,
+    State,
+    SummaryHost,
+    SummaryNetworks,
+)
+from boxship.wire.images import Driver
+
+
+def container_row(
+    record: ContainerRecord, now_ns: int, shown_image: Callable[[ContainerRecord], str]
+) -> ContainerRow:
+    """Return a row of the list."""
+    return ContainerRow(
+        id=record.id,
+        names=(f"/{record.name}",),
+        image=shown_image(record),
+        image_id=record.image_id,
+        command=command_text(record.path, record.args),
+        created=record.created_ns // 1_000_000_000,
+        labels=record.config.labels or {},
+        state=record.status.value,
+        status=status_text(record.state, now_ns),
+        host_config=SummaryHost(
+            record.host.network_mode or "default", record.host.annotations or UNSET
+        ),
+        network_settings=SummaryNetworks(endpoints_of(record)),
+        mounts=tuple(map(_mount_row, record.mounts)),
+    )
+
+
+def command_text(path: str, args: Sequence[str]) -> str:
+    """Join a command for people: words with spaces stand in quotes."""
+    words = (f"'{arg}'" if " " in arg else arg for arg in args)
+    return " ".join((path, *words))
+
+
+def status_text(state: ContainerState, now_ns: int) -> str:
+    """Say what a container does, or did: ``Up 2 minutes (Paused)``, ``Exited (3) 4 days ago``."""
+    match state.status:
+        case Status.RUNNING:
+            return f"Up {human_duration(now_ns - state.started_ns)}"
+        case Status.PAUSED:
+            return f"Up {human_duration(now_ns - state.started_ns)} (Paused)"
+        case Status.RESTARTING:
+            ago = human_duration(now_ns - state.finished_ns)
+            return f"Restarting ({state.exit_code}) {ago} ago"
+        case Status.REMOVING:
+            return "Removal In Progress"
+        case Status.DEAD:
+            return "Dead"
+        case Status.EXITED:
+            ago = human_duration(now_ns - state.finished_ns)
+            return f"Exited ({state.exit_code}) {ago} ago"
+    return "Created"
+
+
+def container_inspect(record: ContainerRecord, exec_ids: Sequence[str]) -> ContainerInspect:
+    """Return a container in full."""
+    return ContainerInspect(
+        id=record.id,
+        created=format_ns(record.created_ns),
+        path=record.path,
+        args=record.args,
+        state=_state(record.state),
+        image=record.image_id,
+        resolv_conf_path=record.resolv_conf_path,
+        hostname_path=record.hostname_path,
+        hosts_path=record.hosts_path,
+        log_path=record.log_path,
+        name=f"/{record.name}",
+        restart_count=record.state.restart_count,
+        driver=record.driver,
+        platform=record.platform,
+        host_config=record.host,
+        graph_driver=Driver({}, record.driver),
+        mounts=tuple(map(_mount_row, record.mounts)),
+        config=record.config,
+        network_settings=NetworkSettings(networks=endpoints_of(record)),
+        exec_ids=tuple(exec_ids) or None,
+    )
+
+
+def _state(state: ContainerState) -> State:
+    return State(
+        status=state.status.value,
+        running=state.running,
+        paused=state.paused,
+        restarting=state.status is Status.RESTARTING,
+        oom_killed=state.oom_killed,
+        dead=state.status is Status.DEAD,
+        pid=state.pid,
+        exit_code=state.exit_code,
+        error=state.error,
+        started_at=format_ns(state.started_ns),
+        finished_at=format_ns(state.finished_ns),
+    )
+
+
+def _mount_row(mount: MountPoint) -> MountRow:
+    return MountRow(
+        type=mount.type,
+        name=mount.name or UNSET,
+        source=mount.source,
+        destination=mount.destination,
+        driver=mount.driver or UNSET,
+        mode=mount.mode,
+        rw=mount.read_write,
+        propagation=mount.propagation,
+    )
+
+
+def exec_inspect(view: ExecView) -> ExecInspect:
+    """Return an exec in full."""
+    config = view.config
+    return ExecInspect(
+        id=view.id,
+        running=view.running,
+        exit_code=view.exit_code,
+        process=ExecProcess(
+            tty=config.tty,
+            entrypoint=view.entrypoint,
+            arguments=view.arguments,
+            privileged=config.privileged,
+            user=config.user or UNSET,
+        ),
+        open_stdin=config.attach_stdin,
+        open_stderr=config.attach_stderr,
+        open_stdout=config.attach_stdout,
+        can_remove=view.can_remove,
+        container_id=view.container_id,
+        detach_keys=config.detach_keys or "",
+        pid=view.pid,
+    )

@@ -1,0 +1,66 @@
+"""Images as the list, ``inspect``, ``history`` and removal show them."""
+
+from msgspec import UNSET
+
+from boxship.base.clock import format_ns
+from boxship.model.image import HistoryStep, ImageDetail, ImageSummary, RemovedImage, Untagged
+from boxship.wire.images import (
+    Driver,
+    HistoryRow,
+    ImageInspect,
+    ImageRow,
+    Metadata,
+    RemovedRow,
+    RootFS,
+)
+
+
+def image_row(image: ImageSummary) -> ImageRow:
+    return ImageRow(
+        id=image.id,
+        parent_id=image.parent_id,
+        repo_tags=image.tags,
+        repo_digests=image.digests,
+        created=image.created_ns // 1_000_000_000,
+        size=image.size,
+        shared_size=image.shared_size,
+        labels=image.labels or None,
+        containers=image.containers,
+    )
+
+
+def image_inspect(image: ImageDetail) -> ImageInspect:
+    return ImageInspect(
+        id=image.id,
+        repo_tags=image.tags,
+        repo_digests=image.digests,
+        comment=image.comment,
+        created=image.created or UNSET,
+        author=image.author,
+        config=image.config,
+        architecture=image.architecture,
+        variant=image.variant or UNSET,
+        os=image.os,
+        os_version=image.os_version or UNSET,
+        size=image.size,
+        graph_driver=Driver(image.storage.data, image.storage.driver),
+        root_fs=RootFS("layers", image.layers),
+        metadata=Metadata(format_ns(image.last_tagged_ns)),
+    )
+
+
+def history_row(step: HistoryStep) -> HistoryRow:
+    return HistoryRow(
+        id=step.id,
+        created=step.created_ns // 1_000_000_000,
+        created_by=step.created_by,
+        tags=step.tags or None,
+        size=step.size,
+        comment=step.comment,
+    )
+
+
+def removed_row(removed: RemovedImage) -> RemovedRow:
+    if isinstance(removed, Untagged):
+        return RemovedRow(untagged=removed.reference)
+    return RemovedRow(deleted=removed.id)

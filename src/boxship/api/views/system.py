@@ -1,0 +1,123 @@
+"""The daemon and its machine as ``/version`` and ``/info`` show them."""
+
+import os
+import platform
+
+from boxship.api.backend import DaemonFacts, HostFacts
+from boxship.base.clock import format_ns
+from boxship.engine.containers.requests import Counts
+from boxship.oci.platform import host as host_platform
+from boxship.wire.system import (
+    Component,
+    Firewall,
+    IndexInfo,
+    Info,
+    PlatformName,
+    Plugins,
+    RegistryConfig,
+    Runtime,
+    Version,
+)
+from boxship.wire.versions import NEWEST, OLDEST, text
+
+_PRODUCT = "Boxship"
+_INDEX = "https://index.docker.io/v1/"
+
+
+def version(host: HostFacts, daemon: DaemonFacts) -> Version:
+    """Describe the programs. Docker's word for the interpreter is ``GoVersion``."""
+    architecture = host_platform().architecture
+    python = f"python{platform.python_version()}"
+    details = {
+        "ApiVersion": text(NEWEST),
+        "Arch": architecture,
+        "BuildTime": "",
+        "Experimental": "false",
+        "GitCommit": "",
+        "GoVersion": python,
+        "KernelVersion": host.kernel,
+        "MinAPIVersion": text(OLDEST),
+        "Os": "linux",
+    }
+    return Version(
+        platform=PlatformName(_PRODUCT),
+        components=(Component("Engine", daemon.version, details),),
+        version=daemon.version,
+        api_version=text(NEWEST),
+        min_api_version=text(OLDEST),
+        git_commit="",
+        go_version=python,
+        os="linux",
+        arch=architecture,
+        kernel_version=host.kernel,
+        build_time="",
+    )
+
+
+def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_ns: int) -> Info:
+    """Put together everything about the daemon."""
+    can = host.controllers
+    return Info(
+        id=daemon.id,
+        containers=counts.total,
+        containers_running=counts.running,
+        containers_paused=counts.paused,
+        containers_stopped=counts.stopped,
+        images=images,
+        driver=daemon.storage_driver,
+        driver_status=daemon.storage_status,
+        plugins=Plugins(volume=("local",), network=("host", "null"), log=("json-file", "none")),
+        memory_limit="memory" in can,
+        swap_limit=host.swap_limit,
+        cpu_cfs_period=host.cpu_quota,
+        cpu_cfs_quota=host.cpu_quota,
+        cpu_shares="cpu" in can,
+        cpu_set="cpuset" in can,
+        pids_limit="pids" in can,
+        ipv4_forwarding=host.ip_forwarding,
+        debug=daemon.debug,
+        n_fd=_open_descriptors(),
+        oom_kill_disable=host.oom_kill_disable,
+        n_goroutines=0,
+        system_time=format_ns(now_ns),
+        logging_driver=daemon.log_driver,
+        cgroup_driver="cgroupfs",
+        cgroup_version=str(host.cgroup_version),
+        n_events_listener=0,
+        kernel_version=host.kernel,
+        operating_system=host.operating_system,
+        os_version=host.os_version,
+        os_type="linux",
+        architecture=host.machine,
+        index_server_address=_INDEX,
+        registry_config=RegistryConfig(
+            insecure_registry_cidrs=("::1/128", "127.0.0.0/8"),
+            index_configs={"docker.io": IndexInfo("docker.io", official=True)},
+        ),
+        ncpu=host.cpus,
+        mem_total=host.memory,
+        docker_root_dir=daemon.data_root,
+        name=host.name,
+        labels=daemon.labels,
+        server_version=daemon.version,
+        runtimes={name: Runtime(path) for name, path in daemon.runtimes.items()},
+        default_runtime=daemon.default_runtime,
+        live_restore_enabled=daemon.live_restore,
+        init_binary="boxship-init",
+        security_options=_security_options(host, daemon),
+        warnings=daemon.warnings or None,
+        firewall_backend=Firewall("none"),
+    )
+
+
+def _open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _security_options(host: HostFacts, daemon: DaemonFacts) -> tuple[str, ...]:
+    options = []
+    if host.seccomp:
+        options.append("name=seccomp,profile=builtin")
+    if daemon.private_cgroup_namespaces:
+        options.append("name=cgroupns")
+    return tuple(options)

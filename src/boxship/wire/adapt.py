@@ -1,0 +1,194 @@
+"""What answers looked like in older versions of the API: one table of changes per shape.
+
+Structs describe the newest version. A change says in which version it came and how to undo it on
+the plain objects (``dict``) of an answer. An answer for the newest version never becomes a dict.
+
+======  ==========================================================================================
+1.52    the default bridge's settings went from inspect; ``Health`` came to the list; image inspect
+        lost ``Parent`` and ``DockerVersion``, events (``events.py``) ``status``, ``id``, ``from``
+1.50    image inspect: ``Config`` holds what the OCI specification knows, nothing else;
+        ``/info`` without ``BridgeNfIptables``
+1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` went
+1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
+1.46    the list of containers has ``HostConfig.Annotations``
+1.45    image inspect without ``Container``, ``ContainerConfig``
+1.44    ``VirtualSize`` went; endpoints: ``DNSNames`` came; ``/info``: ``CDISpecDirs``;
+        empty lists of image tags and digests instead of null
+1.43    ``HostConfig.Annotations`` came
+1.42    ``HostConfig.KernelMemory``, ``KernelMemoryTCP`` went, also from ``/info``
+======  ==========================================================================================
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from boxship.wire.containers import ContainerInspect, ContainerRow
+from boxship.wire.images import ImageInspect, ImageRow
+from boxship.wire.networks import Network
+from boxship.wire.system import Info
+from boxship.wire.versions import NEWEST, ApiVersion
+
+Undo = Callable[[dict[str, Any]], None]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def adapted(answer: Struct, version: ApiVersion) -> bytes:
+    """Encode an answer as ``version`` has it."""
+    undo = _undo(type(answer), version)
+    if not undo:
+        return _ENCODER.encode(answer)
+    return _ENCODER.encode(_older(answer, undo))
+
+
+def adapted_list(answers: Sequence[Struct], version: ApiVersion) -> bytes:
+    """Encode a list of answers of one shape."""
+    undo = _undo(type(answers[0]), version) if answers else ()
+    if not undo:
+        return _ENCODER.encode(answers)
+    return _ENCODER.encode([_older(answer, undo) for answer in answers])
+
+
+def _undo(shape: type[Struct], version: ApiVersion) -> Sequence[Undo]:
+    if version == NEWEST:
+        return ()
+    return [undo for since, undo in _CHANGES.get(shape, ()) if version < since]
+
+
+def _older(answer: Struct, undo: Sequence[Undo]) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(answer)
+    for step in undo:
+        step(plain)
+    return plain
+
+
+def _without(*names: str, inside: str = "") -> Undo:
+    """Undo the coming of fields, at the top or inside one member."""
+
+    def undo(plain: dict[str, Any]) -> None:
+        target = plain[inside] if inside else plain
+        for name in names:
+            target.pop(name, None)
+
+    return undo
+
+
+def _with(values: dict[str, Any], *, inside: str = "") -> Undo:
+    """Undo the going of fields that had one value anyway."""
+
+    def undo(plain: dict[str, Any]) -> None:
+        target = plain[inside] if inside else plain
+        for name, value in values.items():
+            target.setdefault(name, value)
+
+    return undo
+
+
+def _endpoints(*names: str) -> Undo:
+    def undo(plain: dict[str, Any]) -> None:
+        for endpoint in plain["NetworkSettings"]["Networks"].values():
+            for name in names:
+                endpoint.pop(name, None)
+
+    return undo
+
+
+def _virtual_size(plain: dict[str, Any]) -> None:
+    plain["VirtualSize"] = plain["Size"]
+
+
+def _built_from_container(plain: dict[str, Any]) -> None:
+    plain.setdefault("Container", "")
+    plain["ContainerConfig"] = dict(_EMPTY_CONFIG)
+
+
+def _null_lists(plain: dict[str, Any]) -> None:
+    if plain["RepoTags"] or plain["RepoDigests"]:
+        return
+    plain["RepoTags"], plain["RepoDigests"] = ["<none>:<none>"], ["<none>@<none>"]
+
+
+def _expected_commits(plain: dict[str, Any]) -> None:
+    for name in ("ContainerdCommit", "RuncCommit", "InitCommit"):
+        plain[name]["Expected"] = plain[name]["ID"]
+
+
+def _full_config(plain: dict[str, Any]) -> None:
+    plain["Config"] = _EMPTY_CONFIG | plain["Config"]
+
+
+_EMPTY_CONFIG = {
+    "Hostname": "",
+    "Domainname": "",
+    "User": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Env": None,
+    "Cmd": None,
+    "Image": "",
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+
+_DEFAULT_BRIDGE = {
+    "Bridge": "",
+    "HairpinMode": False,
+    "LinkLocalIPv6Address": "",
+    "LinkLocalIPv6PrefixLen": 0,
+    "SecondaryIPAddresses": None,
+    "SecondaryIPv6Addresses": None,
+    "EndpointID": "",
+    "Gateway": "",
+    "GlobalIPv6Address": "",
+    "GlobalIPv6PrefixLen": 0,
+    "IPAddress": "",
+    "IPPrefixLen": 0,
+    "IPv6Gateway": "",
+    "MacAddress": "",
+}
+
+# Shape → (version that made the change, how to undo it), newest change first.
+_CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
+    ContainerRow: (
+        (52, _without("Health")),
+        (48, _endpoints("GwPriority")),
+        (46, _without("Annotations", inside="HostConfig")),
+        (44, _endpoints("DNSNames")),
+    ),
+    ContainerInspect: (
+        (52, _with(_DEFAULT_BRIDGE, inside="NetworkSettings")),
+        (48, _endpoints("GwPriority")),
+        (44, _endpoints("DNSNames")),
+        (43, _without("Annotations", inside="HostConfig")),
+        (42, _with({"KernelMemory": 0, "KernelMemoryTCP": 0}, inside="HostConfig")),
+    ),
+    ImageRow: (
+        (44, _virtual_size),
+        (43, _null_lists),
+    ),
+    ImageInspect: (
+        (52, _with({"Parent": "", "DockerVersion": ""})),
+        (50, _full_config),
+        (45, _built_from_container),
+        (44, _virtual_size),
+    ),
+    Network: ((48, _without("EnableIPv4")),),
+    Info: (
+        (50, _with({"BridgeNfIptables": False, "BridgeNfIp6tables": False})),
+        (49, _without("FirewallBackend")),
+        (49, _expected_commits),
+        (44, _without("CDISpecDirs")),
+        (42, _with({"KernelMemory": False, "KernelMemoryTCP": False})),
+        (41, _without("CgroupVersion")),
+    ),
+}

@@ -1,0 +1,216 @@
+"""Containers in requests and answers: create, list, inspect, wait, top, exec."""
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field, structs
+
+from boxship.model.container import ContainerConfig, HostConfig
+from boxship.wire.images import Driver
+from boxship.wire.networks import Endpoint, NetworkingConfig
+from boxship.wire.versions import ApiVersion
+
+
+class CreateBody(ContainerConfig, frozen=True, rename="pascal"):
+    """The body of ``POST /containers/create``: a config with two more members."""
+
+    host_config: HostConfig | None = None
+    networking_config: NetworkingConfig | None = None
+
+
+def config_of(body: CreateBody) -> ContainerConfig:
+    """Return the body without the two members that aren't of the config."""
+    return ContainerConfig(**{name: getattr(body, name) for name in _CONFIG_FIELDS})
+
+
+_CONFIG_FIELDS = ContainerConfig.__struct_fields__
+
+
+def host_config_of(body: CreateBody, version: ApiVersion) -> HostConfig:
+    """Return the host's part as the client's version means it."""
+    host = body.host_config or HostConfig()
+    changes: dict[str, Any] = {}
+    if version < 25:
+        changes["auto_remove"] = False
+    if version < 40 and not host.ipc_mode:
+        changes["ipc_mode"] = "shareable"
+    if version < 41:
+        changes["cgroupns_mode"] = "host"
+    if version < 42:
+        changes["console_size"] = (0, 0)
+    else:
+        changes |= {"kernel_memory": UNSET, "kernel_memory_tcp": UNSET}
+    if version < 43:
+        changes["annotations"] = UNSET
+    return structs.replace(host, **changes)
+
+
+class CreateAnswer(Struct, frozen=True, rename="pascal"):
+    id: str
+    warnings: tuple[str, ...] = ()
+
+
+class MountRow(Struct, frozen=True, rename="pascal", kw_only=True):
+    """One mount of a container; ``name`` and ``driver`` are a volume's alone."""
+
+    type: str
+    name: str | UnsetType = UNSET
+    source: str
+    destination: str
+    driver: str | UnsetType = UNSET
+    mode: str
+    rw: bool = field(name="RW")
+    propagation: str
+
+
+class SummaryHost(Struct, frozen=True, rename="pascal"):
+    network_mode: str
+    annotations: dict[str, str] | UnsetType | None = UNSET
+
+
+class SummaryNetworks(Struct, frozen=True, rename="pascal"):
+    networks: dict[str, Endpoint]
+
+
+class SummaryHealth(Struct, frozen=True, rename="pascal"):
+    status: str = "none"
+    failing_streak: int = 0
+
+
+class ContainerRow(Struct, frozen=True, rename="pascal"):
+    """A row of ``GET /containers/json``; ``created`` in seconds."""
+
+    id: str
+    names: tuple[str, ...]
+    image: str
+    image_id: str = field(name="ImageID")
+    command: str
+    created: int
+    labels: dict[str, str]
+    state: str
+    status: str
+    host_config: SummaryHost
+    network_settings: SummaryNetworks
+    mounts: tuple[MountRow, ...]
+    ports: tuple[dict[str, Any], ...] = ()
+    health: SummaryHealth = SummaryHealth()
+    size_rw: int | UnsetType = UNSET
+    size_root_fs: int | UnsetType = UNSET
+
+
+class State(Struct, frozen=True, rename="pascal"):
+    """``State`` of an inspected container; times are RFC 3339."""
+
+    status: str
+    running: bool
+    paused: bool
+    restarting: bool
+    oom_killed: bool = field(name="OOMKilled")
+    dead: bool
+    pid: int
+    exit_code: int
+    error: str
+    started_at: str
+    finished_at: str
+
+
+class NetworkSettings(Struct, frozen=True, rename="pascal"):
+    sandbox_id: str = field(default="", name="SandboxID")
+    sandbox_key: str = ""
+    ports: dict[str, Any] = {}
+    networks: dict[str, Endpoint] = {}
+
+
+class ContainerInspect(Struct, frozen=True, rename="pascal"):
+    """``GET /containers/{id}/json``."""
+
+    id: str
+    created: str
+    path: str
+    args: tuple[str, ...]
+    state: State
+    image: str
+    resolv_conf_path: str
+    hostname_path: str
+    hosts_path: str
+    log_path: str
+    name: str
+    restart_count: int
+    driver: str
+    platform: str
+    host_config: HostConfig
+    graph_driver: Driver
+    mounts: tuple[MountRow, ...]
+    config: ContainerConfig
+    network_settings: NetworkSettings
+    exec_ids: tuple[str, ...] | None = field(default=None, name="ExecIDs")
+    mount_label: str = ""
+    process_label: str = ""
+    app_armor_profile: str = ""
+    size_rw: int | UnsetType = UNSET
+    size_root_fs: int | UnsetType = UNSET
+
+
+class WaitError(Struct, frozen=True, rename="pascal"):
+    message: str
+
+
+class WaitAnswer(Struct, frozen=True, rename="pascal", omit_defaults=True):
+    status_code: int | UnsetType = UNSET
+    error: WaitError | None = None
+
+
+class TopAnswer(Struct, frozen=True, rename="pascal"):
+    titles: tuple[str, ...]
+    processes: tuple[tuple[str, ...], ...]
+
+
+class ExecBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /containers/{id}/exec``; ``console_size`` is rows, columns."""
+
+    attach_stdin: bool = False
+    attach_stdout: bool = False
+    attach_stderr: bool = False
+    detach_keys: str | None = None
+    tty: bool = False
+    env: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    privileged: bool = False
+    user: str = ""
+    working_dir: str = ""
+    console_size: tuple[int, int] | None = None
+
+
+class ExecAnswer(Struct, frozen=True, rename="pascal"):
+    id: str
+
+
+class ExecStartBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /exec/{id}/start``."""
+
+    detach: bool = False
+    tty: bool = False
+    console_size: tuple[int, int] | None = None
+
+
+class ExecProcess(Struct, frozen=True):
+    tty: bool
+    entrypoint: str
+    arguments: tuple[str, ...]
+    privileged: bool
+    user: str | UnsetType = UNSET
+
+
+class ExecInspect(Struct, frozen=True):
+    """``GET /exec/{id}/json``; the names have Docker's uneven spelling."""
+
+    id: str = field(name="ID")
+    running: bool = field(name="Running")
+    exit_code: int | None = field(name="ExitCode")
+    process: ExecProcess = field(name="ProcessConfig")
+    open_stdin: bool = field(name="OpenStdin")
+    open_stderr: bool = field(name="OpenStderr")
+    open_stdout: bool = field(name="OpenStdout")
+    can_remove: bool = field(name="CanRemove")
+    container_id: str = field(name="ContainerID")
+    detach_keys: str = field(name="DetachKeys")
+    pid: int = field(name="Pid")

@@ -1,0 +1,73 @@
+"""Images in answers: rows of the list, one in full, its history, what a removal did."""
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from boxship.oci.image import ImageConfig
+
+
+class ImageRow(Struct, frozen=True, rename="pascal"):
+    """A row of ``GET /images/json``; ``created`` in seconds."""
+
+    id: str
+    parent_id: str
+    repo_tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    created: int
+    size: int
+    shared_size: int
+    labels: dict[str, str] | None
+    containers: int
+
+
+class Driver(Struct, frozen=True, rename="pascal"):
+    """A storage driver and where it keeps something."""
+
+    data: dict[str, str] | None
+    name: str
+
+
+class RootFS(Struct, frozen=True, rename="pascal"):
+    type: str
+    layers: tuple[str, ...]
+
+
+class Metadata(Struct, frozen=True, rename="pascal"):
+    last_tag_time: str
+
+
+class ImageInspect(Struct, frozen=True, rename="pascal"):
+    """``GET /images/{name}/json``."""
+
+    id: str
+    repo_tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    comment: str
+    created: str | UnsetType
+    author: str
+    config: ImageConfig
+    architecture: str
+    os: str
+    size: int
+    graph_driver: Driver
+    root_fs: RootFS = field(name="RootFS")
+    metadata: Metadata
+    variant: str | UnsetType = UNSET
+    os_version: str | UnsetType = UNSET
+
+
+class HistoryRow(Struct, frozen=True, rename="pascal"):
+    """A row of ``GET /images/{name}/history``; ``created`` in seconds."""
+
+    id: str
+    created: int
+    created_by: str
+    tags: tuple[str, ...] | None
+    size: int
+    comment: str
+
+
+class RemovedRow(Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """One thing that ``DELETE /images/{name}`` did; exactly one field is set."""
+
+    untagged: str = ""
+    deleted: str = ""

@@ -1,0 +1,46 @@
+r"""Streams of JSON objects: one a line, ended by ``\r\n`` for progress and ``\n`` for events."""
+
+import msgspec
+from msgspec import Struct
+
+
+class ProgressDetail(Struct, frozen=True, omit_defaults=True):
+    """How far something is, in bytes."""
+
+    current: int = 0
+    total: int = 0
+
+
+class ErrorDetail(Struct, frozen=True, omit_defaults=True):
+    """``code`` is an exit code or an HTTP status."""
+
+    code: int = 0
+    message: str = ""
+
+
+class Progress(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """One line of a pull, push, load or build."""
+
+    stream: str = ""
+    status: str = ""
+    progress_detail: ProgressDetail | None = None
+    progress: str = ""
+    id: str = ""
+    error_detail: ErrorDetail | None = None
+    error: str = ""
+
+
+def encode_progress(message: Progress) -> bytes:
+    return msgspec.json.encode(message) + b"\r\n"
+
+
+def failure(message: str, code: int = 0) -> Progress:
+    """Return the line that ends a stream that has begun and failed."""
+    return Progress(error_detail=ErrorDetail(code=code, message=message), error=message)
+
+
+def progress_bar(current: int, total: int, text: str) -> str:
+    """Draw ``[====>    ]  text`` as Docker's clients show it; 50 places wide."""
+    done = min(50, current * 50 // total) if total > 0 else 0
+    head = ">" if done < 50 else ""
+    return f"[{'=' * done}{head}{' ' * (50 - done - len(head))}]  {text}"

@@ -1,0 +1,79 @@
+"""Networks in answers. So far there are the two that need no driver, ``none`` and ``host``."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class Endpoint(Struct, frozen=True, rename="pascal"):
+    """A container's place in a network."""
+
+    network_id: str = field(default="", name="NetworkID")
+    endpoint_id: str = field(default="", name="EndpointID")
+    gateway: str = ""
+    ip_address: str = field(default="", name="IPAddress")
+    ip_prefix_len: int = field(default=0, name="IPPrefixLen")
+    ipv6_gateway: str = field(default="", name="IPv6Gateway")
+    global_ipv6_address: str = field(default="", name="GlobalIPv6Address")
+    global_ipv6_prefix_len: int = field(default=0, name="GlobalIPv6PrefixLen")
+    mac_address: str = ""
+    ipam_config: dict[str, Any] | None = field(default=None, name="IPAMConfig")
+    links: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] | None = None
+    driver_opts: dict[str, str] | None = None
+    gw_priority: int = 0
+    dns_names: tuple[str, ...] | None = field(default=None, name="DNSNames")
+
+
+class EndpointWish(Struct, frozen=True, rename="pascal"):
+    """What a client may ask of an endpoint; only its being there counts until bridges exist."""
+
+    links: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] | None = None
+    mac_address: str = ""
+    driver_opts: dict[str, str] | None = None
+
+
+class NetworkingConfig(Struct, frozen=True, rename="pascal"):
+    """Endpoints by the name of their network."""
+
+    endpoints_config: dict[str, EndpointWish | None] | None = None
+
+
+class Ipam(Struct, frozen=True, rename="pascal"):
+    driver: str = "default"
+    options: dict[str, str] | None = None
+    config: tuple[dict[str, str], ...] = ()
+
+
+class ConfigFrom(Struct, frozen=True, rename="pascal"):
+    network: str = ""
+
+
+class NetworkContainer(Struct, frozen=True, rename="pascal"):
+    name: str
+    endpoint_id: str = field(default="", name="EndpointID")
+    mac_address: str = ""
+    ipv4_address: str = field(default="", name="IPv4Address")
+    ipv6_address: str = field(default="", name="IPv6Address")
+
+
+class Network(Struct, frozen=True, rename="pascal"):
+    """One network; ``containers`` is filled in by ``inspect`` alone."""
+
+    name: str
+    id: str
+    created: str
+    driver: str
+    scope: str = "local"
+    enable_ipv4: bool = field(default=True, name="EnableIPv4")
+    enable_ipv6: bool = field(default=False, name="EnableIPv6")
+    ipam: Ipam = field(default=Ipam(), name="IPAM")
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_from: ConfigFrom = ConfigFrom()
+    config_only: bool = False
+    options: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    containers: dict[str, NetworkContainer] = {}

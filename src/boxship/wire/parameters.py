@@ -1,0 +1,83 @@
+"""The words of a query string, read as Docker reads them.
+
+A parameter that is absent and one that is empty mean the same, except where a function says so.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from boxship.base.clock import parse_rfc3339
+from boxship.base.errors import InvalidArgumentError
+
+Filters = Mapping[str, Sequence[str]]
+
+_FALSE = frozenset({"", "0", "no", "false", "none"})
+_SECONDS = re.compile(r"(-?\d+)(?:\.(\d{1,9})\d*)?")
+_NUMBER = re.compile(r"[+-]?\d+")
+
+
+def boolean(value: str | None, *, default: bool = False) -> bool:
+    """Read a truth value: a few words are false, every other one is true."""
+    if value is None:
+        return default
+    return value.strip().lower() not in _FALSE
+
+
+def integer(name: str, value: str | None) -> int | None:
+    """Read a number; absent or empty gives None."""
+    if not value:
+        return None
+    if not _NUMBER.fullmatch(value):
+        raise InvalidArgumentError(f'invalid {name}: "{value}" is not a number')
+    return int(value)
+
+
+def timestamp(name: str, value: str | None) -> int:
+    """Read a time in nanoseconds: ``seconds[.fraction]`` or RFC 3339; 0 when absent."""
+    if not value:
+        return 0
+    match = _SECONDS.fullmatch(value)
+    if match is not None:
+        return int(match[1]) * 1_000_000_000 + int((match[2] or "0").ljust(9, "0"))
+    try:
+        return parse_rfc3339(value)
+    except ValueError as error:
+        raise InvalidArgumentError(f'invalid value for "{name}": {error}') from error
+
+
+def filters(value: str | None) -> dict[str, tuple[str, ...]]:
+    """Read ``filters``: a map of lists, or the older map of maps whose true keys count."""
+    if not value:
+        return {}
+    try:
+        decoded = msgspec.json.decode(value, type=dict[str, list[str] | dict[str, bool]])
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidArgumentError(f"invalid filter: {error}") from error
+    return {name: _values(values) for name, values in decoded.items()}
+
+
+def _values(values: list[str] | dict[str, bool]) -> tuple[str, ...]:
+    if isinstance(values, dict):
+        return tuple(value for value, on in values.items() if on)
+    return tuple(values)
+
+
+def allow(given: Filters, allowed: frozenset[str]) -> None:
+    """Refuse a filter that this list doesn't know."""
+    for name in given:
+        if name not in allowed:
+            raise InvalidArgumentError(f"invalid filter '{name}'")
+
+
+def filter_boolean(given: Filters, name: str) -> bool | None:
+    """Read a filter such as ``dangling``: None when it isn't there, an error when it's no truth."""
+    values = given.get(name)
+    if not values:
+        return None
+    truths = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+    found = {truths.get(value.lower()) for value in values}
+    if None in found or len(found) != 1:
+        raise InvalidArgumentError(f"invalid filter '{name}={list(values)}'")
+    return found.pop()

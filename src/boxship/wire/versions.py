@@ -1,0 +1,50 @@
+"""Versions of the Engine API: ``1.N``, of which only ``N`` ever changes."""
+
+import re
+from typing import NewType
+
+from boxship.base.errors import InvalidArgumentError
+
+ApiVersion = NewType("ApiVersion", int)
+"""The minor number: 56 stands for API 1.56."""
+
+NEWEST = ApiVersion(56)
+OLDEST = ApiVersion(24)
+
+_PREFIX = re.compile(r"/v([0-9.]+)(?=/)")
+
+
+def text(version: ApiVersion) -> str:
+    """Write a version as clients do: ``1.56``."""
+    return f"1.{version}"
+
+
+def split_path(path: str) -> tuple[str | None, str]:
+    """Take ``/v1.41/info`` apart into the version's text (None without one) and ``/info``."""
+    if not path.startswith("/v"):
+        return None, path
+    match = _PREFIX.match(path)
+    if match is None:
+        return None, path
+    return match[1], path[match.end() :]
+
+
+def parse(version: str | None) -> ApiVersion:
+    """Read the version of a request's path; none means the newest. Refuse what isn't served."""
+    if version is None:
+        return NEWEST
+    major, _, minor = version.partition(".")
+    try:
+        number = (int(major), int(minor or 0))
+    except ValueError as error:
+        raise InvalidArgumentError(f"invalid API version: {version}") from error
+    if number > (1, NEWEST):
+        raise InvalidArgumentError(
+            f"client version {version} is too new. Maximum supported API version is {text(NEWEST)}"
+        )
+    if number < (1, OLDEST):
+        raise InvalidArgumentError(
+            f"client version {version} is too old. Minimum supported API version is "
+            f"{text(OLDEST)}, please upgrade your client to a newer version"
+        )
+    return ApiVersion(number[1])
