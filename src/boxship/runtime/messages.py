@@ -1,7 +1,7 @@
 """The control protocol between daemon and shim: its messages.
 
-``control_codec.py`` beside it turns them into bytes and back. They travel over a stream socket: first
-over the socketpair that the daemon passed through the launcher, later over connections to
+``control_codec.py`` beside it turns them into bytes and back. They travel over a stream socket:
+first over the socketpair that the daemon passed through the launcher, later over connections to
 ``shim.sock``. Any number of connections may be open at once; each gets its own replies, and all
 of them get every event.
 

@@ -1,0 +1,80 @@
+"""The launcher: a warm interpreter that forks a shim for each message and knows nothing else.
+
+::
+
+    daemon ── SOCK_SEQPACKET ──► launcher ── fork ──► shim
+                {"op": "shim"} + the shim's control socket
+
+There is no reply. When a shim cannot be forked, its control socket is closed, which the daemon
+sees at the other end. When the daemon's socket ends, the launcher leaves; shims live on.
+
+Everything a shim will ever need is imported here, before the first fork, and taken out of the
+garbage collector's sight (``gc.freeze``), whose bookkeeping would otherwise write to, and so
+copy, the pages that all shims share.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+from typing import Final, NoReturn
+
+from boxship.kernel.processes import set_name
+from boxship.runtime.shim import main as shim
+
+CONTROL_FD: Final = 3
+"""Where the daemon's socket is found; 0 and 1 are /dev/null, 2 is the launcher's log."""
+
+SHIM_REQUEST: Final = b'{"op": "shim"}'
+
+_MAX_REQUEST: Final = 4096
+_MAX_FDS: Final = 16
+
+
+def main() -> NoReturn:
+    """Serve the daemon at descriptor 3 until it is gone."""
+    set_name("boxship-launcher")
+    os.closerange(CONTROL_FD + 1, 1 << 20)
+    # Ended shims are reaped by the kernel; a shim's own children are its own affair.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(fileno=CONTROL_FD)
+    control.set_inheritable(False)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    while (request := _receive(control)) is not None:
+        data, fds = request
+        if _is_shim_request(data) and len(fds) == 1:
+            _fork_shim(control, fds[0])
+        for fd in fds:
+            os.close(fd)
+    os._exit(0)
+
+
+def _receive(control: socket.socket) -> tuple[bytes, list[int]] | None:
+    """Return the next message and its descriptors, None when the daemon is gone."""
+    data, ancillary, _, _ = control.recvmsg(
+        _MAX_REQUEST, socket.CMSG_SPACE(4 * _MAX_FDS), socket.MSG_CMSG_CLOEXEC
+    )
+    fds = [fd for _, _, rights in ancillary for fd in memoryview(rights).cast("i")]
+    return (data, fds) if data or fds else None
+
+
+def _is_shim_request(data: bytes) -> bool:
+    try:
+        return bool(json.loads(data) == {"op": "shim"})
+    except ValueError:
+        return False
+
+
+def _fork_shim(control: socket.socket, fd: int) -> None:
+    try:
+        pid = os.fork()
+    except OSError:
+        return
+    if pid == 0:
+        control.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        shim.run(fd)

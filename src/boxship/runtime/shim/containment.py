@@ -1,0 +1,69 @@
+"""What the shim asks of the runtime, behind a Protocol so that tests can run plain processes."""
+
+from typing import Protocol
+
+from boxship.runtime import process
+from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
+from boxship.runtime.cgroups import control
+
+Descriptors = tuple[int, int, int]
+"""A process's 0, 1 and 2; -1 with a terminal."""
+
+
+class Containment(Protocol):
+    """Makes containers and processes in them. Failures are StepFailedError."""
+
+    def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
+        """Create the container; see ``boxship.runtime.process``."""
+        ...
+
+    def spawn_exec(
+        self,
+        pidfd: int,
+        plan: ProcessPlan,
+        cgroup: CgroupPlan,
+        streams: Descriptors,
+        *,
+        terminal: bool,
+    ) -> process.Spawned:
+        """Run one more process in the container of ``pidfd``."""
+        ...
+
+    def destroy(self, plan: Plan) -> None:
+        """Kill what is left in the container's cgroups and remove them. Raise BoxshipError."""
+        ...
+
+    def out_of_memory(self, cgroup: CgroupPlan) -> bool:
+        """Tell whether the kernel killed a process of the container for want of memory."""
+        ...
+
+    def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
+        """Return the container's processes, as the host numbers them."""
+        ...
+
+
+class LinuxContainment:
+    """The real one."""
+
+    def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
+        return process.spawn_init(plan, *streams, terminal=terminal)
+
+    def spawn_exec(
+        self,
+        pidfd: int,
+        plan: ProcessPlan,
+        cgroup: CgroupPlan,
+        streams: Descriptors,
+        *,
+        terminal: bool,
+    ) -> process.Spawned:
+        return process.spawn_exec(pidfd, plan, cgroup, *streams, terminal=terminal)
+
+    def destroy(self, plan: Plan) -> None:
+        process.destroy(plan)
+
+    def out_of_memory(self, cgroup: CgroupPlan) -> bool:
+        return control.oom_kills(cgroup) > 0
+
+    def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
+        return control.processes(cgroup)

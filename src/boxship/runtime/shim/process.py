@@ -1,0 +1,202 @@
+"""A process of the container, init or exec, as its shim sees it: streams, clients, end.
+
+Output is read in chunks; each goes to the attached clients and then to the log. A process has
+ended for good when it was reaped *and* its output came to an end; somebody else who holds the
+pipe open may delay that for two seconds.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from select import EPOLLIN
+from typing import Final, Protocol
+
+from boxship.kernel.terminal import set_window_size
+from boxship.runtime.messages import Stdio
+from boxship.runtime.shim.attachment import Client
+from boxship.runtime.shim.loop import Loop, Timer
+from boxship.runtime.shim.stdio import Ends, Inlet
+
+_READ: Final = 64 * 1024
+_DRAIN_SECONDS: Final = 2.0
+_DRAIN_READS: Final = 64  # more than any pipe holds; a writer that goes on must not keep us
+
+
+class Sink(Protocol):
+    """Where output is kept."""
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Keep ``data``."""
+        ...
+
+    def pending(self, stream: int) -> bytes:
+        """Return what came in and does not stand in the log yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What a process tells its supervisor."""
+
+    ended: Callable[["Process"], None]
+    """Reaped, and its output read to the end."""
+    detached: Callable[["Process", Client, bool], None]
+    """A client left the running process; by its detach keys or not."""
+
+
+class Process:
+    """Owns the descriptors of a running process. ``name`` is empty for init."""
+
+    def __init__(
+        self,
+        name: str,
+        pid: int,
+        stdio: Stdio,
+        ends: Ends,
+        *,
+        loop: Loop,
+        notices: Notices,
+        sink: Sink | None = None,
+    ) -> None:
+        self.name = name
+        self.pid = pid
+        self.stdio = stdio
+        self.exit_code: int | None = None
+        self.ended = False
+        self.input_blocked = False
+        self._loop = loop
+        self._notices = notices
+        self._sink = sink
+        self._clients: list[Client] = []
+        self._outlets = dict(ends.outlets)
+        self._inlet = Inlet(ends.inlet, loop, self._input_unblocked)
+        self._reading = False
+        self._timer: Timer | None = None
+        self._watch_outlets()
+
+    # ── clients ──────────────────────────────────────────────────────────────────────────────
+
+    def attach(self, client: Client, *, hold: bool = False) -> None:
+        """Let ``client`` take part. Held, it begins with what the log does not show yet."""
+        self._clients.append(client)
+        client.held = hold
+        client.join(self, tty=self.stdio.tty)
+        if hold and self._sink is not None:
+            for stream in set(self._outlets.values()):
+                if client.wants(stream):
+                    client.send(stream, self._sink.pending(stream))
+
+    def take_input(self, data: bytes) -> None:
+        """Write to the process's standard input."""
+        self._inlet.write(data)
+        if self._inlet.blocked != self.input_blocked:
+            self._input_unblocked(0)
+
+    def input_ended(self, client: Client) -> None:
+        """Close the process's input if it was for one client only; else the client leaves.
+
+        The latter is what dockerd does: a client without input does not wait for output.
+        """
+        if self.stdio.stdin_once and not self.stdio.tty:
+            self._inlet.end()
+        else:
+            self.left(client, keys=False)
+            client.finish()
+
+    def left(self, client: Client, *, keys: bool) -> None:
+        """Forget a client that takes part no longer."""
+        if client in self._clients:
+            self._clients.remove(client)
+            self._watch_outlets()
+            self._notices.detached(self, client, keys)
+
+    def drained(self) -> None:
+        """Read output again, unless another client is congested."""
+        self._watch_outlets()
+
+    def _input_unblocked(self, _events: int) -> None:
+        self.input_blocked = self._inlet.blocked
+        for client in tuple(self._clients):
+            client.settle()
+
+    # ── terminal ─────────────────────────────────────────────────────────────────────────────
+
+    def resize(self, height: int, width: int) -> None:
+        """Set the terminal's size. Raise OSError when there is none."""
+        if not self.stdio.tty or not self._outlets:
+            raise OSError("the process has no terminal")
+        set_window_size(next(iter(self._outlets)), height, width)
+
+    # ── output ───────────────────────────────────────────────────────────────────────────────
+
+    def _watch_outlets(self) -> None:
+        """Watch output, unless a client must catch up first; after the end nothing waits."""
+        wanted = self.exit_code is not None or not any(c.congested for c in self._clients)
+        if wanted == self._reading:
+            return
+        self._reading = wanted
+        for fd in self._outlets:
+            if wanted:
+                self._loop.watch(fd, EPOLLIN, self._reader(fd))
+            else:
+                self._loop.forget(fd)
+
+    def _reader(self, fd: int) -> Callable[[int], object]:
+        return lambda _events: self._read(fd)
+
+    def _read(self, fd: int) -> bool:
+        """Read once and pass it on; tell whether there was something."""
+        try:
+            data = os.read(fd, _READ)
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: no process has the terminal open any more
+            data = b""
+        if not data:
+            self._close_outlet(fd)
+            return False
+        stream = self._outlets[fd]
+        for client in tuple(self._clients):
+            if client.wants(stream):
+                client.send(stream, data)
+        if self._sink is not None:
+            self._sink.write(stream, data)
+        self._watch_outlets()
+        return True
+
+    def _close_outlet(self, fd: int) -> None:
+        self._loop.forget(fd)
+        del self._outlets[fd]
+        os.close(fd)
+        self._end_if_done()
+
+    # ── end ──────────────────────────────────────────────────────────────────────────────────
+
+    def reaped(self, exit_code: int) -> None:
+        """The process is no more; what it wrote may still be on its way."""
+        self.exit_code = exit_code
+        self._inlet.close()
+        self._watch_outlets()
+        self._timer = self._loop.call_later(_DRAIN_SECONDS, self.drain)
+        self._end_if_done()
+
+    def drain(self) -> None:
+        """Read what is there and wait no longer, whoever else holds the streams."""
+        for fd in tuple(self._outlets):
+            for _ in range(_DRAIN_READS):
+                if not self._read(fd):
+                    break
+            if fd in self._outlets:
+                self._close_outlet(fd)
+
+    def _end_if_done(self) -> None:
+        if self._outlets or self.exit_code is None or self.ended:
+            return
+        self.ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._notices.ended(self)
+        # Only now: an observer of the stream's end may rely on the end being recorded.
+        clients, self._clients = self._clients, []
+        for client in clients:
+            client.finish()
