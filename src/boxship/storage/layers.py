@@ -67,6 +67,10 @@ class Lease:
             self._hold(diff_id)
             self._held.add(diff_id)
 
+    def held(self) -> set[Digest]:
+        """Return what this lease keeps."""
+        return set(self._held)
+
 
 class LayerStore:
     """All layers of one data root. Safe from any thread."""
@@ -90,7 +94,7 @@ class LayerStore:
             yield lease
         finally:
             with self._lock:
-                self._leased.subtract(lease._held)
+                self._leased.subtract(lease.held())
                 self._leased = +self._leased
 
     def find(self, diff_id: Digest) -> Layer | None:

@@ -1,104 +1,329 @@
 """The door to images: one method for each thing that can be done to them.
 
-Call it from the event loop; whatever blocks (unpacking, hashing, deleting) runs in a thread.
+Call it from the event loop. Whatever blocks (unpacking, hashing, deleting) runs in threads; the
+catalog changes on the loop only, one change at a time. Images come in through ``intake.py``. They
+go by a transaction that drops names and record; then the layers that nobody needs any more are
+deleted. A crash in between leaves layers without a record, which :meth:`ImageService.recover`
+removes.
 """
-# SIGNATURES FIRST: bodies follow within the hour. The signatures are meant to stay.
 
-from __future__ import annotations
-
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractContextManager
+import asyncio
+import builtins
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from boxship.base.clock import Clock
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.engine.events.bus import EventBus
+from boxship.engine.images import intake, listing, removal, saving
+from boxship.engine.images.bridge import outbound
+from boxship.engine.images.catalog import Catalog, KnownImage, favour_digest, understand
+from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.scope import ImageScope, parsed, whole_id
+from boxship.engine.images.users import ImageUsers
+from boxship.engine.records.database import Database
 from boxship.model.image import (
+    NOT_COUNTED,
+    Deleted,
     HistoryStep,
     ImageDetail,
     ImageQuery,
     ImageSummary,
     LoadEvent,
     RemovedImage,
+    StorageDetail,
+    Untagged,
 )
 from boxship.oci.digest import Digest
-from boxship.oci.image import Image
+from boxship.oci.image import Image, chain_id
 from boxship.oci.platform import Platform
+from boxship.oci.reference import InvalidReferenceError, Reference
+from boxship.storage.chunks import Buffer
+from boxship.storage.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """An image that was found: what `create container` needs."""
+    """An image that was found, as whoever creates a container needs it."""
 
     id: Digest
-    image: Image  # parsed config document; .config is oci.image.ImageConfig | None
-    layers: tuple[Digest, ...]  # diff ids, lowest first: pass them to SnapshotDriver.prepare
-    reference: str  # familiar name it was found by, or the id
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    reference: str = ""  # "repo[:tag]", may be empty
-    changes: Sequence[str] = ()  # Dockerfile lines: CMD, ENTRYPOINT, ENV, …
-    message: str = ""
-    platform: Platform | None = None
+    image: Image
+    layers: tuple[Digest, ...]
+    """Diff ids, lowest first, as ``SnapshotDriver.prepare`` takes them."""
 
 
 class ImageService:
     """Use cases of images."""
 
-    # def __init__(self, store: ImageStore, users: ImageUsers, events: EventBus, clock: Clock)
-    # users may be set later: service.users = containers
+    def __init__(
+        self, database: Database, storage: Storage, events: EventBus, clock: Clock
+    ) -> None:
+        catalog = Catalog(database, storage.blobs)
+        self._scope = ImageScope(catalog, storage, events, clock)
+
+    def set_users(self, users: ImageUsers) -> None:
+        """Tell who uses images. Containers need images to exist first, hence not at the start."""
+        self._scope.users = users
 
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage:
-        """By name[:tag][@digest], id or unique id prefix. NotFoundError 'No such image: x'."""
-        raise NotImplementedError
+        """Find an image by name, id or unique prefix of an id. Raise NotFoundError."""
+        known = self._scope.find(reference)
+        if platform is not None and not platform.runs(known.image.platform):
+            raise NotFoundError(
+                f"image with reference {reference} was found but its platform "
+                f"({known.image.platform}) does not match the specified platform ({platform})"
+            )
+        return ResolvedImage(known.id, known.image, known.layers)
 
-    def hold(self, reference: str) -> AbstractContextManager[ResolvedImage]:
-        """Resolve, and keep the layers from being deleted until the `with` ends.
+    @contextlib.contextmanager
+    def hold(self, reference: str) -> Iterator[ResolvedImage]:
+        """Resolve, and keep the layers from deletion until the ``with`` ends."""
+        with self._scope.storage.layers.lease() as lease:
+            found = self.resolve(reference)
+            for layer in found.layers:
+                lease.hold(layer)
+            yield found
 
-        `containers.create` holds it until its record is committed."""
-        raise NotImplementedError
+    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+        """Take in a ``docker save`` archive or an OCI layout as a tar, plain or compressed.
 
-    async def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
-        """Read a `docker save` archive or an OCI layout tar (also gzip/zstd). Async generator."""
-        raise NotImplementedError
-        yield  # type: ignore[unreachable]
+        Raises MalformedArchiveError or MalformedLayerError (InvalidArgumentError both); then
+        nothing of the archive stays but the images already told of.
+        """
+        return intake.load(self._scope, archive)
 
-    def save(self, references: Sequence[str]) -> AsyncIterator[bytes]:
-        """Write the images as one archive. NotFoundError is raised by the call itself."""
-        raise NotImplementedError
+    def save(self, references: Sequence[str]) -> AsyncIterator[Buffer]:
+        """Write images as one archive. A missing image is a NotFoundError at once."""
+        return self._saved(self._to_save(references))
 
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
-        """Make a one-layer image of a root file system's tar; the new image's id."""
-        raise NotImplementedError
+        """Make a one-layer image of a root file system's tar; return its id."""
+        return await intake.import_(self._scope, archive, options)
+
+    async def ensure_builtin(self, reference: str) -> Digest:
+        """Make the image that ships as code, if ``reference`` names it; return its id."""
+        return await intake.ensure_builtin(self._scope, reference)
 
     async def tag(self, source: str, repository: str, tag: str = "") -> None:
-        """Name an image; an image that had the name loses it."""
-        raise NotImplementedError
+        """Name an image; the image that had the name before loses it."""
+        name = _new_name(repository, tag)
+        async with self._scope.changing:
+            known = self._scope.find(source)
+            record = replace(known.record, last_tagged_ns=self._scope.clock.now_ns())
+            config = await asyncio.to_thread(self._scope.storage.blobs.read, known.id)
+            await self._scope.catalog.put(understand(record, config), [name])
+        self._scope.announce("tag", known, name.familiar)
 
     async def remove(
         self, reference: str, *, force: bool = False, prune_parents: bool = True
-    ) -> list[RemovedImage]:
-        """Docker's rmi: untag or delete, with its conflicts (ConflictError)."""
-        raise NotImplementedError
+    ) -> builtins.list[RemovedImage]:
+        """Take a name from an image or the image away, by Docker's rules (``removal.py``)."""
+        removed: builtins.list[RemovedImage] = []
+        layers: set[Digest] = set()
+        async with self._scope.changing:
+            known: KnownImage | None = self._scope.find(reference)
+            while known is not None:
+                decision = self._decide(known, reference, removed, force=force)
+                if decision is None:
+                    break
+                removed += await self._apply(known, decision)
+                layers.update(known.layers if decision.delete else ())
+                go_on = decision.delete and prune_parents and known.record.parent
+                parent = Digest.parse(known.record.parent) if go_on else None
+                known = self._scope.catalog.find(parent) if parent else None
+        await self._scope.sweep(layers)
+        return removed
 
-    def list(self, query: ImageQuery) -> list[ImageSummary]:
-        """Newest first."""
-        raise NotImplementedError
+    def list(self, query: ImageQuery) -> builtins.list[ImageSummary]:
+        """Return the images that the query shows, newest first."""
+        names = self._scope.catalog.names()
+        parents = {known.record.parent for known in self._scope.catalog}
+        rows = [
+            listing.Row(known, names.get(known.id, []), str(known.id) in parents)
+            for known in self._scope.catalog
+        ]
+        rows.sort(key=lambda row: (row.known.created_ns, str(row.known.id)), reverse=True)
+        shown = listing.select(rows, query, lambda text: self._scope.find(text).created_ns)
+        shared = self._shared_layers() if query.shared_size else None
+        return [
+            listing.summary(
+                row,
+                shared_size=NOT_COUNTED if shared is None else _shared_size(row.known, shared),
+                containers=(
+                    len(self._scope.uses_of(row.known.id))
+                    if query.count_containers
+                    else NOT_COUNTED
+                ),
+            )
+            for row in shown
+        ]
 
     def inspect(self, reference: str) -> ImageDetail:
-        raise NotImplementedError
+        """Show an image in full."""
+        row = self._row(reference)
+        storage = self._scope.storage
+        where = storage.snapshots.layer_detail(row.known.layers)
+        config = storage.blobs.read(row.known.id)
+        return listing.detail(row, config, StorageDetail(storage.snapshots.name, where))
 
-    def history(self, reference: str) -> list[HistoryStep]:
-        """Newest first."""
-        raise NotImplementedError
+    def history(self, reference: str) -> builtins.list[HistoryStep]:
+        """Return the steps that made an image, newest first."""
+        return listing.history(self._row(reference))
 
     def count(self) -> int:
-        raise NotImplementedError
-
-    async def ensure_builtin(self, reference: str) -> Digest:
-        """Make the built-in image if it is asked for by name; NotFoundError for other names
-        with Docker's 'pull access denied …' text. For POST /images/create?fromImage=."""
-        raise NotImplementedError
+        """Return how many images there are."""
+        return len(self._scope.catalog)
 
     async def recover(self, live_containers: Iterable[str]) -> None:
-        """At start-up, before anything else: remove half-made things."""
-        raise NotImplementedError
+        """At start-up, before anything else: remove what a crash left half made or half removed."""
+        storage, needed = self._scope.storage, self._scope.needed_layers()
+        configs = {known.id for known in self._scope.catalog}
+        configs |= {Digest.parse(text) for text in self._scope.catalog.unreadable}
+        live = set(live_containers)
+
+        def clean() -> None:
+            storage.root.empty_temporary()
+            snapshots = set(storage.snapshots.keys())
+            for key in snapshots - live:
+                storage.snapshots.remove(key)
+            storage.layers.recover(needed)
+            storage.blobs.remove_partial()
+            for digest in storage.blobs.all():
+                if digest not in configs:
+                    storage.blobs.remove(digest)
+
+        await asyncio.to_thread(clean)
+
+    def _row(self, reference: str) -> listing.Row:
+        known = self._scope.find(reference)
+        return listing.Row(known, self._scope.catalog.names_of(known.id), is_parent=False)
+
+    def _decide(
+        self,
+        known: KnownImage,
+        reference: str,
+        removed: builtins.list[RemovedImage],
+        *,
+        force: bool,
+    ) -> removal.Removal | None:
+        """Decide for the image asked for, or (something was removed already) for its parent."""
+        target = removal.Target(
+            known.id,
+            self._scope.catalog.names_of(known.id),
+            bool(self._scope.catalog.children(known.id)),
+            self._scope.uses_of(known.id),
+        )
+        if removed:
+            return removal.Removal((), delete=True) if removal.is_unused(target) else None
+        if whole_id(reference) is None:
+            name = favour_digest(parsed(reference))
+            if name in target.names:
+                return removal.by_name(target, name, force=force)
+        return removal.by_id(target, force=force)
+
+    async def _apply(
+        self, known: KnownImage, decision: removal.Removal
+    ) -> builtins.list[RemovedImage]:
+        await self._scope.catalog.remove(decision.untag, known.id if decision.delete else None)
+        removed: builtins.list[RemovedImage] = []
+        for name in decision.untag:
+            removed.append(Untagged(name.familiar))
+            self._scope.announce("untag", known)
+        if decision.delete:
+            await asyncio.to_thread(self._scope.storage.blobs.remove, known.id)
+            removed.append(Deleted(str(known.id)))
+            removed += [Deleted(str(chain)) for chain in self._freed_chains(known)]
+            self._scope.announce("delete", known)
+        return removed
+
+    def _freed_chains(self, gone: KnownImage) -> Iterator[Digest]:
+        """Yield the chain ids that only this image had, topmost first, as Docker tells them."""
+        kept = {chain for known in self._scope.catalog for chain in _chains(known)}
+        in_use = set(self._scope.users.layers_in_use())
+        for layer, chain in zip(reversed(gone.layers), reversed(_chains(gone)), strict=True):
+            if chain not in kept and layer not in in_use:
+                yield chain
+
+    def _to_save(
+        self, references: Sequence[str]
+    ) -> builtins.list[tuple[KnownImage, tuple[Reference, ...]]]:
+        """Find what to save, each image once, with the names it was asked for by."""
+        wanted: dict[Digest, builtins.list[Reference]] = {}
+        for text in references:
+            for name, known in self._matches(text):
+                names = wanted.setdefault(known.id, [])
+                if name is not None and name.tag and name not in names:
+                    names.append(name)
+        found = ((self._scope.catalog.find(image_id), names) for image_id, names in wanted.items())
+        return [(known, tuple(names)) for known, names in found if known is not None]
+
+    def _matches(self, text: str) -> Iterator[tuple[Reference | None, KnownImage]]:
+        """A bare repository means all of its tags."""
+        if whole_id(text) is None:
+            name = parsed(text)
+            bare = not name.tag and not name.digest
+            tagged = self._scope.catalog.in_repository(name) if bare else []
+            if tagged:
+                yield from tagged
+                return
+            if (named := self._scope.catalog.named(name)) is not None:
+                yield name, named
+                return
+        yield None, self._scope.find(text)
+
+    async def _saved(
+        self, images: builtins.list[tuple[KnownImage, tuple[Reference, ...]]]
+    ) -> AsyncIterator[Buffer]:
+        storage = self._scope.storage
+        with storage.layers.lease() as lease:
+            for known, _ in images:
+                for layer in known.layers:
+                    lease.hold(layer)
+            arrangement = saving.arrange(
+                saving.SavedImage(
+                    known,
+                    storage.blobs.read(known.id),
+                    names,
+                    tuple(storage.layers.get(layer).tar_size for layer in known.layers),
+                )
+                for known, names in images
+            )
+            async for chunk in outbound(saving.stream(arrangement, storage.layers)):
+                yield chunk
+        for known, _ in images:
+            self._scope.announce("save", known)
+
+    def _shared_layers(self) -> set[Digest]:
+        seen: set[Digest] = set()
+        shared: set[Digest] = set()
+        for known in self._scope.catalog:
+            for layer in set(known.layers):
+                (shared if layer in seen else seen).add(layer)
+        return shared
+
+
+def _shared_size(known: KnownImage, shared: set[Digest]) -> int:
+    sizes = dict(zip(known.layers, known.record.layer_sizes, strict=True))
+    return sum(size for layer, size in sizes.items() if layer in shared)
+
+
+def _chains(known: KnownImage) -> builtins.list[Digest]:
+    chains = (chain_id(known.layers[: top + 1]) for top in range(len(known.layers)))
+    return [chain for chain in chains if chain is not None]
+
+
+def _new_name(repository: str, tag: str) -> Reference:
+    name = parsed(repository)
+    if name.digest:
+        raise InvalidArgumentError("refusing to create a tag with a digest reference")
+    if name.familiar_name == "sha256":
+        raise InvalidArgumentError(
+            "refusing to create an ambiguous tag using digest algorithm as name"
+        )
+    try:
+        return name.with_tag(tag) if tag else name.with_default_tag()
+    except InvalidReferenceError as error:
+        raise InvalidArgumentError(str(error)) from error

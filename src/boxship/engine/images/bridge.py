@@ -1,0 +1,147 @@
+"""Between the event loop's streams and threads that read and write blockingly.
+
+::
+
+    AsyncIterator[bytes] ── InboundPipe ──► Iterator[bytes]     in a thread (load, import)
+    Iterator[bytes] ── outbound ──► AsyncIterator[bytes]        the loop pulls (save)
+
+Threads of our own instead of the loop's executor: a stalled upload would keep one of its few
+workers for as long as the client likes.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from typing import TypeVar
+
+from boxship.storage.chunks import CHUNK, Buffer
+
+_DEPTH = 4
+_GATHER = CHUNK // 2
+
+ResultT = TypeVar("ResultT")
+
+
+class AbortedError(Exception):
+    """The sending side went away in the middle of the stream."""
+
+
+class InboundPipe:
+    """A few chunks between a feeding coroutine and a reading thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._condition = threading.Condition()
+        self._chunks: deque[Buffer] = deque()
+        self._ended = False
+        self._failure: BaseException | None = None
+
+    async def feed(self, stream: AsyncIterator[bytes]) -> None:
+        """Move the whole stream; returns when the last chunk was handed over."""
+        gathered: list[bytes] = []
+        size = 0
+        async for chunk in stream:
+            gathered.append(chunk)
+            size += len(chunk)
+            if size >= _GATHER:
+                await self._put(b"".join(gathered))
+                gathered, size = [], 0
+        await self._put(b"".join(gathered))
+        self.end()
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """No more chunks will come; with ``failure`` the reader gets an AbortedError."""
+        with self._condition:
+            self._ended = True
+            self._failure = failure
+            self._condition.notify()
+
+    def __iter__(self) -> Iterator[Buffer]:
+        while True:
+            with self._condition:
+                while not self._chunks and not self._ended:
+                    self._condition.wait()
+                if self._failure is not None:
+                    raise AbortedError("the upload was broken off") from self._failure
+                if not self._chunks:
+                    return
+                chunk = self._chunks.popleft()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._room.set)
+            yield chunk
+
+    async def _put(self, chunk: bytes) -> None:
+        while len(self._chunks) >= _DEPTH:
+            self._room.clear()
+            await self._room.wait()
+        with self._condition:
+            if chunk:
+                self._chunks.append(chunk)
+                self._condition.notify()
+
+
+async def consume(
+    stream: AsyncIterator[bytes], read: Callable[[Iterator[Buffer]], ResultT]
+) -> ResultT:
+    """Run ``read`` in a thread over the chunks of ``stream``; return what it returns.
+
+    If the stream fails, its error is raised; if ``read`` fails, the stream is left where it is. On
+    cancellation the thread is told, and waited for: it never outlives the call.
+    """
+    pipe = InboundPipe()
+    reading = asyncio.ensure_future(in_thread(lambda: read(iter(pipe))))
+    feeding = asyncio.ensure_future(pipe.feed(stream))
+    try:
+        await asyncio.wait({reading, feeding}, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            await feeding  # raises what the stream raised
+        return await asyncio.shield(reading)
+    except BaseException as error:
+        pipe.end(error)
+        raise
+    finally:
+        feeding.cancel()
+        await asyncio.wait({reading, feeding})
+        for task in (reading, feeding):
+            if not task.cancelled():
+                task.exception()  # seen: the one that matters is being raised already
+
+
+def in_thread(call: Callable[[], ResultT]) -> Awaitable[ResultT]:
+    """Run ``call`` in a thread of its own."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[ResultT] = loop.create_future()
+
+    def settle(result: ResultT | None, error: BaseException | None) -> None:
+        if outcome.cancelled():
+            return
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)  # type: ignore[arg-type]
+
+    def work() -> None:
+        result, failure = None, None
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            failure = error
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=work, name="images", daemon=True).start()
+    return outcome
+
+
+async def outbound(chunks: Generator[Buffer, None, None]) -> AsyncIterator[Buffer]:
+    """Yield from a blocking iterator, one step at a time in the loop's executor."""
+    try:
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            yield chunk
+    finally:
+        # A step that was cancelled may still run; then the generator ends with its last reference.
+        with contextlib.suppress(ValueError):
+            chunks.close()

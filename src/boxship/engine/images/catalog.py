@@ -1,0 +1,180 @@
+"""The images there are and their names: records on disk, kept in memory, changed one at a time.
+
+The config document is in the blob store, byte for byte; a record holds what is ours to know. A
+*name* is a full reference with a tag or with a digest (under which the image was pulled or pushed).
+A change is on disk before it is seen in memory.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from boxship.base.clock import parse_rfc3339
+from boxship.base.errors import NotFoundError
+from boxship.engine.records.database import Change, Database
+from boxship.oci import reference
+from boxship.oci.digest import Digest
+from boxship.oci.image import Image, MalformedImageError, decode
+from boxship.oci.reference import Reference
+from boxship.storage.blobs import BlobStore
+
+
+class ImageRecord(msgspec.Struct, frozen=True):
+    """What is remembered of an image. Times are nanoseconds, 0 never; ``size`` is unpacked."""
+
+    id: str
+    size: int
+    layer_sizes: tuple[int, ...]
+    """Lowest first; as long as the image's list of diff ids."""
+    added_ns: int
+    last_tagged_ns: int = 0
+    last_used_ns: int = 0
+    parent: str = ""
+    """The image it was built or committed from here."""
+    origin: str = ""
+    """``load``, ``import``, ``built-in``…"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """An image with its parsed config."""
+
+    record: ImageRecord
+    id: Digest
+    image: Image
+    layers: tuple[Digest, ...]
+    created_ns: int
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return (self.image.config and self.image.config.labels) or {}
+
+
+class Catalog:
+    """All images and names. Belongs to the event loop."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._images: dict[Digest, KnownImage] = {}
+        self._names: dict[Reference, Digest] = {}
+        self.unreadable: list[str] = []
+        """Records whose config is missing or damaged; they are kept and not shown."""
+        for identifier, body in database.load("SELECT id, body FROM images"):
+            assert isinstance(body, bytes)
+            self._restore(str(identifier), body, blobs)
+        for name, identifier in database.load("SELECT name, image_id FROM tags"):
+            if (known := self._images.get(Digest.parse(str(identifier)))) is not None:
+                self._names[reference.parse_canonical(str(name))] = known.id
+
+    def __iter__(self) -> Iterator[KnownImage]:
+        return iter(tuple(self._images.values()))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def find(self, image_id: Digest) -> KnownImage | None:
+        """Return the image of this id."""
+        return self._images.get(image_id)
+
+    def named(self, name: Reference) -> KnownImage | None:
+        """Return the image of this name; the digest counts if there is one, else the tag."""
+        image_id = self._names.get(favour_digest(name))
+        return None if image_id is None else self._images[image_id]
+
+    def names_of(self, image_id: Digest) -> list[Reference]:
+        """Return the names of an image, sorted."""
+        return sorted((name for name, target in self._names.items() if target == image_id), key=str)
+
+    def names(self) -> dict[Digest, list[Reference]]:
+        """Return all names by image, sorted."""
+        result: dict[Digest, list[Reference]] = {}
+        for name in sorted(self._names, key=str):
+            result.setdefault(self._names[name], []).append(name)
+        return result
+
+    def in_repository(self, repository: Reference) -> list[tuple[Reference, KnownImage]]:
+        """Return the tags of a repository, sorted."""
+        return [
+            (name, self._images[self._names[name]])
+            for name in sorted(self._names, key=str)
+            if name.name == repository.name and name.tag
+        ]
+
+    def with_prefix(self, prefix: str) -> list[KnownImage]:
+        """Return the images whose id starts so, with or without the algorithm in front."""
+        return [
+            known
+            for known in self._images.values()
+            if known.id.hex.startswith(prefix) or str(known.id).startswith(prefix)
+        ]
+
+    def children(self, image_id: Digest) -> list[KnownImage]:
+        """Return the images that were built from this one here."""
+        return [known for known in self._images.values() if known.record.parent == str(image_id)]
+
+    async def put(self, known: KnownImage, names: Iterable[Reference] = ()) -> None:
+        """Add the image, or replace its record, and give it names, in one step."""
+        names = list(names)
+        for name in names:
+            if name != favour_digest(name) or not (name.tag or name.digest):
+                raise ValueError(f"{name} is not the name of one image")
+        body = msgspec.json.encode(known.record)
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR REPLACE INTO images VALUES(?, ?)", (str(known.id), body))
+            rows = [(str(name), str(known.id)) for name in names]
+            db.executemany("INSERT OR REPLACE INTO tags VALUES(?, ?)", rows)
+
+        await self._database.write(change)
+        self._images[known.id] = known
+        self._names.update(dict.fromkeys(names, known.id))
+
+    async def remove(self, names: Iterable[Reference], image_id: Digest | None = None) -> None:
+        """Take names away and, with ``image_id``, the image (whose names must be among them)."""
+        names = list(names)
+        await self._database.write(_removal(names, image_id))
+        for name in names:
+            self._names.pop(name, None)
+        if image_id is not None:
+            self._images.pop(image_id, None)
+
+    def _restore(self, identifier: str, body: bytes, blobs: BlobStore) -> None:
+        record = msgspec.json.decode(body, type=ImageRecord)
+        try:
+            known = understand(record, blobs.read(Digest.parse(identifier)))
+        except (NotFoundError, MalformedImageError):
+            self.unreadable.append(identifier)
+        else:
+            self._images[known.id] = known
+
+
+def understand(record: ImageRecord, config: bytes) -> KnownImage:
+    """Put a record and its config document together. Raise MalformedImageError."""
+    image = decode(config, Image)
+    return KnownImage(
+        record, Digest.parse(record.id), image, image.diff_ids, created_ns(image.created)
+    )
+
+
+def created_ns(text: str | None) -> int:
+    """Read a config's time; 0 if there is none that can be read."""
+    try:
+        return parse_rfc3339(text) if text else 0
+    except ValueError:
+        return 0
+
+
+def favour_digest(name: Reference) -> Reference:
+    """Reduce a reference to the part that decides: the digest, or the tag (``latest``)."""
+    return name.with_digest(name.digest) if name.digest else name.with_default_tag()
+
+
+def _removal(names: list[Reference], image_id: Digest | None) -> Change:
+    def change(db: sqlite3.Connection) -> None:
+        db.executemany("DELETE FROM tags WHERE name = ?", [(str(name),) for name in names])
+        if image_id is not None:
+            db.execute("DELETE FROM images WHERE id = ?", (str(image_id),))
+
+    return change

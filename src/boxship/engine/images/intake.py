@@ -1,0 +1,205 @@
+"""How images come in: from an archive, from a root file system's tar, from our own code.
+
+Why nothing is ever half there::
+
+    lease ─► layers unpacked ─► config blob ─► record and names, one transaction ─► lease ends
+                                               ^ from here on the image exists
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from boxship.base.clock import format_ns
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.engine.images import hello
+from boxship.engine.images.bridge import consume, in_thread
+from boxship.engine.images.catalog import ImageRecord, KnownImage, understand
+from boxship.engine.images.changes import apply_changes
+from boxship.engine.images.layout import ArchiveImage
+from boxship.engine.images.loading import LoadedArchive
+from boxship.engine.images.scope import ImageScope, parsed
+from boxship.model.image import LoadedImage, LoadEvent, LoadingLayer
+from boxship.oci import platform
+from boxship.oci.digest import Digest
+from boxship.oci.image import History, Image, ImageConfig, RootFS, encode
+from boxship.oci.platform import Platform
+from boxship.oci.reference import Reference
+from boxship.storage.layers import Layer, Lease
+
+_PROGRESS_STEP = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a root file system becomes an image. ``reference`` (``repo[:tag]``) may be empty."""
+
+    reference: str = ""
+    changes: Sequence[str] = ()
+    """Dockerfile lines: ``CMD …``, ``ENV …``."""
+    message: str = ""
+    platform: Platform | None = None
+
+
+async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+    """Take in all images of an archive; yield progress, then one event per name or image."""
+    async with _intake(scope) as lease:
+        events: asyncio.Queue[LoadEvent | None] = asyncio.Queue()
+        progress = _Progress(events)
+        content = LoadedArchive(scope.storage.layers, lease, progress)
+        reading = asyncio.ensure_future(consume(archive, content.read))
+        reading.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await reading
+        finally:
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait({reading})
+        for image, layers in content.images():
+            known = await _add(scope, image.config, layers, image.names, origin="load")
+            scope.announce("load", known)
+            for event in _loaded(known, image):
+                yield event
+
+
+async def import_(
+    scope: ImageScope, archive: AsyncIterator[bytes], options: ImportOptions
+) -> Digest:
+    """Make a one-layer image of a tar, plain or compressed."""
+    name = _tag_for(options.reference)
+    config = apply_changes(ImageConfig(), options.changes)
+    async with _intake(scope) as lease:
+        unpack = partial(scope.storage.layers.unpack, lease=lease)
+        layer = await consume(archive, unpack)
+        document = _imported(config, layer, options, scope.clock.now_ns())
+        known = await _add(scope, encode(document), [layer], name, origin="import")
+    scope.announce("import", known, name[0].familiar if name else "")
+    return known.id
+
+
+async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
+    """Return the image of this name; make it if it is the built-in one.
+
+    Raise NotImplementedYetError for all others: they would have to be pulled.
+    """
+    name = parsed(text).with_default_tag()
+    if (known := scope.catalog.named(name)) is not None and str(name) == hello.NAME:
+        return known.id
+    if str(name) != hello.NAME:
+        raise NotImplementedYetError(
+            f"cannot pull {name.familiar}: this version of Boxship has no registry client yet; "
+            "load the image from an archive instead"
+        )
+    host = platform.host()
+    try:
+        built = hello.make(host.architecture)
+    except KeyError as error:
+        raise NotImplementedYetError(f"{text}: no built-in image for {host} yet") from error
+    async with _intake(scope) as lease:
+        unpack = partial(scope.storage.layers.unpack, [built.layer], lease, expected=built.diff_id)
+        layer = await in_thread(unpack)
+        known = await _add(scope, built.config, [layer], (name,), origin="built-in")
+    scope.announce("pull", known, name.familiar)
+    return known.id
+
+
+@asynccontextmanager
+async def _intake(scope: ImageScope) -> AsyncIterator[Lease]:
+    """Lease layers, and at the end delete those that no image came to need."""
+    held: set[Digest] = set()
+    try:
+        with scope.storage.layers.lease() as lease:
+            try:
+                yield lease
+            finally:
+                held = lease.held()
+    finally:
+        await scope.sweep(held)
+
+
+async def _add(
+    scope: ImageScope,
+    config: bytes,
+    layers: Sequence[Layer],
+    names: Iterable[Reference],
+    *,
+    origin: str,
+) -> KnownImage:
+    """Store the config and the record; names move here from whichever image had them."""
+    names = tuple(names)
+    now = scope.clock.now_ns()
+    record = ImageRecord(
+        id=str(Digest.of(config)),
+        size=sum(layer.size for layer in layers),
+        layer_sizes=tuple(layer.size for layer in layers),
+        added_ns=now,
+        last_tagged_ns=now if names else 0,
+        origin=origin,
+    )
+    known = understand(record, config)
+    async with scope.changing:
+        if (before := scope.catalog.find(known.id)) is not None:
+            tagged = record.last_tagged_ns or before.record.last_tagged_ns
+            known = understand(
+                msgspec.structs.replace(before.record, last_tagged_ns=tagged), config
+            )
+        await asyncio.to_thread(scope.storage.blobs.add, config)
+        await scope.catalog.put(known, names)
+    return known
+
+
+def _loaded(known: KnownImage, image: ArchiveImage) -> Iterator[LoadEvent]:
+    for name in image.names:
+        yield LoadedImage(str(known.id), name.familiar)
+    if not image.names:
+        yield LoadedImage(str(known.id), "")
+
+
+class _Progress:
+    """Called by the loading thread for every chunk; tells the loop every few mebibytes."""
+
+    def __init__(self, events: "asyncio.Queue[LoadEvent | None]") -> None:
+        self._events = events
+        self._loop = asyncio.get_running_loop()
+        self._told: tuple[str, int] = ("", 0)
+
+    def __call__(self, layer: str, current: int, total: int) -> None:
+        name, before = self._told
+        if total < _PROGRESS_STEP:
+            return
+        if name == layer and current - before < _PROGRESS_STEP and current < total:
+            return
+        self._told = (layer, current)
+        event = LoadingLayer(layer, current, total)
+        self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+
+def _tag_for(text: str) -> tuple[Reference, ...]:
+    if not text:
+        return ()
+    name = parsed(text)
+    if name.digest:
+        raise InvalidArgumentError("cannot import digest reference")
+    return (name.with_default_tag(),)
+
+
+def _imported(config: ImageConfig, layer: Layer, options: ImportOptions, now_ns: int) -> Image:
+    created = format_ns(now_ns)
+    comment = options.message or "Imported from -"
+    target = options.platform or platform.host()
+    return Image(
+        architecture=target.architecture,
+        os=target.os,
+        variant=target.variant,
+        created=created,
+        comment=comment,
+        config=config,
+        rootfs=RootFS(diff_ids=(layer.diff_id,)),
+        history=(History(created, comment=comment),),
+    )

@@ -1,0 +1,179 @@
+"""Views of images: rows of a list, one in full, its history. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from boxship.engine.images.catalog import KnownImage, created_ns
+from boxship.model.image import (
+    HistoryStep,
+    ImageDetail,
+    ImageFilters,
+    ImageQuery,
+    ImageSummary,
+    StorageDetail,
+)
+from boxship.oci.image import ImageConfig
+from boxship.oci.reference import Reference
+
+Names = list[Reference]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An image and its names, as the filters see them."""
+
+    known: KnownImage
+    names: Names
+    is_parent: bool
+
+
+def select(
+    rows: Iterable[Row], query: ImageQuery, created_of: Callable[[str], int]
+) -> Iterator[Row]:
+    """Yield the rows that the query shows, with the names it shows.
+
+    ``created_of`` finds the creation time of the image that ``before`` or ``since`` names.
+    """
+    filters = query.filters
+    before = [created_of(name) for name in filters.before]
+    since = [created_of(name) for name in filters.since]
+    until = [filters.until_ns] if filters.until_ns is not None else []
+    patterns = [_compiled(pattern) for pattern in filters.references]
+    for row in rows:
+        if not query.all and row.is_parent and not row.names:
+            continue
+        created = row.known.created_ns
+        if any(created >= limit for limit in before + until):
+            continue
+        if any(created <= limit for limit in since) or not _labels_match(row.known, filters):
+            continue
+        if filters.dangling is not None and filters.dangling != (not row.names):
+            continue
+        if not patterns:
+            yield row
+        elif names := [name for name in row.names if _matches(patterns, name)]:
+            yield Row(row.known, names, row.is_parent)
+
+
+def summary(row: Row, *, shared_size: int, containers: int) -> ImageSummary:
+    """Make a row of the list."""
+    known = row.known
+    return ImageSummary(
+        id=str(known.id),
+        parent_id=known.record.parent,
+        tags=_tags(row.names),
+        digests=_digests(row.names),
+        created_ns=known.created_ns,
+        size=known.record.size,
+        labels=known.labels,
+        shared_size=shared_size,
+        containers=containers,
+        os=known.image.os or "linux",
+        architecture=known.image.architecture,
+        variant=known.image.variant,
+    )
+
+
+def detail(row: Row, config_json: bytes, storage: StorageDetail) -> ImageDetail:
+    """Show an image in full."""
+    known, image = row.known, row.known.image
+    return ImageDetail(
+        id=str(known.id),
+        tags=_tags(row.names),
+        digests=_digests(row.names),
+        parent_id=known.record.parent or image.parent,
+        comment=_comment(known),
+        author=image.author,
+        created=image.created or "",
+        created_ns=known.created_ns,
+        config=image.config or ImageConfig(),
+        container=image.container,
+        docker_version=image.docker_version,
+        architecture=image.architecture,
+        variant=image.variant,
+        os=image.os or "linux",
+        os_version=image.os_version,
+        size=known.record.size,
+        storage=storage,
+        layers=tuple(map(str, known.layers)),
+        last_tagged_ns=known.record.last_tagged_ns,
+        config_json=config_json,
+    )
+
+
+def history(row: Row) -> list[HistoryStep]:
+    """Return the steps that made the image, newest first."""
+    sizes = iter(row.known.record.layer_sizes)
+    steps = [
+        HistoryStep(
+            id="<missing>",
+            created_ns=created_ns(step.created),
+            created_by=step.created_by,
+            tags=(),
+            size=0 if step.empty_layer else next(sizes, 0),
+            comment=step.comment,
+        )
+        for step in row.known.image.history or ()
+    ]
+    steps.reverse()
+    if steps:
+        top = steps[0]
+        steps[0] = HistoryStep(
+            id=str(row.known.id),
+            created_ns=top.created_ns,
+            created_by=top.created_by,
+            tags=_tags(row.names),
+            size=top.size,
+            comment=top.comment,
+        )
+    return steps
+
+
+def _comment(known: KnownImage) -> str:
+    steps = known.image.history
+    return known.image.comment or (steps[-1].comment if steps else "")
+
+
+def _tags(names: Names) -> tuple[str, ...]:
+    return tuple(name.familiar for name in names if name.tag)
+
+
+def _digests(names: Names) -> tuple[str, ...]:
+    return tuple(name.familiar for name in names if name.digest)
+
+
+def _labels_match(known: KnownImage, filters: ImageFilters) -> bool:
+    labels = known.labels
+
+    def has(wanted: str) -> bool:
+        name, equals, value = wanted.partition("=")
+        return name in labels and (not equals or labels[name] == value)
+
+    return all(map(has, filters.labels)) and not any(map(has, filters.without_labels))
+
+
+def _matches(patterns: list["re.Pattern[str]"], name: Reference) -> bool:
+    """A pattern speaks of the whole familiar name or of the repository alone."""
+    texts = (name.familiar, name.familiar_name)
+    return any(pattern.fullmatch(text) for pattern in patterns for text in texts)
+
+
+def _compiled(pattern: str) -> "re.Pattern[str]":
+    """Translate a shell pattern in which ``*`` and ``?`` stop at slashes, as Go's path.Match."""
+    parts: list[str] = []
+    at = 0
+    while at < len(pattern):
+        char = pattern[at]
+        closing = pattern.find("]", at + 2) if char == "[" else -1
+        if closing > 0:
+            inside = pattern[at + 1 : closing].replace("\\", "\\\\").replace("[", "\\[")
+            parts.append(f"[{inside}]")
+            at = closing
+        elif char == "\\" and at + 1 < len(pattern):
+            at += 1
+            parts.append(re.escape(pattern[at]))
+        else:
+            parts.append({"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char)))
+        at += 1
+    return re.compile("".join(parts))

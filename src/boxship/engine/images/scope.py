@@ -1,0 +1,89 @@
+"""What the use cases of images share: the stores, the catalog, and three small habits.
+
+Looking up, announcing and sweeping are here because every use case needs them.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from boxship.base.clock import Clock
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.engine.events.bus import EventBus
+from boxship.engine.images.catalog import Catalog, KnownImage
+from boxship.engine.images.users import ImageUse, ImageUsers, NoUsers
+from boxship.model.event import EventType
+from boxship.oci import reference
+from boxship.oci.digest import Digest, DigestError
+from boxship.oci.reference import InvalidReferenceError, Reference
+from boxship.storage.storage import Storage
+
+
+@dataclass
+class ImageScope:
+    """Belongs to the event loop. ``changing`` is held while records and names change."""
+
+    catalog: Catalog
+    storage: Storage
+    events: EventBus
+    clock: Clock
+    users: ImageUsers = field(default_factory=NoUsers)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def find(self, text: str) -> KnownImage:
+        """Find an image as Docker does: whole id, then name, then the prefix of one id.
+
+        Raise NotFoundError, also if the prefix fits several; InvalidArgumentError if ``text``
+        cannot be a reference at all.
+        """
+        if (image_id := whole_id(text)) is not None:
+            known = self.catalog.find(image_id)
+        else:
+            name = parsed(text)
+            known = self.catalog.named(name)
+            if known is None:
+                candidates = self.catalog.with_prefix(text)
+                known = candidates[0] if len(candidates) == 1 else None
+            text = name.with_default_tag().familiar
+        if known is None:
+            raise NotFoundError(f"No such image: {text}")
+        return known
+
+    def announce(self, action: str, known: KnownImage, name: str = "") -> None:
+        """Publish an event about an image; ``name`` is what it was called in the request."""
+        attributes = {**known.labels, "name": name or str(known.id)}
+        self.events.publish(EventType.IMAGE, action, str(known.id), attributes)
+
+    def uses_of(self, image_id: Digest) -> list[ImageUse]:
+        """Return the containers made from an image."""
+        return [use for use in self.users.image_uses() if use.image_id == str(image_id)]
+
+    def needed_layers(self) -> set[Digest]:
+        """Return the layers that images and containers stand on."""
+        needed = {layer for known in self.catalog for layer in known.layers}
+        needed.update(self.users.layers_in_use())
+        return needed
+
+    async def sweep(self, candidates: Iterable[Digest]) -> None:
+        """Delete those layers that nobody needs any more."""
+        layers = self.storage.layers
+        # Deciding and parting happen in one go on the loop: no image can appear in between.
+        parted = layers.part(candidates, self.needed_layers())
+        if parted:
+            await asyncio.to_thread(layers.delete, parted)
+
+
+def whole_id(text: str) -> Digest | None:
+    """Read ``sha256:<hex>`` or 64 hex digits; None for anything else."""
+    try:
+        return Digest.parse(text if ":" in text else f"sha256:{text}")
+    except DigestError:
+        return None
+
+
+def parsed(text: str) -> Reference:
+    """Read a reference. Raise InvalidArgumentError."""
+    try:
+        return reference.parse(text)
+    except InvalidReferenceError as error:
+        raise InvalidArgumentError(str(error)) from error
