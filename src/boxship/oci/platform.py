@@ -1,8 +1,8 @@
 """Platforms: ``os/architecture[/variant]``, in the spelling Go and the image specification use."""
 
-import os
 import re
 from dataclasses import dataclass
+from platform import machine
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 _OS = {"macos": "darwin"}
@@ -83,8 +83,7 @@ def platform(os_name: str, architecture: str, variant: str = "") -> Platform:
 
 def host() -> Platform:
     """Return the platform of this machine."""
-    machine = os.uname().machine
-    return platform("linux", machine)
+    return platform("linux", machine())
 
 
 def parse(text: str, default: Platform | None = None) -> Platform:
