@@ -59,8 +59,10 @@ class Platform:
 
     def runs(self, other: "Platform") -> bool:
         """Tell whether a machine of this platform executes programs made for ``other``."""
-        if (self.os, self.architecture) != (other.os, other.architecture):
-            return self.architecture == "arm64" and other.architecture == "arm"
+        if self.os != other.os:
+            return False
+        if self.architecture != other.architecture:
+            return (self.architecture, other.architecture) == ("arm64", "arm")
         if self.architecture == "arm":
             return other.variant in _ARM_RUNS.get(self.variant, (self.variant,))
         return not other.variant or self.variant == other.variant

@@ -48,7 +48,11 @@ class InvalidReferenceError(ValueError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reference:
-    """A normalised reference: ``domain`` is always there, ``tag`` and ``digest`` may be empty."""
+    """A normalised reference; ``tag`` and ``digest`` may be empty.
+
+    ``domain`` is empty for what looks like a domain to the rule for familiar names but is none to
+    the grammar (``a_b.c/d``): then all of it is the path, as in Docker.
+    """
 
     domain: str
     path: str
@@ -58,7 +62,7 @@ class Reference:
     @property
     def name(self) -> str:
         """The full repository name, as ``docker.io/library/busybox``."""
-        return f"{self.domain}/{self.path}"
+        return f"{self.domain}/{self.path}" if self.domain else self.path
 
     @property
     def familiar_name(self) -> str:
