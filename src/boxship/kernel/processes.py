@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from boxship.kernel.libc import LONG, POINTER, TEXT, encoded, function, system_call
+from boxship.kernel.machine import MACHINE
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -18,6 +19,12 @@ _KEYCTL_JOIN_SESSION_KEYRING = 1
 _prctl = function("prctl", ctypes.c_int, *[ctypes.c_ulong] * 4)
 _close_range = system_call("close_range", 436, LONG, LONG, LONG)
 _keyctl = system_call("keyctl", {"x86_64": 250, "aarch64": 219}, LONG, TEXT)
+_CLONE_PARENT = 0x8000
+# PyDLL, not CDLL: the child must come back still holding the interpreter's lock.
+_clone = ctypes.PyDLL(None, use_errno=True).syscall
+_clone.argtypes = [LONG] * 6
+_clone.restype = LONG
+_SYS_CLONE = {"x86_64": 56, "aarch64": 220}[MACHINE]
 _execve = function("execve", TEXT, POINTER, POINTER)
 _execveat = system_call(
     "execveat", {"x86_64": 322, "aarch64": 281}, LONG, TEXT, POINTER, POINTER, LONG
@@ -80,3 +87,16 @@ def _string_array(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
 def open_pidfd(pid: int) -> int:
     """Return a descriptor that means this very process, whatever becomes of its number."""
     return os.pidfd_open(pid)
+
+
+def fork_sibling() -> int:
+    """Fork a child of our *parent*, which will reap it; return 0 there, its pid here.
+
+    For single-threaded processes whose child soon executes: the interpreter's own preparations
+    after a fork (locks, other threads) are left out.
+    """
+    pid: int = _clone(_SYS_CLONE, _CLONE_PARENT, 0, 0, 0, 0)
+    if pid < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"clone: {os.strerror(code)}")
+    return pid

@@ -24,6 +24,9 @@ from boxship.runtime.cgroups import control, tree
 _PID = namespaces.CLONE_FLAGS["pid"]
 _MAX_MESSAGE = 65536
 
+Fork = Callable[[], int]
+"""``os.fork``, or ``processes.fork_sibling`` when our parent shall be the process's."""
+
 
 class StepFailedError(BoxshipError):
     """A step failed, in the parent or in the child. ``str()`` is the message alone, for a person.
@@ -79,7 +82,13 @@ class _Heard:
 
 
 def spawn_init(
-    plan: Plan, stdin: int, stdout: int, stderr: int, *, terminal: bool | None = None
+    plan: Plan,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    *,
+    terminal: bool | None = None,
+    fork: Fork = os.fork,
 ) -> Spawned:
     """Create the container that ``plan`` describes and return once its command is executing.
 
@@ -111,7 +120,7 @@ def spawn_init(
         return _write_oom_score(pid, plan.process.oom_score_adj)
 
     try:
-        return _spawn(child, attach, names, started)
+        return _spawn(child, attach, names, started, fork)
     except BaseException:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
@@ -127,6 +136,7 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     stderr: int,
     *,
     terminal: bool | None = None,
+    fork: Fork = os.fork,
 ) -> Spawned:
     """Run one more process in the container whose init ``pidfd`` refers to.
 
@@ -148,7 +158,7 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
         tree.attach(cgroup, pid)
         return _write_oom_score(pid, process.oom_score_adj)
 
-    return _spawn(child, attach, ["join", "pty"], started)
+    return _spawn(child, attach, ["join", "pty"], started, fork)
 
 
 def destroy(plan: Plan) -> None:
@@ -161,12 +171,13 @@ def _spawn(
     attach: Callable[[int], tuple[str, ...]],
     setup_names: list[str],
     started: int,
+    fork: Fork,
 ) -> Spawned:
     """Fork, attach, listen; the child is reaped here unless it has executed its command."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     with ours:
         with theirs:
-            pid = _fork()
+            pid = _fork(fork)
             if pid == 0:
                 ours.close()
                 child(theirs)
@@ -187,9 +198,9 @@ def _spawn(
     return Spawned(pid, pidfd, heard.master, heard.warnings, timings)
 
 
-def _fork() -> int:
+def _fork(fork: Fork) -> int:
     try:
-        return os.fork()
+        return fork()
     except OSError as error:
         raise StepFailedError("fork", error.errno or 0, f"fork: {error.strerror}") from error
 
@@ -233,7 +244,10 @@ def _discard(pid: int, heard: _Heard) -> int:
         os.kill(pid, signal.SIGKILL)
     if heard.master >= 0:
         os.close(heard.master)
-    _, status = os.waitpid(pid, 0)
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:  # a sibling: our parent reaps it
+        return signal.SIGKILL
     return status
 
 
