@@ -40,7 +40,12 @@ class ContainerState(Struct, frozen=True):
 
     @property
     def running(self) -> bool:
-        """Tell whether it has processes, as Docker's ``State.Running`` does (paused counts)."""
+        """Docker's ``State.Running``: true also for one that is paused or will start again."""
+        return self.status in (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether it has processes."""
         return self.status in (Status.RUNNING, Status.PAUSED)
 
     @property

@@ -5,7 +5,7 @@ slash. Any method that takes one may raise NotFoundError (``No such container: x
 InvalidArgumentError (ambiguous); what else it raises stands with it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterable, Sequence
 
 from boxship.engine.containers import (
     attach,
@@ -33,12 +33,13 @@ from boxship.engine.containers.requests import (
     ExecConfig,
     ExecView,
     HijackedStream,
-    LogLine,
     LogQuery,
     TopTable,
     WaitCondition,
     Waiting,
 )
+from boxship.engine.images.users import ImageUse
+from boxship.oci.digest import Digest
 
 
 class ContainerService:
@@ -46,6 +47,7 @@ class ContainerService:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._finish = context.background.finish  # a client that hangs up interrupts nothing
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
@@ -61,7 +63,7 @@ class ContainerService:
         """Count the containers by what they do."""
         return listing.counts(self._context)
 
-    def execs(self, reference: str) -> list[str]:
+    def execs(self, reference: str) -> Sequence[str]:
         """Return the ids of the execs known of a container."""
         return sorted(self._context.shelf.find(reference).execs)
 
@@ -69,7 +71,7 @@ class ContainerService:
         """Return what ``ps`` says of its processes. ConflictError: it isn't running."""
         return await top.top(self._context, self._context.shelf.find(reference), ps_args)
 
-    def logs(self, reference: str, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+    def logs(self, reference: str, query: LogQuery) -> logs.Batches:
         """Read the log in batches, in order; with ``follow`` until the container stops.
 
         Found and checked at once; only the reading is left to the iteration. Close the iterator
@@ -85,45 +87,55 @@ class ContainerService:
         InvalidArgumentError: a bad field; NotFoundError: no such image; ConflictError: the name is
         in use; NotImplementedYetError: Docker can, this version can't.
         """
-        return await create.create(self._context, request)
+        return await self._finish(create.create(self._context, request))
 
     async def start(self, reference: str, *, detach_keys: str | None = None) -> None:
         """Start it. NotModifiedError: it runs already; StartRefusedError: bad command."""
         found = self._context.shelf.find(reference)
-        await start.start(self._context, found, detach_keys=detach_keys)
+        await self._finish(start.start(self._context, found, detach_keys=detach_keys))
 
     async def stop(
-        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+        self,
+        reference: str,
+        *,
+        signal: str | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109 - Docker's word
     ) -> None:
         """Ask it to end, and kill it after ``timeout`` seconds (-1: wait for ever; None: its own).
 
         NotModifiedError: it does not run.
         """
         found = self._context.shelf.find(reference)
-        await stop.stop(self._context, found, signal=signal, timeout=timeout)
+        await self._finish(stop.stop(self._context, found, signal=signal, grace=timeout))
 
     async def kill(self, reference: str, signal: str = "SIGKILL") -> None:
         """Send a signal, by name or number. ConflictError: it does not run."""
-        await stop.kill(self._context, self._context.shelf.find(reference), signal)
+        await self._finish(stop.kill(self._context, self._context.shelf.find(reference), signal))
 
     async def restart(
-        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+        self,
+        reference: str,
+        *,
+        signal: str | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109 - Docker's word
     ) -> None:
         """Stop it if it runs, and start it."""
         found = self._context.shelf.find(reference)
-        await stop.restart(self._context, found, signal=signal, timeout=timeout)
+        await self._finish(stop.restart(self._context, found, signal=signal, grace=timeout))
 
     async def pause(self, reference: str) -> None:
         """Freeze all its processes. ConflictError: not running, or paused already."""
-        await freeze.pause(self._context, self._context.shelf.find(reference))
+        await self._finish(freeze.pause(self._context, self._context.shelf.find(reference)))
 
     async def unpause(self, reference: str) -> None:
         """Thaw them. ConflictError: it isn't paused."""
-        await freeze.unpause(self._context, self._context.shelf.find(reference))
+        await self._finish(freeze.unpause(self._context, self._context.shelf.find(reference)))
 
     async def rename(self, reference: str, new_name: str) -> None:
         """Give it another name. ConflictError: in use."""
-        await rename.rename(self._context, self._context.shelf.find(reference), new_name)
+        await self._finish(
+            rename.rename(self._context, self._context.shelf.find(reference), new_name)
+        )
 
     async def wait(
         self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
@@ -136,13 +148,13 @@ class ContainerService:
     ) -> None:
         """Remove it. ConflictError: it runs (and no ``force``), or is being removed."""
         found = self._context.shelf.find(reference)
-        await remove.remove(self._context, found, force=force, volumes=volumes, link=link)
+        await self._finish(
+            remove.remove(self._context, found, force=force, volumes=volumes, link=link)
+        )
 
     # ── streams and execs ────────────────────────────────────────────────────────────────────
 
-    async def attach(
-        self, reference: str, request: AttachRequest, stream: HijackedStream
-    ) -> None:
+    async def attach(self, reference: str, request: AttachRequest, stream: HijackedStream) -> None:
         """Join the client's connection with the container's standard streams.
 
         Returns as soon as the connection has been handed over; it lives on by itself. Errors
@@ -189,3 +201,17 @@ class ContainerService:
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         """Set the size of an exec's terminal. ConflictError: it does not run."""
         await terminal.resize_exec(self._context, exec_id, height, width)
+
+    # ── what images ask (``engine.images.users.ImageUsers``) ─────────────────────────────────
+
+    def image_uses(self) -> Iterable[ImageUse]:
+        """Return every container's image."""
+        return tuple(
+            ImageUse(record.id, record.image_id, record.state.running, record.image_ref)
+            for record in (container.record for container in self._context.shelf)
+        )
+
+    def layers_in_use(self) -> Iterable[Digest]:
+        """Return the layers under the containers."""
+        texts = {layer for container in self._context.shelf for layer in container.record.layers}
+        return tuple(Digest.parse(text) for text in texts)

@@ -76,10 +76,14 @@ class Database:
 
         Raises what the change raised, or UnavailableError when the disk refuses (full, failing).
         """
+        await self.submit(change, durable=durable)
+
+    def submit(self, change: Change, *, durable: bool = True) -> asyncio.Future[None]:
+        """Queue ``change`` behind all earlier ones, and return what :meth:`write` waits for."""
         loop = asyncio.get_running_loop()
         request = _Request(change, durable, loop, loop.create_future())
         self._queue.put(request)
-        await request.done
+        return request.done
 
     def load(self, query: str) -> list[tuple[object, ...]]:
         """Read rows at start-up, before anything is written."""

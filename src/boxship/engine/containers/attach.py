@@ -1,0 +1,136 @@
+"""Attach a client to a container's standard streams.
+
+The client's connection itself goes to the shim, so that the daemon is not in the way of the data
+and may even die. Three situations::
+
+    not running        wait for the start (pending.py), which hands the connection over
+    running            hand it over at once
+    running, history   the shim begins to queue for the client and says how long the log is just
+                       then; we copy the log up to there; the shim sends its queue and goes on live
+"""
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import replace
+
+from boxship.base.errors import ConflictError
+from boxship.engine.containers.attachments import attachment
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.logs import history
+from boxship.engine.containers.pending import PendingAttachment
+from boxship.engine.containers.record import Status
+from boxship.engine.containers.requests import AttachRequest, HijackedStream, LogQuery
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.runtime.messages import Attach, Attached, Attachment, LogPosition, Resume
+from boxship.wire.stdcopy import LineEncoder
+
+
+async def attach(
+    context: Context, container: Container, request: AttachRequest, stream: HijackedStream
+) -> None:
+    """Join a client with the container. See :meth:`ContainerService.attach`."""
+    _check_attachable(container)
+    record = container.record
+    config = record.config
+    wanted = attachment(
+        stdin=request.stdin and config.open_stdin,
+        stdout=request.stdout,
+        stderr=request.stderr,
+        tty=config.tty,
+        detach_keys=request.detach_keys,
+    )
+    detached = await stream.detach()
+    wanted = replace(wanted, prefix=detached.prefix if wanted.stdin else b"")
+    context.announcer.say(record, "attach")
+    client = socket.socket(fileno=detached.fd)
+    try:
+        await _join(context, container, request, wanted, client)
+    finally:
+        client.close()
+
+
+def _check_attachable(container: Container) -> None:
+    name, status = container.record.name, container.record.status
+    if status is Status.PAUSED:
+        raise ConflictError(f"container {name} is paused, unpause the container before attach")
+    if status is Status.RESTARTING:
+        raise ConflictError(f"container {name} is restarting, wait until the container is running")
+    if status in (Status.REMOVING, Status.DEAD):
+        raise ConflictError(f"container {name} is marked for removal and cannot be attached to")
+
+
+async def _join(
+    context: Context,
+    container: Container,
+    request: AttachRequest,
+    wanted: Attachment,
+    client: socket.socket,
+) -> None:
+    """Hand the connection over, and leave what is not to go on to the caller's closing."""
+    if not request.stream:
+        if request.logs:
+            await _replay(container, request, client, None)
+        return
+    # The lock keeps the start from slipping in between looking and waiting for it.
+    async with container.lock:
+        link = container.shim
+        if link is None:
+            await _await_start(context, container, request, wanted, client)
+            return
+    with contextlib.suppress(ShimGoneError):  # it has just ended: so does the stream
+        await _hand_over(container, link, request, wanted, client)
+
+
+async def _await_start(
+    context: Context,
+    container: Container,
+    request: AttachRequest,
+    wanted: Attachment,
+    client: socket.socket,
+) -> None:
+    if request.logs:
+        await _replay(container, request, client, None)
+    if container.gone.is_set():
+        return
+
+    def forget(attachment: PendingAttachment) -> None:
+        if attachment in container.pending:
+            container.pending.remove(attachment)
+
+    container.pending.append(PendingAttachment(client.detach(), wanted, context.pending, forget))
+
+
+async def _hand_over(
+    container: Container,
+    link: ShimLink,
+    request: AttachRequest,
+    wanted: Attachment,
+    client: socket.socket,
+) -> None:
+    reply = await link.request(Attach(attachment=wanted, hold=request.logs), [client.fileno()])
+    if not isinstance(reply, Attached):
+        return  # it ended meanwhile
+    if request.logs:
+        with contextlib.suppress(OSError):  # the client went away; the shim will see it
+            await _replay(container, request, client, reply.log)
+        await link.request(Resume(attachment=reply.attachment))
+
+
+async def _replay(
+    container: Container,
+    request: AttachRequest,
+    client: socket.socket,
+    until: LogPosition | None,
+) -> None:
+    """Copy the log to the client, up to the position where the live stream begins."""
+    record = container.record
+    if not record.log_path:
+        return
+    encoder = LineEncoder(framed=not record.config.tty)
+    query = LogQuery(stdout=request.stdout, stderr=request.stderr)
+    loop = asyncio.get_running_loop()
+    client.setblocking(False)
+    async for batch in history(record.log_path, query, until):
+        await loop.sock_sendall(client, encoder.encode(batch))

@@ -1,0 +1,80 @@
+"""Namespace modes: what each may say, and which don't go together.
+
+::
+
+    network   none, host, container:X; default is the daemon's
+    pid       (own), host, container:X
+    ipc       none, private, shareable, host, container:X
+    uts       (own), host
+    cgroupns  private, host
+    userns    (none), host: the same as long as the daemon maps no users
+"""
+
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.model.container import ContainerConfig, HostConfig
+
+_CONTAINER = "container:"
+
+
+def joined_container(mode: str) -> str | None:
+    """Return the other container's name or id in ``container:X``, None for any other mode."""
+    return mode.removeprefix(_CONTAINER) if mode.startswith(_CONTAINER) else None
+
+
+def check(config: ContainerConfig, host: HostConfig) -> None:
+    """Raise InvalidArgumentError, or NotFoundError for a network there is not."""
+    _check_network(config, host)
+    _check_other(config, host)
+
+
+def _check_network(config: ContainerConfig, host: HostConfig) -> None:
+    mode = host.network_mode
+    other = joined_container(mode)
+    if other is not None:
+        if not other:
+            raise InvalidArgumentError(
+                "Invalid network mode: invalid container format container:<name|id>"
+            )
+        _check_joined_network(config, host)
+    elif mode == "bridge":
+        raise InvalidArgumentError(
+            "network mode bridge is not available in this version: "
+            "use none, host or container:<name|id>"
+        )
+    elif mode not in ("", "default", "none", "host"):
+        raise NotFoundError(f"network {mode} not found")
+    if mode == "host" and host.links:
+        raise InvalidArgumentError(
+            "conflicting options: host type networking can't be used with links. "
+            "This would result in undefined behavior"
+        )
+
+
+def _check_joined_network(config: ContainerConfig, host: HostConfig) -> None:
+    for given, what in (
+        (config.hostname, "hostname and the network mode"),
+        (host.links, "container type network can't be used with links. "
+         "This would result in undefined behavior"),
+        (host.dns, "dns and the network mode"),
+        (host.extra_hosts, "custom host-to-IP mapping and the network mode"),
+        (host.port_bindings or host.publish_all_ports,
+         "port publishing and the container type network mode"),
+        (config.exposed_ports, "port exposing and the container type network mode"),
+    ):  # fmt: skip
+        if given:
+            raise InvalidArgumentError(f"conflicting options: {what}")
+
+
+def _check_other(config: ContainerConfig, host: HostConfig) -> None:
+    if host.uts_mode == "host" and (config.hostname or config.domainname):
+        raise InvalidArgumentError("conflicting options: hostname and the UTS mode")
+    for mode, allowed, name in (
+        (host.pid_mode, ("", "host"), "PID mode"),
+        (host.ipc_mode, ("", "none", "private", "shareable", "host"), "IPC mode"),
+        (host.uts_mode, ("", "host"), "UTS mode"),
+        (host.userns_mode, ("", "host"), "user namespace mode"),
+        (host.cgroupns_mode, ("", "private", "host"), "cgroup namespace mode"),
+    ):
+        joined = joined_container(mode) if name in ("PID mode", "IPC mode") else None
+        if joined == "" or (joined is None and mode not in allowed):
+            raise InvalidArgumentError(f"invalid {name}: {mode}")

@@ -1,0 +1,139 @@
+"""Restart policy, logging, rights, devices, hosts: everything of a host config that is a word."""
+
+import ipaddress
+import re
+
+from msgspec import UNSET
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.base.units import parse_bytes
+from boxship.engine.containers.checks import rights
+from boxship.engine.containers.checks.config import check_ports
+from boxship.model.container import HostConfig, LogConfig, RestartPolicy
+from boxship.oci.runtime import RLIMITS
+
+_LOG_OPTIONS = {
+    "json-file": frozenset(
+        {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag"}
+    ),
+    "none": frozenset[str](),
+}
+_BLOCKING = frozenset({"mode", "max-buffer-size"})
+_DEVICE_RULE = re.compile(r"[acb] (\d+|\*):(\d+|\*) [rwm]{1,3}")
+_PERMISSIONS = re.compile(r"[rwm]{1,3}")
+_ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in RLIMITS)
+
+
+def check(host: HostConfig) -> None:
+    """Raise InvalidArgumentError."""
+    _check_restart(host.restart_policy, host.auto_remove)
+    check_log(host.log_config)
+    _check_hosts(host)
+    _check_devices(host)
+    _check_ulimits(host)
+    _check_ports(host)
+    rights.check(host)
+    if host.isolation not in ("", "default"):
+        raise InvalidArgumentError(
+            f"Invalid isolation: \"{host.isolation}\" - linux only supports 'default'"
+        )
+
+
+def _check_restart(policy: RestartPolicy, auto_remove: bool) -> None:
+    if policy.name in ("always", "unless-stopped", "no"):
+        if policy.maximum_retry_count:
+            raise InvalidArgumentError(
+                f"maximum retry count cannot be used with restart policy '{policy.name}'"
+            )
+    elif policy.name == "on-failure":
+        if policy.maximum_retry_count < 0:
+            raise InvalidArgumentError("maximum retry count cannot be negative")
+    elif policy.name:
+        raise InvalidArgumentError(f"invalid restart policy '{policy.name}'")
+    if auto_remove and policy.name not in ("", "no"):
+        raise InvalidArgumentError("can't create 'AutoRemove' container with restart policy")
+
+
+def check_log(log: LogConfig) -> None:
+    """Check a log driver and its options; also used for the daemon's default."""
+    if log.type == "":
+        return
+    known = _LOG_OPTIONS.get(log.type)
+    if known is None:
+        raise InvalidArgumentError(
+            f'error looking up logging plugin {log.type}: plugin "{log.type}" not found'
+        )
+    options = log.config or {}
+    for option in options:
+        if option not in known | _BLOCKING:
+            raise InvalidArgumentError(f"unknown log opt '{option}' for {log.type} log driver")
+    if (size := options.get("max-size")) is not None and size != "-1":
+        try:
+            parse_bytes(size)
+        except ValueError as error:
+            raise InvalidArgumentError(
+                f"invalid max-size for json-file log driver: {error}"
+            ) from None
+    count = options.get("max-file")
+    if count is not None and not (count.isdigit() and int(count) >= 1):
+        raise InvalidArgumentError("max-file cannot be less than 1")
+    if options.get("mode", "") not in ("", "blocking", "non-blocking"):
+        raise InvalidArgumentError(
+            f'logger: logging mode "{options["mode"]}" not supported, '
+            'expected "blocking" or "non-blocking"'
+        )
+
+
+def _check_hosts(host: HostConfig) -> None:
+    for entry in host.extra_hosts or ():
+        name, colon, address = entry.replace("=", ":", 1).partition(":")
+        if not name or not colon:
+            raise InvalidArgumentError(f'bad format for add-host: "{entry}"')
+        address = address.removeprefix("[").removesuffix("]")
+        if address != "host-gateway":
+            _check_address(address, f'invalid IP address in add-host: "{address}"')
+    for server in host.dns or ():
+        _check_address(server, f"invalid IP address: {server}")
+
+
+def _check_address(address: str, otherwise: str) -> None:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise InvalidArgumentError(otherwise) from None
+
+
+def _check_devices(host: HostConfig) -> None:
+    for device in host.devices or ():
+        permissions = device.cgroup_permissions
+        if permissions and _PERMISSIONS.fullmatch(permissions) is None:
+            raise InvalidArgumentError(f"invalid device mode: {permissions}")
+        if not device.path_on_host.startswith("/"):
+            raise InvalidArgumentError(f"{device.path_on_host} is not an absolute path")
+    for rule in host.device_cgroup_rules or ():
+        if _DEVICE_RULE.fullmatch(rule) is None:
+            raise InvalidArgumentError(f"invalid device cgroup rule format: '{rule}'")
+
+
+def _check_ulimits(host: HostConfig) -> None:
+    for limit in host.ulimits or ():
+        if limit.name not in _ULIMITS:
+            raise InvalidArgumentError(f"invalid ulimit type: {limit.name}")
+        if limit.hard != -1 and (limit.soft == -1 or limit.soft > limit.hard):
+            raise InvalidArgumentError(
+                f"ulimit soft limit must be less than or equal to hard limit: "
+                f"{limit.soft} > {limit.hard}"
+            )
+
+
+def _check_ports(host: HostConfig) -> None:
+    check_ports(host.port_bindings or {})
+    for bindings in (host.port_bindings or {}).values():
+        for binding in bindings or ():
+            if binding.host_port:
+                check_ports({binding.host_port: None})
+            if binding.host_ip:
+                _check_address(binding.host_ip, f"invalid IP address: {binding.host_ip}")
+    for key in (host.sysctls or {}) if host.sysctls is not UNSET else ():
+        if not key or "/" in key or "\0" in key:
+            raise InvalidArgumentError(f"invalid sysctl: {key}")

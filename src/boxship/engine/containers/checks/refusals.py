@@ -1,0 +1,23 @@
+"""What Docker can and this version cannot: said at create, never silently dropped."""
+
+from msgspec import UNSET
+
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.model.container import ContainerConfig, HostConfig
+
+
+def check(config: ContainerConfig, host: HostConfig) -> None:
+    """Raise NotImplementedYetError naming the option."""
+    for given, what in (
+        (config.volumes, "anonymous volumes (Volumes)"),
+        (host.volumes_from, "volumes of other containers (VolumesFrom)"),
+        (host.links, "links (Links)"),
+        (host.device_requests, "device requests (DeviceRequests, --gpus)"),
+        (host.cpu_realtime_period or host.cpu_realtime_runtime, "real-time CPU limits"),
+    ):
+        if given:
+            raise NotImplementedYetError(f"{what} are not available in this version")
+    if host.storage_opt is not UNSET and host.storage_opt:
+        raise InvalidArgumentError(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+        )

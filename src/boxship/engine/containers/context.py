@@ -1,0 +1,95 @@
+"""What the verbs work with: everything a container's life touches, put together once.
+
+``images`` and ``snapshots`` are described by what containers need of them; the real ones are
+``boxship.engine.images`` and ``boxship.storage``, and tests bring their own.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from boxship.base.clock import Clock
+from boxship.engine.containers.announce import Announcer
+from boxship.engine.containers.background import Background
+from boxship.engine.containers.checks.machine import Machine
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.paths import Paths
+from boxship.engine.containers.pending import HangupWatch
+from boxship.engine.containers.planner import Planner
+from boxship.engine.containers.shelf import Shelf
+from boxship.engine.containers.tasks import ShimSource
+from boxship.engine.settings import EngineSettings
+from boxship.oci.digest import Digest
+from boxship.oci.image import Image
+
+
+class FoundImage(Protocol):
+    """An image that was found: its id, its config, its layers' diff ids, lowest first."""
+
+    @property
+    def id(self) -> Digest: ...
+    @property
+    def image(self) -> Image: ...
+    @property
+    def layers(self) -> tuple[Digest, ...]: ...
+
+
+class Images(Protocol):
+    """Where containers come from."""
+
+    def hold(self, reference: str) -> AbstractContextManager[FoundImage]:
+        """Find an image, and keep its layers while the ``with`` lasts. NotFoundError."""
+        ...
+
+
+class OverlayMount(Protocol):
+    """The directories of a snapshot, ready for an overlay mount; ``lower`` top first."""
+
+    @property
+    def cwd(self) -> str: ...
+    @property
+    def lower(self) -> tuple[str, ...]: ...
+    @property
+    def upper(self) -> str: ...
+    @property
+    def work(self) -> str: ...
+
+
+class Snapshots(Protocol):
+    """Writable file systems on top of layers; one per container, named by its id."""
+
+    def prepare(self, key: str, layers: Sequence[Digest]) -> None: ...
+    def mount(self, key: str) -> OverlayMount: ...
+    def remove(self, key: str) -> None:
+        """Remove one; one that isn't there is no error."""
+        ...
+
+    def usage(self, key: str) -> int:
+        """Return the bytes that the container itself has written."""
+        ...
+
+    def keys(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """The engine, as far as containers see it."""
+
+    settings: EngineSettings
+    paths: Paths
+    clock: Clock
+    machine: Machine
+    shelf: Shelf
+    announcer: Announcer
+    images: Images
+    snapshots: Snapshots
+    planner: Planner
+    shims: ShimSource
+    pending: HangupWatch
+    start_again: Callable[["Context", Container], None]
+    """What a container's end calls when the restart policy says so; the start needs the end, and
+    this keeps the end from needing the start."""
+    background: Background = field(default_factory=Background)
+    execs: dict[str, str] = field(default_factory=dict)
+    """The container of each exec."""

@@ -1,0 +1,148 @@
+"""Create a container: check, merge with the image, prepare the directories, commit the record.
+
+The order makes every interruption harmless: the name is reserved in memory, the snapshot and the
+container's directory are made under the final id, and the record, committed last, turns them into
+a container. What has no record is garbage and removed at start-up.
+"""
+
+import os
+import shutil
+
+import msgspec
+
+from boxship.base import ids
+from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError, UnavailableError
+from boxship.engine.containers import defaults, merging, mounts, names
+from boxship.engine.containers.checks import request as checks
+from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.containers.checks.options import check_log
+from boxship.engine.containers.context import Context, FoundImage
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import ContainerRecord, MountPoint
+from boxship.engine.containers.requests import CreateContainer, CreatedContainer
+from boxship.model.container import ContainerConfig, HostConfig
+
+
+async def create(context: Context, request: CreateContainer) -> CreatedContainer:
+    """Make a container. See :meth:`ContainerService.create` for the errors."""
+    warnings = checks.check(request.config, request.host, context.machine)
+    points = mounts.resolve(request.host)
+    mounts.tmpfs_options(request.host)
+    _check_networks(request)
+    if not request.config.image:
+        raise InvalidArgumentError("no command specified")
+    with context.images.hold(request.config.image) as image:
+        container_id = ids.new_id()
+        name = _reserve_name(context, request.name, container_id)
+        try:
+            container = Container(
+                _record(context, request, image, identity=(container_id, name), points=points)
+            )
+            await _make(context, container, image)
+        except BaseException:
+            context.shelf.release(name, container_id)
+            raise
+    warnings += _image_warnings(image, request)
+    context.announcer.say(container.record, "create")
+    return CreatedContainer(container_id, tuple(warnings))
+
+
+def _check_networks(request: CreateContainer) -> None:
+    mode = request.host.network_mode
+    for network in request.networks:
+        if network not in (mode, "default", "none", "host"):
+            raise NotFoundError(f"network {network} not found")
+
+
+def _reserve_name(context: Context, asked: str | None, container_id: str) -> str:
+    name = names.checked(asked) if asked else names.invent(context.shelf.name_taken)
+    context.shelf.reserve(name, container_id)
+    return name
+
+
+def _record(
+    context: Context,
+    request: CreateContainer,
+    image: FoundImage,
+    *,
+    identity: tuple[str, str],
+    points: tuple[MountPoint, ...],
+) -> ContainerRecord:
+    container_id, name = identity
+    config = merging.merge(request.config, image.image.config)
+    host = defaults.fill(
+        _with_full_ids(context, request.host),
+        context.settings,
+        unified_cgroups=context.planner.unified_cgroups,
+    )
+    check_log(host.log_config)
+    command = merging.command(config)
+    files = context.paths.of(container_id)
+    return ContainerRecord(
+        id=container_id,
+        name=name,
+        created_ns=context.clock.now_ns(),
+        image_id=str(image.id),
+        path=command[0],
+        args=command[1:],
+        config=_named(config, host, container_id),
+        host=host,
+        layers=tuple(str(layer) for layer in image.layers),
+        log_path=files.log if host.log_config.type == "json-file" else "",
+        hostname_path=files.hostname,
+        hosts_path=files.hosts,
+        resolv_conf_path=files.resolv_conf,
+        mounts=points,
+        networks=() if joined_container(host.network_mode) else (host.network_mode,),
+    )
+
+
+def _with_full_ids(context: Context, host: HostConfig) -> HostConfig:
+    """Replace names in ``container:X`` by ids, so that a rename changes nothing."""
+    changes = {}
+    for field in ("network_mode", "pid_mode", "ipc_mode"):
+        other = joined_container(getattr(host, field))
+        if other is not None:
+            changes[field] = f"container:{_found(context, other)}"
+    return msgspec.structs.replace(host, **changes) if changes else host
+
+
+def _found(context: Context, reference: str) -> str:
+    try:
+        return context.shelf.find(reference).id
+    except NotFoundError as error:
+        # The container asked for isn't the one that is missing: the request is wrong.
+        raise InvalidArgumentError(str(error)) from None
+
+
+def _named(config: ContainerConfig, host: HostConfig, container_id: str) -> ContainerConfig:
+    if config.hostname or joined_container(host.network_mode):
+        return config
+    shares_host = host.network_mode == "host" or host.uts_mode == "host"
+    hostname = os.uname().nodename if shares_host else ids.short_id(container_id)
+    name, _, domain = hostname.partition(".") if shares_host else (hostname, "", "")
+    return msgspec.structs.replace(config, hostname=name, domainname=config.domainname or domain)
+
+
+async def _make(context: Context, container: Container, image: FoundImage) -> None:
+    record = container.record
+    try:
+        os.mkdir(context.paths.of(record.id).directory, 0o710)
+        context.snapshots.prepare(record.id, image.layers)
+        await context.shelf.add(container, durable=not record.host.auto_remove)
+    except BaseException as error:
+        context.snapshots.remove(record.id)
+        shutil.rmtree(context.paths.of(record.id).directory, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, BoxshipError):
+            raise UnavailableError(f"cannot create the container's directories: {error}") from error
+        raise
+
+
+def _image_warnings(image: FoundImage, request: CreateContainer) -> list[str]:
+    config = image.image.config
+    volumes = set((config.volumes if config else None) or ())
+    volumes -= {point.destination for point in mounts.resolve(request.host)}
+    return [
+        f"the image declares {path} as a volume, which this version keeps in the container itself"
+        for path in sorted(volumes)
+    ]

@@ -1,0 +1,88 @@
+"""What the daemon fills into a host config, so that ``inspect`` shows what holds; pure."""
+
+import msgspec
+from msgspec import UNSET
+
+from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.settings import EngineSettings
+from boxship.model.container import HostConfig, LogConfig
+
+MASKED_PATHS = (
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+READONLY_PATHS = (
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+)
+NO_SWAP_LIMIT = -1
+
+
+def fill(host: HostConfig, settings: EngineSettings, *, unified_cgroups: bool) -> HostConfig:
+    """Return the host config with Docker's defaults where the request says nothing."""
+    network = host.network_mode
+    changes: dict[str, object] = {
+        "network_mode": settings.default_network_mode if network in ("", "default") else network,
+        "ipc_mode": host.ipc_mode or settings.ipc_mode,
+        "cgroupns_mode": host.cgroupns_mode or _cgroup_namespace(host, settings, unified_cgroups),
+        "shm_size": host.shm_size or settings.default_shm_size,
+        "log_config": _log(host.log_config, settings.log_config),
+        "runtime": host.runtime or settings.runtime,
+        "memory_swap": _memory_swap(host),
+        "pids_limit": host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
+        "ulimits": _ulimits(host, settings),
+    }
+    if not host.restart_policy.name:
+        changes["restart_policy"] = msgspec.structs.replace(host.restart_policy, name="no")
+    if host.masked_paths is None:
+        changes["masked_paths"] = None if host.privileged else MASKED_PATHS
+    if host.readonly_paths is None:
+        changes["readonly_paths"] = None if host.privileged else READONLY_PATHS
+    if host.init is UNSET and settings.init:
+        changes["init"] = True
+    if host.oom_kill_disable is None:
+        changes["oom_kill_disable"] = None if unified_cgroups else False
+    return msgspec.structs.replace(host, **changes)
+
+
+def _cgroup_namespace(host: HostConfig, settings: EngineSettings, unified: bool) -> str:
+    if host.privileged and unified:
+        return "host"
+    return settings.cgroup_namespace_mode or ("private" if unified else "host")
+
+
+def _log(asked: LogConfig, default: LogConfig) -> LogConfig:
+    if asked.type not in ("", default.type):
+        return msgspec.structs.replace(asked, config=asked.config or {})
+    return LogConfig(type=default.type, config={**(default.config or {}), **(asked.config or {})})
+
+
+def _memory_swap(host: HostConfig) -> int:
+    """Unless it is said, a container may swap as much as it may have of memory."""
+    return host.memory * 2 if host.memory > 0 and host.memory_swap == 0 else host.memory_swap
+
+
+def _ulimits(host: HostConfig, settings: EngineSettings) -> object:
+    if not settings.default_ulimits:
+        return host.ulimits
+    own = {limit.name for limit in host.ulimits or ()}
+    added = tuple(limit for limit in settings.default_ulimits if limit.name not in own)
+    return (*(host.ulimits or ()), *added)
+
+
+def shares_network_with(host: HostConfig) -> str | None:
+    """Return the container whose network this one uses, if any."""
+    return joined_container(host.network_mode)

@@ -1,0 +1,46 @@
+"""Make a container that does not run disappear: mark it, undo everything, delete the record last.
+
+Killed in between, the daemon finds the mark at start-up and finishes.
+"""
+
+import asyncio
+import contextlib
+import shutil
+
+from boxship.base.errors import UnavailableError
+from boxship.engine.containers import states
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import Status
+from boxship.engine.containers.requests import WaitOutcome
+
+
+async def discard(context: Context, container: Container) -> None:
+    """Remove one that does not run; the lock is held. UnavailableError: something is in the way."""
+    record = container.record
+    durable = not record.host.auto_remove
+    if record.status is not Status.REMOVING:
+        removing = states.step(record, states.with_status(record.state, Status.REMOVING))
+        if durable:
+            await context.shelf.save(container, removing, "")
+        else:
+            container.record = removing
+    container.drop_pending()
+    try:
+        await asyncio.to_thread(_undo, context, container)
+    except OSError as error:
+        dead = states.with_status(container.record.state, Status.DEAD)
+        context.shelf.save(container, states.step(container.record, dead), "dead")
+        raise UnavailableError(f"container {record.id} cannot be removed: {error}") from error
+    await context.shelf.delete(container, durable=durable)
+    container.gone.set()
+    for exec_id in container.execs:
+        context.execs.pop(exec_id, None)
+    context.announcer.say(container.record, "destroy")
+    container.waiters.removed(WaitOutcome(record.state.exit_code))
+
+
+def _undo(context: Context, container: Container) -> None:
+    context.snapshots.remove(container.id)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(context.paths.of(container.id).directory)

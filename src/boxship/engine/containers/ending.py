@@ -1,0 +1,170 @@
+"""A container's end, however it comes: by itself, by a signal, or because its shim was killed.
+
+One path for all: the state changes once, under the lock, by whoever notices first; then come the
+events, those who wait, the restart policy or the removal. ::
+
+    shim: exited ─────────────┐
+    shim's connection ended ──┼──► end ──► state EXITED / RESTARTING ──► die ──► waiters
+    start-up finds it ended ──┘                                           └──► start again | remove
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable
+
+from boxship.base.errors import BoxshipError
+from boxship.engine.containers import execs, policy, states
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.discard import discard
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import Status
+from boxship.engine.containers.requests import WaitOutcome
+from boxship.engine.containers.sharedmemory import unmount_shm
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.runtime.control_codec import ProtocolError, exit_from_json
+from boxship.runtime.messages import Detached, ExecExited, Exit, Exited, Message, Release
+
+_log = logging.getLogger(__name__)
+KILLED = 137
+
+
+def listener(context: Context, container: Container) -> Callable[[Message], None]:
+    """Return what a container's shim link tells its events to."""
+
+    def listen(message: Message) -> None:
+        if isinstance(message, Exited):
+            context.background.spawn(exited(context, container, message.exit))
+        elif isinstance(message, ExecExited):
+            execs.exited(context, container, message.exec_id, message.exit_code)
+        elif isinstance(message, Detached) and message.keys:
+            context.announcer.say(container.record, "detach")
+
+    return listen
+
+
+def watch(context: Context, container: Container, link: ShimLink) -> None:
+    """Notice when the shim goes without having told the container's end."""
+    link.closed.add_done_callback(
+        lambda _: (
+            context.background.spawn(shim_gone(context, container, link))
+            if container.shim is link and not context.background.closed
+            else None
+        )
+    )
+
+
+async def exited(context: Context, container: Container, exit_: Exit) -> None:
+    """The shim says that the container has ended."""
+    async with container.lock:
+        link, container.shim = container.shim, None
+        if link is None:
+            return
+        release = context.background.spawn(_release(context, container, link))
+        await end(context, container, exit_, release)
+
+
+async def shim_gone(context: Context, container: Container, link: ShimLink) -> None:
+    """The shim's connection ended. It may have ended with its container, or been killed."""
+    async with container.lock:
+        if container.shim is not link:
+            return
+        container.shim = None
+        await lost(context, container)
+
+
+async def lost(context: Context, container: Container) -> None:
+    """Nobody looks after the container any more: take its end from ``exit.json``, or end it."""
+    exit_ = recorded_exit(context, container.id)
+    if exit_ is None:
+        _log.error("the shim of container %s was killed; ending the container", container.id)
+        await context.planner.kill(container.record)
+        exit_ = Exit(
+            exit_code=KILLED,
+            oom_killed=False,
+            finished_ns=context.clock.now_ns(),
+            error="the container's shim was killed, and the container with it",
+        )
+    await asyncio.to_thread(clean_up, context, container)
+    await end(context, container, exit_, None)
+
+
+def recorded_exit(context: Context, container_id: str) -> Exit | None:
+    """Return what the shim wrote before it went, if it did."""
+    try:
+        with open(f"{context.paths.shim(container_id)}/exit.json", "rb") as file:
+            return exit_from_json(file.read())
+    except (OSError, ProtocolError):
+        return None
+
+
+def clean_up(context: Context, container: Container) -> None:
+    """Remove what a shim leaves when it is killed: its directory and the cgroups."""
+    context.planner.remove_cgroups(container.record)
+    shutil.rmtree(context.paths.shim(container.id), ignore_errors=True)
+
+
+async def _release(context: Context, container: Container, link: ShimLink) -> None:
+    try:
+        await link.request(Release())
+    except ShimGoneError:
+        await asyncio.to_thread(clean_up, context, container)
+    finally:
+        link.close()
+
+
+async def end(
+    context: Context, container: Container, exit_: Exit, release: asyncio.Task[None] | None
+) -> None:
+    """Take the step; the lock is held. ``release`` is awaited before anything may start again."""
+    record = container.record
+    again = policy.decide(record, exit_.exit_code, held=container.kept > 0)
+    state = states.ended(
+        record.state,
+        exit_code=exit_.exit_code,
+        finished_ns=exit_.finished_ns,
+        oom_killed=exit_.oom_killed,
+        error=exit_.error,
+        restarting=again,
+    )
+    ends_here = record.host.auto_remove and not container.kept
+    if ends_here:  # no need to record what is deleted a moment later
+        container.record = states.step(record, state)
+    else:
+        context.shelf.save(container, states.step(record, state), "die")
+    execs.container_ended(context, container)
+    _announce(context, container, exit_)
+    container.ended.set()
+    if not again:
+        container.waiters.exited(WaitOutcome(exit_.exit_code, exit_.error))
+    unmount_shm(record, context.paths)
+    if release is not None:
+        await asyncio.wait([release])
+    if again:
+        context.start_again(context, container)
+    elif ends_here:
+        await remove_itself(context, container)
+
+
+def _announce(context: Context, container: Container, exit_: Exit) -> None:
+    state = container.record.state
+    if exit_.oom_killed:
+        context.announcer.say(container.record, "oom")
+    seconds = max(0, state.finished_ns - state.started_ns) // 10**9
+    context.announcer.say(
+        container.record,
+        "die",
+        {"exitCode": str(exit_.exit_code), "execDuration": str(seconds)},
+    )
+
+
+async def remove_itself(context: Context, container: Container) -> None:
+    """Do what ``--rm`` asked for; the lock is held. A failure is for the log: nobody waits."""
+    try:
+        await discard(context, container)
+    except (BoxshipError, OSError):
+        _log.exception("container %s could not be removed after its end", container.id)
+        with contextlib.suppress(BoxshipError):
+            dead = states.with_status(container.record.state, Status.DEAD)
+            context.shelf.save(container, container.record.with_state(dead), "dead")

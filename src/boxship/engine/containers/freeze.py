@@ -1,0 +1,41 @@
+"""Pause and unpause: the cgroup freezer stops every process of a container where it stands."""
+
+from boxship.base.errors import ConflictError
+from boxship.engine.containers import states
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import Status
+
+
+async def pause(context: Context, container: Container) -> None:
+    """Freeze it."""
+    async with container.lock:
+        record = container.record
+        if record.status is Status.PAUSED:
+            raise ConflictError(f"Container {container.id} is already paused")
+        if record.status is Status.RESTARTING:
+            raise ConflictError(
+                f"Container {container.id} is restarting, wait until the container is running"
+            )
+        if not record.state.alive:
+            raise ConflictError(f"Container {container.id} is not running")
+        await context.planner.freeze(record)
+        paused = states.with_status(record.state, Status.PAUSED)
+        context.shelf.save(container, states.step(record, paused), "pause")
+        context.announcer.say(container.record, "pause")
+
+
+async def unpause(context: Context, container: Container) -> None:
+    """Thaw it."""
+    async with container.lock:
+        if container.record.status is not Status.PAUSED:
+            raise ConflictError(f"Container {container.id} is not paused")
+        await thaw(context, container)
+
+
+async def thaw(context: Context, container: Container) -> None:
+    """Thaw one that is paused; the lock is held."""
+    await context.planner.thaw(container.record)
+    running = states.with_status(container.record.state, Status.RUNNING)
+    context.shelf.save(container, states.step(container.record, running), "unpause")
+    context.announcer.say(container.record, "unpause")

@@ -1,0 +1,95 @@
+"""A container's live side: what exists while this daemon runs and is nobody's record.
+
+``Container`` is the owner through which everything that happens to one container goes. Its rules:
+
+- Steps from one state to another are taken with ``lock`` held, one at a time, and never wait for
+  the container's end under the lock: the end itself is such a step.
+- ``record`` is replaced as a whole, by the shelf.
+- ``shim`` is set while a shim lives, from before the start until its directory is gone.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from boxship.engine.containers.pending import PendingAttachment
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.containers.requests import ExecConfig, WaitCondition, Waiting, WaitOutcome
+from boxship.engine.containers.shimlink import ShimLink
+
+
+@dataclass(eq=False)
+class Exec:
+    """An exec, from its creation until its container is gone or stopped long since."""
+
+    id: str
+    container_id: str
+    config: ExecConfig
+    started: bool = False
+    running: bool = False
+    pid: int = 0
+    exit_code: int | None = None
+    ended_ns: int = 0
+
+
+class Waiters:
+    """Clients that wait for the container's end, by the condition they named."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[WaitCondition, set[Waiting]] = {c: set() for c in WaitCondition}
+
+    def add(self, condition: WaitCondition) -> Waiting:
+        waiting: Waiting = asyncio.get_running_loop().create_future()
+        self._waiting[condition].add(waiting)
+        waiting.add_done_callback(self._waiting[condition].discard)
+        return waiting
+
+    def exited(self, outcome: WaitOutcome) -> None:
+        """It does not run any more, and is not about to be started again."""
+        self._settle(WaitCondition.NOT_RUNNING, outcome)
+        self._settle(WaitCondition.NEXT_EXIT, outcome)
+
+    def removed(self, outcome: WaitOutcome) -> None:
+        """Its record is gone; nobody has anything left to wait for."""
+        for condition in WaitCondition:
+            self._settle(condition, outcome)
+
+    def _settle(self, condition: WaitCondition, outcome: WaitOutcome) -> None:
+        for waiting in tuple(self._waiting[condition]):
+            if not waiting.done():
+                waiting.set_result(outcome)
+
+
+class Container:
+    """One container's record and live handles; see the module's rules."""
+
+    def __init__(self, record: ContainerRecord) -> None:
+        self.record = record
+        self.lock = asyncio.Lock()
+        self.shim: ShimLink | None = None
+        self.pending: list[PendingAttachment] = []
+        self.execs: dict[str, Exec] = {}
+        self.waiters = Waiters()
+        self.again: asyncio.Task[None] | None = None
+        """The start to come, while the restart policy waits."""
+        self.backoff = 0.0
+        self.kept = 0
+        """Above 0: a restart is under way, during which the end does not remove it."""
+        self.ended = asyncio.Event()
+        """Set while it has no processes; one event per run, so that nobody misses the end."""
+        self.ended.set()
+        self.gone = asyncio.Event()
+        """Set once the record is deleted."""
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    def take_pending(self) -> list[PendingAttachment]:
+        """Return the attachments that wait for the start; the caller owns them now."""
+        pending, self.pending = self.pending, []
+        return pending
+
+    def drop_pending(self) -> None:
+        """Close the connections of those that waited for a start that will not come."""
+        for attachment in self.take_pending():
+            attachment.close()

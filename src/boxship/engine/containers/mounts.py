@@ -1,0 +1,197 @@
+"""From what a person wrote (``-v``, ``--mount``, ``--tmpfs``) to resolved mount points.
+
+A bind is ``[source:]target[:mode]``; the mode is a comma list with at most one word of each kind::
+
+    ro rw                                               access
+    private rprivate slave rslave shared rshared        propagation
+    z Z                                                 SELinux label: accepted, without effect
+    consistent cached delegated default                 accepted, without effect
+
+Volumes are named directories of Docker's; this version has none and says so.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterable
+
+from msgspec import UNSET
+
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.engine.containers.record import MountPoint
+from boxship.model.container import HostConfig, Mount
+
+_KINDS = (
+    frozenset({"ro", "rw"}),
+    frozenset({"private", "rprivate", "slave", "rslave", "shared", "rshared"}),
+    frozenset({"z", "Z"}),
+    frozenset({"consistent", "cached", "delegated", "default"}),
+)
+_PROPAGATION = _KINDS[1]
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+
+_TMPFS_WORDS = """
+async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev
+nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid private rbind
+relatime remount ro rprivate rshared rslave runbindable rw shared silent slave strictatime suid
+sync unbindable
+"""
+_TMPFS_FLAGS = frozenset(_TMPFS_WORDS.split())
+_TMPFS_VALUES = frozenset({"gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"})
+_NO_VOLUMES = "volumes are not available in this version; bind a host directory instead"
+
+
+def resolve(host: HostConfig) -> tuple[MountPoint, ...]:
+    """Return the mount points of binds and mounts, checked, in the order they were given.
+
+    InvalidArgumentError and NotImplementedYetError say what is wrong with which of them.
+    """
+    mounts = host.mounts if host.mounts is not UNSET else None
+    points = [parse_bind(text) for text in host.binds or ()]
+    points += [_from_mount(mount) for mount in mounts or ()]
+    _check_unique(points, _tmpfs(host))
+    return tuple(points)
+
+
+def _tmpfs(host: HostConfig) -> dict[str, str]:
+    return (host.tmpfs or {}) if host.tmpfs is not UNSET else {}
+
+
+def _check_unique(points: Iterable[MountPoint], tmpfs: dict[str, str]) -> None:
+    seen: set[str] = set()
+    for target in (*(p.destination for p in points), *map(posixpath.normpath, tmpfs)):
+        if target in seen:
+            raise InvalidArgumentError(f"Duplicate mount point: {target}")
+        seen.add(target)
+
+
+def parse_bind(text: str) -> MountPoint:
+    """Read ``source:target[:mode]``."""
+    parts = text.split(":")
+    if not 1 <= len(parts) <= 3 or not all(parts):
+        raise InvalidArgumentError(f"invalid volume specification: '{text}'")
+    if len(parts) == 1 or (len(parts) == 2 and _is_mode(parts[1]) and parts[0][:1] == "/"):
+        raise NotImplementedYetError(f"{text}: {_NO_VOLUMES}")
+    source, target, mode = (*parts, "")[:3]
+    words = [word for word in mode.split(",") if word]
+    if mode and not _is_mode(mode):
+        raise InvalidArgumentError(f"invalid mode: {mode}")
+    where = f"invalid volume specification: '{text}': invalid mount config for type \"bind\": "
+    target = _checked_target(target, where)
+    if not source.startswith("/"):
+        raise _not_a_directory(source)
+    propagation = next((word for word in words if word in _PROPAGATION), "rprivate")
+    return MountPoint(
+        type="bind",
+        source=posixpath.normpath(source),
+        destination=target,
+        mode=mode,
+        read_write="ro" not in words,
+        propagation=propagation,
+        options=("rbind", "create"),
+    )
+
+
+def _is_mode(text: str) -> bool:
+    words = text.split(",")
+    counts = [sum(word in kind for word in words) for kind in _KINDS]
+    return sum(counts) == len(words) and max(counts) <= 1
+
+
+def _not_a_directory(source: str) -> Exception:
+    if _VOLUME_NAME.fullmatch(source) is None:
+        return InvalidArgumentError(
+            f'create {source}: "{source}" includes invalid characters for a local volume name, '
+            'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host '
+            "directory, use absolute path"
+        )
+    return NotImplementedYetError(f"{source}: {_NO_VOLUMES}")
+
+
+def _checked_target(target: str, where: str) -> str:
+    if not target.startswith("/"):
+        raise InvalidArgumentError(
+            f"{where}invalid mount path: '{target}' mount path must be absolute"
+        )
+    target = "/" + posixpath.normpath(target).lstrip("/")
+    if target == "/":
+        raise InvalidArgumentError(f"{where}invalid specification: destination can't be '/'")
+    return target
+
+
+def _from_mount(mount: Mount) -> MountPoint:
+    where = f'invalid mount config for type "{mount.type}": '
+    if mount.type in ("volume", "image", "cluster"):
+        raise NotImplementedYetError(f"mounts of type {mount.type}: {_NO_VOLUMES}")
+    if mount.type not in ("bind", "tmpfs"):
+        raise InvalidArgumentError(f"{where}mount type unknown")
+    if not mount.target:
+        raise InvalidArgumentError(f"{where}field Target must not be empty")
+    target = _checked_target(mount.target, where)
+    return _bind(mount, target, where) if mount.type == "bind" else _new_tmpfs(mount, target, where)
+
+
+def _bind(mount: Mount, target: str, where: str) -> MountPoint:
+    if not mount.source:
+        raise InvalidArgumentError(f"{where}field Source must not be empty")
+    if not mount.source.startswith("/"):
+        raise InvalidArgumentError(
+            f"{where}invalid mount path: '{mount.source}' mount path must be absolute"
+        )
+    bind = mount.bind_options
+    create = bind is not None and bind.create_mountpoint
+    if not create and not os.path.lexists(mount.source):
+        raise InvalidArgumentError(f"{where}bind source path does not exist: {mount.source}")
+    propagation = (bind.propagation if bind else "") or "rprivate"
+    if propagation not in _PROPAGATION:
+        raise InvalidArgumentError(f"{where}invalid propagation mode: {propagation}")
+    options = ["bind" if bind and bind.non_recursive else "rbind"]
+    if create:
+        options.append("create")
+    if bind and bind.read_only_non_recursive:
+        options.append("ro-non-recursive")
+    return MountPoint(
+        type="bind",
+        source=posixpath.normpath(mount.source),
+        destination=target,
+        read_write=not mount.read_only,
+        propagation=propagation,
+        options=tuple(options),
+    )
+
+
+def _new_tmpfs(mount: Mount, target: str, where: str) -> MountPoint:
+    if mount.source:
+        raise InvalidArgumentError(f"{where}field Source must not be specified")
+    options: list[str] = []
+    wanted = mount.tmpfs_options
+    if wanted is not None:
+        if wanted.size_bytes:
+            options.append(f"size={wanted.size_bytes}")
+        if wanted.mode:
+            options.append(f"mode={wanted.mode:o}")
+        options += ["=".join(pair) for pair in wanted.options or ()]
+    _check_tmpfs_options(target, options)
+    return MountPoint(
+        type="tmpfs",
+        destination=target,
+        read_write=not mount.read_only,
+        options=tuple(options),
+    )
+
+
+def tmpfs_options(host: HostConfig) -> dict[str, tuple[str, ...]]:
+    """Return ``--tmpfs`` by absolute target, checked, with Docker's defaults in front."""
+    found = {}
+    for path, text in _tmpfs(host).items():
+        options = [word for word in text.split(",") if word]
+        _check_tmpfs_options(path, options)
+        found[_checked_target(path, "")] = ("noexec", "nosuid", "nodev", *options)
+    return found
+
+
+def _check_tmpfs_options(path: str, options: Iterable[str]) -> None:
+    for option in options:
+        key, equals, _ = option.partition("=")
+        if key not in (_TMPFS_VALUES if equals else _TMPFS_FLAGS):
+            raise InvalidArgumentError(f'invalid tmpfs option "{option}" for {path}')

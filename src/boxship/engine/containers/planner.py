@@ -1,0 +1,198 @@
+"""From a record to what the shim is told: spec and plan, and the cgroups that go with them.
+
+The plan is computed at each start, because it depends on the record alone and on facts of the
+machine looked up once; the costly part of it, the compiled seccomp filter, is cached by its rules.
+"""
+
+import asyncio
+import contextlib
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from boxship.base.errors import ConflictError, NotFoundError
+from boxship.base.files import write_atomic
+from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.containers.paths import Paths
+from boxship.engine.containers.record import ContainerRecord, Status
+from boxship.engine.containers.requests import ExecConfig
+from boxship.engine.containers.sharedmemory import shm_directory
+from boxship.engine.containers.spec import assembly, filesystems
+from boxship.engine.containers.spec.resources import resources
+from boxship.engine.containers.spec.seccomp import profile_of
+from boxship.engine.containers.spec.surroundings import Surroundings
+from boxship.engine.settings import EngineSettings
+from boxship.oci.runtime import Resources
+from boxship.runtime import plan as runtime
+from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
+from boxship.runtime.cgroups import control
+from boxship.runtime.cgroups.plan import plan_cgroup
+from boxship.runtime.host import Host
+from boxship.runtime.messages import Json
+from boxship.runtime.pid1 import init_program
+from boxship.runtime.steps import MountOverlay
+
+if TYPE_CHECKING:
+    from boxship.engine.containers.context import OverlayMount
+    from boxship.engine.containers.shelf import Shelf
+
+
+class Planner:
+    """Plans starts and execs, and acts on cgroups."""
+
+    def __init__(self, settings: EngineSettings, paths: Paths, host: Host) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._host = host
+
+    @property
+    def unified_cgroups(self) -> bool:
+        """Tell whether the machine has cgroup v2 alone."""
+        return self._host.layout.version == 2
+
+    # ── plans ────────────────────────────────────────────────────────────────────────────────
+
+    def plan(self, record: ContainerRecord, overlay: "OverlayMount", shelf: "Shelf") -> Json:
+        """Return the plan of a start, as the shim takes it.
+
+        ConflictError: a container whose namespace is shared doesn't run; InvalidArgumentError: a
+        device is missing and the like.
+        """
+        around = self._surroundings(record, shelf)
+        spec = assembly.assemble(record, around)
+        root = MountOverlay(
+            cwd=overlay.cwd,
+            lower=tuple(overlay.lower),
+            upper=overlay.upper,
+            work=overlay.work,
+            mountpoint=self._paths.mountpoint,
+        )
+        planned = runtime.plan(spec, record.id, self._host, root)
+        process = self._completed(planned.process, record, is_init=bool(around.init_path))
+        plain: Json = replace(planned, process=process).to_plain()
+        return plain
+
+    def plan_exec(self, record: ContainerRecord, wanted: ExecConfig, shelf: "Shelf") -> Json:
+        """Return the plan of one more process."""
+        around = self._surroundings(record, shelf, is_exec=True)
+        if wanted.privileged:
+            around = replace(around, seccomp=None)
+        process = assembly.exec_process(record, wanted, around)
+        planned = runtime.plan_process(process, self._host, around.seccomp, record.id)
+        plain: Json = self._completed(planned, record, is_init=False).to_plain()
+        return plain
+
+    def _completed(
+        self, process: ProcessPlan, record: ContainerRecord, *, is_init: bool
+    ) -> ProcessPlan:
+        groups = assembly.supplementary_groups(record.host)
+        return replace(
+            process,
+            groups=tuple(int(group) for group in groups if group.isdigit()),
+            group_names=tuple(group for group in groups if not group.isdigit()),
+            init=filesystems.INIT_TARGET if is_init else "",
+        )
+
+    def _surroundings(
+        self, record: ContainerRecord, shelf: "Shelf", *, is_exec: bool = False
+    ) -> Surroundings:
+        host = record.host
+        pids = {}
+        for field in ("network_mode", "pid_mode", "ipc_mode"):
+            other = joined_container(getattr(host, field))
+            pids[field] = 0 if other is None or is_exec else _running_pid(shelf, other)
+        owner = _owner_of_network(record, shelf)
+        return Surroundings(
+            files=self._paths.of(owner.id),
+            hostname=owner.config.hostname,
+            cgroup_parent=self._settings.cgroup_parent,
+            unified_cgroups=self.unified_cgroups,
+            default_no_new_privileges=self._settings.no_new_privileges,
+            network_pid=pids["network_mode"],
+            pid_pid=pids["pid_mode"],
+            ipc_pid=pids["ipc_mode"],
+            shm_path=shm_directory(record, self._paths),
+            seccomp=profile_of(
+                host,
+                self._settings.seccomp_profile,
+                assembly.capabilities(host, self._host.capabilities),
+                self._host,
+            ),
+            init_path=self._init(record) if not is_exec else "",
+            capabilities=self._host.capabilities,
+        )
+
+    def _init(self, record: ContainerRecord) -> str:
+        if not assembly.wants_init(record.host):
+            return ""
+        path = self._paths.init
+        program = init_program()
+        try:
+            current = os.stat(path).st_size == len(program)
+        except FileNotFoundError:
+            current = False
+        if not current:
+            write_atomic(path, program, mode=0o755, durable=False)
+        return path
+
+    # ── cgroups ──────────────────────────────────────────────────────────────────────────────
+
+    def cgroup(self, record: ContainerRecord, *, with_limits: bool = False) -> CgroupPlan:
+        """Return the container's cgroups: their directories, and on request what is in them."""
+        path = assembly.cgroup_path(record.host, record.id, self._settings.cgroup_parent)
+        limits = resources(record.host, ()) if with_limits else Resources()
+        return plan_cgroup(path, limits, self._host.layout)
+
+    async def freeze(self, record: ContainerRecord) -> None:
+        """Stop every process. UnavailableError: it can't be done."""
+        await asyncio.to_thread(control.pause, self.cgroup(record))
+
+    async def thaw(self, record: ContainerRecord) -> None:
+        """Let them go on."""
+        await asyncio.to_thread(control.resume, self.cgroup(record))
+
+    def is_frozen(self, record: ContainerRecord) -> bool:
+        """Tell whether they are stopped."""
+        with contextlib.suppress(OSError):
+            return control.is_paused(self.cgroup(record))
+        return False
+
+    async def kill(self, record: ContainerRecord) -> None:
+        """Kill every process. UnavailableError: it can't be done."""
+        await asyncio.to_thread(control.kill, self.cgroup(record))
+
+    def pids(self, record: ContainerRecord) -> tuple[int, ...]:
+        """Return its processes as the host sees them."""
+        return control.processes(self.cgroup(record))
+
+    def remove_cgroups(self, record: ContainerRecord) -> None:
+        """Kill what is left and remove the directories; blocking."""
+        control.kill_and_remove(self.cgroup(record))
+
+
+def _running_pid(shelf: "Shelf", reference: str) -> int:
+    try:
+        state = shelf.find(reference).record.state
+    except NotFoundError as error:
+        raise ConflictError(f"cannot join a namespace: {error}") from None
+    if state.status is Status.RESTARTING:
+        raise ConflictError(
+            f"Container {reference} is restarting, wait until the container is running"
+        )
+    if not state.alive:
+        raise ConflictError(
+            f"cannot join the namespace of a non running container: container {reference} is "
+            f"{state.status}"
+        )
+    return state.pid
+
+
+def _owner_of_network(record: ContainerRecord, shelf: "Shelf") -> ContainerRecord:
+    """Return the container whose name and hosts the network goes by: often the container itself."""
+    other = joined_container(record.host.network_mode)
+    if other is None:
+        return record
+    try:
+        return shelf.find(other).record
+    except NotFoundError:
+        return record

@@ -1,0 +1,44 @@
+"""Restart policies: whether a container that ended is started again, and when; pure.
+
+The pause before the next start doubles from 100 ms up to a minute, and begins anew once a run has
+lasted ten seconds, so that a container that fails at once costs little.
+"""
+
+from boxship.engine.containers.record import ContainerRecord, Status
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 60.0
+LONG_RUN_NS = 10 * 10**9
+
+
+def decide(record: ContainerRecord, exit_code: int, *, held: bool = False) -> bool:
+    """Tell whether the policy starts it again after this end."""
+    policy, state = record.host.restart_policy, record.state
+    if held or state.stopped_by_user:
+        return False
+    if policy.name == "on-failure":
+        most = policy.maximum_retry_count
+        return exit_code != 0 and (most == 0 or state.restart_count < most)
+    return policy.name in ("always", "unless-stopped")
+
+
+def wanted_at_startup(record: ContainerRecord) -> bool:
+    """Tell whether a daemon that comes up starts a container that doesn't run.
+
+    ``always`` means even one that a person stopped; the others only what the machine took down.
+    """
+    policy, state = record.host.restart_policy, record.state
+    if state.status is Status.CREATED:
+        return False
+    if policy.name == "always":
+        return True
+    if policy.name == "unless-stopped":
+        return not state.stopped_by_user
+    return policy.name == "on-failure" and state.status is Status.RESTARTING
+
+
+def pause_after(previous: float, run_ns: int) -> float:
+    """Return the seconds to wait before the next start."""
+    if previous == 0 or run_ns >= LONG_RUN_NS:
+        return FIRST_PAUSE
+    return min(previous * 2, LONGEST_PAUSE)

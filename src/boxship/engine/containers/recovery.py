@@ -1,0 +1,249 @@
+"""Start-up: bring records, shims, directories and cgroups back into agreement.
+
+The daemon may have been killed at any point, and containers have gone on since. For each record::
+
+    its shim answers, running     take it over: state RUNNING or PAUSED, go on listening
+    its shim answers, ended       the end as the shim tells it
+    no shim, exit.json            the end as the shim wrote it down
+    no shim, nothing written      it was killed with its shim, or the machine went down
+    REMOVING                      finish removing it
+
+and for what has no record: a shim is ended, directories and cgroups are removed. Only ids that left
+a trace in our own directories are touched, because cgroups may be shared with another daemon.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterable
+
+from boxship.base import ids
+from boxship.base.errors import BoxshipError
+from boxship.engine.containers import ending, policy, sharedmemory, states
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container, Exec
+from boxship.engine.containers.record import ContainerRecord, Status
+from boxship.engine.containers.requests import ExecConfig
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.model.container import ContainerConfig, HostConfig
+from boxship.runtime.messages import Exit, Release, Signal, State, StateQuery
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 5.0
+_LOST_WITH_MACHINE = 255
+_AT_ONCE = 16
+
+
+async def recover(context: Context) -> None:
+    """Reconcile everything; afterwards the shelf is true."""
+    for directory in (context.paths.containers, context.paths.shims, context.paths.mountpoint):
+        os.makedirs(directory, 0o711, exist_ok=True)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(container: Container) -> None:
+        async with gate:
+            try:
+                await _recover_one(context, container)
+            except (BoxshipError, OSError):
+                _log.exception("container %s could not be recovered", container.id)
+
+    await asyncio.gather(*(one(container) for container in context.shelf))
+    await _remove_orphans(context)
+    await context.shelf.trim_history()
+
+
+async def start_wanted(context: Context) -> None:
+    """Start what the restart policies say runs whenever the daemon does."""
+    for container in context.shelf:
+        async with container.lock:
+            record = container.record
+            if record.status is Status.RESTARTING and container.again is None:
+                context.start_again(context, container)
+            elif record.status is Status.EXITED and policy.wanted_at_startup(record):
+                waiting = states.with_status(record.state, Status.RESTARTING)
+                container.record = record.with_state(waiting)
+                context.start_again(context, container)
+
+
+async def _recover_one(context: Context, container: Container) -> None:
+    async with container.lock:
+        if container.record.status in (Status.REMOVING, Status.DEAD):
+            await _end_orphan(context, container.record)
+            await ending.remove_itself(context, container)
+            return
+        link = await connect(context, container)
+        if link is not None and await _take_over(context, container, link):
+            return
+        if container.record.state.alive:
+            await _end_lost(context, container)
+        elif _should_be_gone(container.record):
+            await ending.remove_itself(context, container)
+
+
+def _should_be_gone(record: ContainerRecord) -> bool:
+    """It was to remove itself, and the daemon died before it could."""
+    started_or_refused = record.status is not Status.CREATED or record.state.error != ""
+    return record.host.auto_remove and started_or_refused
+
+
+# ── shims that live ──────────────────────────────────────────────────────────────────────────
+
+
+async def connect(context: Context, container: Container) -> ShimLink | None:
+    """Connect to a container's shim; None if none listens."""
+    directory = context.paths.shim(container.id)
+    try:
+        connection = await asyncio.to_thread(_connect, directory)
+    except OSError:
+        return None
+    return ShimLink(connection, ending.listener(context, container))
+
+
+def _connect(directory: str) -> socket.socket:
+    # A socket's path may have 107 bytes only; through the directory's descriptor it has few.
+    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(_PATIENCE)
+        connection.connect(f"/proc/self/fd/{fd}/shim.sock")
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        os.close(fd)
+    return connection
+
+
+async def _take_over(context: Context, container: Container, link: ShimLink) -> bool:
+    """Go on with a living shim; False if it is of no use."""
+    try:
+        state = await asyncio.wait_for(link.request(StateQuery()), _PATIENCE)
+    except (ShimGoneError, TimeoutError):
+        link.close()
+        return False
+    if not isinstance(state, State) or state.status == "idle":
+        link.close()
+        return False
+    container.shim = link
+    if not container.record.state.alive or container.record.state.pid != state.pid:
+        _adopt(context, container, state)
+    container.ended = asyncio.Event()
+    _recover_execs(context, container, state)
+    if state.exit is not None:
+        # Our own listener would do the same, but the event has gone to nobody.
+        context.background.spawn(ending.exited(context, container, state.exit))
+        return True
+    _recover_pause(context, container)
+    ending.watch(context, container, link)
+    _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
+    return True
+
+
+def _adopt(context: Context, container: Container, state: State) -> None:
+    """The shim knows of a start that the record doesn't: the daemon was killed in between."""
+    record = container.record
+    begun = states.started(record.state, state.pid, state.started_ns)
+    context.shelf.save(container, states.step(record, begun), "start")
+
+
+def _recover_pause(context: Context, container: Container) -> None:
+    record = container.record
+    frozen = context.planner.is_frozen(record)
+    if frozen != record.state.paused:
+        status = Status.PAUSED if frozen else Status.RUNNING
+        state = states.with_status(record.state, status)
+        context.shelf.save(container, states.step(record, state), "")
+
+
+def _recover_execs(context: Context, container: Container, state: State) -> None:
+    for told in state.execs:
+        found = Exec(
+            id=told.exec_id,
+            container_id=container.id,
+            config=ExecConfig(cmd=("(started before the daemon)",)),
+            started=True,
+            running=told.running,
+            pid=told.pid if told.running else 0,
+            exit_code=None if told.running else told.exit_code,
+        )
+        container.execs[found.id] = found
+        context.execs[found.id] = container.id
+
+
+# ── shims that are gone ──────────────────────────────────────────────────────────────────────
+
+
+async def _end_lost(context: Context, container: Container) -> None:
+    container.ended = asyncio.Event()
+    if container.record.state.started_ns < _boot_ns(context):
+        went_down = Exit(
+            exit_code=_LOST_WITH_MACHINE,
+            oom_killed=False,
+            finished_ns=_boot_ns(context),
+            error="the machine went down while the container ran",
+        )
+        await ending.end(context, container, went_down, None)
+    else:
+        await ending.lost(context, container)
+
+
+def _boot_ns(context: Context) -> int:
+    with open("/proc/uptime") as file:
+        return context.clock.now_ns() - int(float(file.read().split()[0]) * 10**9)
+
+
+async def _end_orphan(context: Context, record: ContainerRecord) -> None:
+    """End a shim that should not be there, and remove what it leaves."""
+    container = Container(record)
+    link = await connect(context, container)
+    if link is not None:
+        with contextlib.suppress(ShimGoneError, TimeoutError):
+            await asyncio.wait_for(link.request(Signal(signal=9, everyone=True)), _PATIENCE)
+            await asyncio.wait_for(link.request(Release()), _PATIENCE)
+        link.close()
+    await asyncio.to_thread(ending.clean_up, context, container)
+
+
+async def _remove_orphans(context: Context) -> None:
+    for container_id in _without_record(context, _entries(context.paths.shims)):
+        _log.warning("ending what is left of container %s, which has no record", container_id)
+        try:
+            await _end_orphan(context, _stub(container_id))
+        except (BoxshipError, OSError):
+            _log.exception("what is left of container %s could not be removed", container_id)
+    for container_id in _without_record(context, _entries(context.paths.containers)):
+        shutil.rmtree(context.paths.of(container_id).directory, ignore_errors=True)
+    for container_id in _without_record(context, context.snapshots.keys()):
+        context.snapshots.remove(container_id)
+    running = {c.id for c in context.shelf if c.record.state.alive}
+    for container_id in _entries(context.paths.shared_memory):
+        if container_id not in running:
+            sharedmemory.discard(f"{context.paths.shared_memory}/{container_id}")
+
+
+def _without_record(context: Context, found: Iterable[str]) -> list[str]:
+    return [name for name in found if ids.is_full_id(name) and name not in context.shelf]
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def _stub(container_id: str) -> ContainerRecord:
+    """Return just enough of a record to find cgroups by."""
+    return ContainerRecord(
+        id=container_id,
+        name="",
+        created_ns=0,
+        image_id="",
+        path="",
+        args=(),
+        config=ContainerConfig(),
+        host=HostConfig(),
+    )

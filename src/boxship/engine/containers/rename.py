@@ -1,0 +1,34 @@
+"""Give a container another name."""
+
+import msgspec
+
+from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.engine.containers import names
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container
+
+
+async def rename(context: Context, container: Container, new_name: str) -> None:
+    """Rename it; the old name is free at once."""
+    if not new_name.removeprefix("/"):
+        raise InvalidArgumentError("Neither old nor new names may be empty")
+    async with container.lock:
+        record, shelf = container.record, context.shelf
+        if new_name.removeprefix("/") == record.name:
+            raise InvalidArgumentError(
+                "Renaming a container with the same name as its current name"
+            )
+        try:
+            name = names.checked(new_name)
+            shelf.reserve(name, record.id)
+        except (InvalidArgumentError, ConflictError) as error:
+            raise type(error)(f"Error when allocating new name: {error}") from None
+        try:
+            await shelf.save_durable(
+                container, msgspec.structs.replace(record, name=name), "rename"
+            )
+        except BaseException:
+            shelf.release(name, record.id)
+            raise
+        shelf.release(record.name, record.id)
+        context.announcer.say(container.record, "rename", {"oldName": f"/{record.name}"})

@@ -1,0 +1,176 @@
+"""All containers there are, in memory, and their records in the database.
+
+The record is the commit point: a container is found from the moment its record is committed until
+the moment its record's deletion is. Names are reserved before (``reserve``), because two creates
+may be under way at once. Nothing here decides what may happen to a container.
+"""
+
+import logging
+import sqlite3
+from asyncio import Future
+from collections.abc import Iterator
+
+from boxship.base.clock import Clock
+from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import ContainerRecord, decode_record, encode_record
+from boxship.engine.records.database import Change, Database
+
+_log = logging.getLogger(__name__)
+
+KEPT_HISTORY = 20_000
+"""Rows of history that outlive a restart of the daemon."""
+
+
+class Shelf:
+    """The one collection of containers. Not thread-safe: call it from the event loop."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._containers: dict[str, Container] = {}
+        self._names: dict[str, str] = {}
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────
+
+    def __iter__(self) -> Iterator[Container]:
+        return iter(tuple(self._containers.values()))
+
+    def __len__(self) -> int:
+        return len(self._containers)
+
+    def __contains__(self, container_id: str) -> bool:
+        return container_id in self._containers
+
+    def find(self, reference: str) -> Container:
+        """Return a container by id, name, or beginning of its id, tried in this order."""
+        exact = self._containers.get(reference)
+        if exact is not None:
+            return exact
+        named = self._names.get(reference.removeprefix("/"))
+        if named in self._containers:
+            return self._containers[named]
+        if not reference:
+            raise InvalidArgumentError("no container name or ID supplied")
+        matches = [c for full_id, c in self._containers.items() if full_id.startswith(reference)]
+        if len(matches) > 1:
+            raise InvalidArgumentError(f"Multiple IDs found with provided prefix: {reference}")
+        if not matches:
+            raise NotFoundError(f"No such container: {reference}")
+        return matches[0]
+
+    # ── names ────────────────────────────────────────────────────────────────────────────────
+
+    def name_taken(self, name: str) -> bool:
+        return name in self._names
+
+    def reserve(self, name: str, container_id: str) -> None:
+        """Claim a name. ConflictError: it is somebody's."""
+        owner = self._names.setdefault(name, container_id)
+        if owner != container_id:
+            raise ConflictError(
+                f'Conflict. The container name "/{name}" is already in use by container "{owner}". '
+                "You have to remove (or rename) that container to be able to reuse that name."
+            )
+
+    def release(self, name: str, container_id: str) -> None:
+        """Give a name back, unless it is another's by now."""
+        if self._names.get(name) == container_id:
+            del self._names[name]
+
+    # ── changing ─────────────────────────────────────────────────────────────────────────────
+
+    def load(self) -> list[Container]:
+        """Read every record; at start-up, once."""
+        for (body,) in self._database.load("SELECT body FROM containers"):
+            assert isinstance(body, bytes)
+            record = decode_record(body)
+            self._containers[record.id] = Container(record)
+            self._names[record.name] = record.id
+        return list(self._containers.values())
+
+    async def add(self, container: Container, *, durable: bool) -> None:
+        """Commit a new container, whose name is reserved already."""
+        record = container.record
+        await self._database.write(_insert(record, self._clock.now_ns()), durable=durable)
+        self._containers[record.id] = container
+
+    def save(self, container: Container, record: ContainerRecord, action: str) -> Future[None]:
+        """Make ``record`` what the container is, now, and queue its commit.
+
+        The commit survives the daemon's death, perhaps not power loss; await it only where the
+        caller must not go on before. ``action`` goes into the history; empty for none.
+        """
+        container.record = record
+        change = _update(record, action, self._clock.now_ns())
+        done = self._database.submit(change, durable=False)
+        done.add_done_callback(_report)
+        return done
+
+    async def save_durable(
+        self, container: Container, record: ContainerRecord, action: str
+    ) -> None:
+        """Commit ``record`` for good, and then make it what the container is."""
+        change = _update(record, action, self._clock.now_ns())
+        await self._database.write(change, durable=True)
+        container.record = record
+
+    async def delete(self, container: Container, *, durable: bool) -> None:
+        """Commit that the container is gone."""
+        record = container.record
+        await self._database.write(_delete(record, self._clock.now_ns()), durable=durable)
+        self._containers.pop(record.id, None)
+        self.release(record.name, record.id)
+
+    async def trim_history(self) -> None:
+        """Forget the oldest rows of history beyond what is kept."""
+        await self._database.write(_trim, durable=False)
+
+
+def _report(done: Future[None]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        # What is true is in memory; start-up finds it out again from the shims if need be.
+        _log.error("a container's state could not be recorded: %s", error)
+
+
+_HISTORY = "INSERT INTO history(at_ns, kind, id, action, detail) VALUES(?, 'container', ?, ?, ?)"
+
+
+def _insert(record: ContainerRecord, now_ns: int) -> Change:
+    body = encode_record(record)
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO containers(id, name, body) VALUES(?, ?, ?)", (record.id, record.name, body)
+        )
+        connection.execute(_HISTORY, (now_ns, record.id, "create", record.name))
+
+    return change
+
+
+def _update(record: ContainerRecord, action: str, now_ns: int) -> Change:
+    body = encode_record(record)
+    detail = record.state.error or (str(record.state.exit_code) if action == "die" else "")
+
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "UPDATE containers SET name = ?, body = ? WHERE id = ?", (record.name, body, record.id)
+        )
+        if action:
+            connection.execute(_HISTORY, (now_ns, record.id, action, detail))
+
+    return change
+
+
+def _delete(record: ContainerRecord, now_ns: int) -> Change:
+    def change(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM containers WHERE id = ?", (record.id,))
+        connection.execute(_HISTORY, (now_ns, record.id, "destroy", record.name))
+
+    return change
+
+
+def _trim(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "DELETE FROM history WHERE rowid <= (SELECT max(rowid) FROM history) - ?", (KEPT_HISTORY,)
+    )

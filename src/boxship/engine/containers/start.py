@@ -1,0 +1,193 @@
+"""Start a container: the hot path.
+
+Nothing here starts a program or waits for the disk. The spec and the plan are computed, a shim is
+asked of the launcher, and one message with the attached clients' descriptors does the rest. The
+record says RUNNING only after the command is executing; a daemon that is killed in between finds
+the shim.
+"""
+
+import asyncio
+import logging
+import os
+
+import msgspec
+
+from boxship.base.errors import (
+    BoxshipError,
+    ConflictError,
+    InternalError,
+    NotModifiedError,
+    StartRefusedError,
+    UnavailableError,
+)
+from boxship.engine.containers import ending, policy, states
+from boxship.engine.containers.attachments import parse_detach_keys
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.identity import write_files
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.logconfig import shim_log_config
+from boxship.engine.containers.pending import PendingAttachment
+from boxship.engine.containers.record import ContainerRecord, Status
+from boxship.engine.containers.requests import WaitOutcome
+from boxship.engine.containers.sharedmemory import mount_shm
+from boxship.engine.containers.shimlink import ShimLink
+from boxship.runtime.messages import Failed, Json, Start, Started, Stdio
+
+FAILED_PREFIX = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    "boxship create failed: unable to start container process: "
+)
+SETUP_EXIT_CODE = 128
+_log = logging.getLogger(__name__)
+
+
+async def start(context: Context, container: Container, *, detach_keys: str | None = None) -> None:
+    """Start it. See :meth:`ContainerService.start` for the errors."""
+    if detach_keys is not None:
+        parse_detach_keys(detach_keys)
+    async with container.lock:
+        check_startable(container)
+        await launch(context, container)
+
+
+def check_startable(container: Container) -> None:
+    """Raise what stands in the way."""
+    state = container.record.state
+    if state.status is Status.PAUSED:
+        raise ConflictError("cannot start a paused container, try unpause instead")
+    if state.running:
+        raise NotModifiedError(f"Container {container.id} is already running")
+    if state.status in (Status.REMOVING, Status.DEAD):
+        raise ConflictError("container is marked for removal and cannot be started")
+
+
+async def launch(context: Context, container: Container) -> None:
+    """Bring it to life; its lock is held and it may be started.
+
+    On failure the record says why, the waiting clients are let go, and the error is raised; a
+    container that removes itself at its end does so now.
+    """
+    pending = container.take_pending()
+    fds = [attachment.take() for attachment in pending]
+    try:
+        started = await _run(context, container, pending, fds)
+    except BoxshipError as error:
+        await _refuse(context, container, error)
+        raise
+    finally:
+        for fd in fds:
+            os.close(fd)
+    record = container.record
+    state = states.started(record.state, started.pid, started.started_ns)
+    container.ended = asyncio.Event()
+    context.shelf.save(container, states.step(record, state), "start")
+    context.announcer.say(container.record, "start")
+
+
+async def _run(
+    context: Context, container: Container, pending: list[PendingAttachment], fds: list[int]
+) -> Started:
+    record = container.record
+    try:
+        plan = _prepare(context, record)
+        connection = await context.shims.new_shim()
+    except OSError as error:
+        raise UnavailableError(f"cannot prepare the container: {error}") from error
+    link = ShimLink(connection, ending.listener(context, container))
+    request = Start(
+        container_id=record.id,
+        directory=context.paths.shim(record.id),
+        plan=plan,
+        stdio=_stdio(record),
+        log=shim_log_config(record),
+        attachments=tuple(attachment.attachment for attachment in pending),
+    )
+    try:
+        reply = await link.request(request, fds)
+    except BaseException:
+        link.close()
+        raise
+    if isinstance(reply, Started):
+        container.shim = link
+        ending.watch(context, container, link)
+        return reply
+    link.close()
+    raise _as_error(reply)
+
+
+def _prepare(context: Context, record: ContainerRecord) -> Json:
+    write_files(record, context.paths.of(record.id), context.settings)
+    for point in record.mounts:
+        if point.type == "bind" and "create" in point.options:
+            os.makedirs(point.source, exist_ok=True)
+    mount_shm(record, context.paths)
+    return context.planner.plan(record, context.snapshots.mount(record.id), context.shelf)
+
+
+def _stdio(record: ContainerRecord) -> Stdio:
+    config = record.config
+    height, width = record.host.console_size or (0, 0)
+    return Stdio(
+        tty=config.tty,
+        open_stdin=config.open_stdin,
+        stdin_once=config.stdin_once,
+        height=height,
+        width=width,
+    )
+
+
+def _as_error(reply: object) -> BoxshipError:
+    if not isinstance(reply, Failed):
+        return InternalError(f"the shim answered {type(reply).__name__} to start")
+    message = f"{FAILED_PREFIX}{reply.message}: unknown"
+    if reply.exit_code in (126, 127):
+        return StartRefusedError(message, reply.exit_code)
+    return InternalError(message)
+
+
+async def _refuse(context: Context, container: Container, error: BoxshipError) -> None:
+    code = error.exit_code if isinstance(error, StartRefusedError) else SETUP_EXIT_CODE
+    record = container.record
+    state = states.refused(record.state, code, str(error))
+    context.shelf.save(container, states.step(record, state), "start-refused")
+    if record.host.auto_remove:
+        await ending.remove_itself(context, container)
+
+
+# ── by policy ────────────────────────────────────────────────────────────────────────────────
+
+
+def schedule(context: Context, container: Container) -> None:
+    """Start it again after the pause; the lock is held and its state is RESTARTING."""
+    state = container.record.state
+    run = state.finished_ns - state.started_ns if state.started_ns else 0
+    container.backoff = policy.pause_after(container.backoff, run)
+    container.again = context.background.spawn(_start_again(context, container))
+
+
+async def _start_again(context: Context, container: Container) -> None:
+    await asyncio.sleep(container.backoff)
+    async with container.lock:
+        container.again = None
+        record = container.record
+        if record.status is not Status.RESTARTING:
+            return
+        counted = msgspec.structs.replace(
+            record.state, restart_count=record.state.restart_count + 1
+        )
+        container.record = record.with_state(counted)
+        try:
+            await launch(context, container)
+        except BoxshipError as error:
+            _log.error("container %s cannot be started again: %s", container.id, error)
+            container.waiters.exited(WaitOutcome(container.record.state.exit_code, str(error)))
+
+
+def give_up(context: Context, container: Container) -> None:
+    """Let a container that waits for its next start stay ended; the lock is held."""
+    if container.again is not None:
+        container.again.cancel()
+        container.again = None
+    state = states.with_status(states.stopped_by_user(container.record.state), Status.EXITED)
+    context.shelf.save(container, states.step(container.record, state), "stop")
+    container.waiters.exited(WaitOutcome(state.exit_code))

@@ -1,0 +1,89 @@
+"""The steps a container may take, as one table.
+
+::
+
+                    start                 pause
+        CREATED ───────────►  RUNNING  ◄─────────►  PAUSED
+           │                   │   ▲                  │
+           │ start refused     │   │ start            │ its processes were killed
+           ▼           exit    ▼   │                  ▼
+         EXITED ◄──────────────┴───┴── RESTARTING ◄── (exit, and the policy starts it again)
+           │
+           ▼ remove
+        REMOVING ──► no record          (DEAD: the effects of remove failed; remove again)
+
+Every change of a state goes through :func:`step`, called by the container's owner alone.
+"""
+
+import msgspec
+
+from boxship.base.errors import InternalError
+from boxship.engine.containers.record import ContainerRecord, ContainerState, Status
+
+_S = Status
+ALLOWED: dict[Status, frozenset[Status]] = {
+    _S.CREATED: frozenset({_S.CREATED, _S.RUNNING, _S.EXITED, _S.REMOVING}),
+    _S.RUNNING: frozenset({_S.RUNNING, _S.PAUSED, _S.EXITED, _S.RESTARTING}),
+    _S.PAUSED: frozenset({_S.RUNNING, _S.EXITED, _S.RESTARTING}),
+    _S.RESTARTING: frozenset({_S.RUNNING, _S.EXITED, _S.RESTARTING}),
+    _S.EXITED: frozenset({_S.EXITED, _S.RUNNING, _S.REMOVING}),
+    _S.REMOVING: frozenset({_S.REMOVING, _S.DEAD}),
+    _S.DEAD: frozenset({_S.REMOVING, _S.DEAD}),
+}
+
+
+def step(record: ContainerRecord, state: ContainerState) -> ContainerRecord:
+    """Return the record in its next state. InternalError: there is no such step."""
+    if state.status not in ALLOWED[record.status]:
+        raise InternalError(
+            f"container {record.id}: no step leads from {record.status} to {state.status}"
+        )
+    return record.with_state(state)
+
+
+def started(state: ContainerState, pid: int, started_ns: int) -> ContainerState:
+    """It runs: what remained of the run before is forgotten."""
+    return ContainerState(
+        status=Status.RUNNING,
+        pid=pid,
+        started_ns=started_ns,
+        finished_ns=state.finished_ns,
+        restart_count=state.restart_count,
+    )
+
+
+def refused(state: ContainerState, exit_code: int, error: str) -> ContainerState:
+    """The command could not be executed. A container that never ran stays ``created``."""
+    status = Status.CREATED if state.status is Status.CREATED else Status.EXITED
+    return msgspec.structs.replace(state, status=status, pid=0, exit_code=exit_code, error=error)
+
+
+def ended(
+    state: ContainerState,
+    *,
+    exit_code: int,
+    finished_ns: int,
+    oom_killed: bool = False,
+    error: str = "",
+    restarting: bool = False,
+) -> ContainerState:
+    """Its first process has ended, and with it all others."""
+    return msgspec.structs.replace(
+        state,
+        status=Status.RESTARTING if restarting else Status.EXITED,
+        pid=0,
+        exit_code=exit_code,
+        finished_ns=finished_ns,
+        oom_killed=oom_killed,
+        error=error,
+    )
+
+
+def with_status(state: ContainerState, status: Status) -> ContainerState:
+    """Change nothing but the status: pause, unpause, removing, dead, a restart given up."""
+    return msgspec.structs.replace(state, status=status)
+
+
+def stopped_by_user(state: ContainerState) -> ContainerState:
+    """Note that a person ended it."""
+    return msgspec.structs.replace(state, stopped_by_user=True)

@@ -1,0 +1,143 @@
+"""End a container: stop (ask, then kill), kill (any signal), restart.
+
+None of these holds the lock while it waits for the end: the end itself needs it.
+"""
+
+import asyncio
+import logging
+from signal import SIGKILL
+
+from msgspec import UNSET
+
+from boxship.base.errors import (
+    ConflictError,
+    InternalError,
+    NotModifiedError,
+    UnavailableError,
+)
+from boxship.engine.containers import freeze, start, states
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import Status
+from boxship.engine.containers.shimlink import ShimGoneError
+from boxship.engine.containers.signals import parse_signal
+from boxship.runtime.messages import Failed, Signal
+
+_log = logging.getLogger(__name__)
+DEFAULT_SIGNAL = "SIGTERM"
+KILL_PATIENCE = 10.0
+"""Seconds that a SIGKILL may take; longer means processes that even it cannot end (disk, NFS)."""
+
+
+async def stop(
+    context: Context, container: Container, *, signal: str | None, grace: int | None
+) -> None:
+    """Ask it to end, wait ``grace`` seconds (-1: for ever), kill it."""
+    if signal is not None:
+        parse_signal(signal)
+    if not container.record.state.running:
+        raise NotModifiedError(f"Container {container.id} is already stopped")
+    if not await _ask_to_end(context, container, signal, grace):
+        await end_now(context, container)
+    context.announcer.say(container.record, "stop")
+
+
+async def _ask_to_end(
+    context: Context, container: Container, signal: str | None, grace: int | None
+) -> bool:
+    """Send the stop signal; tell whether it ended in time."""
+    config = container.record.config
+    if grace is None:
+        grace = (
+            context.settings.stop_timeout
+            if config.stop_timeout is UNSET or config.stop_timeout is None
+            else config.stop_timeout
+        )
+    number = parse_signal(signal or str(config.stop_signal or DEFAULT_SIGNAL))
+    ended = container.ended
+    if await _send(context, container, number):
+        return await _wait(ended, None if grace < 0 else grace)
+    return not container.record.state.running
+
+
+async def end_now(context: Context, container: Container) -> None:
+    """Kill it and wait until it has ended. UnavailableError: it does not end."""
+    ended = container.ended
+    await _send(context, container, SIGKILL)
+    if not await _wait(ended, KILL_PATIENCE):
+        # The signal went through the shim, which may hang; the cgroup needs nobody.
+        await context.planner.kill(container.record)
+        if not await _wait(ended, KILL_PATIENCE):
+            raise UnavailableError(f"container {container.id} did not end after SIGKILL")
+
+
+async def kill(context: Context, container: Container, signal: str) -> None:
+    """Send a signal; SIGKILL is waited for."""
+    number = parse_signal(signal or "SIGKILL")
+    if not container.record.state.running:
+        raise ConflictError(
+            f"cannot kill container: {container.id}: container {container.id} is not running"
+        )
+    ended = container.ended
+    await _send(context, container, number)
+    if number == SIGKILL:
+        await _wait(ended, KILL_PATIENCE)
+
+
+async def restart(
+    context: Context, container: Container, *, signal: str | None, grace: int | None
+) -> None:
+    """Stop it if it runs, then start it; one that removes itself at its end stays."""
+    container.kept += 1
+    try:
+        if container.record.state.running:
+            try:
+                await stop(context, container, signal=signal, grace=grace)
+            except NotModifiedError:
+                _log.debug("container %s ended before its restart", container.id)
+        async with container.lock:
+            if not container.record.state.running:
+                start.check_startable(container)
+                await start.launch(context, container)
+    finally:
+        container.kept -= 1
+    context.announcer.say(container.record, "restart")
+
+
+async def _send(context: Context, container: Container, number: int) -> bool:
+    """Send a signal to its first process; False if there was none to send to any more."""
+    async with container.lock:
+        state = container.record.state
+        if state.status is Status.RESTARTING:
+            start.give_up(context, container)
+            return False
+        link = container.shim
+        if not state.alive or link is None:
+            return False
+        context.shelf.save(
+            container, container.record.with_state(states.stopped_by_user(state)), ""
+        )
+        try:
+            reply = await link.request(Signal(signal=number))
+        except ShimGoneError:
+            return True  # its end is on the way
+        if isinstance(reply, Failed):
+            raise InternalError(f"cannot send signal {number} to {container.id}: {reply.message}")
+        context.announcer.say(container.record, "kill", {"signal": str(int(number))})
+        if state.status is Status.PAUSED and _ends_it(container, number):
+            await freeze.thaw(context, container)
+    return True
+
+
+def _ends_it(container: Container, number: int) -> bool:
+    """A signal that is meant to end a frozen container is of no use unless it thaws."""
+    asked = container.record.config.stop_signal
+    return number in (SIGKILL, parse_signal(str(asked or DEFAULT_SIGNAL)))
+
+
+async def _wait(ended: asyncio.Event, seconds: float | None) -> bool:
+    try:
+        await asyncio.wait_for(ended.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""The engine as one thing to open and close: only wiring.
+
+::
+
+    Database ── Shelf ─────────────┐
+    EventBus ── Announcer ─────────┤
+    Storage ─── ImageService ──────┼── Context ── ContainerService
+    Host ────── Planner ───────────┤
+    LauncherLink ──────────────────┘
+"""
+
+import asyncio
+import os
+from typing import Self
+
+from boxship.base.clock import Clock, SystemClock
+from boxship.base.errors import NotModifiedError
+from boxship.engine.containers import recovery, start
+from boxship.engine.containers.announce import Announcer
+from boxship.engine.containers.background import Background
+from boxship.engine.containers.checks.machine import this_machine
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.paths import Paths
+from boxship.engine.containers.pending import HangupWatch
+from boxship.engine.containers.planner import Planner
+from boxship.engine.containers.service import ContainerService
+from boxship.engine.containers.shelf import Shelf
+from boxship.engine.containers.tasks import LauncherLink
+from boxship.engine.events.bus import EventBus
+from boxship.engine.images.service import ImageService
+from boxship.engine.records.database import Database
+from boxship.engine.records.schema import MIGRATIONS
+from boxship.engine.settings import EngineSettings
+from boxship.runtime.host import Host
+from boxship.storage.storage import Storage
+
+DATABASE = "boxship.db"
+
+
+class Engine:
+    """Everything that can be done, behind ``containers``, ``images`` and ``events``."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        database: Database,
+        images: ImageService,
+        events: EventBus,
+        context: Context,
+    ) -> None:
+        self.settings = settings
+        self.images = images
+        self.events = events
+        self.containers = ContainerService(context)
+        self._database = database
+        self._context = context
+
+    @classmethod
+    async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
+        """Open the data root and bring everything back into order; then it can be used."""
+        clock = clock or SystemClock()
+        os.makedirs(settings.data_root, 0o711, exist_ok=True)
+        os.makedirs(settings.exec_root, 0o711, exist_ok=True)
+        database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
+        events = EventBus(clock)
+        storage = Storage.open(settings.data_root)
+        images = ImageService(database, storage, events, clock)
+        paths = Paths(settings.data_root, settings.exec_root)
+        shims = LauncherLink(settings.exec_root)
+        context = Context(
+            settings=settings,
+            paths=paths,
+            clock=clock,
+            machine=this_machine(),
+            shelf=Shelf(database, clock),
+            announcer=Announcer(events),
+            images=images,
+            snapshots=storage.snapshots,
+            planner=Planner(settings, paths, Host.look()),
+            shims=shims,
+            pending=HangupWatch(),
+            start_again=start.schedule,
+            background=Background(),
+        )
+        engine = cls(settings, database, images, events, context)
+        images.set_users(engine.containers)
+        loaded = context.shelf.load()
+        await images.recover(container.id for container in loaded)
+        await shims.open()
+        await recovery.recover(context)
+        await recovery.start_wanted(context)
+        return engine
+
+    async def stop_containers(self, *, timeout: int) -> None:  # noqa: ASYNC109 - Docker's word
+        """Ask every container to end, all at once, and kill those that take longer."""
+        await asyncio.gather(
+            *(
+                self._stop(container.id, timeout)
+                for container in self._context.shelf
+                if container.record.state.running
+            )
+        )
+
+    async def _stop(self, container_id: str, grace: int) -> None:
+        try:
+            await self.containers.stop(container_id, timeout=grace)
+        except NotModifiedError:
+            return  # it has ended by itself
+
+    async def close(self) -> None:
+        """Let go of everything; containers go on."""
+        await self._context.background.close()
+        for container in self._context.shelf:
+            if container.shim is not None:
+                link, container.shim = container.shim, None
+                link.close()
+        self._context.pending.close()
+        await self._context.shims.close()
+        self.events.close()
+        self._database.close()
