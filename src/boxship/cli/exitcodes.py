@@ -18,6 +18,10 @@ class ExitError(BoxshipError):
         self.code = code
 
 
+class MisuseError(BoxshipError):
+    """The command line contradicts itself; ends with 125 and a hint at --help."""
+
+
 _NOT_FOUND_SIGNS = ("executable file not found", "no such file or directory", "system cannot find")
 _NOT_EXECUTABLE_SIGNS = ("permission denied", "not a directory", "is a directory")
 

@@ -7,7 +7,7 @@ from boxship.base.errors import BoxshipError
 from boxship.cli import kinds
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag
-from boxship.cli.format.rawjson import as_go, dump
+from boxship.cli.format.rawjson import as_go, dump, dump_compact
 from boxship.cli.gotemplate.errors import TemplateError
 from boxship.cli.gotemplate.template import Template
 from boxship.cli.session import Session
@@ -21,8 +21,7 @@ def inspect_all(
     """Print what is found up to the first name that is not; then say what was wrong."""
     found, problems = _find(names, find)
     if template == "json":
-        for document in found:
-            session.say(_compact(document))
+        session.say(dump_compact(found))
     elif template:
         _print_template(session, template, found)
     else:
@@ -52,10 +51,5 @@ def _print_template(session: Session, text: str, found: Iterable[Any]) -> None:
         try:
             session.say(template.render(as_go(document)))
         except TemplateError as error:
-            raise ExitError(FAILURE, f"\ntemplate parsing error: {error}") from error
-
-
-def _compact(document: Any) -> str:
-    from boxship.cli.gotemplate.functions import to_json
-
-    return to_json(as_go(document))
+            session.say("")
+            raise ExitError(FAILURE, f"template parsing error: {error}") from error

@@ -14,7 +14,7 @@ from importlib import import_module
 
 from boxship.base.errors import BoxshipError
 from boxship.cli import catalog, kinds
-from boxship.cli.exitcodes import BROKEN_PIPE, FAILURE, USAGE, ExitError
+from boxship.cli.exitcodes import BROKEN_PIPE, FAILURE, USAGE, ExitError, MisuseError
 from boxship.cli.flags import Flag, FlagError, HelpRequested, Parser, Values
 from boxship.cli.session import PROGRAM, Session
 from boxship.cli.verb import Command, Invocation
@@ -119,7 +119,7 @@ def _failed(error: BoxshipError, path: str, command: Command, *, debug: bool) ->
         if str(error):
             sys.stderr.write(f"{error}\n")
         return error.code
-    if command.failure_code == USAGE:
+    if command.failure_code == USAGE or isinstance(error, MisuseError):
         return _complain(f"{PROGRAM}: {error}", f" {path}", USAGE)
     sys.stderr.write(f"{error}\n")
     return command.failure_code

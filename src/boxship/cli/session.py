@@ -41,10 +41,7 @@ class Session:
 
     @cached_property
     def client(self) -> EngineClient:
-        return self.new_client()
-
-    def new_client(self) -> EngineClient:
-        """One more client, for a request beside a stream. The first may start the daemon."""
+        """The daemon; the first connection to the default socket may start it."""
         connect = None
         if self.choice.is_default and isinstance(self.choice.endpoint, UnixEndpoint):
             from boxship.cli.daemonstart import connect_or_start

@@ -11,7 +11,7 @@ _UNIX = re.compile(r"[0-9]+(\.[0-9]+)?")
 _ZONE = re.compile(r"(Z|z|[+-]\d\d:?\d\d)$")
 
 
-def timestamp(text: str, now_ns: int | None = None) -> str:
+def timestamp(text: str, flag: str, now_ns: int | None = None) -> str:
     """Unix seconds with nine digits of fraction, as the API takes them; empty stays empty."""
     if not text:
         return ""
@@ -25,7 +25,7 @@ def timestamp(text: str, now_ns: int | None = None) -> str:
         moment = parse_rfc3339(text)
     except ValueError as error:
         raise InvalidArgumentError(
-            f'failed to parse value as time or duration: "{text}"'
+            f'invalid value for "{flag}": failed to parse value as time or duration: "{text}"'
         ) from error
     if "T" in text.upper() and _ZONE.search(text):
         return _seconds(moment)

@@ -178,6 +178,12 @@ class EngineClient:
         host = "boxship" if isinstance(endpoint, UnixEndpoint) else f"{endpoint.host}"
         self._headers: tuple[Header, ...] = (("Host", host), ("User-Agent", agent), *headers)
 
+    def beside(self) -> "EngineClient":
+        """One more client of the same daemon, for requests while a stream is being read."""
+        other = EngineClient(self.endpoint, version=self.version, connect=self._connect)
+        other._headers = self._headers
+        return other
+
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()

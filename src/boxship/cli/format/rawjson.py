@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from boxship.cli.gotemplate.values import Struct
+from boxship.cli.gotemplate.values import NilMap, NilSlice, Struct
 
 # Objects that are maps in Go; every other one is a struct. Only printing a whole object with
 # ``{{.X}}`` shows the difference.
@@ -27,13 +27,12 @@ _MAPS = frozenset(
 )
 _MAPS_WITHIN = {"LogConfig": frozenset(("Config",))}
 
-# Slices and maps that the daemon writes as null; Go prints them empty.
-_NULL_MAPS = _MAPS
+# Nulls that are nil pointers; all others are nil slices and maps, which Go prints empty.
 _POINTERS = frozenset(
     (
         "GraphDriver",
-        "Healthcheck",
         "Health",
+        "Healthcheck",
         "IPAMConfig",
         "Init",
         "MemorySwappiness",
@@ -43,10 +42,10 @@ _POINTERS = frozenset(
     )
 )
 
-# Fields that are left out when they are nil, and still exist for a template.
-_OMITTED: dict[str, tuple[str, ...]] = {
-    "State": ("Health",),
-    "Config": ("Healthcheck", "StopSignal", "StopTimeout", "ArgsEscaped", "NetworkDisabled"),
+# Fields that JSON leaves out when they are empty.
+_OMITTED: dict[str, dict[str, Any]] = {
+    "State": {"Health": None},
+    "Config": {"Healthcheck": None, "StopSignal": "", "StopTimeout": None, "Shell": NilSlice()},
 }
 
 
@@ -54,17 +53,19 @@ def dump(document: Any) -> str:
     return json.dumps(document, indent=4, ensure_ascii=False)
 
 
+def dump_compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
 def as_go(value: Any, key: str = "", parent: str = "") -> Any:
     """A JSON document as the typed value that Docker's client reads it into."""
     if isinstance(value, list):
         return [as_go(item, "", key) for item in value]
     if value is None and key and key not in _POINTERS:
-        return {} if key in _NULL_MAPS else []
+        return NilMap() if key in _MAPS else NilSlice()
     if not isinstance(value, dict):
         return value
     items = {name: as_go(item, name, key) for name, item in value.items()}
     if key in _MAPS or key in _MAPS_WITHIN.get(parent, ()):
         return items
-    for name in _OMITTED.get(key, ()):
-        items.setdefault(name, "" if name == "StopSignal" else None)
-    return Struct(items)
+    return Struct(items, _OMITTED.get(key))

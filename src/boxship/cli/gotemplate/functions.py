@@ -10,7 +10,16 @@ from typing import Any
 
 from boxship.cli.gotemplate.errors import FunctionError
 from boxship.cli.gotemplate.printf import sprintf
-from boxship.cli.gotemplate.values import NO_VALUE, Record, Struct, go_kind, printed, truth
+from boxship.cli.gotemplate.values import (
+    NO_VALUE,
+    NilMap,
+    NilSlice,
+    Record,
+    Struct,
+    go_kind,
+    printed,
+    truth,
+)
 
 LAZY = ("and", "or")
 
@@ -24,7 +33,7 @@ def to_json(value: Any, *, escape_html: bool = False) -> str:
 
 
 def _ordered(value: Any) -> Any:
-    if value is NO_VALUE:
+    if value is NO_VALUE or isinstance(value, NilSlice | NilMap):
         return None
     if isinstance(value, Record):
         value = value.as_json()

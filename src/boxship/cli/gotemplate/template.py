@@ -8,7 +8,6 @@ from boxship.cli.gotemplate.evaluator import Evaluator
 from boxship.cli.gotemplate.functions import FUNCTIONS
 from boxship.cli.gotemplate.parser import parse
 
-
 WHOLE = "."  # among the fields: the value itself is used
 
 

@@ -27,7 +27,23 @@ class Record(Protocol):
 
 
 class Struct(dict[str, Any]):
-    """A JSON object that is a struct in Go; the keys keep their order."""
+    """A JSON object that is a struct in Go; the keys keep their order.
+
+    ``omitted`` are fields that JSON leaves out when they are empty: a template can still ask for
+    them.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], omitted: Mapping[str, Any] | None = None) -> None:
+        super().__init__(fields)
+        self.omitted = omitted or {}
+
+
+class NilSlice(list[Any]):
+    """A nil slice: prints as an empty one, and is null in JSON."""
+
+
+class NilMap(dict[str, Any]):
+    """A nil map: prints as an empty one, and is null in JSON."""
 
 
 class _NoValue:
@@ -100,6 +116,8 @@ def field_of(value: Any, name: str, *, strict: bool) -> Any:
     if isinstance(value, Mapping):
         if name in value:
             return value[name]
+        if isinstance(value, Struct) and name in value.omitted:
+            return value.omitted[name]
         if strict or isinstance(value, Struct):
             raise MissingFieldError(f'map has no entry for key "{name}"')
         return NO_VALUE

@@ -26,8 +26,8 @@ def run(session: Session, given: Invocation) -> int:
         follow=values.on("follow"),
         timestamps=values.on("timestamps"),
         details=values.on("details"),
-        since=timestamp(values.text("since")),
-        until=timestamp(values.text("until")),
+        since=timestamp(values.text("since"), "since"),
+        until=timestamp(values.text("until"), "until"),
         tail=values.text("tail"),
     )
     with containers.logs(session.client, container["Id"], options) as answer:

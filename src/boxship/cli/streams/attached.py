@@ -1,0 +1,147 @@
+"""The loop between our standard streams and an attached process.
+
+::
+
+    stdin ──► detach keys ──► connection ──► demultiplex ──► stdout, stderr
+      EOF ──► close-write        EOF ──► done
+    signals ──► resize, or forwarded to the container
+
+One ``poll`` watches all of it. Nothing is buffered beyond one read: a slow terminal slows the
+container down, a slow container stops us reading our input.
+"""
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from boxship.base.errors import BoxshipError
+from boxship.cli.standardio import OutputWriter
+from boxship.cli.streams import signals, terminal
+from boxship.cli.streams.detachkeys import DEFAULT, DetachFilter, parse_keys
+from boxship.client.engine import HijackedStream
+
+_READ = 64 * 1024
+
+Resize = Callable[[int, int], None]  # height, width
+Forward = Callable[[str], None]  # signal name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is connected, and what to do on the side."""
+
+    stdin: bool
+    output: bool
+    tty: bool
+    detach_keys: str = ""
+    resize: Resize | None = None  # with a terminal
+    forward: Forward | None = None  # with --sig-proxy
+
+
+class Ending(Enum):
+    OUTPUT_ENDED = "the process ended, or its output did"
+    DETACHED = "the detach keys were typed"
+    INPUT_ENDED = "there was only input, and it ended"
+
+
+def converse(stream: HijackedStream, plan: Plan, started: Callable[[], None]) -> Ending:
+    """Connect until the other side ends. ``started`` runs once everything listens.
+
+    Raw mode begins before the start and ends before anything is printed about the end.
+    """
+    caught = frozenset({signal.SIGWINCH}) if plan.resize else frozenset()
+    if plan.forward:
+        caught |= signals.forwarded()
+    with ExitStack() as stack:
+        news = stack.enter_context(signals.catching(caught))
+        if plan.stdin and plan.tty:
+            stack.enter_context(terminal.raw_mode())
+        started()
+        conversation = _Conversation(stream, plan, news)
+        conversation.resize()
+        return conversation.run()
+
+
+class _Conversation:
+    def __init__(self, stream: HijackedStream, plan: Plan, news: signals.SignalPipe) -> None:
+        self._stream = stream
+        self._plan = plan
+        self._news = news
+        self._input_open = plan.stdin
+        self._writer = OutputWriter(multiplexed=not plan.tty)
+        keys = parse_keys(plan.detach_keys or DEFAULT)
+        self._filter = DetachFilter(keys) if plan.stdin and plan.tty else None
+
+    def run(self) -> Ending:
+        poll = select.poll()
+        poll.register(self._stream.socket, select.POLLIN)
+        poll.register(self._news.descriptor, select.POLLIN)
+        if self._input_open:
+            poll.register(terminal.STDIN, select.POLLIN)
+        while True:
+            ready = {} if self._stream.buffered() else dict(poll.poll())
+            if self._news.descriptor in ready:
+                self._handle_signals()
+            if self._input_open and terminal.STDIN in ready and self._read_input():
+                return Ending.DETACHED
+            if not self._input_open and self._plan.stdin and terminal.STDIN in ready:
+                poll.unregister(terminal.STDIN)
+                if not self._plan.output:
+                    return Ending.INPUT_ENDED
+            if (not ready or self._stream.socket.fileno() in ready) and self._read_output():
+                return Ending.OUTPUT_ENDED
+
+    def _read_input(self) -> bool:
+        """Pass on what was typed; True when it was the detach keys."""
+        try:
+            data = os.read(terminal.STDIN, _READ)
+        except OSError:
+            data = b""  # the terminal is gone
+        if not data:
+            self._input_open = False
+            self._close_write()
+            return False
+        detached = False
+        if self._filter is not None:
+            data, detached = self._filter.feed(data)
+        if data:
+            self._send(data)
+        return detached
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._stream.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            self._input_open = False  # the process has ended; its last output is still to come
+
+    def _close_write(self) -> None:
+        with suppress(OSError):  # the other side was faster
+            self._stream.close_write()
+
+    def _read_output(self) -> bool:
+        data = self._stream.receive()
+        if data:
+            self._writer.write(data)
+        return not data
+
+    def _handle_signals(self) -> None:
+        for number in self._news.take():
+            if number == signal.SIGWINCH:
+                self.resize()
+            elif self._plan.forward:
+                with suppress(BoxshipError):  # it has just ended
+                    self._plan.forward(signals.api_name(number))
+
+    def resize(self) -> None:
+        """Tell the other side our size; it may be too late or too early for it, never an error."""
+        if self._plan.resize is None:
+            return
+        height, width = terminal.size()
+        if not height and not width:
+            return
+        with suppress(BoxshipError):
+            self._plan.resize(height, width)
