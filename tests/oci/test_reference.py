@@ -87,7 +87,7 @@ def test_refusals_in_dockers_words(text: str, message: str) -> None:
 
 
 def test_bare_grammar_names_its_refusals() -> None:
-    with pytest.raises(InvalidReferenceError, match="^repository name must be lowercase$"):
+    with pytest.raises(InvalidReferenceError, match=r"^repository name must be lowercase$"):
         parse_canonical("docker.io/App")
     with pytest.raises(InvalidReferenceError, match="at least one component"):
         parse_canonical("")
