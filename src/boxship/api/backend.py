@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from boxship.api.http.messages import Chunk
 from boxship.base.clock import Clock
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
@@ -26,7 +27,8 @@ from boxship.engine.containers.requests import (
     Waiting,
 )
 from boxship.engine.events.bus import Subscription
-from boxship.engine.images.service import ImportOptions, ResolvedImage
+from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.service import ResolvedImage
 from boxship.model.image import (
     HistoryStep,
     ImageDetail,
@@ -97,7 +99,7 @@ class Images(Protocol):
 
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage: ...
     def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]: ...
-    def save(self, references: Sequence[str]) -> AsyncIterator[bytes]: ...
+    def save(self, references: Sequence[str]) -> AsyncIterator[Chunk]: ...
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest: ...
     async def tag(self, source: str, repository: str, tag: str = "") -> None: ...
     async def remove(

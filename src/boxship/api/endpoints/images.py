@@ -9,7 +9,7 @@ from boxship.api.views import images as views
 from boxship.base.errors import BoxshipError, InvalidArgumentError, NotImplementedYetError
 from boxship.base.ids import short_id
 from boxship.base.units import format_decimal_size
-from boxship.engine.images.service import ImportOptions
+from boxship.engine.images.intake import ImportOptions
 from boxship.model.image import ImageFilters, ImageQuery, LoadedImage, LoadEvent
 from boxship.oci.platform import Platform, PlatformError
 from boxship.oci.platform import parse as parse_platform

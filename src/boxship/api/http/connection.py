@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, cast
 from boxship.api.http.body import Body, ClientGoneError
 from boxship.api.http.chunked import ChunkDecoder, ChunkError
 from boxship.api.http.head import LONGEST, Head, HeadError, answer_head, parse_head
-from boxship.api.http.messages import HandedOver, Request, Response, Stream
+from boxship.api.http.messages import Chunk, HandedOver, Request, Response, Stream
 from boxship.api.http.pump import Pump
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ class Connection(asyncio.Protocol):
         if self._lost or (self._half_closed and answer.endless):
             await _close(answer.chunks)
             raise ClientGoneError
-        first = b""
+        first: Chunk = b""
         if answer.awaits_first:
             try:
                 first = await anext(answer.chunks, b"")
@@ -334,7 +334,7 @@ class Connection(asyncio.Protocol):
         return keep
 
     async def _send_chunks(
-        self, chunks: AsyncIterator[bytes], first: bytes, *, chunked: bool
+        self, chunks: AsyncIterator[Chunk], first: Chunk, *, chunked: bool
     ) -> None:
         write = self._write_chunk if chunked else self._transport.write
         try:
@@ -350,7 +350,7 @@ class Connection(asyncio.Protocol):
         if chunked:
             self._transport.write(b"0\r\n\r\n")
 
-    def _write_chunk(self, chunk: bytes) -> None:
+    def _write_chunk(self, chunk: Chunk) -> None:
         self._transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n"))
 
     async def _flow(self) -> None:
@@ -416,7 +416,7 @@ def _nothing() -> None:
     pass
 
 
-async def _close(chunks: AsyncIterator[bytes]) -> None:
+async def _close(chunks: AsyncIterator[Chunk]) -> None:
     """Close an asynchronous generator, so that it lets go of what it holds."""
     close = getattr(chunks, "aclose", None)
     if close is not None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from boxship.api.http.body import Body
 
 Headers = Mapping[str, str]
+Chunk = bytes | bytearray | memoryview
 
 JSON = "application/json"
 
@@ -96,7 +97,7 @@ class Stream:
     the client half-closes its connection, since nothing else says that it has gone.
     """
 
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Chunk]
     content_type: str = JSON
     awaits_first: bool = False
     endless: bool = False

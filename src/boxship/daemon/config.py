@@ -1,0 +1,194 @@
+"""The daemon's configuration: flags over file over defaults, checked, frozen.
+
+An option given both as a flag and in the file is an error, as in dockerd: nobody could tell which
+of the two was meant.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.daemon.options import (
+    BY_FLAG,
+    BY_KEY,
+    DEFAULT_CONFIG_FILE,
+    DEFAULT_HOST,
+    OPTIONS,
+    Option,
+    Value,
+)
+from boxship.daemon.values import from_json, parse_arguments
+from boxship.model.container import Ulimit
+
+_LEVELS = frozenset({"trace", "debug", "info", "warn", "error", "fatal", "panic"})
+_CHOICES = {
+    "log-level": _LEVELS,
+    "log-format": frozenset({"text", "json"}),
+    "default-cgroupns-mode": frozenset({"", "host", "private"}),
+    "default-ipc-mode": frozenset({"private", "shareable"}),
+    "storage-driver": frozenset({"", "overlay2", "overlay", "overlayfs"}),
+    "log-driver": frozenset({"json-file", "none"}),
+}
+
+
+@dataclass(frozen=True)
+class TlsConfig:
+    """Files of the server's TLS. With ``verify`` clients need a certificate of that CA."""
+
+    certificate: str
+    key: str
+    ca: str
+    verify: bool
+
+
+@dataclass(frozen=True)
+class DaemonConfig:
+    """What ``boxshipd`` was told, option by option; see ``options.py`` for their meaning."""
+
+    values: Mapping[str, Value]
+    without_effect: tuple[str, ...] = ()
+    """Options that were given and do nothing here."""
+
+    def text(self, name: str) -> str:
+        value = self.values[name]
+        return value if isinstance(value, str) else ""
+
+    def flag(self, name: str) -> bool:
+        return self.values[name] is True
+
+    def number(self, name: str) -> int:
+        value = self.values[name]
+        return value if isinstance(value, int) else 0
+
+    def words(self, name: str) -> tuple[str, ...]:
+        value = self.values[name]
+        return value if isinstance(value, tuple) else ()
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        value = self.values[name]
+        return dict(value) if isinstance(value, dict) else {}
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return self.words("hosts") or (DEFAULT_HOST,)
+
+    @property
+    def log_level(self) -> str:
+        return "debug" if self.flag("debug") else self.text("log-level")
+
+    @property
+    def tls(self) -> TlsConfig | None:
+        if not (self.flag("tls") or self.flag("tlsverify")):
+            return None
+        directory = os.environ.get("DOCKER_CERT_PATH") or os.path.expanduser("~/.docker")
+        return TlsConfig(
+            certificate=self.text("tlscert") or f"{directory}/cert.pem",
+            key=self.text("tlskey") or f"{directory}/key.pem",
+            ca=self.text("tlscacert") or f"{directory}/ca.pem",
+            verify=self.flag("tlsverify"),
+        )
+
+    @property
+    def default_ulimits(self) -> tuple[Ulimit, ...]:
+        return tuple(_ulimit(name, v) for name, v in self.mapping("default-ulimits").items())
+
+
+def load_config(arguments: list[str]) -> DaemonConfig:
+    """Read the command line and the file it names. InvalidArgumentError says what is wrong."""
+    flags = parse_arguments(arguments)
+    config_file = flags.get(BY_FLAG["config-file"])
+    path = config_file if isinstance(config_file, str) else DEFAULT_CONFIG_FILE
+    try:
+        return merge(flags, read_file(path, must_exist=config_file is not None))
+    except InvalidArgumentError as error:
+        message = f"unable to configure the daemon with file {path}: {error}"
+        raise InvalidArgumentError(message) from error
+
+
+def read_file(path: str, *, must_exist: bool) -> dict[str, Any]:
+    """Read a configuration file; an empty one is like ``{}``."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+    except FileNotFoundError as error:
+        if not must_exist:
+            return {}
+        raise InvalidArgumentError(f"open {path}: no such file or directory") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(str(error)) from error
+    if not text.strip():
+        return {}
+    try:
+        decoded = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidArgumentError(f"invalid JSON: {error}") from error
+    if not isinstance(decoded, dict):
+        raise InvalidArgumentError("invalid JSON: an object is needed")
+    return decoded
+
+
+def merge(flags: dict[Option, Value], file: dict[str, Any]) -> DaemonConfig:
+    """Put flags, file and defaults together, and check the result."""
+    unknown = sorted(key for key in file if key not in BY_KEY)
+    if unknown:
+        raise InvalidArgumentError(
+            "the following directives don't match any configuration option: " + ", ".join(unknown)
+        )
+    from_file = {BY_KEY[key]: from_json(BY_KEY[key], value) for key, value in file.items()}
+    both = [option for option in flags if option in from_file]
+    if both:
+        told = ", ".join(
+            f"{o.key}: (from flag: {_shown(flags[o])}, from file: {_shown(from_file[o])})"
+            for o in both
+        )
+        raise InvalidArgumentError(
+            "the following directives are specified both as a flag and in the configuration "
+            f"file: {told}"
+        )
+    given = {**from_file, **flags}
+    values = {option.name: given.get(option, option.default) for option in OPTIONS}
+    idle = tuple(sorted(option.name for option in given if not option.effect))
+    config = DaemonConfig(values, idle)
+    _check(config)
+    return config
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{' '.join(value)}]" if isinstance(value, tuple) else str(value)
+
+
+def _check(config: DaemonConfig) -> None:
+    for name, allowed in _CHOICES.items():
+        if config.text(name) not in allowed:
+            choices = ", ".join(sorted(filter(None, allowed)))
+            raise InvalidArgumentError(f"invalid {name}: {config.text(name)} (one of {choices})")
+    for label in config.words("labels"):
+        if "=" not in label:
+            raise InvalidArgumentError(f"bad attribute format: {label} (a label is key=value)")
+    if config.text("bridge") not in ("", "none"):
+        raise InvalidArgumentError("invalid bridge: there are no bridges yet, only none")
+    if config.number("shutdown-timeout") < -1:
+        raise InvalidArgumentError("invalid shutdown-timeout: it must be -1 (for ever) or more")
+    _ = config.default_ulimits
+
+
+def _ulimit(name: str, value: object) -> Ulimit:
+    """Read ``soft[:hard]``, or the object of the configuration file."""
+    if isinstance(value, dict):
+        value = f"{value.get('Soft', value.get('soft'))}:{value.get('Hard', value.get('hard'))}"
+    soft, _, hard = str(value).partition(":")
+    try:
+        return Ulimit(name, hard=int(hard or soft), soft=int(soft))
+    except ValueError as error:
+        raise InvalidArgumentError(f"invalid default-ulimit {name}={value}") from error
+
+
+def changed(before: DaemonConfig, after: DaemonConfig) -> dict[str, Value]:
+    """Return the options that a reload can change and that differ."""
+    names = [option.name for option in OPTIONS if option.reload]
+    return {n: after.values[n] for n in names if before.values[n] != after.values[n]}

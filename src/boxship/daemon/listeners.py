@@ -1,0 +1,204 @@
+"""The sockets the daemon listens on: unix, TCP with or without TLS, or systemd's.
+
+A unix socket is made with mode 0660 before anybody can connect. TCP lets everybody who reaches it
+become root on this machine: beyond the loopback addresses it is refused without client
+certificates, unless ``--allow-insecure-tcp`` (in ``daemon.json``: ``allow-insecure-tcp``) says so.
+"""
+
+import contextlib
+import grp
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from boxship.base.errors import InvalidArgumentError, UnavailableError
+from boxship.daemon.config import DaemonConfig, TlsConfig
+from boxship.daemon.options import DEFAULT_HOST
+
+log = logging.getLogger(__name__)
+
+_FIRST_ACTIVATED = 3
+_PORT, _TLS_PORT = 2375, 2376
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening socket; ``path`` is a unix socket's that we made and shall remove."""
+
+    sock: socket.socket
+    name: str
+    tls: bool = False
+    path: str = ""
+
+    def remove(self) -> None:
+        """Remove the file of a unix socket of ours."""
+        if self.path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+
+def open_listeners(config: DaemonConfig) -> list[Listener]:
+    """Open everything the configuration names; all or none."""
+    opened: list[Listener] = []
+    try:
+        for host in config.hosts:
+            opened += _open(host, config)
+    except BaseException:
+        for listener in opened:
+            listener.sock.close()
+            listener.remove()
+        raise
+    return opened
+
+
+def _open(host: str, config: DaemonConfig) -> list[Listener]:
+    scheme, separator, address = host.partition("://")
+    if not separator:
+        scheme, address = ("unix", host) if host.startswith("/") else ("tcp", host)
+    if scheme == "unix":
+        return [_open_unix(address or DEFAULT_HOST.removeprefix("unix://"), config)]
+    if scheme == "tcp":
+        return list(_open_tcp(address, config))
+    if scheme == "fd":
+        return activated(address)
+    raise InvalidArgumentError(f"invalid host {host}: use unix://, tcp:// or fd://")
+
+
+# ── unix ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open_unix(path: str, config: DaemonConfig) -> Listener:
+    os.makedirs(os.path.dirname(path) or ".", mode=0o711, exist_ok=True)
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        mask = os.umask(0o777)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(mask)
+        group = _group(config)
+        if group is not None:
+            os.chown(path, 0, group)
+        os.chmod(path, 0o660)
+        sock.listen()
+    except OSError as error:
+        sock.close()
+        raise UnavailableError(f"can't create unix socket {path}: {error.strerror}") from error
+    return Listener(sock, path, path=path)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on; never another daemon's, never another file."""
+    try:
+        mode = os.stat(path, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise UnavailableError(f"can't create unix socket {path}: a file is in the way")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise UnavailableError(f"can't create unix socket {path}: another daemon listens on it")
+
+
+def _group(config: DaemonConfig) -> int | None:
+    """Return the id of the socket's group. The default one needn't exist, a named one must."""
+    name = config.text("group")
+    for candidate in (name, "boxship") if name == "docker" else (name,):
+        if candidate.isdecimal():
+            return int(candidate)
+        with contextlib.suppress(KeyError):
+            return grp.getgrnam(candidate).gr_gid
+    if name in ("docker", ""):
+        return None
+    raise InvalidArgumentError(f"group {name} not found")
+
+
+# ── TCP ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open_tcp(address: str, config: DaemonConfig) -> Iterator[Listener]:
+    tls = config.tls
+    host, port = split_address(address, _TLS_PORT if tls else _PORT)
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, bound in dict.fromkeys(found):
+        _refuse_insecure(str(bound[0]), config)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(bound)
+            sock.listen()
+        except OSError as error:
+            sock.close()
+            raise UnavailableError(
+                f"can't listen on {bound[0]}:{port}: {error.strerror}"
+            ) from error
+        yield Listener(sock, f"{bound[0]}:{sock.getsockname()[1]}", tls=tls is not None)
+
+
+def split_address(address: str, default_port: int) -> tuple[str, int]:
+    """Take ``host:port``, ``[v6]:port``, ``:port`` or ``host`` apart; no host is 127.0.0.1."""
+    host, colon, port = address.rstrip("/").rpartition(":")
+    if not colon or "]" in port:
+        host, port = address.rstrip("/"), ""
+    host = host.removeprefix("[").removesuffix("]")
+    if port and not (port.isdecimal() and int(port) < 65536):
+        raise InvalidArgumentError(f"invalid host tcp://{address}: {port} is not a port")
+    return host or "127.0.0.1", int(port) if port else default_port
+
+
+def _refuse_insecure(address: str, config: DaemonConfig) -> None:
+    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        return
+    tls = config.tls
+    if (tls is not None and tls.verify) or config.flag("allow-insecure-tcp"):
+        return
+    raise InvalidArgumentError(
+        f"refusing to listen on {address}: whoever reaches it would be root here. Use --tlsverify, "
+        "or --allow-insecure-tcp if the network is trusted"
+    )
+
+
+def tls_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Make the server's context. InvalidArgumentError names the file that doesn't fit."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.verify:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(tls.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidArgumentError(f"could not load TLS files: {error}") from error
+    return context
+
+
+# ── systemd ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def activated(name: str = "") -> list[Listener]:
+    """Return the sockets systemd handed over, all or those of one name (``LISTEN_FDNAMES``)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        raise InvalidArgumentError("no sockets found via socket activation: start it by systemd")
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    listeners = []
+    for index in range(count):
+        fd = _FIRST_ACTIVATED + index
+        if name in ("", "*", names[index] if index < len(names) else "", str(fd)):
+            os.set_inheritable(fd, False)
+            listeners.append(Listener(socket.socket(fileno=fd), f"fd {fd}"))
+    if not listeners:
+        raise InvalidArgumentError(f"no sockets found via socket activation named {name!r}")
+    return listeners

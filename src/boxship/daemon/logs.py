@@ -1,0 +1,73 @@
+"""The daemon's own log on standard error, in dockerd's two forms.
+
+::
+
+    time="2026-11-21T00:27:24.740131949Z" level=info msg="API listen on /run/boxship/boxship.sock"
+    {"level":"info","msg":"API listen on …","time":"2026-…"}
+"""
+
+import json
+import logging
+import re
+import time
+
+from boxship.base.clock import format_ns
+
+_LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL,
+}
+_NAMES = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "fatal",
+}
+_PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]+")
+
+
+class DaemonFormatter(logging.Formatter):
+    """Writes one line a record."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        level = _NAMES.get(record.levelno, record.levelname.lower())
+        # ``created`` is a float of seconds: its digits below a microsecond are noise.
+        stamp = format_ns(int(record.created * 1_000_000) * 1000)
+        if self._as_json:
+            return json.dumps({"level": level, "msg": message, "time": stamp}, ensure_ascii=False)
+        return f'time="{stamp}" level={level} msg={_quoted(message)}'
+
+
+def _quoted(message: str) -> str:
+    if _PLAIN.fullmatch(message):
+        return message
+    return json.dumps(message, ensure_ascii=False)
+
+
+def set_up(level: str, log_format: str) -> None:
+    """Send all logging to standard error."""
+    out = logging.StreamHandler()
+    out.setFormatter(DaemonFormatter(as_json=log_format == "json"))
+    root = logging.getLogger()
+    root.handlers[:] = [out]
+    logging.Formatter.converter = time.gmtime
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    logging.getLogger().setLevel(_LEVELS[level])
+    # Of asyncio's own messages only what is wrong matters, whatever the level.
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

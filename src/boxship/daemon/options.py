@@ -1,0 +1,199 @@
+"""Everything that can be configured: one table for flags, ``daemon.json``, help and reload.
+
+Names, defaults and forms are dockerd's. An option that has no effect here (yet) is accepted all the
+same, because daemons are started by scripts and test benches that pass it; it is told at start-up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+Value = bool | int | str | tuple[str, ...] | dict[str, object] | None
+
+DEFAULT_CONFIG_FILE = "/etc/boxship/daemon.json"
+DEFAULT_HOST = "unix:///run/boxship/boxship.sock"
+
+
+class Kind(Enum):
+    """The form of a value: on the command line, and in JSON."""
+
+    FLAG = auto()
+    NUMBER = auto()
+    TEXT = auto()
+    SIZE = auto()
+    LIST = auto()
+    MAP = auto()
+    """``key=value`` on the command line, an object in JSON."""
+    OBJECT = auto()
+    """JSON alone, or a flag whose value isn't looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """``key`` is the name in JSON (empty: command line only), ``flag`` without dashes likewise."""
+
+    key: str
+    flag: str
+    kind: Kind
+    default: Value
+    help: str
+    short: str = ""
+    effect: bool = True
+    reload: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.key or self.flag
+
+
+def _flag(key: str, help_text: str, short: str = "", *, default: bool = False) -> Option:
+    return Option(key, key, Kind.FLAG, default, help_text, short)
+
+
+def _text(key: str, default: str, help_text: str, short: str = "") -> Option:
+    return Option(key, key, Kind.TEXT, default, help_text, short)
+
+
+def _list(key: str, flag: str, help_text: str, short: str = "") -> Option:
+    return Option(key, flag, Kind.LIST, (), help_text, short)
+
+
+_USED: tuple[Option, ...] = (
+    _list("hosts", "host", f"Socket(s) to listen on (default {DEFAULT_HOST})", "H"),
+    _text("data-root", "/var/lib/boxship", "Root directory of persistent state"),
+    _text("exec-root", "/run/boxship", "Root directory of execution state"),
+    _text("pidfile", "/run/boxship/boxshipd.pid", "File for the daemon's process id", "p"),
+    Option("debug", "debug", Kind.FLAG, False, "Enable debug mode", "D", reload=True),
+    Option(
+        "log-level", "log-level", Kind.TEXT, "info",
+        'Logging level ("debug"|"info"|"warn"|"error"|"fatal")', "l", reload=True,
+    ),
+    _text("log-format", "text", 'Logging format ("text"|"json")'),
+    _text("group", "docker", "Group of the unix socket", "G"),
+    _flag("tls", "Use TLS; implied by --tlsverify"),
+    _flag("tlsverify", "Use TLS and demand client certificates"),
+    _text("tlscacert", "", "Trust certificates signed by this CA alone"),
+    _text("tlscert", "", "TLS certificate of the server"),
+    _text("tlskey", "", "TLS key of the server"),
+    _flag("allow-insecure-tcp", "Listen on TCP beyond this machine without client certificates"),
+    Option("labels", "label", Kind.LIST, (), "key=value labels of the daemon", reload=True),
+    Option(
+        "live-restore", "live-restore", Kind.FLAG, False,
+        "Let containers run on when the daemon stops", reload=True,
+    ),
+    Option(
+        "shutdown-timeout", "shutdown-timeout", Kind.NUMBER, 15,
+        "Seconds for containers to stop when the daemon does", reload=True,
+    ),
+    Option(
+        "default-stop-timeout", "default-stop-timeout", Kind.NUMBER, 10,
+        "Seconds between a container's stop signal and its end",
+    ),
+    _text("cgroup-parent", "", "Parent cgroup of all containers"),
+    Option("default-ulimits", "default-ulimit", Kind.MAP, {}, "Default ulimits of containers"),
+    Option("default-shm-size", "default-shm-size", Kind.SIZE, 64 << 20, "Default size of /dev/shm"),
+    _text("default-cgroupns-mode", "", '"host" or "private" (default: by cgroup version)'),
+    _text("default-ipc-mode", "private", '"private" or "shareable"'),
+    _flag("init", "Run an init in containers that forwards signals and reaps processes"),
+    _flag("no-new-privileges", "Set no-new-privileges by default"),
+    _text("seccomp-profile", "builtin", 'Path of a seccomp profile, or "unconfined"'),
+    _text("log-driver", "json-file", "Default driver of container logs"),
+    Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
+    _text("storage-driver", "", 'Storage driver: "overlay2"', "s"),
+    _text("bridge", "", 'Bridge of containers; "none" is what there is', "b"),
+    _list("dns", "dns", "DNS servers of containers"),
+    _list("dns-opts", "dns-opt", "DNS options of containers"),
+    _list("dns-search", "dns-search", "DNS search domains of containers"),
+    _text("default-runtime", "boxship", "Runtime of containers"),
+    Option("", "config-file", Kind.TEXT, DEFAULT_CONFIG_FILE, "Configuration file"),
+    Option("", "validate", Kind.FLAG, False, "Check the configuration and exit"),
+    Option("", "version", Kind.FLAG, False, "Print the version and exit", "v"),
+    Option("", "help", Kind.FLAG, False, "Print this and exit", "h"),
+)  # fmt: skip
+
+# Key, flag (empty: as the key; "-": none), kind. Their defaults never matter.
+_WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
+    ("allow-direct-routing", "", Kind.FLAG),
+    ("allow-nondistributable-artifacts", "", Kind.LIST),
+    ("authorization-plugins", "authorization-plugin", Kind.LIST),
+    ("bip", "", Kind.TEXT),
+    ("bip6", "", Kind.TEXT),
+    ("bridge-accept-fwmark", "", Kind.TEXT),
+    ("builder", "-", Kind.OBJECT),
+    ("cdi-spec-dirs", "cdi-spec-dir", Kind.LIST),
+    ("containerd", "", Kind.TEXT),
+    ("containerd-namespace", "", Kind.TEXT),
+    ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT),
+    ("cpu-rt-period", "", Kind.NUMBER),
+    ("cpu-rt-runtime", "", Kind.NUMBER),
+    ("cri-containerd", "", Kind.FLAG),
+    ("default-address-pools", "default-address-pool", Kind.OBJECT),
+    ("default-gateway", "", Kind.TEXT),
+    ("default-gateway-v6", "", Kind.TEXT),
+    ("default-network-opts", "default-network-opt", Kind.OBJECT),
+    ("deprecated-key-path", "-", Kind.TEXT),
+    ("exec-opts", "exec-opt", Kind.LIST),
+    ("experimental", "", Kind.FLAG),
+    ("features", "feature", Kind.OBJECT),
+    ("firewall-backend", "", Kind.TEXT),
+    ("fixed-cidr", "", Kind.TEXT),
+    ("fixed-cidr-v6", "", Kind.TEXT),
+    ("host-gateway-ip", "-", Kind.TEXT),
+    ("host-gateway-ips", "host-gateway-ip", Kind.LIST),
+    ("icc", "", Kind.FLAG),
+    ("init-path", "", Kind.TEXT),
+    ("insecure-registries", "insecure-registry", Kind.LIST),
+    ("ip", "", Kind.TEXT),
+    ("ip-forward", "", Kind.FLAG),
+    ("ip-forward-no-drop", "", Kind.FLAG),
+    ("ip-masq", "", Kind.FLAG),
+    ("ip6tables", "", Kind.FLAG),
+    ("iptables", "", Kind.FLAG),
+    ("ipv6", "", Kind.FLAG),
+    ("max-concurrent-downloads", "", Kind.NUMBER),
+    ("max-concurrent-uploads", "", Kind.NUMBER),
+    ("max-download-attempts", "", Kind.NUMBER),
+    ("metrics-addr", "", Kind.TEXT),
+    ("min-api-version", "-", Kind.TEXT),
+    ("mtu", "", Kind.NUMBER),
+    ("network-control-plane-mtu", "", Kind.NUMBER),
+    ("network-diagnostic-port", "", Kind.NUMBER),
+    ("node-generic-resources", "node-generic-resource", Kind.LIST),
+    ("nri-opts", "", Kind.OBJECT),
+    ("proxies", "-", Kind.OBJECT),
+    ("raw-logs", "", Kind.FLAG),
+    ("registry-mirrors", "registry-mirror", Kind.LIST),
+    ("rootless", "", Kind.FLAG),
+    ("runtimes", "add-runtime", Kind.OBJECT),
+    ("selinux-enabled", "", Kind.FLAG),
+    ("storage-opts", "storage-opt", Kind.LIST),
+    ("swarm-default-advertise-addr", "", Kind.TEXT),
+    ("userland-proxy", "", Kind.FLAG),
+    ("userland-proxy-path", "", Kind.TEXT),
+    ("userns-remap", "", Kind.TEXT),
+    ("", "http-proxy", Kind.TEXT),
+    ("", "https-proxy", Kind.TEXT),
+    ("", "no-proxy", Kind.TEXT),
+    ("", "restart", Kind.FLAG),
+)
+
+OPTIONS: tuple[Option, ...] = _USED + tuple(
+    Option(key, "" if flag == "-" else flag or key, kind, None, "Accepted, no effect", effect=False)
+    for key, flag, kind in _WITHOUT_EFFECT
+)
+
+BY_KEY = {option.key: option for option in OPTIONS if option.key}
+BY_FLAG = {option.flag: option for option in OPTIONS if option.flag}
+BY_SHORT = {option.short: option for option in OPTIONS if option.short}
+
+
+def usage(options: Sequence[Option] = OPTIONS) -> str:
+    """Return the help text: the options that have an effect, by flag."""
+    lines = ["Usage:  boxshipd [OPTIONS]", "", "The Boxship daemon.", "", "Options:"]
+    for option in sorted(options, key=lambda o: o.flag):
+        if not option.effect:
+            continue
+        short = f"-{option.short}, " if option.short else "    "
+        value = "" if option.kind is Kind.FLAG else f" {option.kind.name.lower()}"
+        lines.append(f"  {short}--{option.flag + value:30} {option.help}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,78 @@
+"""The daemon as the API sees it: facts about the machine and about the current configuration."""
+
+import os
+import uuid
+
+from boxship import __version__
+from boxship.api.backend import DaemonFacts, HostFacts
+from boxship.base.files import write_atomic
+from boxship.daemon.config import DaemonConfig
+
+
+class DaemonSystem:
+    """Implements ``boxship.api.backend.System``; a reload replaces ``config``."""
+
+    def __init__(self, config: DaemonConfig, host: HostFacts) -> None:
+        self.config = config
+        self.host = host
+        self._id = engine_id(config.text("data-root"))
+
+    @property
+    def daemon(self) -> DaemonFacts:
+        config = self.config
+        mode = config.text("default-cgroupns-mode")
+        return DaemonFacts(
+            id=self._id,
+            version=__version__,
+            data_root=config.text("data-root"),
+            debug=config.flag("debug"),
+            labels=config.words("labels"),
+            log_driver=config.text("log-driver"),
+            storage_driver="overlay2",
+            storage_status=(("Backing Filesystem", _filesystem(config.text("data-root"))),),
+            live_restore=config.flag("live-restore"),
+            runtimes={"boxship": "boxship-runtime"},
+            default_runtime=config.text("default-runtime"),
+            private_cgroup_namespaces=mode == "private"
+            or (not mode and self.host.cgroup_version == 2),
+            warnings=_warnings(config, self.host),
+        )
+
+
+def engine_id(data_root: str) -> str:
+    """Return the identity of this data root, made when it is first used."""
+    path = os.path.join(data_root, "engine-id")
+    try:
+        with open(path, encoding="ascii") as stream:
+            return stream.read().strip()
+    except FileNotFoundError:
+        identity = str(uuid.uuid4())
+        write_atomic(path, f"{identity}\n".encode(), mode=0o600)
+        return identity
+
+
+def _warnings(config: DaemonConfig, host: HostFacts) -> tuple[str, ...]:
+    warnings = []
+    for controller in ("memory", "cpu", "cpuset", "pids"):
+        if controller not in host.controllers:
+            warnings.append(f"WARNING: No {controller} limit support")
+    if config.flag("allow-insecure-tcp"):
+        warnings.append(
+            "WARNING: API is accessible on the network without client certificates. "
+            "Access to it is equivalent to root access on the host."
+        )
+    return tuple(warnings)
+
+
+def _filesystem(path: str) -> str:
+    """Return the type of the file system that holds ``path``, from the longest mount above it."""
+    best, kind = "", "unknown"
+    real = os.path.realpath(path)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            before, _, after = line.partition(" - ")
+            mount = before.split(" ")[4]
+            inside = mount in ("/", real) or real.startswith(f"{mount}/")
+            if inside and len(mount) >= len(best):
+                best, kind = mount, after.split(" ", 1)[0]
+    return kind

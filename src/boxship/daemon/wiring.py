@@ -1,0 +1,135 @@
+"""The daemon's parts, put together by hand in one place."""
+
+import asyncio
+import gc
+import logging
+from typing import Self
+
+from boxship.api.application import Application
+from boxship.api.backend import Backend
+from boxship.api.errors import answer_error
+from boxship.api.headers import COMMON
+from boxship.api.http.server import Server
+from boxship.base.clock import SystemClock
+from boxship.base.errors import BoxshipError, InvalidArgumentError
+from boxship.daemon import hostfacts, logs
+from boxship.daemon.config import DaemonConfig, changed, load_config
+from boxship.daemon.listeners import Listener, tls_context
+from boxship.daemon.notify import notify
+from boxship.daemon.system import DaemonSystem
+from boxship.engine.engine import Engine
+from boxship.engine.settings import EngineSettings
+from boxship.model.container import LogConfig
+from boxship.model.event import EventType
+
+log = logging.getLogger(__name__)
+
+_LAST_ANSWERS = 2.0
+
+
+class Daemon:
+    """A running daemon."""
+
+    def __init__(
+        self, config: DaemonConfig, engine: Engine, system: DaemonSystem, server: Server
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._system = system
+        self._server = server
+
+    @classmethod
+    async def start(cls, config: DaemonConfig, listeners: list[Listener]) -> Self:
+        """Open the engine, serve on the listeners, and say so."""
+        tls = tls_context(config.tls) if config.tls is not None else None
+        system = DaemonSystem(config, hostfacts.look())
+        engine = await Engine.open(engine_settings(config))
+        backend = Backend(
+            containers=engine.containers,
+            images=engine.images,
+            events=engine.events,
+            system=system,
+            clock=SystemClock(),
+        )
+        server = Server(Application(backend).serve, answer_error, COMMON)
+        for listener in listeners:
+            await server.listen(listener.sock, tls if listener.tls else None)
+            log.info("API listen on %s", listener.name)
+        # What lives now lives as long as the daemon: the collector needn't look at it again.
+        gc.collect()
+        gc.freeze()
+        notify("READY=1")
+        log.info("Daemon has completed initialization")
+        return cls(config, engine, system, server)
+
+    def reload(self, arguments: list[str]) -> None:
+        """Read the configuration again; take over what can be changed, and say what was."""
+        notify("RELOADING=1")
+        try:
+            config = load_config(arguments)
+        except InvalidArgumentError as error:
+            log.error("configuration not reloaded: %s", error)  # noqa: TRY400 - a person's mistake
+        else:
+            self._take_over(config)
+        notify("READY=1")
+
+    def _take_over(self, config: DaemonConfig) -> None:
+        different = changed(self._config, config)
+        self._config = DaemonConfig({**self._config.values, **different})
+        self._system.config = self._config
+        logs.set_level(self._config.log_level)
+        told = (
+            ", ".join(f"{name}={value}" for name, value in different.items()) or "nothing changed"
+        )
+        log.info("Reloaded configuration: %s", told)
+        attributes = {name: str(value) for name, value in different.items()}
+        self._engine.events.publish(EventType.DAEMON, "reload", self._system.daemon.id, attributes)
+
+    async def stop(self) -> None:
+        """Stop orderly: no new clients, containers, answers, engine."""
+        notify("STOPPING=1")
+        self._server.stop_accepting()
+        if not self._config.flag("live-restore"):
+            await self._stop_containers()
+        await self._server.close(_LAST_ANSWERS)
+        await self._engine.close()
+        log.info("Daemon shutdown complete")
+
+    async def _stop_containers(self) -> None:
+        """Ask every container to end, all at once; ``shutdown-timeout`` bounds the wait."""
+        seconds = self._config.number("shutdown-timeout")
+        try:
+            async with asyncio.timeout(None if seconds < 0 else seconds + _LAST_ANSWERS):
+                await self._engine.stop_containers(timeout=seconds)
+        except TimeoutError:
+            log.warning("containers still run after %s seconds; they are left alone", seconds)
+        except BoxshipError as error:
+            log.warning("could not stop every container: %s", error)
+
+
+def engine_settings(config: DaemonConfig) -> EngineSettings:
+    """Translate the configuration into what the engine is told."""
+    defaults = EngineSettings()
+    profile = config.text("seccomp-profile")
+    return EngineSettings(
+        data_root=config.text("data-root"),
+        exec_root=config.text("exec-root"),
+        cgroup_parent=config.text("cgroup-parent") or defaults.cgroup_parent,
+        cgroup_namespace_mode=config.text("default-cgroupns-mode"),
+        ipc_mode=config.text("default-ipc-mode"),
+        default_shm_size=config.number("default-shm-size"),
+        default_ulimits=config.default_ulimits,
+        log_config=LogConfig(
+            type=config.text("log-driver"),
+            config={key: str(value) for key, value in config.mapping("log-opts").items()},
+        ),
+        stop_timeout=config.number("default-stop-timeout"),
+        init=config.flag("init"),
+        no_new_privileges=config.flag("no-new-privileges"),
+        seccomp_profile="" if profile == "builtin" else profile,
+        runtime=config.text("default-runtime"),
+        dns=config.words("dns"),
+        dns_options=config.words("dns-opts"),
+        dns_search=config.words("dns-search"),
+        live_restore=config.flag("live-restore"),
+    )

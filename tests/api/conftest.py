@@ -1,0 +1,469 @@
+"""A backend of fakes, and a server of the API over it on a unix socket, with either event loop."""
+
+from __future__ import annotations  # FakeContainers.list hides the builtin
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+import uvloop
+
+from boxship.api.application import Application
+from boxship.api.backend import Backend, DaemonFacts, HostFacts
+from boxship.api.errors import answer_error
+from boxship.api.headers import COMMON
+from boxship.api.http.server import Server
+from boxship.base.errors import ConflictError, NotFoundError, NotModifiedError
+from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
+from boxship.engine.containers.requests import (
+    AttachRequest,
+    ContainerQuery,
+    Counts,
+    CreateContainer,
+    CreatedContainer,
+    ExecConfig,
+    ExecView,
+    HijackedStream,
+    LogLine,
+    LogQuery,
+    TopTable,
+    WaitCondition,
+    Waiting,
+    WaitOutcome,
+)
+from boxship.engine.events.bus import EventBus
+from boxship.engine.images.intake import ImportOptions
+from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.image import (
+    Deleted,
+    HistoryStep,
+    ImageDetail,
+    ImageQuery,
+    ImageSummary,
+    LoadedImage,
+    LoadEvent,
+    LoadingLayer,
+    RemovedImage,
+    StorageDetail,
+    Untagged,
+)
+from boxship.oci.digest import Digest
+from boxship.oci.image import ImageConfig
+
+SECOND = 1_000_000_000
+NOW = 1_800_000_000 * SECOND
+IMAGE = "sha256:" + "ab" * 32
+
+
+class FixedClock:
+    def now_ns(self) -> int:
+        return NOW
+
+
+def make_record(
+    name: str, *, status: Status = Status.RUNNING, tty: bool = False
+) -> ContainerRecord:
+    letter = f"{ord(name[0]):02x}"
+    return ContainerRecord(
+        id=letter * 32,
+        name=name,
+        created_ns=NOW - 600 * SECOND,
+        image_id=IMAGE,
+        path="sh",
+        args=("-c", "echo hi"),
+        config=ContainerConfig(image="busybox", cmd=("sh", "-c", "echo hi"), tty=tty),
+        host=HostConfig(network_mode="none", annotations={"a": "b"}),
+        state=ContainerState(status=status, pid=77, started_ns=NOW - 120 * SECOND),
+        mounts=(MountPoint("bind", "/inside", "/outside"),),
+        networks=("none",),
+    )
+
+
+@dataclass
+class FakeContainers:
+    """Remembers what it was asked; what it answers is set by the test."""
+
+    records: dict[str, ContainerRecord] = field(default_factory=dict)
+    asked: list[tuple[str, object]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    batches: list[list[LogLine]] = field(default_factory=list)
+    follow_forever: bool = False
+    log_closed: threading.Event = field(default_factory=threading.Event)
+    registered: threading.Event = field(default_factory=threading.Event)
+    on_stream: Callable[[int, bytes], None] | None = None
+    refuse_stream: Exception | None = None
+    exec_config: ExecConfig = ExecConfig(cmd=("true",))
+
+    def get(self, reference: str) -> ContainerRecord:
+        for record in self.records.values():
+            if reference in (record.id, record.name):
+                return record
+        raise NotFoundError(f"No such container: {reference}")
+
+    def list(self, query: ContainerQuery) -> list[ContainerRecord]:
+        self.asked.append(("list", query))
+        return [r for r in self.records.values() if query.all or r.state.running]
+
+    def counts(self) -> Counts:
+        return Counts(running=1, paused=2, stopped=3)
+
+    def execs(self, reference: str) -> list[str]:
+        return []
+
+    async def top(self, reference: str, ps_args: str = "-ef") -> TopTable:
+        return TopTable(("PID", "CMD"), (("1", ps_args),))
+
+    def logs(self, reference: str, query: LogQuery) -> AsyncIterator[list[LogLine]]:
+        self.asked.append(("logs", query))
+        return self._lines()
+
+    async def _lines(self) -> AsyncIterator[list[LogLine]]:
+        try:
+            for batch in self.batches:
+                yield batch
+            if self.follow_forever:
+                self.registered.set()
+                await asyncio.Event().wait()
+        finally:
+            self.log_closed.set()
+
+    async def create(self, request: CreateContainer) -> CreatedContainer:
+        self.asked.append(("create", request))
+        return CreatedContainer("cd" * 32, ("careful",))
+
+    async def start(self, reference: str, *, detach_keys: str | None = None) -> None:
+        if self.get(reference).state.running:
+            raise NotModifiedError("it runs already")
+
+    async def stop(
+        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+    ) -> None:
+        self.asked.append(("stop", (signal, timeout)))
+
+    async def kill(self, reference: str, signal: str = "SIGKILL") -> None:
+        self.asked.append(("kill", signal))
+
+    async def restart(
+        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+    ) -> None:
+        self.asked.append(("restart", (signal, timeout)))
+
+    async def pause(self, reference: str) -> None:
+        raise ConflictError(f"Container {reference} is already paused")
+
+    async def unpause(self, reference: str) -> None:
+        raise RuntimeError("a defect")
+
+    async def rename(self, reference: str, new_name: str) -> None:
+        self.asked.append(("rename", new_name))
+
+    async def wait(
+        self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
+    ) -> Waiting:
+        self.get(reference)
+        self.asked.append(("wait", condition))
+        future: Waiting = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda f: self.log_closed.set() if f.cancelled() else None)
+        self.waiting.append(future)
+        self.registered.set()
+        return future
+
+    def end(self, outcome: WaitOutcome) -> None:
+        """Let every wait come true; called from the test's thread."""
+        for future in self.waiting:
+            future.get_loop().call_soon_threadsafe(future.set_result, outcome)
+
+    async def remove(
+        self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
+    ) -> None:
+        self.asked.append(("remove", (force, volumes, link)))
+
+    async def attach(self, reference: str, request: AttachRequest, stream: HijackedStream) -> None:
+        self.asked.append(("attach", request))
+        await self._take(stream)
+
+    async def _take(self, stream: HijackedStream) -> None:
+        if self.refuse_stream is not None:
+            raise self.refuse_stream
+        detached = await stream.detach()
+        assert self.on_stream is not None
+        threading.Thread(target=self.on_stream, args=(detached.fd, detached.prefix)).start()
+
+    async def resize(self, reference: str, height: int, width: int) -> None:
+        self.asked.append(("resize", (height, width)))
+
+    async def exec_create(self, reference: str, config: ExecConfig) -> str:
+        self.asked.append(("exec_create", config))
+        return "ef" * 32
+
+    async def exec_start(
+        self,
+        exec_id: str,
+        *,
+        detach: bool = False,
+        tty: bool = False,
+        console_size: tuple[int, int] | None = None,
+        stream: HijackedStream | None = None,
+    ) -> None:
+        self.asked.append(("exec_start", (detach, tty, console_size)))
+        if stream is not None:
+            await self._take(stream)
+
+    def exec_inspect(self, exec_id: str) -> ExecView:
+        return ExecView(exec_id, "63" * 32, self.exec_config, "true", ())
+
+    async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
+        self.asked.append(("exec_resize", (height, width)))
+
+
+@dataclass
+class FakeResolved:
+    id: str
+
+
+@dataclass
+class FakeImages:
+    """One image, busybox, and whatever archive it is given."""
+
+    asked: list[tuple[str, object]] = field(default_factory=list)
+    uploaded: bytes = b""
+    load_events: list[LoadEvent | Exception] = field(default_factory=list)
+
+    def _check(self, reference: str) -> None:
+        if reference not in ("busybox", "reg.example:5000/a/b:1"):
+            raise NotFoundError(f"No such image: {reference}")
+
+    def resolve(self, reference: str, platform: object = None) -> FakeResolved:
+        self._check(reference)
+        return FakeResolved(IMAGE)
+
+    async def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+        async for chunk in archive:
+            self.uploaded += chunk
+        for event in self.load_events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def save(self, references: list[str]) -> AsyncIterator[bytes]:
+        self.asked.append(("save", list(references)))
+        for reference in references:
+            self._check(reference)
+        return self._archive()
+
+    async def _archive(self) -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 65536
+
+    async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
+        async for chunk in archive:
+            self.uploaded += chunk
+        self.asked.append(("import", options))
+        return Digest.parse(IMAGE)
+
+    async def tag(self, source: str, repository: str, tag: str = "") -> None:
+        self.asked.append(("tag", (source, repository, tag)))
+
+    async def remove(
+        self, reference: str, *, force: bool = False, prune_parents: bool = True
+    ) -> list[RemovedImage]:
+        self._check(reference)
+        return [Untagged("busybox:latest"), Deleted(IMAGE)]
+
+    def list(self, query: ImageQuery) -> list[ImageSummary]:
+        self.asked.append(("list", query))
+        return [ImageSummary(IMAGE, "", ("busybox:latest",), (), NOW, 5, {})]
+
+    def inspect(self, reference: str) -> ImageDetail:
+        self._check(reference)
+        return ImageDetail(
+            id=IMAGE, tags=("busybox:latest",), digests=(), parent_id="", comment="", author="",
+            created="2024-01-01T00:00:00Z", created_ns=NOW, config=ImageConfig(cmd=("sh",)),
+            container="", docker_version="", architecture="amd64", variant="", os="linux",
+            os_version="", size=5, storage=StorageDetail("overlay2", {}), layers=(IMAGE,),
+            last_tagged_ns=0,
+        )  # fmt: skip
+
+    def history(self, reference: str) -> list[HistoryStep]:
+        self._check(reference)
+        return [HistoryStep(IMAGE, NOW, "made", ("busybox:latest",), 5, "")]
+
+    def count(self) -> int:
+        return 1
+
+    async def ensure_builtin(self, reference: str) -> Digest:
+        if not reference.startswith("hello-world"):
+            raise NotFoundError(f"pull access denied for {reference}")
+        return Digest.parse(IMAGE)
+
+
+@dataclass
+class FakeSystem:
+    host: HostFacts = HostFacts(
+        "box", "6.1", "x86_64", "Debian", "12", 2, 1 << 30, 2,
+        frozenset({"cpu", "memory", "pids", "cpuset"}), True, False, True, True, True,
+    )  # fmt: skip
+    daemon: DaemonFacts = DaemonFacts(
+        "ID", "0.1", "/data", False, ("a=b",), "json-file", "overlay2", (), False,
+        {"boxship": "boxship-runtime"}, "boxship", True,
+    )  # fmt: skip
+
+
+@dataclass
+class Client:
+    """A raw client: what the tests send is what goes over the wire."""
+
+    path: str
+
+    def connect(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(20)
+        sock.connect(self.path)
+        return sock
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes on a connection of their own and return all that comes back."""
+        with self.connect() as sock:
+            sock.sendall(data)
+            return read_to_end(sock)
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+    ) -> Answer:
+        kind = f"Content-Type: {content_type}\r\n" if content_type else ""
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n{kind}"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return Answer.parse(self.send(head.encode() + body))
+
+    def json(self, path: str) -> object:
+        answer = self.request("GET", path)
+        assert answer.status == 200, answer.body
+        return msgspec.json.decode(answer.body)
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> Answer:
+        head, _, body = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        if headers.get("Transfer-Encoding") == "chunked":
+            body = unchunk(body)
+        return cls(int(first.split()[1]), headers, body)
+
+    @property
+    def message(self) -> str:
+        return msgspec.json.decode(self.body)["message"]
+
+
+def unchunk(data: bytes) -> bytes:
+    whole = b""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        if int(size, 16) == 0:
+            assert data == b"\r\n"
+            return whole
+        whole += data[: int(size, 16)]
+        data = data[int(size, 16) + 2 :]
+
+
+def read_to_end(sock: socket.socket) -> bytes:
+    data = b""
+    while chunk := sock.recv(1 << 16):
+        data += chunk
+    return data
+
+
+def read_head(sock: socket.socket) -> bytes:
+    """Read up to the empty line and not one byte further."""
+    data = b""
+    while not data.endswith(b"\r\n\r\n"):
+        byte = sock.recv(1)
+        assert byte, data
+        data += byte
+    return data
+
+
+@dataclass
+class Api:
+    """A running API and what is behind it."""
+
+    client: Client
+    containers: FakeContainers
+    images: FakeImages
+    events: EventBus
+    loop: asyncio.AbstractEventLoop
+    server: Server
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Run something in the server's loop."""
+        self.loop.call_soon_threadsafe(function)
+
+
+@contextmanager
+def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) -> Iterator[Api]:
+    containers, images, events = FakeContainers(), FakeImages(), EventBus(FixedClock())
+    for record in (make_record("web"), make_record("term", tty=True)):
+        containers.records[record.id] = record
+    containers.records["x"] = make_record("old", status=Status.EXITED)
+    backend = Backend(containers, images, events, FakeSystem(), FixedClock())
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen()
+    ready = threading.Event()
+    stop: asyncio.Event
+    api: Api
+
+    async def serve() -> None:
+        nonlocal stop, api
+        stop = asyncio.Event()
+        server = Server(Application(backend).serve, answer_error, COMMON)
+        await server.listen(listener, tls)
+        api = Api(Client(path), containers, images, events, loop, server)
+        ready.set()
+        await stop.wait()
+        await server.close(2.0)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    ready.wait()
+    try:
+        yield api
+    finally:
+        loop.call_soon_threadsafe(lambda: stop.set())
+        thread.join()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        os.unlink(path)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoop:
+    """Both loops, because they differ in how they write, close and pause."""
+    return uvloop.new_event_loop() if request.param == "uvloop" else asyncio.new_event_loop()
+
+
+@pytest.fixture
+def api(tmp_path: Path, loop: asyncio.AbstractEventLoop) -> Iterator[Api]:
+    with start_api(str(tmp_path / "api.sock"), loop) as running:
+        yield running
+
+
+@pytest.fixture
+def running_api() -> Callable[..., AbstractContextManager[Api]]:
+    """Start an API on a path, with a loop, and perhaps with TLS."""
+    return start_api
