@@ -1,0 +1,117 @@
+"""Images over the API: names with slashes, uploads, streams of progress."""
+
+import msgspec
+import pytest
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.engine.images.intake import ImportOptions
+from boxship.model.image import ImageFilters, ImageQuery, LoadedImage, LoadingLayer
+
+ID = "sha256:" + "ab" * 32
+
+
+def lines(answer):
+    assert answer.body.endswith(b"\r\n")
+    return [msgspec.json.decode(line) for line in answer.body.splitlines()]
+
+
+def test_names_may_hold_slashes_ports_and_escapes(api):
+    for name in ("busybox", "reg.example:5000/a/b:1", "reg.example:5000%2Fa%2Fb%3A1"):
+        assert api.client.json(f"/images/{name}/json")["Id"] == ID
+        assert api.client.json(f"/v1.40/images/{name}/history")[0]["CreatedBy"] == "made"
+    answer = api.client.request("GET", "/images/no/such/json")
+    assert (answer.status, answer.message) == (404, "No such image: no/such")
+
+
+def test_removal_tells_what_it_did(api):
+    answer = api.client.request("DELETE", "/images/busybox?force=1")
+    assert msgspec.json.decode(answer.body) == [
+        {"Untagged": "busybox:latest"},
+        {"Deleted": ID},
+    ]
+
+
+def test_list_filters_are_parsed_into_the_query(api):
+    filters = '{"dangling":["true"],"label":["a=b"],"reference":{"busy*":true}}'
+    api.client.json(f"/v1.44/images/json?all=1&filters={filters}".replace('"', "%22"))
+    wanted = ImageFilters(references=("busy*",), labels=("a=b",), dangling=True)
+    assert api.images.asked == [("list", ImageQuery(filters=wanted, all=True))]
+
+
+@pytest.mark.parametrize("filters", ['{"colour":["red"]}', '{"dangling":["perhaps"]}', "[1]", "{"])
+def test_bad_filters_are_refused(api, filters):
+    answer = api.client.request("GET", f"/images/json?filters={filters}".replace('"', "%22"))
+    assert answer.status == 400
+    assert answer.message.startswith("invalid filter")
+
+
+def test_load_takes_an_upload_and_tells_its_progress(api):
+    api.images.load_events = [
+        LoadingLayer("sha256:" + "12" * 32, 500, 1000),
+        LoadedImage(ID, "busybox:latest"),
+        LoadedImage(ID, ""),
+    ]
+    archive = b"tar" * 100_000
+    answer = api.client.request("POST", "/images/load", archive, "application/x-tar")
+    assert api.images.uploaded == archive
+    progress, named, nameless = lines(answer)
+    assert progress["progressDetail"] == {"current": 500, "total": 1000}
+    assert progress["id"] == "121212121212"
+    assert named == {"stream": "Loaded image: busybox:latest\n"}
+    assert nameless == {"stream": f"Loaded image ID: {ID}\n"}
+
+
+def test_load_of_a_bad_archive_is_an_ordinary_error(api):
+    api.images.load_events = [InvalidArgumentError("no manifest.json")]
+    answer = api.client.request("POST", "/images/load", b"rubbish", "application/x-tar")
+    assert (answer.status, answer.message) == (400, "no manifest.json")
+
+
+def test_a_failure_after_the_first_line_is_the_last_line(api):
+    api.images.load_events = [LoadedImage(ID, "a:1"), InvalidArgumentError("layer 2 is cut off")]
+    answer = api.client.request("POST", "/images/load", b"x", "application/x-tar")
+    assert answer.status == 200
+    assert lines(answer)[1] == {
+        "errorDetail": {"code": 400, "message": "layer 2 is cut off"},
+        "error": "layer 2 is cut off",
+    }
+
+
+def test_an_upload_in_chunks(api):
+    api.images.load_events = [LoadedImage(ID, "")]
+    data = api.client.send(
+        b"POST /images/load?quiet=1 HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n"
+        b"Connection: close\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: t\r\n\r\n"
+    )
+    assert data.startswith(b"HTTP/1.1 200 OK")
+    assert api.images.uploaded == b"hello world"
+
+
+def test_save_streams_what_is_asked_for(api):
+    answer = api.client.request("GET", "/images/get?names=busybox&names=reg.example:5000/a/b:1")
+    assert len(answer.body) == 64 * 65536
+    assert answer.headers["Content-Type"] == "application/x-tar"
+    assert api.images.asked == [("save", ["busybox", "reg.example:5000/a/b:1"])]
+    assert api.client.request("GET", "/images/nope/get").status == 404
+
+
+def test_import(api):
+    path = "/images/create?fromSrc=-&repo=mine&tag=1&message=m&changes=CMD%20sh&changes=ENV%20a=b"
+    answer = api.client.request("POST", path, b"tarball", "application/x-tar")
+    assert lines(answer) == [{"status": ID}]
+    assert api.images.uploaded == b"tarball"
+    wanted = ImportOptions(reference="mine:1", changes=["CMD sh", "ENV a=b"], message="m")
+    assert api.images.asked == [("import", wanted)]
+
+
+def test_pull(api):
+    answer = api.client.request("POST", "/images/create?fromImage=hello-world&tag=latest")
+    assert lines(answer)[-1] == {"status": "Status: Image is up to date for hello-world:latest"}
+    answer = api.client.request("POST", "/images/create?fromImage=other&tag=latest")
+    assert (answer.status, answer.message) == (404, "pull access denied for other:latest")
+
+
+def test_tag(api):
+    answer = api.client.request("POST", "/images/a/b:1/tag?repo=c/d&tag=2")
+    assert (answer.status, answer.body) == (201, b"")
+    assert api.images.asked == [("tag", ("a/b:1", "c/d", "2"))]
