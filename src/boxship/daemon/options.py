@@ -28,7 +28,7 @@ class Kind(Enum):
     """JSON alone, or a flag whose value isn't looked at."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Option:
     """``key`` is the name in JSON (empty: command line only), ``flag`` without dashes likewise."""
 
