@@ -1,15 +1,18 @@
 """What Docker can and this version cannot: said at create, never silently dropped."""
 
+import posixpath
+
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.engine.containers import mounts
 from boxship.model.container import ContainerConfig, HostConfig
 
 
 def check(config: ContainerConfig, host: HostConfig) -> None:
     """Raise NotImplementedYetError naming the option."""
     for given, what in (
-        (config.volumes, "anonymous volumes (Volumes)"),
+        (_anonymous_volumes(config, host), "anonymous volumes (Volumes)"),
         (host.volumes_from, "volumes of other containers (VolumesFrom)"),
         (host.links, "links (Links)"),
         (host.device_requests, "device requests (DeviceRequests, --gpus)"),
@@ -21,3 +24,13 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
         raise InvalidArgumentError(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+
+
+def _anonymous_volumes(config: ContainerConfig, host: HostConfig) -> set[str]:
+    """Return the volumes that no mount covers: docker-py names the targets of its binds, too."""
+    if not config.volumes:
+        return set()
+    tmpfs = host.tmpfs if host.tmpfs is not UNSET else None
+    covered = {point.destination for point in mounts.resolve(host)}
+    covered.update(map(posixpath.normpath, tmpfs or ()))
+    return {posixpath.normpath(path) for path in config.volumes} - covered
