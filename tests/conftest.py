@@ -12,16 +12,30 @@ import pytest
 
 from support import residue
 from support.cli import Cli
+from support.dockerd import Dockerd
 from support.engine import Engine
 from support.waiting import eventually
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine",
+        choices=["boxshipd", "dockerd"],
+        default="boxshipd",
+        help="what end-to-end tests run against; dockerd proves that they ask for what Docker does",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    reasons = {}
     if os.getuid() != 0:
-        needs_root = pytest.mark.skip(reason="needs root")
-        for item in items:
-            if item.get_closest_marker("privileged"):
-                item.add_marker(needs_root)
+        reasons["privileged"] = "needs root"
+    if config.getoption("--engine") == "dockerd":
+        reasons["boxshipd"] = "asks for what only boxshipd does"
+    for item in items:
+        for marker, reason in reasons.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +58,9 @@ def nothing_left_behind(
 
 
 @pytest.fixture(scope="session")
-def _shared_engine() -> Iterator[Engine]:
-    with Engine() as engine:
+def _shared_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    kind = {"boxshipd": Engine, "dockerd": Dockerd}[request.config.getoption("--engine")]
+    with kind() as engine:
         engine.load("busybox")
         yield engine
 
@@ -53,13 +68,13 @@ def _shared_engine() -> Iterator[Engine]:
 @pytest.fixture
 def engine(_shared_engine: Engine) -> Iterator[Engine]:
     """A daemon with busybox loaded; after the test it holds no more than before."""
-    descriptors = len(residue.descriptors(_shared_engine.pid))
+    descriptors = len(_shared_engine.descriptors())
     yield _shared_engine
     for container in _shared_engine.api.get("/containers/json", all=1).json():
         _shared_engine.api.remove(container["Id"])
     eventually(lambda: not _shared_engine.remains(), "the end of what containers leave")
     eventually(
-        lambda: len(residue.descriptors(_shared_engine.pid)) <= descriptors,
+        lambda: len(_shared_engine.descriptors()) <= descriptors,
         f"the daemon's descriptors to be {descriptors} again",
     )
 

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -84,8 +85,9 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._master)  # the hang-up ends what still runs
+        os.close(self._master)
         if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
 
     def resize(self, rows: int, columns: int) -> None:

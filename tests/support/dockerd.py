@@ -35,6 +35,10 @@ class Dockerd(Engine):
         """Not asked of Docker's daemon."""
         return {}
 
+    def descriptors(self) -> list[str]:
+        """Nor this."""
+        return []
+
     def mounts(self) -> list[str]:
         # The daemon's own: its data root bound onto itself, the namespace handles of its network.
         return [point for point in super().mounts() if "/overlay2/" in point]

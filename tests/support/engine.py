@@ -159,6 +159,10 @@ class Engine:
                 continue
         return found
 
+    def descriptors(self) -> list[str]:
+        """What the daemon has open."""
+        return residue.descriptors(self.pid)
+
     def mounts(self) -> list[str]:
         return residue.mounts_of([str(self.home)])
 

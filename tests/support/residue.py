@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+OWN = "/bx-"  # private daemons' cgroups: their owner, `engine.py`, accounts for them
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Account:
 
     mounts: frozenset[str]
     processes: frozenset[str]
-    cgroups: frozenset[str]
+    cgroups: frozenset[str]  # where nobody else lives
+    inhabited: frozenset[str]  # where somebody else does
     descriptors: frozenset[str]
 
     def beyond(self, earlier: "Account") -> dict[str, list[str]]:
@@ -28,7 +30,7 @@ class Account:
         news = {
             "mounts": self.mounts - earlier.mounts,
             "processes": self.processes - earlier.processes,
-            "cgroups": self.cgroups - earlier.cgroups,
+            "cgroups": self.cgroups - earlier.cgroups - earlier.inhabited,
             "descriptors": self.descriptors - earlier.descriptors,
         }
         return {kind: sorted(new) for kind, new in news.items() if new}
@@ -41,10 +43,13 @@ def account(*directories: Path) -> Account:
     ours = set(descendants(os.getpid())) | {os.getpid()}
     if places:
         ours |= set(holders(places))
+    groups = [path for path in cgroups() if OWN not in path]
+    alone = frozenset(path for path in groups if _inhabitants(path) <= ours)
     return Account(
         mounts=frozenset(mounts_of(places)),
         processes=frozenset(f"{pid} {title(pid)}" for pid in ours - {os.getpid()}),
-        cgroups=frozenset(path for path in cgroups() if _inhabitants(path) <= ours),
+        cgroups=alone,
+        inhabited=frozenset(groups) - alone,
         descriptors=frozenset(descriptors(os.getpid())),
     )
 
