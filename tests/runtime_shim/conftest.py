@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pytest
 
+from boxship.kernel.processes import fork_sibling
 from boxship.runtime import messages as m
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.control_codec import Decoder, encode
@@ -102,7 +103,7 @@ class PlainContainment:
 def _spawn(plan: ProcessPlan, streams: tuple[int, int, int], terminal: bool) -> Spawned:
     master, slave = os.openpty() if terminal else (-1, -1)
     reading, writing = os.pipe()
-    pid = os.fork()
+    pid = fork_sibling()
     if pid == 0:
         try:
             os.setsid()
@@ -111,7 +112,7 @@ def _spawn(plan: ProcessPlan, streams: tuple[int, int, int], terminal: bool) -> 
                 fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
             for target, fd in enumerate(streams):
                 os.dup2(fd, target)
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(number, signal.SIG_DFL)
             os.execvpe(plan.args[0], plan.args, dict(e.split("=", 1) for e in plan.env))
         except OSError as error:
@@ -124,9 +125,6 @@ def _spawn(plan: ProcessPlan, streams: tuple[int, int, int], terminal: bool) -> 
     errno = os.read(reading, 1)
     os.close(reading)
     if errno:
-        os.waitpid(pid, 0)
-        if terminal:
-            os.close(master)
         raise StepFailedError("exec", errno[0], os.strerror(errno[0]), 127)
     return Spawned(pid, os.pidfd_open(pid), master, (), ())
 
@@ -148,13 +146,14 @@ class Shim:
         attachments: tuple[m.Attachment, ...] = (),
         socks: tuple[socket.socket, ...] = (),
         log: m.LogConfig | None = None,
+        own_pids: bool = True,
     ) -> m.Started:
         return self.peer.expect(
             m.Started,
             m.Start(
                 container_id="c1",
                 directory=str(self.directory),
-                plan=plan_of(*args),
+                plan=plan_of(*args, own_pids=own_pids),
                 stdio=stdio or m.Stdio(),
                 log=log or m.LogConfig(path=str(self.log)),
                 attachments=attachments,
@@ -176,9 +175,9 @@ class Shim:
         return os.waitstatus_to_exitcode(status)
 
 
-def plan_of(*args: str) -> m.Json:
+def plan_of(*args: str, own_pids: bool = True) -> m.Json:
     env = (f"PATH={os.environ['PATH']}", "TERM=dumb")
-    return Plan("c1", ProcessPlan(args=args, env=env)).to_plain()
+    return Plan("c1", ProcessPlan(args=args, env=env), new_pid_namespace=own_pids).to_plain()
 
 
 def process_plan_of(*args: str) -> m.Json:

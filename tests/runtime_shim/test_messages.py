@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import struct
 
 import pytest
 from hypothesis import given
@@ -117,27 +118,29 @@ def test_any_split_of_the_stream_gives_the_same_frames_with_their_descriptors(pi
     assert decode_all(chunks) == expected
 
 
-def raw(envelope: object) -> bytes:
-    body = json.dumps(envelope).encode()
-    return len(body).to_bytes(4, "big") + body
+def raw(kind: int, body: object, *, seq: int = 1, fds: int = 0) -> bytes:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return struct.pack(">IIBBxx", len(data), seq, kind, fds) + data
+
+
+RESUME, DONE = 3, 11
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        raw([]),
-        raw({"type": "nothing", "seq": 1, "fds": 0, "body": {}}),
-        raw({"type": ["start"], "seq": 1, "fds": 0, "body": {}}),
-        raw({"type": "resume", "seq": 1, "fds": 0, "body": {}}),
-        raw({"type": "resume", "seq": 1, "fds": 0, "body": {"attachment": "1"}}),
-        raw({"type": "resume", "seq": 1, "fds": 0, "body": {"attachment": True}}),
-        raw({"type": "done", "seq": 1, "fds": 0, "body": {"surprise": 1}}),
-        raw({"type": "done", "seq": 1, "fds": -1, "body": {}}),
-        raw({"type": "done", "seq": 1, "fds": 1, "body": {}}),
-        b"\xff\xff\xff\xff",
-        b"\0\0\0\1x",
-        b"\0\0\0\2\xff\xfe",
-        b"\0\0\x10\0" + b"[" * 4096,
+        raw(DONE, []),
+        raw(99, {}),
+        raw(RESUME, {}),
+        raw(RESUME, {"attachment": "1"}),
+        raw(RESUME, {"attachment": True}),
+        raw(DONE, {"surprise": 1}),
+        raw(DONE, {}, fds=200),
+        raw(DONE, {}, fds=1),
+        raw(DONE, b"x"),
+        raw(DONE, b"\xff\xfe"),
+        raw(DONE, b"[" * 4096),
+        b"\xff" * 12,
     ],
 )
 def test_garbage_breaks_the_connection_for_good(data):
@@ -149,6 +152,7 @@ def test_garbage_breaks_the_connection_for_good(data):
     with pytest.raises(codec.ProtocolError):
         decoder.next_frame()
     assert decoder.unclaimed() == (8,)
+    assert decoder.unclaimed() == ()
 
 
 def test_a_message_that_no_peer_would_accept_is_not_sent():

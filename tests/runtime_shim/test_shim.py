@@ -146,7 +146,7 @@ def test_an_exit_waits_for_output_that_somebody_else_still_holds_but_not_long(sh
 
 
 def test_orphans_are_reaped(shim):
-    shim.start("sh", "-c", "(sleep 0.01 & echo $!) ; sleep 60")
+    shim.start("sh", "-c", "sleep 0.1; (sleep 0.01 & echo $!) ; sleep 60", own_pids=False)
     eventually(lambda: logged(shim.log), "the orphan's pid")
     pid = int(logged(shim.log)[0][1])
     eventually(lambda: gone(pid), "the orphan's end")

@@ -1,14 +1,15 @@
-"""The control protocol's bytes: ``messages.py`` ↔ length, JSON and descriptors, without I/O.
+"""The control protocol's bytes: ``messages.py`` ↔ header, JSON and descriptors, without I/O.
 
 The wire format is drawn in ``messages.py``. Values are checked against the annotations there:
-what comes out of the decoder has the types it claims.
+what comes out of the decoder has the types it claims. A frame can be taken without its body being
+looked at, which the shim leaves to a process that does not live as long.
 """
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from boxship.runtime.messages import (
     Attach,
@@ -45,33 +46,34 @@ MAX_MESSAGE: Final = 8 << 20
 MAX_FDS: Final = 64
 """Most descriptors with one message (the kernel allows 253)."""
 
-_HEADER: Final = 4
+_header: Final = struct.Struct(">IIBBxx")
 
 
 class ProtocolError(Exception):
     """The peer broke the protocol; the connection is of no further use."""
 
 
-_TYPES: Final[dict[str, type[Message]]] = {
-    "start": Start,
-    "exec": Exec,
-    "attach": Attach,
-    "resume": Resume,
-    "resize": Resize,
-    "signal": Signal,
-    "state-query": StateQuery,
-    "release": Release,
-    "started": Started,
-    "failed": Failed,
-    "attached": Attached,
-    "done": Done,
-    "state": State,
-    "released": Released,
-    "exec-exited": ExecExited,
-    "detached": Detached,
-    "exited": Exited,
-}
-_NAMES: Final = {cls: name for name, cls in _TYPES.items()}
+# The index is what travels. Append; never reorder: a new daemon talks to old shims.
+_TYPES: Final[tuple[type[Message], ...]] = (
+    Start,
+    Exec,
+    Attach,
+    Resume,
+    Resize,
+    Signal,
+    StateQuery,
+    Release,
+    Started,
+    Failed,
+    Attached,
+    Done,
+    State,
+    Released,
+    ExecExited,
+    Detached,
+    Exited,
+)
+_NUMBERS: Final = {cls: number for number, cls in enumerate(_TYPES)}
 
 
 # ── values ↔ JSON ────────────────────────────────────────────────────────────────────────────
@@ -123,8 +125,7 @@ _FROM_JSON: Final[dict[str, Callable[[Any], Any]]] = {
 }
 _PARTS: Final = (Stdio, LogConfig, LogPosition, Attachment, StepTiming, ExecState, Exit)
 _FIELDS: Final[dict[type, dict[str, Callable[[Any], Any]]]] = {
-    cls: {f.name: _FROM_JSON[str(f.type)] for f in fields(cls)}
-    for cls in (*_PARTS, *_TYPES.values())
+    cls: {f.name: _FROM_JSON[str(f.type)] for f in fields(cls)} for cls in (*_PARTS, *_TYPES)
 }
 
 
@@ -161,9 +162,18 @@ def exit_from_json(data: bytes) -> Exit:
 # ── messages ↔ bytes ─────────────────────────────────────────────────────────────────────────
 
 
+class RawFrame(NamedTuple):
+    """A message as it came, its body not looked at; the receiver owns the descriptors."""
+
+    kind: type[Message]
+    seq: int
+    body: bytes
+    fds: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A message as it came, with its number and the descriptors the receiver now owns."""
+    """A message with its number and the descriptors the receiver now owns."""
 
     seq: int
     message: Message
@@ -172,16 +182,19 @@ class Frame:
 
 def encode(message: Message, *, seq: int = 0, fds: int = 0) -> bytes:
     """Return the bytes of ``message``; the sender attaches ``fds`` descriptors to the first."""
-    envelope = {
-        "type": _NAMES[type(message)],
-        "seq": seq,
-        "fds": fds,
-        "body": _to_json(message),
-    }
-    body = json.dumps(envelope, separators=(",", ":")).encode()
+    body = json.dumps(_to_json(message), separators=(",", ":")).encode()
     if len(body) > MAX_MESSAGE or fds > MAX_FDS:
         raise ProtocolError(f"message of {len(body)} bytes with {fds} descriptors is too large")
-    return len(body).to_bytes(_HEADER, "big") + body
+    return _header.pack(len(body), seq, _NUMBERS[type(message)], fds) + body
+
+
+def parse(raw: RawFrame) -> Frame:
+    """Look at the body. Raise ProtocolError."""
+    try:
+        message = _build(raw.kind, _exact(dict)(json.loads(raw.body)))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ProtocolError(f"malformed message: {error!r:.200}") from error
+    return Frame(raw.seq, message, raw.fds)
 
 
 class Decoder:
@@ -197,8 +210,8 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._fds: deque[int] = deque()
+        self._buffer = b""
+        self._fds: list[int] = []
         self._broken: ProtocolError | None = None
 
     def feed(self, data: bytes, fds: Iterable[int] = ()) -> None:
@@ -208,44 +221,42 @@ class Decoder:
 
     def next_frame(self) -> Frame | None:
         """Return the next whole message, None if more bytes are needed. Raise ProtocolError."""
+        raw = self.next_raw()
+        if raw is None:
+            return None
+        try:
+            return parse(raw)
+        except ProtocolError as error:
+            self._broken = error
+            self._fds[:0] = raw.fds
+            raise
+
+    def next_raw(self) -> RawFrame | None:
+        """Return the next whole message unparsed, None if more bytes are needed."""
         if self._broken is not None:
             raise self._broken
         try:
-            return self._next_frame()
+            return self._next_raw()
         except ProtocolError as error:
             self._broken = error
             raise
 
-    def _next_frame(self) -> Frame | None:
-        buffer = self._buffer
-        if len(buffer) < _HEADER:
+    def _next_raw(self) -> RawFrame | None:
+        if len(self._buffer) < _header.size:
             return None
-        end = _HEADER + int.from_bytes(buffer[:_HEADER], "big")
-        if end > _HEADER + MAX_MESSAGE:
-            raise ProtocolError(f"message of {end - _HEADER} bytes is too large")
-        if len(buffer) < end:
+        length, seq, number, count = _header.unpack_from(self._buffer)
+        if length > MAX_MESSAGE or number >= len(_TYPES) or count > MAX_FDS:
+            raise ProtocolError(f"message of {length} bytes, kind {number}, {count} descriptors")
+        end = _header.size + length
+        if len(self._buffer) < end:
             return None
-        seq, count, message = _parse(bytes(buffer[_HEADER:end]))
         if count > len(self._fds):
             raise ProtocolError(f"{count} descriptors announced, {len(self._fds)} arrived")
-        del buffer[:end]
-        return Frame(seq, message, tuple(self._fds.popleft() for _ in range(count)))
+        body, self._buffer = self._buffer[_header.size : end], self._buffer[end:]
+        fds, self._fds = tuple(self._fds[:count]), self._fds[count:]
+        return RawFrame(_TYPES[number], seq, body, fds)
 
-    def unclaimed(self) -> Sequence[int]:
+    def unclaimed(self) -> tuple[int, ...]:
         """Return, and forget, the descriptors that belong to no message."""
-        rest = tuple(self._fds)
-        self._fds.clear()
+        rest, self._fds = tuple(self._fds), []
         return rest
-
-
-def _parse(body: bytes) -> tuple[int, int, Message]:
-    """Return number, count of descriptors and message."""
-    try:
-        envelope = json.loads(body)
-        seq, count = _exact(int)(envelope["seq"]), _exact(int)(envelope["fds"])
-        message = _build(_TYPES[envelope["type"]], _exact(dict)(envelope["body"]))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ProtocolError(f"malformed message: {error!r:.200}") from error
-    if not 0 <= count <= MAX_FDS:
-        raise ProtocolError(f"{count} descriptors announced")
-    return seq, count, message

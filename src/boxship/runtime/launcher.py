@@ -13,11 +13,10 @@ garbage collector's sight (``gc.freeze``), whose bookkeeping would otherwise wri
 copy, the pages that all shims share.
 """
 
+import _socket
 import gc
-import json
 import os
 import signal
-import socket
 from typing import Final, NoReturn
 
 from boxship.kernel.processes import set_name
@@ -37,44 +36,36 @@ def main() -> NoReturn:
     set_name("boxship-launcher")
     os.closerange(CONTROL_FD + 1, 1 << 20)
     # Ended shims are reaped by the kernel; a shim's own children are its own affair.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    control = socket.socket(fileno=CONTROL_FD)
-    control.set_inheritable(False)
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    control = _socket.socket(fileno=CONTROL_FD)
+    os.set_inheritable(CONTROL_FD, False)
     gc.collect()
     gc.disable()
     gc.freeze()
     while (request := _receive(control)) is not None:
         data, fds = request
-        if _is_shim_request(data) and len(fds) == 1:
+        if data == SHIM_REQUEST and len(fds) == 1:
             _fork_shim(control, fds[0])
         for fd in fds:
             os.close(fd)
     os._exit(0)
 
 
-def _receive(control: socket.socket) -> tuple[bytes, list[int]] | None:
+def _receive(control: _socket.socket) -> tuple[bytes, list[int]] | None:
     """Return the next message and its descriptors, None when the daemon is gone."""
     data, ancillary, _, _ = control.recvmsg(
-        _MAX_REQUEST, socket.CMSG_SPACE(4 * _MAX_FDS), socket.MSG_CMSG_CLOEXEC
+        _MAX_REQUEST, _socket.CMSG_SPACE(4 * _MAX_FDS), _socket.MSG_CMSG_CLOEXEC
     )
     fds = [fd for _, _, rights in ancillary for fd in memoryview(rights).cast("i")]
     return (data, fds) if data or fds else None
 
 
-def _is_shim_request(data: bytes) -> bool:
-    try:
-        return bool(json.loads(data) == {"op": "shim"})
-    except ValueError:
-        return False
-
-
-def _fork_shim(control: socket.socket, fd: int) -> None:
+def _fork_shim(control: _socket.socket, fd: int) -> None:
     try:
         pid = os.fork()
     except OSError:
         return
     if pid == 0:
         control.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         shim.run(fd)

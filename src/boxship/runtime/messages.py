@@ -7,10 +7,10 @@ of them get every event.
 
 A message on the wire::
 
-    ┌──────────────┬──────────────────────────────────────────────────────────────┐
-    │ u32, big end │ {"type": "exec", "seq": 7, "fds": 1, "body": {…}}   UTF-8    │
-    └──────────────┴──────────────────────────────────────────────────────────────┘
-      ^ descriptors ride with SCM_RIGHTS on this first byte; "fds" says how many
+    ┌─────────────┬──────────┬─────────┬─────────┬────┬──────────────────────┐
+    │ length: u32 │ seq: u32 │ kind: u8│ fds: u8 │ 00 │ body: JSON, UTF-8    │   big endian
+    └─────────────┴──────────┴─────────┴─────────┴────┴──────────────────────┘
+      ^ "fds" descriptors ride with SCM_RIGHTS on this first byte
 
 The kernel never joins two sets of descriptors in one ``recvmsg``, but may join the bytes around
 them. Therefore the decoder keeps arrived descriptors in a queue, and each message takes as many

@@ -13,8 +13,8 @@ Why linger: closing a TCP connection with unread input resets it, and a reset ma
 throw away what we wrote last.
 """
 
+import _socket
 import contextlib
-import socket
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -31,7 +31,7 @@ STDERR: Final = 2
 QUEUE_LIMIT: Final = 1 << 20
 """Bytes queued for a client at which the process's output is read no further."""
 
-_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+_FLAGS: Final = _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL
 _RECEIVE: Final = 16 * 1024
 _PIECES: Final = 16
 _DRAIN_SECONDS: Final = 600.0
@@ -64,12 +64,12 @@ class Party(Protocol):
 
 
 class Client:
-    """Owns the connection ``fd``. Raise OSError when it is no socket."""
+    """Owns the connection ``sock``."""
 
     def __init__(
         self,
         number: int,
-        fd: int,
+        sock: _socket.socket,
         spec: Attachment,
         *,
         loop: Loop,
@@ -77,7 +77,7 @@ class Client:
     ) -> None:
         self.number = number
         self.held = False
-        self._socket = socket.socket(fileno=fd)
+        self._socket = sock
         self._spec = spec
         self._loop = loop
         self._on_closed = on_closed
@@ -157,7 +157,7 @@ class Client:
         self._loop.forget(self._socket.fileno())
         # The daemon may still hold a copy, with which close() alone would leave it connected.
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(_socket.SHUT_RDWR)
         self._socket.close()
         self._leave(keys=False)
         self._on_closed(self)
@@ -194,7 +194,7 @@ class Client:
 
     def _receive(self) -> None:
         try:
-            data = self._socket.recv(_RECEIVE, socket.MSG_DONTWAIT)
+            data = self._socket.recv(_RECEIVE, _socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
@@ -267,7 +267,7 @@ class Client:
     def _linger(self) -> None:
         self._lingering = True
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(_socket.SHUT_WR)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(_LINGER_SECONDS, self.close)

@@ -8,43 +8,56 @@ from boxship.runtime.logformat import EntryEncoder
 from boxship.runtime.messages import LogConfig, LogPosition
 from boxship.runtime.shim.attachment import STDERR, STDOUT
 
+_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
+
 
 class ContainerLog:
-    """Owns the log file named in ``config``."""
+    """Owns the log file named in ``config``, opened when there is something to write."""
 
     def __init__(self, config: LogConfig) -> None:
-        self._file = LogFile(config)
-        self._encoders = {
-            STDOUT: EntryEncoder("stdout", config.attributes),
-            STDERR: EntryEncoder("stderr", config.attributes),
-        }
+        self._config = config
+        self._file: LogFile | None = None
+        self._encoders: dict[int, EntryEncoder] = {}
 
     def write(self, stream: int, data: bytes) -> None:
         """Log the lines that ``data`` completes."""
-        entries = self._encoders[stream].feed(data, _now())
+        entries = self._encoder(stream).feed(data, _now())
         if entries:
-            self._file.append(entries)
+            self._opened().append(entries)
 
     def pending(self, stream: int) -> bytes:
         """Return the line whose end has not come yet."""
-        return self._encoders[stream].pending
+        return self._encoder(stream).pending
 
     def position(self) -> LogPosition:
         """Tell where the next entry will stand."""
-        return self._file.position()
+        return self._opened().position()
 
     @property
     def lost_lines(self) -> int:
         """How many lines could not be written."""
-        return self._file.lost_lines
+        return self._file.lost_lines if self._file is not None else 0
 
     def finish(self) -> None:
         """Log unfinished lines and close the file."""
         for encoder in self._encoders.values():
             entries = encoder.finish(_now())
             if entries:
-                self._file.append(entries)
-        self._file.close()
+                self._opened().append(entries)
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> LogFile:
+        if self._file is None:
+            self._file = LogFile(self._config)
+        return self._file
+
+    def _encoder(self, stream: int) -> EntryEncoder:
+        encoder = self._encoders.get(stream)
+        if encoder is None:
+            encoder = EntryEncoder(_NAMES[stream], self._config.attributes)
+            self._encoders[stream] = encoder
+        return encoder
 
 
 def _now() -> bytes:

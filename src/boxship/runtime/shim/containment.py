@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from boxship.kernel.processes import fork_sibling
 from boxship.runtime import process
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import control
@@ -43,10 +44,10 @@ class Containment(Protocol):
 
 
 class LinuxContainment:
-    """The real one."""
+    """The real one. Called in the starter, whose parent, the shim, shall be the parent."""
 
     def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
-        return process.spawn_init(plan, *streams, terminal=terminal)
+        return process.spawn_init(plan, *streams, terminal=terminal, fork=fork_sibling)
 
     def spawn_exec(
         self,
@@ -57,7 +58,9 @@ class LinuxContainment:
         *,
         terminal: bool,
     ) -> process.Spawned:
-        return process.spawn_exec(pidfd, plan, cgroup, *streams, terminal=terminal)
+        return process.spawn_exec(
+            pidfd, plan, cgroup, *streams, terminal=terminal, fork=fork_sibling
+        )
 
     def destroy(self, plan: Plan) -> None:
         process.destroy(plan)

@@ -1,17 +1,17 @@
 """One connection of a daemon: requests in, replies and events out."""
 
+import _socket
 import os
-import socket
 from collections.abc import Callable
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Final
 
-from boxship.runtime.control_codec import MAX_FDS, Decoder, Frame, ProtocolError, encode
+from boxship.runtime.control_codec import MAX_FDS, Decoder, ProtocolError, RawFrame, encode
 from boxship.runtime.messages import Message
 from boxship.runtime.shim.loop import Loop
 
 _RECEIVE: Final = 16 * 1024
-_ANCILLARY: Final = socket.CMSG_SPACE(4 * MAX_FDS)
+_ANCILLARY: Final = _socket.CMSG_SPACE(4 * MAX_FDS)
 _QUEUE_LIMIT: Final = 1 << 20
 
 
@@ -20,10 +20,10 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: _socket.socket,
         *,
         loop: Loop,
-        on_request: Callable[["Connection", Frame], None],
+        on_request: Callable[["Connection", RawFrame], None],
         on_closed: Callable[["Connection"], None],
     ) -> None:
         self.attachments: set[int] = set()
@@ -44,9 +44,14 @@ class Connection:
 
     def send(self, message: Message, *, seq: int = 0) -> None:
         """Send a reply or, without ``seq``, an event."""
+        if not self.closed:
+            self.send_encoded(encode(message, seq=seq))
+
+    def send_encoded(self, data: bytes) -> None:
+        """Send a message that has been encoded elsewhere."""
         if self.closed:
             return
-        self._queue += encode(message, seq=seq)
+        self._queue += data
         self._flush()
         if len(self._queue) > _QUEUE_LIMIT:
             self.close()
@@ -76,7 +81,7 @@ class Connection:
     def _receive(self) -> None:
         try:
             data, ancillary, _, _ = self._socket.recvmsg(
-                _RECEIVE, _ANCILLARY, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+                _RECEIVE, _ANCILLARY, _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             return
@@ -88,7 +93,7 @@ class Connection:
             self.close()
             return
         try:
-            while not self.closed and (frame := self._decoder.next_frame()) is not None:
+            while not self.closed and (frame := self._decoder.next_raw()) is not None:
                 self._on_request(self, frame)
         except ProtocolError:
             self.close()
@@ -96,7 +101,7 @@ class Connection:
     def _flush(self) -> None:
         try:
             while self._queue:
-                sent = self._socket.send(self._queue, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                sent = self._socket.send(self._queue, _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
                 del self._queue[:sent]
         except BlockingIOError:
             pass
@@ -113,7 +118,7 @@ class Connection:
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     fds: list[int] = []
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             count = len(data) // 4
             fds.extend(memoryview(data)[: count * 4].cast("i"))
     return fds

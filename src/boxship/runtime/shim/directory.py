@@ -1,8 +1,8 @@
 """The shim's directory ``<exec-root>/c/<container id>/``, drawn in ``messages.py``."""
 
+import _socket
 import contextlib
 import os
-import socket
 from typing import Final
 
 from boxship.base.files import write_atomic
@@ -16,59 +16,44 @@ EXIT: Final = "exit.json"
 _BACKLOG: Final = 16
 
 
-class Directory:
-    """Makes the directory and what is in it; owns the listening socket. Raise OSError."""
+def make_directory(path: str, pid: int) -> _socket.socket:
+    """Make the directory of the shim ``pid`` and return its listening socket. Raise OSError."""
+    os.makedirs(path, 0o700, exist_ok=True)
+    _remove(path, SOCKET, EXIT)  # left by a shim that was killed
+    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0)
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # A socket's name may have 107 bytes, the path to the directory any number.
+        listener.bind(f"/proc/self/fd/{fd}/{SOCKET}")
+        listener.listen(_BACKLOG)
+        _write_pid(path, pid)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.close(fd)
+    return listener
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        os.makedirs(path, 0o700, exist_ok=True)
-        for stale in (SOCKET, EXIT):
-            self._remove(stale)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # A socket's name may have 107 bytes, the path to the directory any number.
-            self.listener.bind(f"/proc/self/fd/{fd}/{SOCKET}")
-            self.listener.listen(_BACKLOG)
-            self._write_pid()
-        except OSError:
-            self.listener.close()
-            raise
-        finally:
-            os.close(fd)
 
-    def write_exit(self, exit_: Exit) -> bool:
-        """Record how the container ended; False when the file system does not take it."""
-        try:
-            write_atomic(f"{self._path}/{EXIT}", exit_to_json(exit_), durable=False)
-        except OSError:
-            return False
-        return True
+def write_exit(path: str, exit_: Exit) -> bool:
+    """Record how the container ended; False when the file system does not take it."""
+    try:
+        write_atomic(f"{path}/{EXIT}", exit_to_json(exit_), durable=False)
+    except OSError:
+        return False
+    return True
 
-    def close(self) -> None:
-        """Be found no longer; the exit record stays."""
-        self.listener.close()
-        self._remove(SOCKET)
-        self._remove(PID)
 
-    def remove(self) -> None:
-        """Remove everything of ours."""
-        self.close()
-        self._remove(EXIT)
-        with contextlib.suppress(OSError):  # not empty: somebody else's files stay
-            os.rmdir(self._path)
+def leave_directory(path: str) -> None:
+    """Be found no longer; the exit record stays."""
+    _remove(path, SOCKET, PID)
 
-    def _remove(self, name: str) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self._path}/{name}")
 
-    def _write_pid(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        fd = os.open(f"{self._path}/{PID}", flags, 0o600)
-        try:
-            os.write(fd, f"{os.getpid()} {start_time(os.getpid())}\n".encode())
-        finally:
-            os.close(fd)
+def remove_directory(path: str) -> None:
+    """Remove everything of ours."""
+    _remove(path, SOCKET, PID, EXIT)
+    with contextlib.suppress(OSError):  # not empty: somebody else's files stay
+        os.rmdir(path)
 
 
 def start_time(pid: int) -> int:
@@ -83,3 +68,18 @@ def start_time(pid: int) -> int:
     finally:
         os.close(fd)
     return int(fields[19])
+
+
+def _write_pid(path: str, pid: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    fd = os.open(f"{path}/{PID}", flags, 0o600)
+    try:
+        os.write(fd, f"{pid} {start_time(pid)}\n".encode())
+    finally:
+        os.close(fd)
+
+
+def _remove(path: str, *names: str) -> None:
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}/{name}")

@@ -1,30 +1,34 @@
-"""Where a shim begins, right after the launcher has forked it."""
+"""Where a shim begins, right after it was forked."""
 
+import _signal  # type: ignore[import-not-found]
+import _socket
 import gc
 import os
-import signal
-import socket
 import sys
-from select import EPOLLIN
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from boxship.kernel.processes import set_child_subreaper, set_name
 from boxship.runtime.shim.containment import Containment, LinuxContainment
-from boxship.runtime.shim.control import Connection
 from boxship.runtime.shim.loop import Loop
 from boxship.runtime.shim.supervisor import Supervisor
 
-_KEEP_ALIVE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+# Who stops the shim kills the container, and that is to be asked of the daemon.
+_IGNORED: Final = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
 
 
 def run(control_fd: int, containment: Containment | None = None) -> NoReturn:
     """Be the shim of the container that is asked for on ``control_fd``; never return."""
     status = 1
     try:
+        gc.disable()
         os.setsid()
-        set_name("boxship-shim")
-        set_child_subreaper()
-        keep(socket.socket(fileno=control_fd), containment or LinuxContainment())
+        _rename(b"boxship-shim")
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        for number in _IGNORED:
+            _signal.signal(number, _signal.SIG_IGN)
+        loop = Loop()
+        supervisor = Supervisor(loop, containment or LinuxContainment())
+        supervisor.accept(_socket.socket(fileno=control_fd))
+        loop.run()
         status = 0
     except BaseException:  # noqa: BLE001 - a defect: say so in the launcher's log
         sys.excepthook(*sys.exc_info())
@@ -33,47 +37,8 @@ def run(control_fd: int, containment: Containment | None = None) -> NoReturn:
         os._exit(status)
 
 
-def keep(control: socket.socket, containment: Containment) -> None:
-    """Serve ``control`` and the container until nobody needs the shim any more."""
-    gc.disable()
-    loop = Loop()
-    supervisor = Supervisor(loop, containment)
-    reading = _wake_on_children()
-    loop.watch(reading, EPOLLIN, lambda _events: _drain(reading, supervisor))
-    supervisor.accept(
-        Connection(
-            control,
-            loop=loop,
-            on_request=supervisor.request,
-            on_closed=supervisor.disconnected,
-        )
-    )
-    loop.run()
-
-
-def _wake_on_children() -> int:
-    """Return a descriptor that becomes readable when a child ends.
-
-    Signals that end a process by default get a function too: who stops the shim kills the
-    container, and that must go through the daemon. Unlike ignoring them, a function is not
-    inherited by what the shim executes.
-    """
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    os.set_blocking(writing, False)
-    for number in (signal.SIGCHLD, *_KEEP_ALIVE):
-        signal.signal(number, _nothing)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    return reading
-
-
-def _nothing(_number: int, _frame: object) -> None:
-    """Do nothing; the wakeup descriptor says it."""
-
-
-def _drain(reading: int, supervisor: Supervisor) -> None:
-    try:
-        os.read(reading, 512)
-    except BlockingIOError:
-        return
-    supervisor.reap()
+def _rename(name: bytes) -> None:
+    """Set the name that ps shows. By file: a call through ctypes would touch more memory."""
+    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, name)
+    os.close(fd)

@@ -12,10 +12,9 @@ from select import EPOLLIN
 from typing import Final, Protocol
 
 from boxship.kernel.terminal import set_window_size
-from boxship.runtime.messages import Stdio
 from boxship.runtime.shim.attachment import Client
 from boxship.runtime.shim.loop import Loop, Timer
-from boxship.runtime.shim.stdio import Ends, Inlet
+from boxship.runtime.shim.stdio import Inlet
 
 _READ: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 2.0
@@ -35,6 +34,19 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Streams:
+    """A process's streams as the shim has them; it owns the descriptors.
+
+    ``inlet`` (-1: none) is written, ``outlets`` (descriptor → STDOUT or STDERR) are read.
+    """
+
+    tty: bool
+    stdin_once: bool
+    inlet: int
+    outlets: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Notices:
     """What a process tells its supervisor."""
 
@@ -51,8 +63,7 @@ class Process:
         self,
         name: str,
         pid: int,
-        stdio: Stdio,
-        ends: Ends,
+        streams: Streams,
         *,
         loop: Loop,
         notices: Notices,
@@ -60,7 +71,8 @@ class Process:
     ) -> None:
         self.name = name
         self.pid = pid
-        self.stdio = stdio
+        self._tty = streams.tty
+        self._stdin_once = streams.stdin_once
         self.exit_code: int | None = None
         self.ended = False
         self.input_blocked = False
@@ -68,8 +80,8 @@ class Process:
         self._notices = notices
         self._sink = sink
         self._clients: list[Client] = []
-        self._outlets = dict(ends.outlets)
-        self._inlet = Inlet(ends.inlet, loop, self._input_unblocked)
+        self._outlets = streams.outlets
+        self._inlet = Inlet(streams.inlet, loop, self._input_unblocked)
         self._reading = False
         self._timer: Timer | None = None
         self._watch_outlets()
@@ -80,7 +92,7 @@ class Process:
         """Let ``client`` take part. Held, it begins with what the log does not show yet."""
         self._clients.append(client)
         client.held = hold
-        client.join(self, tty=self.stdio.tty)
+        client.join(self, tty=self._tty)
         if hold and self._sink is not None:
             for stream in set(self._outlets.values()):
                 if client.wants(stream):
@@ -97,7 +109,7 @@ class Process:
 
         The latter is what dockerd does: a client without input does not wait for output.
         """
-        if self.stdio.stdin_once and not self.stdio.tty:
+        if self._stdin_once and not self._tty:
             self._inlet.end()
         else:
             self.left(client, keys=False)
@@ -123,7 +135,7 @@ class Process:
 
     def resize(self, height: int, width: int) -> None:
         """Set the terminal's size. Raise OSError when there is none."""
-        if not self.stdio.tty or not self._outlets:
+        if not self._tty or not self._outlets:
             raise OSError("the process has no terminal")
         set_window_size(next(iter(self._outlets)), height, width)
 

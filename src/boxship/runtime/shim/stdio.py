@@ -25,44 +25,28 @@ class Ends:
     inlet: int
     outlets: dict[int, int]
 
-    def close_child(self) -> None:
-        """Close the process's ends, once it has its own copies."""
-        for fd in set(self.child) - {-1}:
-            os.close(fd)
-
-    def close(self) -> None:
-        """Close everything: the process did not come about."""
-        self.close_child()
-        for fd in {self.inlet, *self.outlets} - {-1}:
-            os.close(fd)
-
 
 def open_pipes(stdio: Stdio) -> Ends:
-    """Return the streams of a process without a terminal; with one, there are none yet."""
+    """Return the streams of a process without a terminal; with one, there are none yet.
+
+    Called in the starter: what it leaves open is closed by its exit.
+    """
     if stdio.tty:
         return Ends((-1, -1, -1), -1, {})
-    made: list[int] = []
-    try:
-        if stdio.open_stdin:
-            stdin, inlet = os.pipe()
-            made += (stdin, inlet)
-            os.set_blocking(inlet, False)
-        else:
-            stdin, inlet = os.open(_DEV_NULL, os.O_RDONLY | os.O_CLOEXEC), -1
-            made.append(stdin)
-        outlets = {}
-        child = [stdin]
-        for stream in (STDOUT, STDERR):
-            outlet, end = os.pipe()
-            made += (outlet, end)
-            os.set_blocking(outlet, False)
-            outlets[outlet] = stream
-            child.append(end)
-    except OSError:
-        for fd in made:
-            os.close(fd)
-        raise
-    return Ends((child[0], child[1], child[2]), inlet, outlets)
+    inlet = -1
+    if stdio.open_stdin:
+        stdin, inlet = os.pipe()
+        os.set_blocking(inlet, False)
+    else:
+        stdin = os.open(_DEV_NULL, os.O_RDONLY | os.O_CLOEXEC)
+    outlets = {}
+    ends = []
+    for stream in (STDOUT, STDERR):
+        outlet, end = os.pipe()
+        os.set_blocking(outlet, False)
+        outlets[outlet] = stream
+        ends.append(end)
+    return Ends((stdin, ends[0], ends[1]), inlet, outlets)
 
 
 def terminal_ends(master: int) -> Ends:

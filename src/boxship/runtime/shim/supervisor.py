@@ -8,14 +8,21 @@
 
 Being gone waits for attached clients that still have output to take. A control connection that
 ends changes nothing for a running container.
+
+Memory is what this process must not use: it stays small as long as it touches few of the objects
+it shares with the launcher. Therefore starting is left to ``starter.py``, requests are parsed only
+when they are not for it, and plain descriptors and ``_socket`` stand where the standard library's
+wrappers would do.
 """
 
+import _socket
 import contextlib
 import gc
+import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from itertools import count
 from select import EPOLLIN
 from signal import pidfd_send_signal
@@ -23,23 +30,23 @@ from typing import Any, Final
 
 from boxship.base.errors import BoxshipError
 from boxship.runtime import messages as m
-from boxship.runtime.blueprint import Plan, ProcessPlan
-from boxship.runtime.control_codec import Frame, ProtocolError
-from boxship.runtime.process import Spawned, StepFailedError
+from boxship.runtime.blueprint import Plan
+from boxship.runtime.control_codec import ProtocolError, RawFrame, parse
+from boxship.runtime.shim import starter
 from boxship.runtime.shim.attachment import Client
 from boxship.runtime.shim.containerlog import ContainerLog
 from boxship.runtime.shim.containment import Containment
 from boxship.runtime.shim.control import Connection
-from boxship.runtime.shim.directory import Directory
+from boxship.runtime.shim.directory import leave_directory, remove_directory, write_exit
 from boxship.runtime.shim.loop import Loop
-from boxship.runtime.shim.process import Notices, Process
-from boxship.runtime.shim.stdio import open_pipes, terminal_ends
+from boxship.runtime.shim.orphans import adopt_orphans
+from boxship.runtime.shim.process import Notices, Process, Streams
 
-_BUILD_FAILED: Final = 125
+Descriptors = tuple[int, ...]
 
 
 class Supervisor:
-    """Keeps one container. Give it control connections with ``accept``."""
+    """Keeps one container."""
 
     def __init__(self, loop: Loop, containment: Containment) -> None:
         self._loop = loop
@@ -48,16 +55,12 @@ class Supervisor:
         self._clients: dict[int, Client] = {}
         self._numbers = count(1)
         self._processes: dict[str, Process] = {}
+        self._pidfds: dict[int, int] = {}
         self._unreported: list[m.ExecState] = []
         self._notices = Notices(ended=self._process_ended, detached=self._client_detached)
-        # Set by start:
-        self._container_id = ""
-        self._plan: Plan | None = None
-        self._directory: Directory | None = None
+        self._birth: starter.Birth | None = None
+        self._listener: _socket.socket | None = None
         self._log: ContainerLog | None = None
-        self._pid = 0
-        self._pidfd = -1
-        self._started_ns = 0
         # Set at the end:
         self._finished_ns = 0
         self._oom_killed = False
@@ -67,154 +70,165 @@ class Supervisor:
 
     # ── control connections ──────────────────────────────────────────────────────────────────
 
-    def accept(self, connection: Connection) -> None:
-        """Take a connection whose requests come to ``request`` and end to ``disconnected``."""
+    def accept(self, sock: _socket.socket) -> None:
+        """Serve a daemon at ``sock``."""
+        connection = Connection(
+            sock, loop=self._loop, on_request=self._request, on_closed=self._disconnected
+        )
         self._connections.append(connection)
 
-    def disconnected(self, connection: Connection) -> None:
+    def _disconnected(self, connection: Connection) -> None:
         """A daemon is gone. What it was replaying to held clients can never be whole: drop them."""
         if connection in self._connections:
             self._connections.remove(connection)
-        for number in connection.attachments:
+        for number in tuple(connection.attachments):
             client = self._clients.get(number)
             if client is not None and client.held:
                 client.close()
         self._go_if_done()
 
-    def request(self, connection: Connection, frame: Frame) -> None:
+    def _request(self, connection: Connection, raw: RawFrame) -> None:
         """Answer one request. Raise ProtocolError for what is none."""
-        answer = _REQUESTS.get(type(frame.message))
-        if answer is None or frame.seq <= 0:
-            _close(frame.fds)
+        if raw.kind is m.Start:
+            self._start(connection, raw)
+        elif raw.kind is m.Exec:
+            self._exec(connection, raw)
+        else:
+            self._answer(connection, raw)
+        self._go_if_done()
+
+    def _answer(self, connection: Connection, raw: RawFrame) -> None:
+        answer = _ANSWERS.get(raw.kind)
+        if answer is None or raw.seq == 0:
+            _close(raw.fds)
             raise ProtocolError("not a request")
-        reply = answer(self, connection, frame.message, frame.fds)
-        connection.send(reply, seq=frame.seq)
+        if raw.kind is not m.Attach:
+            _close(raw.fds)
+        reply = answer(self, connection, parse(raw).message, raw.fds)
+        connection.send(reply, seq=raw.seq)
         if isinstance(reply, m.Released):
             self._released = True
-        self._go_if_done()
 
     def _tell(self, event: m.Message) -> bool:
         for connection in tuple(self._connections):
             connection.send(event)
         return bool(self._connections)
 
-    # ── start ────────────────────────────────────────────────────────────────────────────────
+    # ── starting processes ───────────────────────────────────────────────────────────────────
 
-    def _start(self, connection: Connection, request: m.Start, fds: tuple[int, ...]) -> m.Message:
-        if self._directory is not None:
-            _close(fds)
-            return m.Failed(step="start", message="already started")
-        try:
-            clients = self._make_clients(request.attachments, fds)
-            self._directory = Directory(request.directory)
-            plan = Plan.from_plain(request.plan)
-        except (OSError, ValueError) as error:
-            return self._start_failed(_failed("shim", error))
-        self._container_id = request.container_id
-        self._listen(self._directory)
-        if request.log.path:
-            self._log = ContainerLog(request.log)
-
-        def spawn(streams: tuple[int, int, int]) -> Spawned:
-            return self._containment.spawn_init(plan, streams, terminal=request.stdio.tty)
-
-        try:
-            spawned = self._spawn(m.INIT, request.stdio, spawn, clients)
-        except (OSError, StepFailedError) as error:
-            return self._start_failed(_failed("stdio", error))
-        self._pid, self._pidfd = spawned.pid, spawned.pidfd
-        self._started_ns = time.time_ns()
-        # The rest of the plan is not needed again, and large.
-        self._plan = replace(plan, setup=(), process=ProcessPlan(args=()))
-        return _started(spawned, self._started_ns, clients)
-
-    def _start_failed(self, reply: m.Failed) -> m.Failed:
-        for client in tuple(self._clients.values()):
-            client.finish()
-        if self._log is not None:
-            self._log.finish()
-        if self._directory is not None:
-            self._loop.forget(self._directory.listener.fileno())
-            self._directory.remove()
-        self._released = True
-        return reply
-
-    def _listen(self, directory: Directory) -> None:
-        def on_event(_events: int) -> None:
-            try:
-                sock, _ = directory.listener.accept()
-            except OSError:  # the peer has gone again, or descriptors have run out
-                return
-            self.accept(
-                Connection(
-                    sock,
-                    loop=self._loop,
-                    on_request=self.request,
-                    on_closed=self.disconnected,
-                )
+    def _start(self, connection: Connection, raw: RawFrame) -> None:
+        if self._birth is not None:
+            self._refuse(connection, raw, m.Failed(step="start", message="already started"))
+            return
+        numbers = tuple(next(self._numbers) for _ in raw.fds)
+        job = partial(starter.start_container, self._containment, numbers)
+        outcome = self._run(connection, raw, job, numbers)
+        if outcome is None:
+            # Nothing came of it, and nothing is left.
+            self._released = True
+            return
+        birth, fds = outcome
+        self._birth = birth
+        self._listener = _socket.socket(fileno=fds[-1])
+        self._loop.watch(fds[-1], EPOLLIN, self._daemon_calls)
+        if birth.log[0]:
+            path, max_size, max_file, attributes = birth.log
+            self._log = ContainerLog(
+                m.LogConfig(path=path, max_size=max_size, max_file=max_file, attributes=attributes)
             )
+        if not birth.own_pids:
+            adopt_orphans(self._loop, self._reap)
+        self._keep(connection, birth, fds, numbers)
 
-        self._loop.watch(directory.listener.fileno(), EPOLLIN, on_event)
-
-    # ── processes ────────────────────────────────────────────────────────────────────────────
-
-    def _spawn(
-        self,
-        name: str,
-        stdio: m.Stdio,
-        spawn: Callable[[tuple[int, int, int]], Spawned],
-        clients: list[Client],
-    ) -> Spawned:
-        """Bring a process to life with ``clients`` attached before its first output is read."""
-        ends = open_pipes(stdio)
-        try:
-            spawned = spawn(ends.child)
-        except BaseException:
-            ends.close()
-            raise
-        ends.close_child()
-        if stdio.tty:
-            ends = terminal_ends(spawned.master)
-        sink = self._log if name == m.INIT else None
-        process = Process(
-            name, spawned.pid, stdio, ends, loop=self._loop, notices=self._notices, sink=sink
-        )
-        self._processes[name] = process
-        for client in clients:
-            process.attach(client)
-        return spawned
-
-    def _exec(self, connection: Connection, request: m.Exec, fds: tuple[int, ...]) -> m.Message:
+    def _exec(self, connection: Connection, raw: RawFrame) -> None:
         init = self._processes.get(m.INIT)
-        plan = self._plan
-        if plan is None or init is None or init.exit_code is not None:
-            _close(fds)
-            return m.Failed(step="exec", message="the container is not running")
-        if not request.exec_id or request.exec_id in self._processes:
-            _close(fds)
-            return m.Failed(step="exec", message="the exec id is empty or in use")
+        if self._birth is None or init is None or init.exit_code is not None:
+            failed = m.Failed(step="exec", message="the container is not running")
+            self._refuse(connection, raw, failed)
+            return
+        numbers = tuple(next(self._numbers) for _ in raw.fds)
+        job = partial(
+            starter.start_exec,
+            self._containment,
+            numbers,
+            (self._pidfds[init.pid], self._birth.plan),
+            tuple(self._processes),
+        )
+        outcome = self._run(connection, raw, job, numbers)
+        if outcome is not None:
+            self._keep(connection, *outcome, numbers)
+
+    def _run(
+        self, connection: Connection, raw: RawFrame, job: starter.Job, numbers: tuple[int, ...]
+    ) -> starter.Outcome | None:
+        """Have a process started; when there is none, say so and let the clients go."""
+        sockets: list[_socket.socket] = []
         try:
-            process = ProcessPlan.from_plain(request.plan)
-            clients = self._make_clients(request.attachments, fds)
-        except (OSError, ValueError) as error:
-            return _failed("exec", error)
+            sockets.extend(_socket.socket(fileno=fd) for fd in raw.fds)
+            birth, fds = starter.run(raw, job)
+        except OSError as error:
+            _close(raw.fds[len(sockets) :])
+            _hang_up(sockets)
+            connection.send(_failed("start", error), seq=raw.seq)
+            return None
+        if birth.broken or not birth.pid:
+            _hang_up(sockets)
+            self._reap()
+            if birth.broken:
+                raise ProtocolError("malformed request")
+            connection.send_encoded(birth.reply)
+            return None
+        for number, sock, spec in zip(numbers, sockets, starter.attachments(birth), strict=True):
+            self._add_client(number, sock, spec)
+        return birth, fds
 
-        def spawn(streams: tuple[int, int, int]) -> Spawned:
-            return self._containment.spawn_exec(
-                self._pidfd, process, plan.cgroup, streams, terminal=request.stdio.tty
-            )
+    def _keep(
+        self,
+        connection: Connection,
+        birth: starter.Birth,
+        fds: Descriptors,
+        numbers: tuple[int, ...],
+    ) -> None:
+        """Take care of a process that has just been started."""
+        inlet = -1
+        outlets = {}
+        for fd, stream in zip(fds, birth.streams, strict=False):
+            if stream:
+                outlets[fd] = stream
+            else:
+                inlet = fd
+        process = Process(
+            birth.name,
+            birth.pid,
+            Streams(birth.tty, birth.stdin_once, inlet, outlets),
+            loop=self._loop,
+            notices=self._notices,
+            sink=self._log if birth.name == m.INIT else None,
+        )
+        self._processes[birth.name] = process
+        pidfd = os.pidfd_open(birth.pid)
+        self._pidfds[birth.pid] = pidfd
+        self._loop.watch(pidfd, EPOLLIN, self._reap)
+        connection.send_encoded(birth.reply)
+        for number in numbers:
+            process.attach(self._clients[number])
 
+    def _refuse(self, connection: Connection, raw: RawFrame, reply: m.Failed) -> None:
+        _close(raw.fds)
+        connection.send(reply, seq=raw.seq)
+
+    def _daemon_calls(self, _events: int) -> None:
+        assert self._listener is not None
         try:
-            spawned = self._spawn(request.exec_id, request.stdio, spawn, clients)
-        except (OSError, StepFailedError) as error:
-            for client in clients:
-                client.finish()
-            return _failed("exec", error)
-        os.close(spawned.pidfd)
-        return _started(spawned, time.time_ns(), clients)
+            fd, _ = self._listener._accept()  # type: ignore[attr-defined]
+        except OSError:  # the peer has gone again, or descriptors have run out
+            return
+        self.accept(_socket.socket(fileno=fd))
 
-    def reap(self) -> None:
-        """Collect every child that has ended, orphans of the container's included."""
+    # ── processes that end ───────────────────────────────────────────────────────────────────
+
+    def _reap(self, _events: int = 0) -> None:
+        """Collect every child that has ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -222,18 +236,24 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            pidfd = self._pidfds.pop(pid, None)
+            if pidfd is None:
+                continue  # an orphan of the container's, or one that was not born
+            self._loop.forget(pidfd)
+            os.close(pidfd)
             code = os.waitstatus_to_exitcode(status)
             for process in tuple(self._processes.values()):
-                if process.pid == pid and process.exit_code is None:
+                if process.pid == pid:
                     self._reaped(process, code if code >= 0 else 128 - code)
 
     def _reaped(self, process: Process, exit_code: int) -> None:
-        if process.name == m.INIT and self._plan is not None:
+        if process.name == m.INIT and self._birth is not None:
             self._finished_ns = time.time_ns()
-            self._oom_killed = self._containment.out_of_memory(self._plan.cgroup)
-            if not self._plan.new_pid_namespace:
+            plan = self._plan()
+            self._oom_killed = self._containment.out_of_memory(plan.cgroup)
+            if not plan.new_pid_namespace:
                 # The kernel ends a pid namespace with its init; elsewhere that is our duty.
-                self._destroy(self._plan)
+                self._destroy(plan)
         process.reaped(exit_code)
 
     def _process_ended(self, process: Process) -> None:
@@ -249,10 +269,8 @@ class Supervisor:
         # The collector is off; the objects of a process refer to each other.
         gc.collect()
 
-    # ── end ──────────────────────────────────────────────────────────────────────────────────
-
     def _container_ended(self, init: Process) -> None:
-        assert self._plan is not None and self._directory is not None
+        assert self._birth is not None
         for process in tuple(self._processes.values()):
             if process is not init and process.exit_code is not None:
                 process.drain()
@@ -263,82 +281,40 @@ class Supervisor:
             oom_killed=self._oom_killed,
             finished_ns=self._finished_ns,
         )
-        self._recorded = self._directory.write_exit(self._exit)
+        self._recorded = write_exit(self._birth.directory, self._exit)
         self._tell(m.Exited(exit=self._exit))
-        self._destroy(self._plan)
+        self._destroy(self._plan())
         # Not at once: the clients of the process have not been told to finish yet.
         self._loop.call_later(0, self._go_if_done)
+
+    def _plan(self) -> Plan:
+        assert self._birth is not None
+        return Plan.from_plain(json.loads(self._birth.plan))
 
     def _destroy(self, plan: Plan) -> None:
         """Remove the cgroups; should one stay, the daemon's own clean-up tries again."""
         with contextlib.suppress(OSError, BoxshipError):
             self._containment.destroy(plan)
 
-    def _release(self, _connection: Connection, _request: m.Release, fds: Any) -> m.Message:
-        _close(fds)
-        if self._exit is None or self._directory is None:
-            return m.Failed(step="release", message="the container has not ended")
-        self._loop.forget(self._directory.listener.fileno())
-        self._directory.remove()
-        return m.Released()
-
     def _go_if_done(self) -> None:
         """Leave when nobody needs this process any more."""
         if self._released:
             for connection in tuple(self._connections):
                 connection.finish()
-        idle = self._directory is None
+        idle = self._birth is None
         unheard = self._exit is not None and self._recorded and not self._released
         if self._connections or self._clients or not (idle or unheard or self._released):
             return
-        if unheard and self._directory is not None:
-            self._directory.close()
+        if unheard and self._birth is not None:
+            leave_directory(self._birth.directory)
         self._loop.stop()
 
     # ── clients ──────────────────────────────────────────────────────────────────────────────
 
-    def _make_clients(self, specs: tuple[m.Attachment, ...], fds: tuple[int, ...]) -> list[Client]:
-        """Take over connections; close them all and raise OSError when one is no socket."""
-        if len(specs) != len(fds):
-            _close(fds)
-            raise ProtocolError(f"{len(specs)} attachments, {len(fds)} descriptors")
-        clients: list[Client] = []
-        try:
-            for spec, fd in zip(specs, fds, strict=True):
-                number = next(self._numbers)
-                client = Client(number, fd, spec, loop=self._loop, on_closed=self._client_closed)
-                self._clients[number] = client
-                clients.append(client)
-        except OSError:
-            for client in clients:
-                client.close()
-            _close(fds[len(clients) :])
-            raise
-        return clients
-
-    def _attach(self, connection: Connection, request: m.Attach, fds: tuple[int, ...]) -> m.Message:
-        process = self._processes.get(request.process)
-        if process is None or process.ended:
-            _close(fds)
-            return m.Failed(step="attach", message="the process is not running")
-        try:
-            [client] = self._make_clients((request.attachment,), fds)
-        except OSError as error:
-            return _failed("attach", error)
-        position = m.LogPosition()
-        if request.process == m.INIT and self._log is not None:
-            position = self._log.position()
-        connection.attachments.add(client.number)
-        process.attach(client, hold=request.hold)
-        return m.Attached(attachment=client.number, log=position)
-
-    def _resume(self, _connection: Connection, request: m.Resume, fds: Any) -> m.Message:
-        _close(fds)
-        client = self._clients.get(request.attachment)
-        if client is None:
-            return m.Failed(step="resume", message="the client has gone")
-        client.resume()
-        return m.Done()
+    def _add_client(self, number: int, sock: _socket.socket, spec: m.Attachment) -> Client:
+        client = Client(number, sock, spec, loop=self._loop, on_closed=self._client_closed)
+        self._clients[number] = client
+        return client
 
     def _client_detached(self, process: Process, client: Client, keys: bool) -> None:
         if process.exit_code is None:
@@ -350,27 +326,50 @@ class Supervisor:
             connection.attachments.discard(client.number)
         self._go_if_done()
 
-    # ── small requests ───────────────────────────────────────────────────────────────────────
+    # ── other requests ───────────────────────────────────────────────────────────────────────
 
-    def _resize(self, _connection: Connection, request: m.Resize, fds: Any) -> m.Message:
-        _close(fds)
+    def _attach(self, connection: Connection, request: m.Attach, fds: Descriptors) -> m.Message:
         process = self._processes.get(request.process)
+        if len(fds) != 1 or process is None or process.ended:
+            _close(fds)
+            return m.Failed(step="attach", message="the process is not running")
         try:
-            if process is None:
-                raise OSError("the process is not running")  # noqa: TRY301
+            sock = _socket.socket(fileno=fds[0])
+        except OSError as error:
+            _close(fds)
+            return _failed("attach", error)
+        position = m.LogPosition()
+        if request.process == m.INIT and self._log is not None:
+            position = self._log.position()
+        client = self._add_client(next(self._numbers), sock, request.attachment)
+        connection.attachments.add(client.number)
+        process.attach(client, hold=request.hold)
+        return m.Attached(attachment=client.number, log=position)
+
+    def _resume(self, _connection: Connection, request: m.Resume, _fds: Descriptors) -> m.Message:
+        client = self._clients.get(request.attachment)
+        if client is None:
+            return m.Failed(step="resume", message="the client has gone")
+        client.resume()
+        return m.Done()
+
+    def _resize(self, _connection: Connection, request: m.Resize, _fds: Descriptors) -> m.Message:
+        process = self._processes.get(request.process)
+        if process is None:
+            return m.Failed(step="resize", message="the process is not running")
+        try:
             process.resize(request.height, request.width)
         except OSError as error:
             return _failed("resize", error)
         return m.Done()
 
-    def _signal(self, _connection: Connection, request: m.Signal, fds: Any) -> m.Message:
-        _close(fds)
+    def _signal(self, _connection: Connection, request: m.Signal, _fds: Descriptors) -> m.Message:
         process = self._processes.get(request.process)
-        if self._plan is None or process is None or process.exit_code is not None:
+        if process is None or process.exit_code is not None:
             return m.Failed(step="signal", message="the process is not running")
         try:
             if request.everyone:
-                _signal_all(self._containment.processes(self._plan.cgroup), request.signal)
+                _signal_all(self._containment.processes(self._plan().cgroup), request.signal)
             else:
                 # Our own child, not reaped yet: the number still means this process.
                 os.kill(process.pid, request.signal)
@@ -378,32 +377,37 @@ class Supervisor:
             return _failed("signal", error)
         return m.Done()
 
-    def _state(self, _connection: Connection, _request: m.StateQuery, fds: Any) -> m.Message:
-        _close(fds)
+    def _state(self, *_: object) -> m.Message:
         unreported, self._unreported = self._unreported, []
         running = (
             m.ExecState(exec_id=process.name, pid=process.pid, running=True)
             for process in self._processes.values()
             if process.name != m.INIT
         )
-        status = "exited" if self._exit else "running" if self._plan else "idle"
+        birth = self._birth
         return m.State(
-            container_id=self._container_id,
-            status=status,
-            pid=self._pid if status == "running" else 0,
-            started_ns=self._started_ns,
+            container_id=birth.container_id if birth else "",
+            status="exited" if self._exit else "running" if birth else "idle",
+            pid=birth.pid if birth and not self._exit else 0,
+            started_ns=birth.started_ns if birth else 0,
             execs=(*running, *unreported),
             exit=self._exit,
             lost_log_lines=self._log.lost_lines if self._log is not None else 0,
             attachments=len(self._clients),
         )
 
+    def _release(self, *_: object) -> m.Message:
+        if self._exit is None or self._birth is None:
+            return m.Failed(step="release", message="the container has not ended")
+        if self._listener is not None:
+            self._loop.forget(self._listener.fileno())
+            self._listener.close()
+        remove_directory(self._birth.directory)
+        return m.Released()
 
-_REQUESTS: Final[
-    dict[type, Callable[[Supervisor, Connection, Any, tuple[int, ...]], m.Message]]
-] = {
-    m.Start: Supervisor._start,
-    m.Exec: Supervisor._exec,
+
+_Answer = Callable[[Supervisor, Connection, Any, Descriptors], m.Message]
+_ANSWERS: Final[dict[type[m.Message], _Answer]] = {
     m.Attach: Supervisor._attach,
     m.Resume: Supervisor._resume,
     m.Resize: Supervisor._resize,
@@ -413,44 +417,28 @@ _REQUESTS: Final[
 }
 
 
-def _close(fds: tuple[int, ...]) -> None:
+def _close(fds: Descriptors) -> None:
     for fd in fds:
         os.close(fd)
 
 
+def _hang_up(sockets: list[_socket.socket]) -> None:
+    """Close connections, also for those who hold copies."""
+    for sock in sockets:
+        with contextlib.suppress(OSError):
+            sock.shutdown(_socket.SHUT_RDWR)
+        sock.close()
+
+
 def _signal_all(pids: tuple[int, ...], number: int) -> None:
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        try:
-            pidfd_send_signal(pidfd, number)
-        except ProcessLookupError:
-            pass
-        finally:
-            os.close(pidfd)
+            try:
+                pidfd_send_signal(pidfd, number)
+            finally:
+                os.close(pidfd)
 
 
-def _started(spawned: Spawned, started_ns: int, clients: list[Client]) -> m.Started:
-    return m.Started(
-        pid=spawned.pid,
-        started_ns=started_ns,
-        timings=tuple(
-            m.StepTiming(step=t.step, started=t.started, ended=t.ended) for t in spawned.timings
-        ),
-        warnings=spawned.warnings,
-        attachments=tuple(client.number for client in clients),
-    )
-
-
-def _failed(step: str, error: Exception) -> m.Failed:
-    if isinstance(error, StepFailedError):
-        return m.Failed(
-            step=error.step,
-            message=error.message,
-            errno=error.errno,
-            exit_code=error.exit_code,
-        )
-    errno = error.errno or 0 if isinstance(error, OSError) else 0
-    return m.Failed(step=step, message=str(error), errno=errno, exit_code=_BUILD_FAILED)
+def _failed(step: str, error: OSError) -> m.Failed:
+    return m.Failed(step=step, message=str(error), errno=error.errno or 0)

@@ -1,0 +1,267 @@
+"""A process that lives for one start: it does the work whose memory the shim shall not keep.
+
+::
+
+    shim                                starter                               init or exec
+    fork ─────────────────────────────► parse the request
+    wait                                directory, pipes, listening socket
+                                        fork as a child of the *shim* ──────► steps … execve
+    ◄──────────── Birth + descriptors   what came of it, the reply's bytes
+    reap ◄───────────────────────────── exit
+
+Parsing a plan and walking through the runtime's code touches some 2 MB of the pages that shims
+share with the launcher, and touching means copying. Here the copies go away with the process. The
+container's init is the shim's child all the same (CLONE_PARENT), so that the shim reaps it and
+takes it along when it dies.
+
+The outcome travels as a marshalled tuple: reading that touches next to nothing.
+"""
+
+import _socket
+import contextlib
+import marshal
+import os
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple, NoReturn
+
+from boxship.kernel import processes
+from boxship.runtime import messages as m
+from boxship.runtime.blueprint import Plan, ProcessPlan
+from boxship.runtime.control_codec import Frame, ProtocolError, RawFrame, encode, parse
+from boxship.runtime.process import Spawned, StepFailedError
+from boxship.runtime.shim.containment import Containment, Descriptors
+from boxship.runtime.shim.directory import make_directory, remove_directory
+from boxship.runtime.shim.stdio import Ends, open_pipes, terminal_ends
+
+_BUILD_FAILED = 125
+_MAX_BIRTH = 1 << 17
+_MAX_FDS = 8
+
+Descriptor = int
+Outcome = tuple["Birth", tuple[Descriptor, ...]]
+Job = Callable[[Frame], Outcome]
+
+
+class Birth(NamedTuple):
+    """What the shim has to know of a process. ``reply`` goes to the daemon as it is.
+
+    ``broken``: the request broke the protocol. ``pid`` 0: there is no process, ``reply`` says why.
+    """
+
+    broken: bool = False
+    reply: bytes = b""
+    pid: int = 0
+    name: str = m.INIT
+    tty: bool = False
+    stdin_once: bool = False
+    attachments: tuple[tuple[bool, bool, bool, bool, bytes, bytes], ...] = ()
+    """The fields of each ``messages.Attachment``, in order."""
+    streams: tuple[int, ...] = ()
+    """What the descriptors are: STDOUT, STDERR, or 0 for the inlet."""
+    listening: bool = False
+    """The descriptor after those is the listening socket."""
+    container_id: str = ""
+    directory: str = ""
+    log: tuple[str, int, int, str] = ("", 0, 0, "")
+    """The fields of ``messages.LogConfig``."""
+    plan: str = ""
+    """What is still to know of the plan, the cgroups above all, as JSON."""
+    own_pids: bool = True
+    started_ns: int = 0
+
+
+def attachments(birth: Birth) -> Iterator[m.Attachment]:
+    """Return what the request said of each client."""
+    for stdin, stdout, stderr, framed, detach_keys, prefix in birth.attachments:
+        yield m.Attachment(
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            framed=framed,
+            detach_keys=detach_keys,
+            prefix=prefix,
+        )
+
+
+def run(raw: RawFrame, job: Job) -> Outcome:
+    """Do ``job`` in a process of its own; return what came of it and the descriptors.
+
+    Raise OSError when that process could not be made or died.
+    """
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0)
+    try:
+        starter = os.fork()
+        if starter == 0:
+            _work(theirs, raw, job)
+        theirs.close()
+        data, rights, _, _ = ours.recvmsg(
+            _MAX_BIRTH, _socket.CMSG_SPACE(4 * _MAX_FDS), _socket.MSG_CMSG_CLOEXEC
+        )
+        os.waitpid(starter, 0)
+    finally:
+        theirs.close()
+        ours.close()
+    if not data:
+        raise OSError("the process that starts others has died")
+    fds = tuple(fd for _, _, array in rights for fd in memoryview(array).cast("i"))
+    return Birth(*marshal.loads(data)), fds
+
+
+def _work(channel: _socket.socket, raw: RawFrame, job: Job) -> NoReturn:
+    """Be the starter. Nothing of the shim's own code may run on from here."""
+    status = 1
+    try:
+        # Our end of a handshake is what a half-born process takes for the shim's.
+        processes.set_parent_death_signal(signal.SIGKILL)
+        try:
+            birth, fds = job(parse(raw))
+        except ProtocolError:
+            birth, fds = Birth(broken=True), ()
+        rights = struct.pack(f"{len(fds)}i", *fds)
+        ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
+        channel.sendmsg([marshal.dumps(tuple(birth))], ancillary)
+        status = 0
+    except BaseException:  # noqa: BLE001 - a defect: say so in the launcher's log
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+# ── jobs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def start_container(containment: Containment, numbers: tuple[int, ...], frame: Frame) -> Outcome:
+    """Make the shim's directory and the container. ``numbers`` are the attachments'."""
+    request = frame.message
+    assert isinstance(request, m.Start)
+    _check_count(request.attachments, numbers)
+    try:
+        plan = Plan.from_plain(request.plan)
+        listener = make_directory(request.directory, os.getppid())
+    except (OSError, ValueError) as error:
+        return _refused(frame, "shim", error)
+    _touch(request.log.path)
+
+    def spawn(streams: Descriptors) -> Spawned:
+        return containment.spawn_init(plan, streams, terminal=request.stdio.tty)
+
+    try:
+        spawned, ends = _spawn(request.stdio, spawn)
+    except (OSError, StepFailedError) as error:
+        remove_directory(request.directory)
+        return _refused(frame, "stdio", error)
+    started_ns = time.time_ns()
+    rest = replace(plan, setup=(), process=ProcessPlan(args=()))
+    log = request.log
+    birth = _birth(frame, spawned, ends, started_ns, numbers)._replace(
+        tty=request.stdio.tty,
+        stdin_once=request.stdio.stdin_once,
+        attachments=_plain(request.attachments),
+        listening=True,
+        container_id=request.container_id,
+        directory=request.directory,
+        log=(log.path, log.max_size, log.max_file, log.attributes),
+        plan=rest.to_json(),
+        own_pids=plan.new_pid_namespace,
+    )
+    return birth, (*_parent_ends(ends), listener.detach())
+
+
+def start_exec(
+    containment: Containment,
+    numbers: tuple[int, ...],
+    container: tuple[int, str],
+    taken: tuple[str, ...],
+    frame: Frame,
+) -> Outcome:
+    """Start a process in ``container`` (pidfd of its init, rest of its plan)."""
+    request = frame.message
+    assert isinstance(request, m.Exec)
+    _check_count(request.attachments, numbers)
+    if not request.exec_id or request.exec_id in taken:
+        return _refused(frame, "exec", ValueError("the exec id is empty or in use"))
+    pidfd, rest = container
+
+    def spawn(streams: Descriptors) -> Spawned:
+        process = ProcessPlan.from_plain(request.plan)
+        cgroup = Plan.from_json(rest).cgroup
+        return containment.spawn_exec(pidfd, process, cgroup, streams, terminal=request.stdio.tty)
+
+    try:
+        spawned, ends = _spawn(request.stdio, spawn)
+    except (OSError, ValueError, StepFailedError) as error:
+        return _refused(frame, "exec", error)
+    birth = _birth(frame, spawned, ends, time.time_ns(), numbers)._replace(
+        name=request.exec_id,
+        tty=request.stdio.tty,
+        stdin_once=request.stdio.stdin_once,
+        attachments=_plain(request.attachments),
+    )
+    return birth, _parent_ends(ends)
+
+
+def _spawn(stdio: m.Stdio, spawn: Callable[[Descriptors], Spawned]) -> tuple[Spawned, Ends]:
+    ends = open_pipes(stdio)
+    spawned = spawn(ends.child)
+    return spawned, terminal_ends(spawned.master) if stdio.tty else ends
+
+
+def _birth(
+    frame: Frame, spawned: Spawned, ends: Ends, started_ns: int, numbers: tuple[int, ...]
+) -> Birth:
+    reply = m.Started(
+        pid=spawned.pid,
+        started_ns=started_ns,
+        timings=tuple(
+            m.StepTiming(step=t.step, started=t.started, ended=t.ended) for t in spawned.timings
+        ),
+        warnings=spawned.warnings,
+        attachments=numbers,
+    )
+    streams = (*((0,) if ends.inlet >= 0 else ()), *ends.outlets.values())
+    return Birth(
+        reply=encode(reply, seq=frame.seq),
+        pid=spawned.pid,
+        streams=streams,
+        started_ns=started_ns,
+    )
+
+
+def _parent_ends(ends: Ends) -> tuple[Descriptor, ...]:
+    return (*((ends.inlet,) if ends.inlet >= 0 else ()), *ends.outlets)
+
+
+def _plain(
+    attachments: tuple[m.Attachment, ...],
+) -> tuple[tuple[bool, bool, bool, bool, bytes, bytes], ...]:
+    return tuple(
+        (a.stdin, a.stdout, a.stderr, a.framed, a.detach_keys, a.prefix) for a in attachments
+    )
+
+
+def _check_count(attachments: tuple[m.Attachment, ...], numbers: tuple[int, ...]) -> None:
+    if len(attachments) != len(numbers):
+        raise ProtocolError(f"{len(attachments)} attachments, {len(numbers)} descriptors")
+
+
+def _refused(frame: Frame, step: str, error: Exception) -> Outcome:
+    if isinstance(error, StepFailedError):
+        failed = m.Failed(
+            step=error.step, message=error.message, errno=error.errno, exit_code=error.exit_code
+        )
+    else:
+        errno = error.errno or 0 if isinstance(error, OSError) else 0
+        failed = m.Failed(step=step, message=str(error), errno=errno, exit_code=_BUILD_FAILED)
+    return Birth(reply=encode(failed, seq=frame.seq)), ()
+
+
+def _touch(path: str) -> None:
+    """Make the log exist from the start; a disk that is full will be told with the first line."""
+    if path:
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
