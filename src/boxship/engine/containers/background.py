@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+_PATIENCE = 10.0
 
 
 class Background:
     """Tasks that belong to the engine rather than to a request."""
 
     def __init__(self) -> None:
+        self._chores: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
 
@@ -22,6 +24,13 @@ class Background:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
+
+    def chore(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Start ``work`` that is short and must not be left half done: closing waits for it."""
+        task = self.spawn(work)
+        self._tasks.discard(task)
+        self._chores.add(task)
         return task
 
     async def finish(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -35,8 +44,10 @@ class Background:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Cancel what still runs and wait for it."""
+        """Finish the chores, cancel what else still runs, and wait for it."""
         self.closed = True
+        if self._chores:
+            await asyncio.wait(self._chores, timeout=_PATIENCE)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -44,5 +55,6 @@ class Background:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._chores.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background work failed", exc_info=error)

@@ -61,7 +61,7 @@ async def exited(context: Context, container: Container, exit_: Exit) -> None:
         link, container.shim = container.shim, None
         if link is None:
             return
-        release = context.background.spawn(_release(context, container, link))
+        release = context.background.chore(_release(context, container, link))
         await end(context, container, exit_, release)
 
 
@@ -139,12 +139,13 @@ async def end(
     if not again:
         container.waiters.exited(WaitOutcome(exit_.exit_code, exit_.error))
     unmount_shm(record, context.paths)
+    if ends_here and not again:  # never starts again: nothing depends on the release
+        await remove_itself(context, container)
+        return
     if release is not None:
         await asyncio.wait([release])
     if again:
         context.start_again(context, container)
-    elif ends_here:
-        await remove_itself(context, container)
 
 
 def _announce(context: Context, container: Container, exit_: Exit) -> None:
