@@ -78,7 +78,7 @@ def test_dev_is_dockers(box: Box) -> None:
 
 
 def test_mounts_have_their_flags(box: Box) -> None:
-    mounts = {}
+    mounts: dict[str, tuple[str, set[str]]] = {}
     for line in box.run("cat", "/proc/mounts").output.splitlines():
         _, target, fstype, flags, *_ = line.split()
         mounts.setdefault(target, (fstype, set(flags.split(","))))

@@ -1,6 +1,6 @@
-"""Containers of the runtime alone, without a daemon: a root made of busybox, and containers started from a process of their own.
+"""Containers of the runtime alone, without a daemon, on a root made of busybox.
 
-``spawn_init`` changes the pid namespace its caller's children are born into, which would be the
+They are started from a process of their own: ``spawn_init`` changes the pid namespace its caller's children are born into, which would be the
 end of pytest's own; so a container is always started by a fork that plays the shim.
 """
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Reader = Callable[[Any, str], Any]
+Reader = Callable[[Any], Any]
 
 _WORDS: dict[Any, str] = {
     str: "text",
@@ -74,8 +74,19 @@ class Codec:
         }
 
     def from_plain(self, kind: type[T], plain: object, where: str = "") -> T:
-        """Build a ``kind`` from what ``json.loads`` gave."""
-        return typing.cast("T", self._read_dataclass(kind, plain, where))
+        """Build a ``kind`` from what ``json.loads`` gave; raise ValueError naming the field."""
+        try:
+            return typing.cast("T", self._read_dataclass(kind, plain))
+        except _WrongError as wrong:
+            path = f"{where}{''.join(reversed(wrong.path))}".lstrip(".") or "document"
+            raise ValueError(f"{path}: {wrong}") from None
+
+    def prepare(self, kind: type) -> None:
+        """Build the reader of ``kind`` and of all it consists of now instead of on first use."""
+        for field in dataclasses.fields(kind):
+            for inner in _dataclasses_in(typing.get_type_hints(kind)[field.name]):
+                self.prepare(inner)
+        self._fields_of(kind)
 
     def _fields_of(self, kind: type) -> tuple[_Field, ...]:
         known = self._fields.get(kind)
@@ -98,23 +109,26 @@ class Codec:
             read=self._reader(hints[field.name]),
         )
 
-    def _read_dataclass(self, kind: type, plain: object, where: str) -> object:
-        if not isinstance(plain, dict):
-            raise ValueError(f"{where or 'document'}: an object expected")  # noqa: TRY004
+    def _read_dataclass(self, kind: type, plain: object) -> object:
+        if type(plain) is not dict:
+            raise _WrongError("an object expected")
         values: dict[str, Any] = {}
         fields = self._fields_of(kind)
         for field in fields:
-            path = f"{where}.{field.json_name}" if where else field.json_name
             value = plain.get(field.json_name)
             if value is None:
                 if field.required:
-                    raise ValueError(f"{path}: missing")
+                    raise _WrongError("missing", f".{field.json_name}")
                 continue
-            values[field.attribute] = result = field.read(value, path)
-            if field.choices:
-                _check_choice(result, field.choices, path)
+            try:
+                values[field.attribute] = result = field.read(value)
+                if field.choices:
+                    _check_choice(result, field.choices)
+            except _WrongError as wrong:
+                wrong.path.append(f".{field.json_name}")
+                raise
         if self._refuse_unknown and len(plain) > len(values):
-            _refuse_unknown(plain, {field.json_name for field in fields}, where)
+            _refuse_unknown(plain, {field.json_name for field in fields})
         return kind(**values)
 
     def _reader(self, kind: Any) -> Reader:
@@ -127,59 +141,92 @@ class Codec:
             (inner,) = (argument for argument in arguments if argument is not type(None))
             return self._reader(inner)
         if dataclasses.is_dataclass(kind):
-            return lambda plain, where: self._read_dataclass(
-                typing.cast("type", kind), plain, where
-            )
+            return lambda plain: self._read_dataclass(typing.cast("type", kind), plain)
         return _scalar_reader(kind)
 
     def _tuple_reader(self, arguments: tuple[Any, ...]) -> Reader:
         many = len(arguments) == 2 and arguments[1] is Ellipsis
         readers = [self._reader(argument) for argument in arguments if argument is not Ellipsis]
 
-        def read(plain: Any, where: str) -> Any:
-            if not isinstance(plain, list):
-                raise ValueError(f"{where}: a list expected")  # noqa: TRY004
+        def read(plain: Any) -> Any:
+            if type(plain) is not list:
+                raise _WrongError("a list expected")
             if not many and len(plain) != len(readers):
-                raise ValueError(f"{where}: a list of {len(readers)} expected")
-            each = readers * len(plain) if many else readers
-            return tuple(
-                reader(item, f"{where}[{n}]")
-                for n, (reader, item) in enumerate(zip(each, plain, strict=False))
-            )
+                raise _WrongError(f"a list of {len(readers)} expected")
+            result = []
+            for n, item in enumerate(plain):
+                try:
+                    result.append(readers[0 if many else n](item))
+                except _WrongError as wrong:
+                    wrong.path.append(f"[{n}]")
+                    raise
+            return tuple(result)
 
         return read
 
     def _dict_reader(self, kind: Any) -> Reader:
         reader = self._reader(kind)
 
-        def read(plain: Any, where: str) -> Any:
-            if not isinstance(plain, dict):
-                raise ValueError(f"{where}: an object expected")  # noqa: TRY004
-            return {key: reader(value, f"{where}.{key}") for key, value in plain.items()}
+        def read(plain: Any) -> Any:
+            if type(plain) is not dict:
+                raise _WrongError("an object expected")
+            result = {}
+            for key, value in plain.items():
+                try:
+                    result[key] = reader(value)
+                except _WrongError as wrong:
+                    wrong.path.append(f".{key}")
+                    raise
+            return result
 
         return read
 
 
-def _scalar_reader(kind: Any) -> Reader:
-    def read(plain: Any, where: str) -> Any:
-        if kind is float and type(plain) is int:
-            return float(plain)
-        if type(plain) is not (str if kind is bytes else kind):
-            raise ValueError(f"{where}: {_WORDS[kind]} expected, not {plain!r}")
-        return b64decode(plain, validate=True) if kind is bytes else plain
+class _WrongError(Exception):
+    """A value is not what it should be; ``path`` grows on the way up, innermost part first.
 
+    Paths are only made when something is wrong: a plan is read at every start of a container.
+    """
+
+    def __init__(self, message: str, part: str = "") -> None:
+        super().__init__(message)
+        self.path = [part] if part else []
+
+
+def _dataclasses_in(kind: Any) -> list[type]:
+    if dataclasses.is_dataclass(kind):
+        return [typing.cast("type", kind)]
+    return [found for each in typing.get_args(kind) for found in _dataclasses_in(each)]
+
+
+def _scalar_reader(kind: Any) -> Reader:
     if kind not in _WORDS:
         raise TypeError(f"no JSON form for {kind}")
-    return read
+
+    def read(plain: Any) -> Any:
+        if type(plain) is not kind:
+            if kind is float and type(plain) is int:
+                return float(plain)
+            raise _WrongError(f"{_WORDS[kind]} expected, not {plain!r}")
+        return plain
+
+    return _read_bytes if kind is bytes else read
 
 
-def _check_choice(value: object, choices: tuple[str, ...], where: str) -> None:
+def _read_bytes(plain: Any) -> bytes:
+    try:
+        return b64decode(plain, validate=True)
+    except (TypeError, ValueError):
+        raise _WrongError(f"{_WORDS[bytes]} expected") from None
+
+
+def _check_choice(value: object, choices: tuple[str, ...]) -> None:
     for item in value if isinstance(value, tuple) else (value,):
         if item not in choices:
-            raise ValueError(f"{where}: {item!r} is none of {', '.join(choices)}")
+            raise _WrongError(f"{item!r} is none of {', '.join(choices)}")
 
 
-def _refuse_unknown(plain: dict[str, Any], known: set[str], where: str) -> None:
+def _refuse_unknown(plain: dict[str, Any], known: set[str]) -> None:
     for name, value in plain.items():
         if name not in known and value is not None:
-            raise ValueError(f"{where}.{name}: unknown field" if where else f"{name}: unknown")
+            raise _WrongError("unknown field", f".{name}")

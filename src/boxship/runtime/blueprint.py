@@ -72,6 +72,8 @@ class ProcessPlan:
     no_new_privileges: bool = False
     seccomp: SeccompFilter | None = None
     oom_score_adj: int | None = None
+    init: str = ""
+    """Path inside the container of an init that runs the command: ``init PATH ARGV0 ARG…``."""
     keyring: str = ""
     """Name of the session keyring to create or join; empty: keep the caller's."""
 
