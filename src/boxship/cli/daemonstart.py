@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from boxship.base.errors import UnavailableError
@@ -30,8 +30,11 @@ _LONGEST_PAUSE = 0.1
 _LOG_TAIL = 2000
 
 
-def connect_or_start(endpoint: Endpoint) -> socket.socket:
-    """A connection to the daemon at the default socket; start it if there is none."""
+def connect_or_start(endpoint: Endpoint, command: Sequence[str] | None = None) -> socket.socket:
+    """A connection to the daemon at the default socket; start it if there is none.
+
+    ``command`` is what to start, the installed boxshipd if not given.
+    """
     try:
         return connect(endpoint)
     except DaemonUnreachableError as error:
@@ -42,10 +45,10 @@ def connect_or_start(endpoint: Endpoint) -> socket.socket:
                 f"no daemon answers at {endpoint}, and only root can start one: "
                 "run 'sudo boxshipd', or name another daemon with -H or BOXSHIP_HOST"
             ) from error
-    return _start(endpoint)
+    return _start(endpoint, command or daemon_command())
 
 
-def _start(endpoint: UnixEndpoint) -> socket.socket:
+def _start(endpoint: UnixEndpoint, command: Sequence[str]) -> socket.socket:
     directory = os.path.dirname(endpoint.path)
     os.makedirs(directory, mode=0o711, exist_ok=True)
     with _exclusive(os.path.join(directory, "boxshipd.starting")):
@@ -56,7 +59,7 @@ def _start(endpoint: UnixEndpoint) -> socket.socket:
         log = os.path.join(directory, "boxshipd.log")
         sys.stderr.write(f"boxship: no daemon at {endpoint}, starting boxshipd (log: {log})\n")
         sys.stderr.flush()
-        daemon = _spawn(log)
+        daemon = _spawn(command, log)
         return _wait_for(endpoint, daemon, log)
 
 
@@ -81,10 +84,10 @@ def daemon_command() -> list[str]:
     return [sys.executable, "-m", "boxship.daemon"]
 
 
-def _spawn(log: str) -> "subprocess.Popen[bytes]":
+def _spawn(command: Sequence[str], log: str) -> "subprocess.Popen[bytes]":
     with open(log, "ab") as output:
         return subprocess.Popen(
-            daemon_command(),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -29,13 +29,13 @@ class Record(Protocol):
 class Struct(dict[str, Any]):
     """A JSON object that is a struct in Go; the keys keep their order.
 
-    ``omitted`` are fields that JSON leaves out when they are empty: a template can still ask for
-    them.
+    ``also`` are fields that a template can ask for although JSON leaves them out, because they
+    are empty, or names them otherwise.
     """
 
-    def __init__(self, fields: Mapping[str, Any], omitted: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, fields: Mapping[str, Any], also: Mapping[str, Any] | None = None) -> None:
         super().__init__(fields)
-        self.omitted = omitted or {}
+        self.also = also or {}
 
 
 class NilSlice(list[Any]):
@@ -116,8 +116,8 @@ def field_of(value: Any, name: str, *, strict: bool) -> Any:
     if isinstance(value, Mapping):
         if name in value:
             return value[name]
-        if isinstance(value, Struct) and name in value.omitted:
-            return value.omitted[name]
+        if isinstance(value, Struct) and name in value.also:
+            return value.also[name]
         if strict or isinstance(value, Struct):
             raise MissingFieldError(f'map has no entry for key "{name}"')
         return NO_VALUE

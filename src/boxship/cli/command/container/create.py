@@ -7,7 +7,7 @@ from boxship.cli.verb import SOME, Command, Invocation
 
 
 def run(session: Session, given: Invocation) -> int:
-    body = creating.body_of(session, given, console=(0, 0))
+    body = creating.body_of(session, given)
     session.say(creating.create(session, given, body).id)
     return 0
 

@@ -10,6 +10,7 @@ from boxship.cli.command.container.request import Surroundings, build
 from boxship.cli.exitcodes import MisuseError
 from boxship.cli.flags import Values
 from boxship.cli.session import Session
+from boxship.cli.streams import terminal
 from boxship.cli.verb import Invocation
 from boxship.client import containers, images
 from boxship.client.endpoint import UnixEndpoint
@@ -18,14 +19,14 @@ from boxship.oci.reference import InvalidReferenceError, Reference, parse
 _PULL_POLICIES = ("always", "missing", "never")
 
 
-def body_of(session: Session, given: Invocation, console: tuple[int, int]) -> dict[str, Any]:
+def body_of(session: Session, given: Invocation) -> dict[str, Any]:
     image, *command = given.arguments
     endpoint = session.choice.endpoint
     around = Surroundings(
         environment=session.environment,
         proxies=session.config.proxy_environment(str(endpoint)),
         api_socket=endpoint.path if isinstance(endpoint, UnixEndpoint) else "",
-        console=console,
+        console=terminal.size(),
     )
     try:
         return build(given.values, image, command, around)

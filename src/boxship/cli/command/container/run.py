@@ -16,10 +16,9 @@ from boxship.cli import kinds
 from boxship.cli.command.container import creating
 from boxship.cli.command.container.attaching import Wanted, check_terminal, plan_for
 from boxship.cli.command.container.flags import CREATE_FLAGS, sorted_by_name
-from boxship.cli.exitcodes import USAGE, MisuseError, start_failure_code
+from boxship.cli.exitcodes import FAILURE, USAGE, ExitError, start_failure_code
 from boxship.cli.flags import Flag
 from boxship.cli.session import Session
-from boxship.cli.streams import terminal
 from boxship.cli.streams.attached import Ending, converse
 from boxship.cli.verb import SOME, Command, Invocation
 from boxship.client import containers
@@ -44,8 +43,8 @@ def run(session: Session, given: Invocation) -> int:
     values = given.values
     detach = values.on("detach")
     if detach and values.many("attach"):
-        raise MisuseError("conflicting options: cannot specify both --attach and --detach")
-    body = creating.body_of(session, given, _console(given))
+        raise ExitError(FAILURE, "conflicting options: cannot specify both --attach and --detach")
+    body = creating.body_of(session, given)
     if detach:
         body |= {
             "AttachStdin": False,
@@ -69,10 +68,6 @@ def run(session: Session, given: Invocation) -> int:
         return _start_failed(session, given, error)
     session.say(created.id)
     return 0
-
-
-def _console(given: Invocation) -> tuple[int, int]:
-    return terminal.size() if given.values.on("tty") else (0, 0)
 
 
 def _attached(

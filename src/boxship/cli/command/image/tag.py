@@ -1,18 +1,23 @@
 """``boxship tag``."""
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.cli.format.images import split_reference
 from boxship.cli.session import Session
 from boxship.cli.verb import TWO, Command, Invocation
 from boxship.client import images
+from boxship.oci.reference import InvalidReferenceError, parse
 
 
 def run(session: Session, given: Invocation) -> int:
     source, target = given.arguments
-    repository, tag, digest = split_reference(target)
-    if digest:
+    try:
+        reference = parse(target)
+    except InvalidReferenceError as error:
+        raise InvalidArgumentError(
+            f'Error parsing reference: "{target}" is not a valid repository/tag: {error}'
+        ) from error
+    if reference.digest:
         raise InvalidArgumentError("refusing to create a tag with a digest reference")
-    images.tag(session.client, source, repository, tag or "latest")
+    images.tag(session.client, source, reference.familiar_name, reference.tag or "latest")
     return 0
 
 
