@@ -1,0 +1,268 @@
+"""What create refuses, in the words dockerd uses for the same request."""
+
+import msgspec
+import pytest
+
+from boxship.base.errors import (
+    BoxshipError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotImplementedYetError,
+)
+from boxship.engine.containers import mounts
+from boxship.engine.containers.checks import request
+from boxship.engine.containers.checks.machine import Machine, format_list, parse_list
+from boxship.model.container import ContainerConfig, HostConfig
+
+TWO_CPUS = Machine(frozenset({0, 1}), frozenset({0}))
+MIB = 2**20
+
+
+def check(config: str = "{}", host: str = "{}") -> list[str]:
+    wanted = msgspec.json.decode(config, type=ContainerConfig)
+    wanted_host = msgspec.json.decode(host, type=HostConfig)
+    warnings = request.check(wanted, wanted_host, TWO_CPUS)
+    mounts.resolve(wanted_host)
+    mounts.tmpfs_options(wanted_host)
+    return warnings
+
+
+# Each request was made to dockerd 20.10; the texts are its answers.
+REFUSED_HOST_CONFIGS = [
+    ('{"Binds":["/tmp:/x:bad"]}', "invalid mode: bad"),
+    ('{"Binds":["/tmp:/x:ro,rw"]}', "invalid mode: ro,rw"),
+    (
+        '{"Binds":["/tmp:x"]}',
+        "invalid volume specification: '/tmp:x': invalid mount config for type \"bind\": "
+        "invalid mount path: 'x' mount path must be absolute",
+    ),
+    (
+        '{"Binds":["/tmp:/"]}',
+        "invalid volume specification: '/tmp:/': invalid mount config for type \"bind\": "
+        "invalid specification: destination can't be '/'",
+    ),
+    ('{"Binds":["/a:/b:rw:z:y"]}', "invalid volume specification: '/a:/b:rw:z:y'"),
+    ('{"Binds":["/tmp:/x","/var:/x"]}', "Duplicate mount point: /x"),
+    ('{"Tmpfs":{"/x":""},"Binds":["/tmp:/x"]}', "Duplicate mount point: /x"),
+    (
+        '{"Binds":["foo!bar:/x"]}',
+        'create foo!bar: "foo!bar" includes invalid characters for a local volume name, only '
+        '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, '
+        "use absolute path",
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Source":"/nonexist","Target":"/x"}]}',
+        'invalid mount config for type "bind": bind source path does not exist: /nonexist',
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Source":"rel","Target":"/x"}]}',
+        "invalid mount config for type \"bind\": invalid mount path: 'rel' mount path must be "
+        "absolute",
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Source":"/tmp","Target":"x"}]}',
+        "invalid mount config for type \"bind\": invalid mount path: 'x' mount path must be "
+        "absolute",
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Target":"/x"}]}',
+        'invalid mount config for type "bind": field Source must not be empty',
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Source":"/tmp"}]}',
+        'invalid mount config for type "bind": field Target must not be empty',
+    ),
+    (
+        '{"Mounts":[{"Type":"foo","Target":"/x"}]}',
+        'invalid mount config for type "foo": mount type unknown',
+    ),
+    (
+        '{"Mounts":[{"Type":"tmpfs","Source":"/y","Target":"/x"}]}',
+        'invalid mount config for type "tmpfs": field Source must not be specified',
+    ),
+    ('{"Tmpfs":{"x":""}}', "invalid mount path: 'x' mount path must be absolute"),
+    ('{"Memory":1000}', "Minimum memory limit allowed is 6MB"),
+    (
+        '{"Memory":10000000,"MemorySwap":9000000}',
+        "Minimum memoryswap limit should be larger than memory limit, see usage",
+    ),
+    (
+        '{"MemorySwap":9000000}',
+        "You should always set the Memory limit when using Memoryswap limit, see usage",
+    ),
+    ('{"MemorySwappiness":101}', "Invalid value: 101, valid memory swappiness range is 0-100"),
+    (
+        '{"Memory":10000000,"MemoryReservation":20000000}',
+        "Minimum memory limit can not be less than memory reservation limit, see usage",
+    ),
+    ('{"MemoryReservation":20}', "Minimum memory reservation allowed is 6MB"),
+    ('{"KernelMemory":5}', "Minimum kernel memory limit allowed is 6MB"),
+    (
+        '{"NanoCpus":99000000000}',
+        "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
+    ),
+    ('{"NanoCpus":-5}', "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"),
+    (
+        '{"NanoCpus":1000000000,"CpuQuota":5000}',
+        "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
+    ),
+    (
+        '{"CpuPeriod":5}',
+        "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+    ),
+    ('{"CpuQuota":5}', "CPU cfs quota can not be less than 1ms (i.e. 1000)"),
+    ('{"CpusetCpus":"77"}', "Requested CPUs are not available - requested 77, available: 0-1"),
+    ('{"CpusetCpus":"x-y"}', "Invalid value x-y for cpuset cpus: invalid format: x-y"),
+    ('{"CpusetMems":"7"}', "Requested memory nodes are not available - requested 7, available: 0"),
+    ('{"OomScoreAdj":2000}', "Invalid value 2000, range for oom score adj is [-1000, 1000]"),
+    ('{"CapAdd":["FOO"]}', 'invalid CapAdd: unknown capability: "CAP_FOO"'),
+    ('{"CapDrop":["CAP_FOO"]}', 'invalid CapDrop: unknown capability: "CAP_FOO"'),
+    (
+        '{"NetworkMode":"container:"}',
+        "Invalid network mode: invalid container format container:<name|id>",
+    ),
+    (
+        '{"NetworkMode":"host","Links":["a:b"]}',
+        "conflicting options: host type networking can't be used with links. "
+        "This would result in undefined behavior",
+    ),
+    ('{"CgroupnsMode":"foo"}', "invalid cgroup namespace mode: foo"),
+    ('{"ShmSize":-1}', "SHM size can not be less than 0"),
+    ('{"RestartPolicy":{"Name":"foo"}}', "invalid restart policy 'foo'"),
+    (
+        '{"RestartPolicy":{"Name":"always","MaximumRetryCount":3}}',
+        "maximum retry count cannot be used with restart policy 'always'",
+    ),
+    (
+        '{"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":-3}}',
+        "maximum retry count cannot be negative",
+    ),
+    (
+        '{"AutoRemove":true,"RestartPolicy":{"Name":"always"}}',
+        "can't create 'AutoRemove' container with restart policy",
+    ),
+    (
+        '{"LogConfig":{"Type":"foo"}}',
+        'error looking up logging plugin foo: plugin "foo" not found',
+    ),
+    (
+        '{"LogConfig":{"Type":"json-file","Config":{"foo":"1"}}}',
+        "unknown log opt 'foo' for json-file log driver",
+    ),
+    ('{"ExtraHosts":["foo"]}', 'bad format for add-host: "foo"'),
+    ('{"SecurityOpt":["foo"]}', 'invalid --security-opt 1: "foo"'),
+    ('{"SecurityOpt":["foo=bar"]}', 'invalid --security-opt 2: "foo=bar"'),
+    (
+        '{"SecurityOpt":["no-new-privileges:maybe"]}',
+        'invalid --security-opt 2: "no-new-privileges:maybe"',
+    ),
+    (
+        '{"Isolation":"hyperv"}',
+        "Invalid isolation: \"hyperv\" - linux only supports 'default'",
+    ),
+    (
+        '{"PortBindings":{"80/tcp":[{"HostPort":"x"}]}}',
+        'invalid port specification: "x"',
+    ),
+    (
+        '{"StorageOpt":{"size":"1G"}}',
+        "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+    ),
+]
+
+
+@pytest.mark.parametrize(("host", "answer"), REFUSED_HOST_CONFIGS)
+def test_bad_host_config_gets_dockers_answer(host: str, answer: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check(host=host)
+    assert str(caught.value) == answer
+
+
+REFUSED_CONFIGS = [
+    ('{"StopSignal":"SIGFOO"}', "Invalid signal: SIGFOO"),
+    (
+        '{"WorkingDir":"rel"}',
+        "the working directory 'rel' is invalid, it needs to be an absolute path",
+    ),
+    ('{"Env":["=x"]}', "invalid environment variable: =x"),
+    ('{"Env":[""]}', "invalid environment variable: "),
+    (
+        '{"Healthcheck":{"Test":["CMD","x"],"Interval":5}}',
+        "Interval in Healthcheck cannot be less than 1ms",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "answer"), REFUSED_CONFIGS)
+def test_bad_config_gets_dockers_answer(config: str, answer: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check(config=config)
+    assert str(caught.value) == answer
+
+
+def test_hostname_conflicts_with_a_shared_network() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check(config='{"Hostname":"a"}', host='{"NetworkMode":"container:x"}')
+    assert str(caught.value) == "conflicting options: hostname and the network mode"
+
+
+@pytest.mark.parametrize(
+    ("config", "host", "kind", "word"),
+    [
+        ('{"Volumes":{"/data":{}}}', "{}", NotImplementedYetError, "anonymous volumes"),
+        ("{}", '{"Binds":["data:/x"]}', NotImplementedYetError, "volumes"),
+        ("{}", '{"Binds":["/data"]}', NotImplementedYetError, "volumes"),
+        ("{}", '{"Mounts":[{"Type":"volume","Target":"/x"}]}', NotImplementedYetError, "volume"),
+        ("{}", '{"VolumesFrom":["other"]}', NotImplementedYetError, "VolumesFrom"),
+        ("{}", '{"Links":["a:b"]}', NotImplementedYetError, "Links"),
+        ("{}", '{"NetworkMode":"bridge"}', InvalidArgumentError, "bridge"),
+        ("{}", '{"NetworkMode":"mynet"}', NotFoundError, "network mynet not found"),
+    ],
+)
+def test_what_this_version_cannot_do_is_refused_by_name(
+    config: str, host: str, kind: type[BoxshipError], word: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        check(config, host)
+    assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "{}",
+        '{"Memory":6291456,"MemorySwap":-1}',
+        '{"NanoCpus":1500000000}',
+        '{"CpusetCpus":"0-1","CpusetMems":"0"}',
+        '{"CapAdd":["net_admin","ALL"],"CapDrop":["CAP_CHOWN"]}',
+        '{"NetworkMode":"none","PublishAllPorts":true,'
+        '"PortBindings":{"80/tcp":[{"HostPort":"80"}]}}',
+        '{"SecurityOpt":["no-new-privileges","seccomp=unconfined","apparmor=x","label:disable"]}',
+        '{"LogConfig":{"Type":"json-file","Config":{"max-size":"-1","max-file":"2","tag":"t"}}}',
+        '{"Ulimits":[{"Name":"nofile","Soft":10,"Hard":20},{"Name":"core","Soft":-1,"Hard":-1}]}',
+        '{"ExtraHosts":["a:10.0.0.1","b=::1","c:host-gateway"]}',
+        '{"DeviceCgroupRules":["c 1:* rwm","b *:* r"]}',
+    ],
+)
+def test_good_requests_pass(host: str) -> None:
+    assert check(host=host) == []
+
+
+def test_oom_killer_off_without_a_limit_is_warned_of() -> None:
+    (warning,) = check(host='{"OomKillDisable":true}')
+    assert warning.startswith("OOM killer is disabled for the container, but no memory limit")
+    assert check(host=f'{{"OomKillDisable":true,"Memory":{64 * MIB}}}') == []
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("0", {0}), ("0-3", {0, 1, 2, 3}), ("1,3-4", {1, 3, 4})]
+)
+def test_cpu_lists(text: str, numbers: set[int]) -> None:
+    assert parse_list(text) == numbers
+    assert format_list(frozenset(numbers)) == text
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1-", "3-1", "a", "1,,2", "0-99999999999"])
+def test_bad_cpu_lists(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid format"):
+        parse_list(text)
