@@ -41,7 +41,7 @@ class Engine:
         self.exec = self.home / "exec"
         self.cgroup_parent = f"/{self.home.name}"
         self.api = Api(self.socket)
-        self._flags = flags
+        self._flags = list(flags)
         self._process: subprocess.Popen[bytes] | None = None
         (self.home / "docker").mkdir()
         environment = {
@@ -87,6 +87,10 @@ class Engine:
             f"--cgroup-parent={self.cgroup_parent}",
             *self._flags,
         ]
+
+    def add_flags(self, *flags: str) -> None:
+        """More flags from the next start on."""
+        self._flags += flags
 
     def start(self, *before: str) -> None:
         """Start and wait until it answers. `before` goes in front of the command (strace …)."""
