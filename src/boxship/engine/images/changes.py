@@ -26,7 +26,7 @@ def apply_changes(config: ImageConfig, lines: Iterable[str]) -> ImageConfig:
         keyword, _, rest = line.strip().partition(" ")
         apply = _INSTRUCTIONS.get(keyword.upper())
         if apply is None:
-            raise InvalidArgumentError(f"{keyword.upper() or line!r} is not a valid change command")
+            raise InvalidArgumentError(f"{keyword} is not a valid change command")
         try:
             config = apply(config, rest.strip())
         except ValueError as error:
