@@ -87,7 +87,7 @@ def test_import_makes_an_image_of_one_layer(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("data", "options"),
     [
-        (TREE[:514], ImportOptions("mine")),
+        (TREE[:513], ImportOptions("mine")),
         (TREE, ImportOptions("Mine")),
         (TREE, ImportOptions(f"mine@sha256:{'0' * 64}")),
         (TREE, ImportOptions("mine", ("RUN x",))),
