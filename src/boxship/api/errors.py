@@ -41,7 +41,7 @@ def answer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.BoxshipError):
         log.error("%s %s failed", request.method, request.path, exc_info=error)
         message = f"{type(error).__name__}: {error}"
-    elif status >= 500:
+    elif status >= 500 and not isinstance(error, errors.NotImplementedYetError):
         log.error("%s %s: %s", request.method, request.path, message)
     if status == 304:
         return Response(status)

@@ -75,6 +75,7 @@ def _open(host: str, config: DaemonConfig) -> list[Listener]:
 def _open_unix(path: str, config: DaemonConfig) -> Listener:
     os.makedirs(os.path.dirname(path) or ".", mode=0o711, exist_ok=True)
     _remove_stale(path)
+    group = _group(config)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         mask = os.umask(0o777)
@@ -82,9 +83,8 @@ def _open_unix(path: str, config: DaemonConfig) -> Listener:
             sock.bind(path)
         finally:
             os.umask(mask)
-        group = _group(config)
         if group is not None:
-            os.chown(path, 0, group)
+            os.chown(path, -1, group)
         os.chmod(path, 0o660)
         sock.listen()
     except OSError as error:

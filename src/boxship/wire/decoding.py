@@ -43,6 +43,7 @@ def decode_body(body: bytes, shape: type[T]) -> T:
 
 def _located(message: str) -> str:
     """Turn ``Expected `int`, got `str` - at `$.HostConfig.Memory``` round: field first."""
+    message = message.replace(" | null", "")
     match = _WHERE.search(message)
     if match is None:
         return message.replace("`", "")

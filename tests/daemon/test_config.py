@@ -1,0 +1,171 @@
+"""Flags, daemon.json, and the two together."""
+
+import json
+
+import pytest
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.daemon.config import changed, load_config, read_file
+from boxship.daemon.options import DEFAULT_HOST, OPTIONS, Kind, usage
+
+
+@pytest.fixture
+def configured(tmp_path):
+    def load(file, *arguments):
+        path = tmp_path / "daemon.json"
+        path.write_text(file if isinstance(file, str) else json.dumps(file))
+        return load_config(["--config-file", str(path), *arguments])
+
+    return load
+
+
+def test_defaults(configured):
+    config = configured({})
+    assert config.hosts == (DEFAULT_HOST,)
+    assert config.text("data-root") == "/var/lib/boxship"
+    assert config.log_level == "info"
+    assert config.number("shutdown-timeout") == 15
+    assert config.tls is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-D", "-l", "warn"],
+        ["-Dl", "warn"],
+        ["-Dlwarn"],
+        ["-l=warn", "--debug"],
+        ["--log-level", "warn", "--debug=true"],
+        ["--log-level=warn", "--debug=false", "--debug=1"],
+    ],
+)
+def test_ways_to_write_flags(configured, arguments):
+    config = configured({}, *arguments)
+    assert config.flag("debug")
+    assert config.text("log-level") == "warn"
+    assert config.log_level == "debug"
+
+
+def test_flags_that_repeat(configured):
+    config = configured(
+        {}, "-H", "unix:///a", "--host=tcp://:1", "--label", "a=b", "--label", "c=d",
+        "--default-ulimit", "nofile=5:10", "--default-ulimit=nproc=7",
+    )  # fmt: skip
+    assert config.hosts == ("unix:///a", "tcp://:1")
+    assert config.words("labels") == ("a=b", "c=d")
+    assert [(u.name, u.soft, u.hard) for u in config.default_ulimits] == [
+        ("nofile", 5, 10),
+        ("nproc", 7, 7),
+    ]
+
+
+def test_the_file(configured):
+    config = configured(
+        {
+            "hosts": ["unix:///x"],
+            "debug": True,
+            "default-shm-size": "128m",
+            "log-opts": {"max-size": "1m"},
+            "default-ulimits": {"nofile": {"Name": "nofile", "Hard": 9, "Soft": 3}},
+        }
+    )
+    assert config.hosts == ("unix:///x",)
+    assert config.number("default-shm-size") == 128 << 20
+    assert config.mapping("log-opts") == {"max-size": "1m"}
+    (ulimit,) = config.default_ulimits
+    assert (ulimit.soft, ulimit.hard) == (3, 9)
+
+
+def test_an_empty_file_is_an_empty_object(configured):
+    assert configured("").hosts == (DEFAULT_HOST,)
+    assert load_config(["--config-file", "/dev/null"]).hosts == (DEFAULT_HOST,)
+
+
+def test_the_default_file_may_be_missing_and_a_named_one_may_not(tmp_path):
+    assert read_file(str(tmp_path / "no"), must_exist=False) == {}
+    with pytest.raises(InvalidArgumentError, match="no such file or directory"):
+        load_config(["--config-file", str(tmp_path / "no")])
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "message"),
+    [
+        (
+            {"debug": True, "hosts": ["fd://"], "colour": 1},
+            ("-D",),
+            "the following directives don't match any configuration option: colour",
+        ),
+        (
+            {"debug": True, "labels": ["a=b"]},
+            ("--debug=false", "--label", "c=d"),
+            "the following directives are specified both as a flag and in the configuration "
+            "file: debug: (from flag: false, from file: true), "
+            "labels: (from flag: [c=d], from file: [a=b])",
+        ),
+        ({"debug": "yes"}, (), "debug: expected a flag, got 'yes'"),
+        ({"shutdown-timeout": True}, (), "shutdown-timeout: expected a number, got True"),
+        ({"labels": "a=b"}, (), "labels: expected a list"),
+        ({"log-level": "loud"}, (), "invalid log-level: loud"),
+        ({"labels": ["novalue"]}, (), "bad attribute format: novalue"),
+        ({"default-ulimits": {"nofile": "many"}}, (), "invalid default-ulimit nofile=many"),
+        ("{", (), "invalid JSON"),
+        ("[]", (), "invalid JSON"),
+    ],
+)
+def test_what_is_wrong_is_named(configured, file, arguments, message):
+    with pytest.raises(InvalidArgumentError) as caught:
+        configured(file, *arguments)
+    assert str(caught.value).startswith("unable to configure the daemon with file ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--colour"], "unknown flag: --colour"),
+        (["-x"], "unknown shorthand flag: 'x' in -x"),
+        (["--data-root"], "flag needs an argument: --data-root"),
+        (["--debug=perhaps"], 'invalid argument "perhaps" for "--debug"'),
+        (["--shutdown-timeout", "soon"], 'invalid argument "soon" for "--shutdown-timeout"'),
+        (["start"], "accepts no arguments"),
+        (["--bridge", "br0"], "invalid bridge"),
+    ],
+)
+def test_bad_flags(arguments, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        load_config(["--config-file", "/dev/null", *arguments])
+
+
+def test_flags_of_other_test_benches_are_accepted(configured):
+    config = configured(
+        {"builder": {"gc": {"enabled": True}}},
+        *("--containerd", "/run/c.sock", "--iptables=false", "--ip6tables=false"),
+        *("--fixed-cidr", "10.0.0.0/8", "--bip=10.0.0.1/8", "--live-restore", "--userland-proxy"),
+        *("--authorization-plugin", "x", "--default-address-pool", "base=10.0.0.0/8,size=24"),
+        *("--firewall-backend=nftables", "--feature", "a=true", "--storage-driver", "overlay2"),
+        *("--containerd-namespace", "n", "--containerd-plugins-namespace", "p"),
+        *("--bridge", "none", "--exec-opt", "native.cgroupdriver=cgroupfs"),
+    )
+    assert config.flag("live-restore")
+    assert {"iptables", "containerd", "features", "builder"} <= set(config.without_effect)
+
+
+def test_only_what_can_be_reloaded_is(configured):
+    before = configured({"debug": False, "labels": ["a=b"], "data-root": "/x"})
+    after = configured({"debug": True, "labels": ["a=c"], "data-root": "/y"})
+    assert changed(before, after) == {"debug": True, "labels": ("a=c",)}
+
+
+def test_help_names_every_option_with_an_effect():
+    text = usage()
+    for option in OPTIONS:
+        assert (f"--{option.flag}" in text) is option.effect or not option.effect
+
+
+def test_the_table_is_consistent():
+    for key in ("key", "flag", "short"):
+        names = [getattr(option, key) for option in OPTIONS if getattr(option, key)]
+        assert len(names) == len(set(names)), key
+    for option in OPTIONS:
+        if option.effect and option.kind is Kind.FLAG:
+            assert option.default is False
