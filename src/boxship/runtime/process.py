@@ -224,7 +224,12 @@ def _attach(
 
 def _listen(channel: socket.socket, heard: _Heard) -> None:
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
+        except ConnectionResetError:
+            # The child has left without reading our GO. The kernel says so once, and first; what
+            # the child had to say comes after it.
+            continue
         if not message:
             return
         kind, body = message[:1], message[1:]
