@@ -47,9 +47,7 @@ from boxship.model.image import (
     ImageDetail,
     ImageQuery,
     ImageSummary,
-    LoadedImage,
     LoadEvent,
-    LoadingLayer,
     RemovedImage,
     StorageDetail,
     Untagged,
@@ -99,7 +97,7 @@ class FakeContainers:
     registered: threading.Event = field(default_factory=threading.Event)
     on_stream: Callable[[int, bytes], None] | None = None
     refuse_stream: Exception | None = None
-    exec_config: ExecConfig = ExecConfig(cmd=("true",))
+    exec_config: ExecConfig = field(default_factory=lambda: ExecConfig(cmd=("true",)))
 
     def get(self, reference: str) -> ContainerRecord:
         for record in self.records.values():
@@ -143,7 +141,11 @@ class FakeContainers:
             raise NotModifiedError("it runs already")
 
     async def stop(
-        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+        self,
+        reference: str,
+        *,
+        signal: str | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109 - of the container
     ) -> None:
         self.asked.append(("stop", (signal, timeout)))
 
@@ -151,7 +153,11 @@ class FakeContainers:
         self.asked.append(("kill", signal))
 
     async def restart(
-        self, reference: str, *, signal: str | None = None, timeout: int | None = None
+        self,
+        reference: str,
+        *,
+        signal: str | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109
     ) -> None:
         self.asked.append(("restart", (signal, timeout)))
 
@@ -304,16 +310,39 @@ class FakeImages:
         return Digest.parse(IMAGE)
 
 
-@dataclass
 class FakeSystem:
-    host: HostFacts = HostFacts(
-        "box", "6.1", "x86_64", "Debian", "12", 2, 1 << 30, 2,
-        frozenset({"cpu", "memory", "pids", "cpuset"}), True, False, True, True, True,
-    )  # fmt: skip
-    daemon: DaemonFacts = DaemonFacts(
-        "ID", "0.1", "/data", False, ("a=b",), "json-file", "overlay2", (), False,
-        {"boxship": "boxship-runtime"}, "boxship", True,
-    )  # fmt: skip
+    """A machine with cgroup v2, and a daemon with one label."""
+
+    host = HostFacts(
+        name="box",
+        kernel="6.1",
+        machine="x86_64",
+        operating_system="Debian",
+        os_version="12",
+        cpus=2,
+        memory=1 << 30,
+        cgroup_version=2,
+        controllers=frozenset({"cpu", "cpuset", "memory", "pids"}),
+        swap_limit=True,
+        oom_kill_disable=False,
+        cpu_quota=True,
+        ip_forwarding=True,
+        seccomp=True,
+    )
+    daemon = DaemonFacts(
+        id="ID",
+        version="0.1",
+        data_root="/data",
+        debug=False,
+        labels=("a=b",),
+        log_driver="json-file",
+        storage_driver="overlay2",
+        storage_status=(),
+        live_restore=False,
+        runtimes={"boxship": "boxship-runtime"},
+        default_runtime="boxship",
+        private_cgroup_namespaces=True,
+    )
 
 
 @dataclass
@@ -444,7 +473,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
     try:
         yield api
     finally:
-        loop.call_soon_threadsafe(lambda: stop.set())
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

@@ -19,9 +19,9 @@ from boxship.daemon.system import engine_id
 def test_a_root_is_owned_once_and_freed(tmp_path):
     root = str(tmp_path / "root")
     with owned(root):
-        with pytest.raises(UnavailableError, match=rf"another boxshipd \(pid {os.getpid()}\) uses"):
-            with owned(root):
-                pass
+        taken = rf"another boxshipd \(pid {os.getpid()}\) uses"
+        with pytest.raises(UnavailableError, match=taken), owned(root):
+            pass
         assert os.listdir(root) == ["boxshipd.lock"]
     with owned(root):
         pass
@@ -47,9 +47,9 @@ def test_pid_file(tmp_path):
 def test_pid_file_of_a_living_process_is_respected(tmp_path):
     path = tmp_path / "pid"
     path.write_text(str(os.getppid()))
-    with pytest.raises(UnavailableError, match=f"PID {os.getppid()} is still running"):
-        with pid_file(str(path)):
-            pass
+    alive = f"PID {os.getppid()} is still running"
+    with pytest.raises(UnavailableError, match=alive), pid_file(str(path)):
+        pass
     assert path.read_text() == str(os.getppid())
 
 

@@ -69,7 +69,7 @@ def test_wrong_types_name_their_field(members, message):
 
 @pytest.mark.parametrize("data", [b"", b" \n", b"{", b'{"Image":"a"} x', b"\xff", b"[" * 100_000])
 def test_what_is_no_json(data):
-    with pytest.raises(InvalidArgumentError, match="^invalid JSON: "):
+    with pytest.raises(InvalidArgumentError, match=r"^invalid JSON: "):
         decode_body(data, CreateBody)
 
 
@@ -86,11 +86,14 @@ def test_config_and_host_config_are_taken_apart_without_loss():
     assert host.pids_limit == 5
 
 
+numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | numbers | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=10,
-)  # fmt: skip
+)
 names = st.sampled_from(
     ["Image", "cmd", "HostConfig", "NetworkingConfig", "Mounts", "Labels", "Ulimits", "Type"]
 )

@@ -54,13 +54,13 @@ def test_filters_in_both_forms():
 
 @pytest.mark.parametrize("text", ["[]", "{", '"a"', '{"a":"x"}', '{"a":[1]}', '{"a":{"x":"y"}}'])
 def test_bad_filters(text):
-    with pytest.raises(InvalidArgumentError, match="^invalid filter"):
+    with pytest.raises(InvalidArgumentError, match=r"^invalid filter"):
         parameters.filters(text)
 
 
 def test_only_known_filters():
     parameters.allow({"name": ()}, frozenset({"name"}))
-    with pytest.raises(InvalidArgumentError, match="^invalid filter 'colour'$"):
+    with pytest.raises(InvalidArgumentError, match=r"^invalid filter 'colour'$"):
         parameters.allow({"colour": ("red",)}, frozenset({"name"}))
 
 
@@ -73,5 +73,5 @@ def test_filter_booleans(values, truth):
 
 @pytest.mark.parametrize("values", [("maybe",), ("true", "false")])
 def test_bad_filter_booleans(values):
-    with pytest.raises(InvalidArgumentError, match="^invalid filter 'dangling="):
+    with pytest.raises(InvalidArgumentError, match=r"^invalid filter 'dangling="):
         parameters.filter_boolean({"dangling": values}, "dangling")
