@@ -1,47 +1,17 @@
 """Make a static Linux program that prints a text and exits with 0, from nothing but this file.
 
-The program is two system calls, ``write(1, text, length)`` and ``exit(0)``, followed by the text;
-one loadable segment holds it all::
-
-    0x00  ELF header            0x40  program header: PT_LOAD, read + execute, whole file
-    0x78  PT_GNU_STACK, so that the stack is not executable
-    0xb0  code                  then  text
+The program is two system calls, ``write(1, text, length)`` and ``exit(0)``, followed by the text.
 """
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
 
-_BASE = 0x400000
-_CODE_AT = 0xB0
-_PT_LOAD, _PT_GNU_STACK = 1, 0x6474E551
-_READ, _WRITE, _EXECUTE = 4, 2, 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    """What differs between processors."""
-
-    number: int
-    page: int
-    code: Callable[[int], bytes]
-    """Code for a text of this length that follows right behind the code."""
+from boxship.oci.elf import static_executable
 
 
 def printing_program(text: bytes, architecture: str) -> bytes:
     """Return the program. Raise KeyError for an architecture (Go's name) not known here."""
-    machine = _MACHINES[architecture]
-    body = machine.code(len(text)) + text
-    size = _CODE_AT + len(body)
-    identity = b"\x7fELF" + bytes((2, 1, 1, 0)) + bytes(8)  # 64 bits, little-endian, System V
-    header = identity + struct.pack(
-        "<HHIQQQIHHHHHH", 2, machine.number, 1, _BASE + _CODE_AT, 0x40, 0, 0, 0x40, 0x38, 2, 0, 0, 0
-    )
-    load = struct.pack(
-        "<IIQQQQQQ", _PT_LOAD, _READ | _EXECUTE, 0, _BASE, _BASE, size, size, machine.page
-    )
-    stack = struct.pack("<IIQQQQQQ", _PT_GNU_STACK, _READ | _WRITE, 0, 0, 0, 0, 0, 16)
-    return header + load + stack + body
+    machine, code = _MACHINES[architecture]
+    return static_executable(machine, code(len(text)) + text)
 
 
 def _x86_64(length: int) -> bytes:
@@ -85,7 +55,4 @@ def _aarch64(length: int) -> bytes:
     return struct.pack(f"<{instructions}I", *words)
 
 
-_MACHINES = {
-    "amd64": _Machine(number=62, page=0x1000, code=_x86_64),
-    "arm64": _Machine(number=183, page=0x10000, code=_aarch64),
-}
+_MACHINES = {"amd64": ("x86_64", _x86_64), "arm64": ("aarch64", _aarch64)}
