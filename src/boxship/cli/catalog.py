@@ -4,8 +4,8 @@
 verb's flags stand with its code, which is imported only when the verb is used.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Group(Enum):
@@ -14,14 +14,12 @@ class Group(Enum):
     HIDDEN = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Noun:
+class Noun(NamedTuple):
     name: str
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     noun: str  # "" for verbs that belong to none
     name: str  # the verb behind the noun
     module: str  # below boxship.cli.command

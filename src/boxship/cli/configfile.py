@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from boxship.base.errors import InvalidArgumentError
 
@@ -16,8 +15,7 @@ _PROXY_VARIABLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     ps_format: str = ""
     images_format: str = ""
     detach_keys: str = ""

@@ -10,8 +10,7 @@ anywhere. A flag is declared once, as a ``Flag``; parsing, ``--help`` and comple
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from boxship.base.errors import BoxshipError
 
@@ -24,8 +23,7 @@ class HelpRequested(Exception):  # noqa: N818 - a wish, not an error
     """``--help`` was given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of flag value. ``parse`` raises ValueError with the reason."""
 
     label: str  # shown in --help
@@ -35,8 +33,7 @@ class Kind:
     bare: str | None = None  # the value of ``--name`` alone; None: a value must follow
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """One row of a command's table."""
 
     name: str

@@ -1,7 +1,6 @@
 """The types of flag values: how each is read, and what ``--help`` calls it."""
 
 import re
-from decimal import Decimal, InvalidOperation
 
 from boxship.cli.flags import Kind
 
@@ -61,6 +60,8 @@ def parse_swap(text: str) -> int:
 
 def parse_duration(text: str) -> int:
     """Nanoseconds from ``1h15m``, ``1.5s``, ``300ms``, ``0``."""
+    from decimal import Decimal
+
     body = text.lstrip("+-")
     if body == "0":
         return 0
@@ -77,6 +78,8 @@ def parse_duration(text: str) -> int:
 
 def parse_cpus(text: str) -> int:
     """Billionths of a CPU from a decimal number."""
+    from decimal import Decimal, InvalidOperation
+
     try:
         value = Decimal(text) * 1_000_000_000
     except InvalidOperation as error:

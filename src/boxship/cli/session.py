@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TextIO
 
@@ -14,16 +13,18 @@ from boxship.client.engine import EngineClient
 PROGRAM = "boxship"
 
 
-@dataclass(frozen=True)
 class Session:
     """One run of the program. ``out`` and ``err`` are text; raw bytes go to their descriptors."""
 
-    choice: Choice
-    debug: bool = False
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    config_directory: str | None = None
+    def __init__(
+        self, choice: Choice, *, debug: bool = False, config_directory: str | None = None
+    ) -> None:
+        self.choice = choice
+        self.debug = debug
+        self.out: TextIO = sys.stdout
+        self.err: TextIO = sys.stderr
+        self.environment: Mapping[str, str] = os.environ
+        self._config_directory = config_directory
 
     def say(self, text: str) -> None:
         """A line of output."""
@@ -37,7 +38,7 @@ class Session:
 
     @cached_property
     def config(self) -> ConfigFile:
-        return ConfigFile.load(self.environment, self.config_directory)
+        return ConfigFile.load(self.environment, self._config_directory)
 
     @cached_property
     def client(self) -> EngineClient:

@@ -1,14 +1,13 @@
 """What a verb declares about itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boxship.cli.flags import Flag, Values
 from boxship.cli.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Arity:
+class Arity(NamedTuple):
     """How many positional arguments a verb takes."""
 
     low: int
@@ -37,8 +36,7 @@ TWO = Arity(2, 2)
 SOME = Arity(1, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One parsed command line."""
 
     path: str  # as typed: "container ls", "ps"
@@ -46,8 +44,7 @@ class Invocation:
     arguments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A verb: its usage, its flags and what it does. The exit code is the function's result.
 
     ``failure_code`` is the exit code for errors that are not the container's own: the verbs that

@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from boxship.client.engine import EngineClient, HijackedStream, JsonObject, Response
 from boxship.client.filters import encode_filters
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     id: str
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AttachOptions:
+class AttachOptions(NamedTuple):
     stdin: bool = False
     stdout: bool = True
     stderr: bool = True
@@ -24,8 +21,7 @@ class AttachOptions:
     detach_keys: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(NamedTuple):
     stdout: bool = True
     stderr: bool = True
     follow: bool = False
@@ -36,8 +32,7 @@ class LogOptions:
     tail: str = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(NamedTuple):
     code: int
     error: str = ""
 

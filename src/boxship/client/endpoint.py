@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 
@@ -11,8 +11,7 @@ PLAIN_PORT = 2375
 TLS_PORT = 2376
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(NamedTuple):
     """PEM files for a TLS connection; ``verify`` checks the daemon's certificate and name."""
 
     ca: str
@@ -21,16 +20,14 @@ class TlsFiles:
     verify: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UnixEndpoint:
+class UnixEndpoint(NamedTuple):
     path: str
 
     def __str__(self) -> str:
         return f"unix://{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class TcpEndpoint:
+class TcpEndpoint(NamedTuple):
     host: str
     port: int
     tls: TlsFiles | None = None
@@ -72,8 +69,7 @@ def _tcp(rest: str, tls: TlsFiles | None) -> TcpEndpoint:
     return TcpEndpoint(host or "localhost", int(port) if port else default, tls)
 
 
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
+class TlsOptions(NamedTuple):
     """The ``--tls*`` flags; ``None`` means the flag was not given."""
 
     tls: bool = False
@@ -103,8 +99,7 @@ def tls_files(options: TlsOptions, environment: Mapping[str, str]) -> TlsFiles |
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """An endpoint and whether somebody asked for it; only the default one is started on demand."""
 
     endpoint: Endpoint

@@ -1,16 +1,14 @@
 """Published and exposed ports as ``ps`` writes them: ``0.0.0.0:8080-8081->80-81/tcp, 90/udp``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(slots=True)
 class _Run:
     """Neighbouring ports of one protocol on one address, waiting to be written."""
 
-    first: int
-    last: int
+    def __init__(self, port: int) -> None:
+        self.first = self.last = port
 
 
 def display_ports(ports: Iterable[Mapping[str, Any]]) -> str:
@@ -30,12 +28,12 @@ def display_ports(ports: Iterable[Mapping[str, Any]]) -> str:
             key = f"{address}/{protocol}"
         run = open_runs.get(key)
         if run is None:
-            open_runs[key] = _Run(private, private)
+            open_runs[key] = _Run(private)
         elif run.last + 1 == private:
             run.last = private
         elif run.last != private:
             finished.append(_shown(key, run))
-            open_runs[key] = _Run(private, private)
+            open_runs[key] = _Run(private)
     finished += [_shown(key, open_runs[key]) for key in sorted(open_runs)]
     return ", ".join([*finished, *single])
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from boxship.cli.gotemplate.quoting import quote
 from boxship.cli.gotemplate.values import float_text, go_kind, printed
 
 _DIRECTIVE = re.compile(r"%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?(.)?", re.DOTALL)
@@ -58,7 +59,7 @@ def _formatted(verb: str, flags: str, value: Any, precision: int | None) -> str:
     if isinstance(value, list | tuple) and verb in "sdqxX":
         return "[" + " ".join(_formatted(verb, flags, item, precision) for item in value) + "]"
     if verb == "v":
-        return _quote(value) if "#" in flags and isinstance(value, str) else printed(value)
+        return quote(value) if "#" in flags and isinstance(value, str) else printed(value)
     if verb == "T":
         return go_kind(value)
     if verb == "t" and isinstance(value, bool):
@@ -85,7 +86,7 @@ def _formatted_text(verb: str, value: str, precision: int | None) -> str:
     if verb == "s":
         return cut
     if verb == "q":
-        return _quote(cut)
+        return quote(cut)
     if verb in "xX":
         digits = cut.encode().hex()
         return digits if verb == "x" else digits.upper()
@@ -120,34 +121,3 @@ def _formatted_float(verb: str, flags: str, value: float, precision: int | None)
     if verb in "gG":
         return sign + (float_text(value) if precision is None else f"{value:.{precision}{verb}}")
     return _wrong(verb, value)
-
-
-_ESCAPES = {
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-    "\\": "\\\\",
-    '"': '\\"',
-}
-
-
-def _quote(text: str) -> str:
-    return '"' + "".join(_escaped(character) for character in text) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-quote = _quote

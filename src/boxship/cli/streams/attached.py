@@ -15,8 +15,8 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from boxship.base.errors import BoxshipError
 from boxship.cli.standardio import OutputWriter
@@ -30,8 +30,7 @@ Resize = Callable[[int, int], None]  # height, width
 Forward = Callable[[str], None]  # signal name
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is connected, and what to do on the side."""
 
     stdin: bool
@@ -40,6 +39,7 @@ class Plan:
     detach_keys: str = ""
     resize: Resize | None = None  # with a terminal
     forward: Forward | None = None  # with --sig-proxy
+    redraw: bool = False  # the process runs already and should draw its screen again
 
 
 class Ending(Enum):
@@ -62,6 +62,9 @@ def converse(stream: HijackedStream, plan: Plan, started: Callable[[], None]) ->
             stack.enter_context(terminal.raw_mode())
         started()
         conversation = _Conversation(stream, plan, news)
+        if plan.redraw:
+            # Only a change of size makes a program draw again.
+            conversation.resize(more=1)
         conversation.resize()
         return conversation.run()
 
@@ -136,7 +139,7 @@ class _Conversation:
                 with suppress(BoxshipError):  # it has just ended
                     self._plan.forward(signals.api_name(number))
 
-    def resize(self) -> None:
+    def resize(self, more: int = 0) -> None:
         """Tell the other side our size; it may be too late or too early for it, never an error."""
         if self._plan.resize is None:
             return
@@ -144,4 +147,4 @@ class _Conversation:
         if not height and not width:
             return
         with suppress(BoxshipError):
-            self._plan.resize(height, width)
+            self._plan.resize(height + more, width + more)

@@ -1,15 +1,13 @@
 """``--publish`` and ``--expose``."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """One port inside and, if it is published, where; ``host_port`` may be empty or a range."""
 
     port: str  # "80/tcp"

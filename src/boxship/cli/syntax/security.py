@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boxship.base.errors import InvalidArgumentError
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityOptions:
+class SecurityOptions(NamedTuple):
     """What goes to the daemon; ``bare_paths`` is ``systempaths=unconfined``."""
 
     options: tuple[str, ...]

@@ -43,6 +43,7 @@ def run(session: Session, given: Invocation) -> int:
     keys = values.text("detach-keys") or session.config.detach_keys
     proxy = values.on("sig-proxy") and not wanted.tty
     plan = plan_for(session, found["Id"], wanted, detach_keys=keys, sig_proxy=proxy)
+    plan = plan._replace(redraw=True)
     with ExitStack() as stack:
         wait = containers.wait(session.client, found["Id"])
         stack.callback(wait.close)

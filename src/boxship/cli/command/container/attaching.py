@@ -1,6 +1,6 @@
 """What run, start, attach and exec share once something holds our streams."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.session import Session
@@ -9,8 +9,7 @@ from boxship.cli.streams.attached import Forward, Plan, Resize
 from boxship.client import containers
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The streams somebody asked for."""
 
     stdin: bool

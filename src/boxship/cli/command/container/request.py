@@ -5,8 +5,8 @@ test beside this records both.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.cli.command.container import settings
@@ -17,8 +17,7 @@ from boxship.cli.syntax.networks import NetworkSpec
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What a request takes from outside of the command line."""
 
     environment: Mapping[str, str]
@@ -242,7 +241,6 @@ def _endpoints(values: Values) -> Json:
 
 
 def _with_flags(spec: NetworkSpec, values: Values) -> NetworkSpec:
-    from dataclasses import replace
 
     conflicts = (
         (spec.aliases, "network-alias", "network-alias"),

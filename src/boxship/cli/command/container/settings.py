@@ -4,9 +4,8 @@
 sends them; a row of ``PLAIN`` replaces one of them by the flag's value as it is.
 """
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from boxship.cli.flags import Values
 
@@ -21,8 +20,7 @@ class Get(Enum):
     SLICE = "slice"  # [] when empty
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     flag: str
     field: str
     get: Get
