@@ -118,7 +118,8 @@ async def _run(
 def _prepare(context: Context, record: ContainerRecord) -> Json:
     write_files(record, context.paths.of(record.id), context.settings)
     for point in record.mounts:
-        if point.type == "bind" and "create" in point.options:
+        missing_is_made = point.type == "bind" and "create" in point.options
+        if missing_is_made and not os.path.exists(point.source):  # a file is as good
             os.makedirs(point.source, exist_ok=True)
     mount_shm(record, context.paths)
     return context.planner.plan(record, context.snapshots.mount(record.id), context.shelf)
