@@ -17,6 +17,7 @@ from boxship.oci.digest import Digest
 from boxship.storage.layers import LayerStore, MalformedLayerError
 from boxship.storage.recipe import DamagedLayerError
 from boxship.storage.root import StorageRoot
+from boxship.storage.storage import Storage
 from support.tars import Member, directory, pieces, tar
 
 pytestmark = pytest.mark.privileged
@@ -27,16 +28,24 @@ DIFF_ID = Digest.of(LAYER)
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> StorageRoot:
-    return StorageRoot(str(tmp_path / "root"))
+def storage(tmp_path: Path) -> Storage:
+    return Storage.open(str(tmp_path / "root"))
 
 
 @pytest.fixture
-def layers(root: StorageRoot) -> LayerStore:
-    return LayerStore(root)
+def root(storage: Storage) -> StorageRoot:
+    return storage.root
 
 
-def everything(root: StorageRoot) -> dict[str, list[str]]:
+@pytest.fixture
+def layers(storage: Storage) -> LayerStore:
+    return storage.layers
+
+
+def everything(storage: Storage) -> dict[str, list[str]]:
+    """What is on the disk once all deletions are done."""
+    storage.disposal.settle()
+    root = storage.root
     return {name: os.listdir(root.join(name)) for name in ("l", "layers/sha256", "tmp")}
 
 
@@ -60,16 +69,16 @@ def test_compression_does_not_matter(layers: LayerStore, pack: object) -> None:
 
 def test_a_layer_is_there_after_a_restart(layers: LayerStore, root: StorageRoot) -> None:
     before = layers.get(add(layers))
-    again = LayerStore(root)
+    again = Storage.open(root.path).layers
     assert again.get(DIFF_ID) == before
     assert b"".join(again.tar(DIFF_ID)) == LAYER
     assert Path(root.link(before.short)).samefile(again.diff_directory(DIFF_ID))
 
 
-def test_another_layer_than_announced_is_refused(layers: LayerStore, root: StorageRoot) -> None:
+def test_another_layer_than_announced_is_refused(layers: LayerStore, storage: Storage) -> None:
     with layers.lease() as lease, pytest.raises(MalformedLayerError, match="announced"):
         layers.unpack([LAYER], lease, expected=Digest.of(b"other"))
-    assert everything(root) == EMPTY
+    assert everything(storage) == EMPTY
 
 
 def test_a_known_layer_is_not_read_again(layers: LayerStore) -> None:
@@ -83,7 +92,7 @@ def test_a_known_layer_is_not_read_again(layers: LayerStore) -> None:
         assert layers.unpack(untouchable(), lease, expected=DIFF_ID).digest == DIFF_ID
 
 
-def test_two_at_once_unpack_once(layers: LayerStore, root: StorageRoot) -> None:
+def test_two_at_once_unpack_once(layers: LayerStore, storage: Storage) -> None:
     """The first stalls in the middle; the second waits for it instead of unpacking too."""
     started, go_on = threading.Event(), threading.Event()
     second_read = threading.Event()
@@ -114,14 +123,12 @@ def test_two_at_once_unpack_once(layers: LayerStore, root: StorageRoot) -> None:
     assert len(results) == 2
     assert results[0] == results[1]
     assert not second_read.is_set()
-    assert everything(root) == {
+    assert everything(storage) == {
         "l": [results[0].short], "layers/sha256": [DIFF_ID.hex], "tmp": []
     }  # fmt: skip
 
 
-def test_two_at_once_without_knowing_agree_in_the_end(
-    layers: LayerStore, root: StorageRoot
-) -> None:
+def test_two_at_once_without_knowing_agree_in_the_end(layers: LayerStore, storage: Storage) -> None:
     barrier = threading.Barrier(4)
     results = []
 
@@ -137,8 +144,8 @@ def test_two_at_once_without_knowing_agree_in_the_end(
         thread.join(20)
     assert len(results) == 4
     assert len(set(map(str, results))) == 1
-    assert everything(root)["layers/sha256"] == [DIFF_ID.hex]
-    assert everything(root)["tmp"] == []
+    assert everything(storage)["layers/sha256"] == [DIFF_ID.hex]
+    assert everything(storage)["tmp"] == []
 
 
 def test_the_first_to_fail_lets_the_next_one_try(layers: LayerStore) -> None:
@@ -148,20 +155,18 @@ def test_the_first_to_fail_lets_the_next_one_try(layers: LayerStore) -> None:
         assert layers.unpack([LAYER], lease, expected=DIFF_ID).digest == DIFF_ID
 
 
-def test_leased_and_needed_layers_stay(layers: LayerStore, root: StorageRoot) -> None:
+def test_leased_and_needed_layers_stay(layers: LayerStore, storage: Storage) -> None:
     with layers.lease() as lease:
         layers.unpack([LAYER], lease)
-        assert layers.part([DIFF_ID], needed=[]) == []
-    assert layers.part([DIFF_ID], needed=[DIFF_ID]) == []
+        assert layers.remove([DIFF_ID], needed=[]) == 0
+    assert layers.remove([DIFF_ID], needed=[DIFF_ID]) == 0
     with layers.lease() as first, layers.lease() as second:
         first.hold(DIFF_ID)
         second.hold(DIFF_ID)
         second.hold(DIFF_ID)
-    parted = layers.part([DIFF_ID, DIFF_ID], needed=[])
-    assert len(parted) == 1
+    assert layers.remove([DIFF_ID, DIFF_ID], needed=[]) == 1
     assert layers.find(DIFF_ID) is None
-    layers.delete(parted)
-    assert everything(root) == EMPTY
+    assert everything(storage) == EMPTY
     with pytest.raises(NotFoundError):
         next(layers.tar(DIFF_ID))
 
@@ -209,9 +214,8 @@ def test_damage_is_noticed(layers: LayerStore, root: StorageRoot, damage: object
 
 KILLED = """
 import sys, os, signal
-from boxship.storage.layers import LayerStore
-from boxship.storage.root import StorageRoot
-layers = LayerStore(StorageRoot(sys.argv[1]))
+from boxship.storage.storage import Storage
+layers = Storage.open(sys.argv[1]).layers
 def chunks():
     left = int(sys.argv[2])
     while data := sys.stdin.buffer.read(997):
@@ -232,12 +236,13 @@ def test_killed_at_any_point_it_is_whole_or_gone(root: StorageRoot, after: int) 
     command = [sys.executable, "-c", KILLED, root.path, str(after)]
     process = subprocess.run(command, input=LAYER, check=False)
     assert process.returncode == -signal.SIGKILL
-    root.empty_temporary()
-    layers = LayerStore(root)
+    storage = Storage.open(root.path)
+    storage.disposal.add(root.left_over())
+    layers = storage.layers
     if after == len(LAYER):
         assert b"".join(layers.tar(DIFF_ID)) == LAYER
     layers.recover(needed=[])
-    assert everything(root) == EMPTY
+    assert everything(storage) == EMPTY
     assert b"".join(layers.tar(add(layers))) == LAYER
 
 
@@ -250,10 +255,11 @@ def test_recovery_keeps_what_is_needed_and_nothing_else(
     os.unlink(os.path.join(root.layer(half), "meta.json"))
     os.symlink("../layers/sha256/none/diff", root.link("stale"))
     os.makedirs(root.join("tmp/left/over"))
-    root.empty_temporary()
-    again = LayerStore(root)
+    restarted = Storage.open(root.path)
+    restarted.disposal.add(root.left_over())
+    again = restarted.layers
     again.recover(needed=[DIFF_ID])
-    assert everything(root) == {
+    assert everything(restarted) == {
         "l": [DIFF_ID.hex[:12]], "layers/sha256": [DIFF_ID.hex], "tmp": []
     }  # fmt: skip
     assert again.find(other) is None

@@ -160,6 +160,7 @@ def test_removal_leaves_nothing(storage: Storage, stack: list[Digest]) -> None:
     (Path(storage.root.path) / storage.snapshots.mount("box").upper / "x").write_bytes(b"1")
     storage.snapshots.remove("box")
     storage.snapshots.remove("box")
+    storage.disposal.settle()
     assert os.listdir(storage.root.join("snapshots")) == []
     assert os.listdir(storage.root.join("tmp")) == []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from boxship.oci.digest import Digest
+from boxship.storage.disposal import Disposal
 from boxship.storage.layers import Layer, LayerStore, MalformedLayerError
 from boxship.storage.root import StorageRoot
 from boxship.storage.unpack import OPAQUE_XATTR
@@ -31,7 +32,7 @@ def root(tmp_path: Path) -> StorageRoot:
 
 @pytest.fixture
 def layers(root: StorageRoot) -> LayerStore:
-    return LayerStore(root)
+    return LayerStore(root, Disposal())
 
 
 def add(layers: LayerStore, data: bytes) -> Layer:

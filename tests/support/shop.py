@@ -86,7 +86,8 @@ class Shop:
         return [event.action for event in self.events.history()]
 
     def disk(self) -> dict[str, list[str]]:
-        """What is in the store, by directory; empty directories are left out."""
+        """What is in the store once all deletions are done; empty directories are left out."""
+        self.storage.disposal.settle()
         found = {
             name: sorted(os.listdir(self.place / name))
             for name in ("blobs/sha256", "layers/sha256", "l", "tmp", "snapshots")

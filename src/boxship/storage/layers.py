@@ -11,7 +11,6 @@ covers that gap: what was added or looked up under a lease stays until the lease
 
 import contextlib
 import os
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -24,6 +23,7 @@ from boxship.base.files import write_atomic
 from boxship.oci.digest import Digest
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import Compression, CompressionError, decompressed, detect
+from boxship.storage.disposal import Disposal
 from boxship.storage.recipe import DamagedLayerError, RecipeWriter, rebuild, write_shadows
 from boxship.storage.root import StorageRoot
 from boxship.storage.stages import HashingStage, in_background
@@ -75,8 +75,9 @@ class Lease:
 class LayerStore:
     """All layers of one data root. Safe from any thread."""
 
-    def __init__(self, root: StorageRoot) -> None:
+    def __init__(self, root: StorageRoot, disposal: Disposal) -> None:
         self._root = root
+        self._disposal = disposal
         self._lock = threading.RLock()
         self._leased: Counter[Digest] = Counter()
         self._in_work: dict[Digest, threading.Event] = {}
@@ -138,11 +139,11 @@ class LayerStore:
             if stage.digest() != layer.digest:
                 raise DamagedLayerError(f"layer {diff_id} no longer gives its tar")
 
-    def part(self, candidates: Iterable[Digest], needed: Collection[Digest]) -> list[str]:
+    def remove(self, candidates: Iterable[Digest], needed: Collection[Digest]) -> int:
         """Take those of ``candidates`` out of the store that are neither needed nor leased.
 
         Short, so that the one who knows what is needed can call it without giving anybody else a
-        chance to need more. Pass the result to :meth:`delete`, which takes its time.
+        chance to need more. Returns how many went.
         """
         with self._lock:
             doomed = [
@@ -150,19 +151,16 @@ class LayerStore:
                 for d in dict.fromkeys(candidates)
                 if d in self._known and d not in needed and not self._leased[d]
             ]
-            return [self._part(layer) for layer in doomed]
-
-    def delete(self, parted: Iterable[str]) -> None:
-        """Free the disk space of what was parted."""
-        for path in parted:
-            shutil.rmtree(path)
+            self._disposal.add([self._part(layer) for layer in doomed])
+        return len(doomed)
 
     def recover(self, needed: Collection[Digest]) -> None:
         """At start-up, alone: remove layers nobody needs and what a crash left of others."""
         for name in os.listdir(self._root.join("layers", "sha256")):
             if Digest("sha256", name) not in self._known:
-                self._root.discard(self._root.join("layers", "sha256", name))
-        self.delete(self.part(list(self._known), needed))
+                broken = self._root.join("layers", "sha256", name)
+                self._disposal.add([self._root.move_aside(broken)])
+        self.remove(list(self._known), needed)
         links = {layer.short for layer in self._known.values()}
         for name in os.listdir(self._root.join("l")):
             if name not in links:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.oci.digest import Digest
+from boxship.storage.disposal import Disposal
 from boxship.storage.layers import LayerStore
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import OverlayMount
@@ -21,8 +22,9 @@ class OverlayDriver:
 
     name = "overlay2"
 
-    def __init__(self, root: StorageRoot, layers: LayerStore) -> None:
+    def __init__(self, root: StorageRoot, layers: LayerStore, disposal: Disposal) -> None:
         self._root = root
+        self._disposal = disposal
         self._layers = layers
         self._empty = self._empty_layer()
 
@@ -38,7 +40,7 @@ class OverlayDriver:
         try:
             self._furnish(place, layers, mount)
         except BaseException:
-            self._root.discard(place)
+            self.remove(key)
             raise
 
     def mount(self, key: str) -> OverlayMount:
@@ -53,7 +55,7 @@ class OverlayDriver:
 
     def remove(self, key: str) -> None:
         if os.path.lexists(self._root.snapshot(key)):
-            self._root.discard(self._root.snapshot(key))
+            self._disposal.add([self._root.move_aside(self._root.snapshot(key))])
 
     def usage(self, key: str) -> int:
         upper = os.path.join(self._root.snapshot(key), "upper")

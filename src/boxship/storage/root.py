@@ -16,7 +16,7 @@
         upper/  work/             overlay's
         lower                     the names in l/, topmost first, joined by ":"
       empty/                      stands for the layers of an image that has none
-      tmp/                        what is being made or unmade; emptied at start-up
+      tmp/                        what is being made or deleted; emptied after a start
 
 Whatever has no record in the engine's database is garbage, and so is all of ``tmp``.
 """
@@ -26,6 +26,8 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from boxship.base.files import opened
+from boxship.kernel.filesystems import syncfs
 from boxship.oci.digest import Digest
 
 
@@ -77,11 +79,11 @@ class StorageRoot:
             os.rename(path, os.path.join(doomed, "remains"))
         return doomed
 
-    def discard(self, path: str) -> None:
-        """Make ``path`` disappear at once, then delete it."""
-        shutil.rmtree(self.move_aside(path))
+    def left_over(self) -> list[str]:
+        """At start-up, when nobody else works here: what an earlier daemon left in ``tmp``."""
+        return [self.join("tmp", name) for name in os.listdir(self.join("tmp"))]
 
-    def empty_temporary(self) -> None:
-        """At start-up, when nobody else works here: remove what was left half made."""
-        for name in os.listdir(self.join("tmp")):
-            shutil.rmtree(self.join("tmp", name), ignore_errors=True)
+    def sync(self) -> None:
+        """Wait until everything written so far would survive power loss."""
+        with opened(self.path, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            syncfs(fd)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from boxship.storage.blobs import BlobStore
+from boxship.storage.disposal import Disposal
 from boxship.storage.layers import LayerStore
 from boxship.storage.overlay import OverlayDriver
 from boxship.storage.root import StorageRoot
@@ -17,10 +18,13 @@ class Storage:
     blobs: BlobStore
     layers: LayerStore
     snapshots: SnapshotDriver
+    disposal: Disposal
 
     @classmethod
     def open(cls, data_root: str) -> "Storage":
         """Open the stores below ``data_root``, making the directories that are missing."""
         root = StorageRoot(data_root)
-        layers = LayerStore(root)
-        return cls(root, BlobStore(root), layers, OverlayDriver(root, layers))
+        disposal = Disposal()
+        layers = LayerStore(root, disposal)
+        snapshots = OverlayDriver(root, layers, disposal)
+        return cls(root, BlobStore(root), layers, snapshots, disposal)

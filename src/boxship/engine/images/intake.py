@@ -2,8 +2,8 @@
 
 Why nothing is ever half there::
 
-    lease ─► layers unpacked ─► config blob ─► record and names, one transaction ─► lease ends
-                                               ^ from here on the image exists
+    lease ─► layers unpacked ─► all on the disk ─► config blob ─► record and names ─► lease ends
+                                                                  ^ from here on the image exists
 """
 
 import asyncio
@@ -61,7 +61,9 @@ async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterato
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait({reading})
-        for image, layers in content.images():
+        found = content.images()
+        await in_thread(scope.storage.root.sync)
+        for image, layers in found:
             known = await _add(scope, image.config, layers, image.names, origin="load")
             scope.announce("load", known)
             for event in _loaded(known, image):
@@ -77,6 +79,7 @@ async def import_(
     async with _intake(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, lease=lease)
         layer = await consume(archive, unpack)
+        await in_thread(scope.storage.root.sync)
         document = _imported(config, layer, options, scope.clock.now_ns())
         known = await _add(scope, encode(document), [layer], name, origin="import")
     scope.announce("import", known, name[0].familiar if name else "")
@@ -104,6 +107,7 @@ async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
     async with _intake(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, [built.layer], lease, expected=built.diff_id)
         layer = await in_thread(unpack)
+        await in_thread(scope.storage.root.sync)
         known = await _add(scope, built.config, [layer], (name,), origin="built-in")
     scope.announce("pull", known, name.familiar)
     return known.id
@@ -120,7 +124,7 @@ async def _intake(scope: ImageScope) -> AsyncIterator[Lease]:
             finally:
                 held = lease.held()
     finally:
-        await scope.sweep(held)
+        scope.sweep(held)
 
 
 async def _add(

@@ -64,13 +64,12 @@ class ImageScope:
         needed.update(self.users.layers_in_use())
         return needed
 
-    async def sweep(self, candidates: Iterable[Digest]) -> None:
-        """Delete those layers that nobody needs any more."""
-        layers = self.storage.layers
-        # Deciding and parting happen in one go on the loop: no image can appear in between.
-        parted = layers.part(candidates, self.needed_layers())
-        if parted:
-            await asyncio.to_thread(layers.delete, parted)
+    def sweep(self, candidates: Iterable[Digest]) -> None:
+        """Remove those layers that nobody needs any more.
+
+        On the loop and in one go, so that no image can appear between the decision and the deed.
+        """
+        self.storage.layers.remove(candidates, self.needed_layers())
 
 
 def whole_id(text: str) -> Digest | None:

@@ -134,7 +134,7 @@ class ImageService:
                 go_on = decision.delete and prune_parents and known.record.parent
                 parent = Digest.parse(known.record.parent) if go_on else None
                 known = self._scope.catalog.find(parent) if parent else None
-        await self._scope.sweep(layers)
+        self._scope.sweep(layers)
         return removed
 
     def list(self, query: ImageQuery) -> builtins.list[ImageSummary]:
@@ -185,7 +185,7 @@ class ImageService:
         live = set(live_containers)
 
         def clean() -> None:
-            storage.root.empty_temporary()
+            storage.disposal.add(storage.root.left_over())
             snapshots = set(storage.snapshots.keys())
             for key in snapshots - live:
                 storage.snapshots.remove(key)
