@@ -161,18 +161,18 @@ class Supervisor:
     def _run(
         self, connection: Connection, raw: RawFrame, job: starter.Job, numbers: tuple[int, ...]
     ) -> starter.Outcome | None:
-        """Have a process started; when there is none, say so and let the clients go."""
+        """Have a process started; when there is none, say so and give the clients back."""
         sockets: list[_socket.socket] = []
         try:
             sockets.extend(_socket.socket(fileno=fd) for fd in raw.fds)
             birth, fds = starter.run(raw, job)
         except OSError as error:
             _close(raw.fds[len(sockets) :])
-            _hang_up(sockets)
+            _give_back(sockets)
             connection.send(_failed("start", error), seq=raw.seq)
             return None
         if birth.broken or not birth.pid:
-            _hang_up(sockets)
+            _give_back(sockets)
             self._reap()
             if birth.broken:
                 raise ProtocolError("malformed request")
@@ -422,11 +422,9 @@ def _close(fds: Descriptors) -> None:
         os.close(fd)
 
 
-def _hang_up(sockets: list[_socket.socket]) -> None:
-    """Close connections, also for those who hold copies."""
+def _give_back(sockets: list[_socket.socket]) -> None:
+    """Let connections go without ending them: whoever sent them may tell the client why."""
     for sock in sockets:
-        with contextlib.suppress(OSError):
-            sock.shutdown(_socket.SHUT_RDWR)
         sock.close()
 
 
