@@ -69,8 +69,8 @@ class Response:
         except ConnectionError as error:
             raise ConnectionBrokenError(f"lost the connection to the daemon: {error}") from error
         if not data:
-            self._body.end()
             self.close()
+            self._body.end()
             return b""
         payload = self._body.feed(data)
         if self._body.finished:

@@ -164,6 +164,8 @@ class ChunkedBody:
                 self._left = int(line.split(b";", 1)[0], 16)
             except ValueError as error:
                 raise ConnectionBrokenError("malformed chunk in the daemon's answer") from error
+            if self._left < 0:
+                raise ConnectionBrokenError("malformed chunk in the daemon's answer")
             self._last = not self._left
 
     def end(self) -> None:
