@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
+from boxship.api.http.chunked import ChunkDecoder, ChunkError
 from boxship.base.errors import InvalidArgumentError
 
 _PAUSE_ABOVE = 1 << 20
@@ -102,3 +103,37 @@ class Body:
         if self._held:
             self._held = False
             self._hold(False)
+
+
+class Incoming:
+    """Measures a body out of the bytes of a connection, by its length or by its chunks."""
+
+    def __init__(self, body: Body, length: int | None) -> None:
+        self.body = body
+        self._left = length or 0
+        self._decoder = ChunkDecoder() if length is None else None
+        if length == 0:
+            body.finish()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what belongs to the body; return what comes after it."""
+        if self.body.complete:
+            return data
+        if self._decoder is not None:
+            return self._feed_chunks(self._decoder, data)
+        self.body.feed(data[: self._left])
+        rest = data[self._left :]
+        self._left = max(0, self._left - len(data))
+        if self._left == 0:
+            self.body.finish()
+        return rest
+
+    def _feed_chunks(self, decoder: ChunkDecoder, data: bytes) -> bytes:
+        try:
+            self.body.feed(decoder.feed(data))
+        except ChunkError as error:
+            self.body.fail(ClientGoneError(str(error)))
+            return b""
+        if decoder.done:
+            self.body.finish()
+        return decoder.rest

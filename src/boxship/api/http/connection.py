@@ -22,8 +22,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, cast
 
-from boxship.api.http.body import Body, ClientGoneError
-from boxship.api.http.chunked import ChunkDecoder, ChunkError
+from boxship.api.http.body import Body, ClientGoneError, Incoming
 from boxship.api.http.head import LONGEST, Head, HeadError, answer_head, parse_head
 from boxship.api.http.messages import Chunk, HandedOver, Request, Response, Stream
 from boxship.api.http.pump import Pump
@@ -50,9 +49,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._buffer = b""
-        self._body: Body | None = None
-        self._left = 0
-        self._decoder: ChunkDecoder | None = None
+        self._incoming: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
         self._stream: Stream | None = None
         self._holds = 0
@@ -74,8 +71,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._pump is not None:
             self._pump.from_client(data)
-        elif self._body is not None and not self._body.complete:
-            self._feed_body(data)
+        elif self._incoming is not None and not self._incoming.body.complete:
+            self._feed_body(self._incoming, data)
         else:
             self._buffer += data
             if self._task is None:
@@ -91,8 +88,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._task is None:
             return False
-        if self._body is not None:
-            self._body.fail(ClientGoneError("the client closed before its request was complete"))
+        self._cut_body("the client closed before its request was complete")
         if self._stream is not None and self._stream.endless:
             self._task.cancel()
             return False
@@ -104,8 +100,7 @@ class Connection(asyncio.Protocol):
         self._stop_head_timer()
         if self._pump is not None:
             self._pump.client_gone()
-        if self._body is not None:
-            self._body.fail(ClientGoneError("the client has gone"))
+        self._cut_body("the client has gone")
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ClientGoneError("the client has gone"))
         if self._stream is not None and self._task is not None:
@@ -192,14 +187,8 @@ class Connection(asyncio.Protocol):
             hold=lambda on: self._hold(_BODY_FULL, on),
             wanted=self._send_continue if continues else _nothing,
         )
-        self._body = body
-        self._left = head.length or 0
-        self._decoder = ChunkDecoder() if head.length is None else None
-        if head.length == 0:
-            body.finish()
-        else:
-            data, self._buffer = self._buffer, b""
-            self._feed_body(data)
+        self._incoming = Incoming(body, head.length)
+        self._feed_body(self._incoming, self._buffer)
         path, _, query = head.target.partition("?")
         request = Request(
             method=head.method,
@@ -213,30 +202,18 @@ class Connection(asyncio.Protocol):
         )
         self._task = self._loop.create_task(self._serve(request))
 
-    def _feed_body(self, data: bytes) -> None:
-        body = self._body
-        assert body is not None
-        if self._decoder is not None:
-            try:
-                body.feed(self._decoder.feed(data))
-            except ChunkError as error:
-                body.fail(ClientGoneError(str(error)))
-                return
-            if self._decoder.done:
-                self._buffer = self._decoder.rest
-                body.finish()
-        else:
-            body.feed(data[: self._left])
-            rest = data[self._left :]
-            self._left = max(0, self._left - len(data))
-            if self._left == 0:
-                self._buffer = rest
-                body.finish()
+    def _feed_body(self, incoming: Incoming, data: bytes) -> None:
+        self._buffer = incoming.feed(data)
         if self._lingering:
-            self._linger_on(body)
+            self._linger_on(incoming.body)
+
+    def _cut_body(self, why: str) -> None:
+        if self._incoming is not None:
+            self._incoming.body.fail(ClientGoneError(why))
 
     def _send_continue(self) -> None:
-        if self._body is not None and not self._body.complete and not self._lost:
+        incoming = self._incoming
+        if incoming is not None and not incoming.body.complete and not self._lost:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────
@@ -263,7 +240,7 @@ class Connection(asyncio.Protocol):
                 self._end_request(keep)
 
     def _end_request(self, keep: bool) -> None:
-        body = self._body
+        body = self._incoming.body if self._incoming is not None else None
         if body is not None and not body.complete and not self._half_closed:
             # Closing now, with bytes unread, would reset the connection and lose the answer.
             self._lingering = True
@@ -272,7 +249,7 @@ class Connection(asyncio.Protocol):
         elif not keep:
             self._transport.close()
         else:
-            self._body = None
+            self._incoming = None
             self._next_request()
 
     def _linger_on(self, body: Body) -> None:
