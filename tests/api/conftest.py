@@ -304,6 +304,9 @@ class FakeImages:
     def count(self) -> int:
         return 1
 
+    def unpacked_size(self) -> int:
+        return 5
+
     async def ensure_builtin(self, reference: str) -> Digest:
         if not reference.startswith("hello-world"):
             raise NotFoundError(f"pull access denied for {reference}")

@@ -13,6 +13,7 @@ from boxship.engine.images.intake import ImportOptions
 from boxship.model.image import ImageFilters, ImageQuery, LoadedImage, LoadEvent
 from boxship.oci.platform import Platform, PlatformError
 from boxship.oci.platform import parse as parse_platform
+from boxship.oci.reference import parse as parse_reference
 from boxship.wire import parameters
 from boxship.wire.jsonstream import (
     Progress,
@@ -130,9 +131,10 @@ async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
     separator = "@" if ":" in tag_text else ":"
     reference = f"{name}{separator}{tag_text}" if tag_text else name
     digest = await call.backend.images.ensure_builtin(reference)
-    yield Progress(status="Made of this Boxship itself, without a registry", id=name)
+    familiar = parse_reference(reference).with_default_tag()
+    yield Progress(status="Made by Boxship itself: no registry was asked", id=familiar.tag)
     yield Progress(status=f"Digest: {digest}")
-    yield Progress(status=f"Status: Image is up to date for {reference}")
+    yield Progress(status=f"Status: Image is up to date for {familiar.familiar}")
 
 
 async def _importing(call: Call) -> AsyncGenerator[Progress, None]:

@@ -64,7 +64,7 @@ async def disk_usage(call: Call) -> Answer:
         )
     ]
     containers = list_rows(call, ContainerQuery(all=True))
-    size = sum(image.size - max(0, image.shared_size) for image in images)
+    size = call.backend.images.unpacked_size()
     image_rows = msgspec.Raw(adapted_list(images, call.version))
     container_rows = msgspec.Raw(adapted_list(containers, call.version))
     if call.version >= 52:

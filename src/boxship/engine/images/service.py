@@ -177,6 +177,13 @@ class ImageService:
         """Return how many images there are."""
         return len(self._scope.catalog)
 
+    def unpacked_size(self) -> int:
+        """Return the bytes of all images' layers, each counted once."""
+        sizes: dict[Digest, int] = {}
+        for known in self._scope.catalog:
+            sizes.update(zip(known.layers, known.record.layer_sizes, strict=True))
+        return sum(sizes.values())
+
     async def recover(self, live_containers: Iterable[str]) -> None:
         """At start-up, before anything else: remove what a crash left half made or half removed."""
         storage, needed = self._scope.storage, self._scope.needed_layers()
