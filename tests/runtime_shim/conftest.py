@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -44,9 +45,13 @@ class Peer:
         self.sock.sendall(data[sent:])
         for sock in socks:
             sock.close()
+        return self.reply(self._seq)
+
+    def reply(self, seq: int) -> m.Message:
+        """Wait for a reply; events are kept."""
         while True:
             frame = self._next()
-            if frame.seq == self._seq:
+            if frame.seq == seq:
                 return frame.message
             assert frame.seq == 0
             self.events.append(frame.message)
@@ -161,6 +166,9 @@ class Shim:
             *socks,
         )
 
+    def plan(self, *args: str) -> m.Json:
+        return plan_of(*args)
+
     def connect(self) -> Peer:
         """Connect as a new daemon does."""
         sock = socket.socket(socket.AF_UNIX)
@@ -193,7 +201,10 @@ def shim(tmp_path: Path) -> Iterator[Shim]:
     if pid == 0:
         ours.close()
         signal.alarm(60)
-        main.run(theirs.detach(), PlainContainment())
+        gc.disable()
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        main.be_shim(main.Prepared(PlainContainment()), theirs.detach())
     theirs.close()
     made = Shim(pid, Peer(ours), tmp_path / "c" / "c1", tmp_path / "c1-json.log")
     yield made

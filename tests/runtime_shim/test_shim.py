@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from boxship.runtime import messages as m
-from boxship.runtime.control_codec import exit_from_json
+from boxship.runtime.control_codec import encode, exit_from_json
 from support.waiting import eventually
 
 INTERACTIVE = m.Stdio(open_stdin=True, stdin_once=True)
@@ -109,11 +109,26 @@ def test_release_of_a_running_container_is_refused(shim):
     assert shim.peer.event(m.Exited).exit.exit_code == 137
 
 
-def test_no_second_start(shim):
+def test_a_second_start_costs_the_connection_and_nothing_else(shim):
     shim.start("sleep", "60")
-    reply = shim.peer.request(m.Start(container_id="c2", directory="/nowhere", plan={}))
-    assert isinstance(reply, m.Failed)
-    assert shim.peer.expect(m.State, m.StateQuery()).status == "running"
+    second = shim.connect()
+    request = m.Start(container_id="c2", directory="/nowhere", plan={})
+    second.sock.sendall(encode(request, seq=1))
+    assert second.ended()
+    assert shim.peer.expect(m.State, m.StateQuery()).container_id == "c1"
+
+
+def test_the_first_request_must_be_start(shim):
+    shim.peer.sock.sendall(encode(m.StateQuery(), seq=1))
+    assert shim.peer.ended()
+    assert shim.wait() == 0
+
+
+def test_requests_may_follow_at_once(shim):
+    start = m.Start(container_id="c1", directory=str(shim.directory), plan=shim.plan("sleep", "60"))
+    shim.peer.sock.sendall(encode(start, seq=1) + encode(m.StateQuery(), seq=2))
+    assert isinstance(shim.peer.reply(1), m.Started)
+    assert isinstance(shim.peer.reply(2), m.State)
 
 
 def test_signals_that_ask_to_end_do_not_end_the_shim(shim):
@@ -234,6 +249,7 @@ def test_garbage_costs_only_its_own_connection(shim):
 
 def test_unasked_descriptors_are_closed(shim):
     shim.start("sleep", "60")
+    shim.peer.expect(m.State, m.StateQuery())
     before = len(os.listdir(f"/proc/{shim.pid}/fd"))
     for _ in range(3):
         bad = shim.connect()
@@ -530,6 +546,7 @@ def test_an_exec_with_a_terminal_can_be_resized(shim, connection, process_plan):
 
 def test_execs_leave_no_descriptor_behind(shim, process_plan):
     shim.start("sleep", "60")
+    shim.peer.expect(m.State, m.StateQuery())
     before = len(os.listdir(f"/proc/{shim.pid}/fd"))
     for number in range(10):
         stdio = TERMINAL if number % 2 else INTERACTIVE

@@ -256,6 +256,13 @@ class Decoder:
         fds, self._fds = tuple(self._fds[:count]), self._fds[count:]
         return RawFrame(_TYPES[number], seq, body, fds)
 
+    def wanted(self) -> int:
+        """Return how many bytes complete the next header or message, for who must not read on."""
+        have = len(self._buffer)
+        if have < _header.size:
+            return _header.size - have
+        return int(_header.unpack_from(self._buffer)[0]) + _header.size - have
+
     def unclaimed(self) -> tuple[int, ...]:
         """Return, and forget, the descriptors that belong to no message."""
         rest, self._fds = tuple(self._fds), []

@@ -19,8 +19,9 @@ import os
 import signal
 from typing import Final, NoReturn
 
-from boxship.kernel.processes import set_name
-from boxship.runtime.shim import main as shim
+from boxship.runtime.shim.containment import LinuxContainment
+from boxship.runtime.shim.main import Prepared, be_shim
+from boxship.runtime.shim.rehearsal import rehearse
 
 CONTROL_FD: Final = 3
 """Where the daemon's socket is found; 0 and 1 are /dev/null, 2 is the launcher's log."""
@@ -31,22 +32,26 @@ _MAX_REQUEST: Final = 4096
 _MAX_FDS: Final = 16
 
 
-def main() -> NoReturn:
+def main(run_dir: str) -> NoReturn:
     """Serve the daemon at descriptor 3 until it is gone."""
-    set_name("boxship-launcher")
     os.closerange(CONTROL_FD + 1, 1 << 20)
-    # Ended shims are reaped by the kernel; a shim's own children are its own affair.
-    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     control = _socket.socket(fileno=CONTROL_FD)
     os.set_inheritable(CONTROL_FD, False)
-    gc.collect()
     gc.disable()
+    rehearse(f"{run_dir}/rehearsal")
+    # Ended shims are reaped by the kernel. The other signals are for the shims to ignore.
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    prepared = Prepared(LinuxContainment())
     gc.freeze()
+    name = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(name, b"boxship-launcher")
     while (request := _receive(control)) is not None:
         data, fds = request
-        if data == SHIM_REQUEST and len(fds) == 1:
-            _fork_shim(control, fds[0])
+        if data == SHIM_REQUEST and len(fds) == 1 and _fork(name) == 0:
+            os.close(name)
+            control.close()
+            be_shim(prepared, fds[0])
         for fd in fds:
             os.close(fd)
     os._exit(0)
@@ -61,11 +66,14 @@ def _receive(control: _socket.socket) -> tuple[bytes, list[int]] | None:
     return (data, fds) if data or fds else None
 
 
-def _fork_shim(control: _socket.socket, fd: int) -> None:
+def _fork(name: int) -> int:
+    """Fork; -1 when the kernel does not let us."""
+    # A child gets its name from here, which saves it the memory that renaming itself would cost.
+    os.write(name, b"boxship-shim")
     try:
         pid = os.fork()
     except OSError:
-        return
-    if pid == 0:
-        control.close()
-        shim.run(fd)
+        pid = -1
+    if pid:
+        os.write(name, b"boxship-launcher")
+    return pid

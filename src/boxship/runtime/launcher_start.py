@@ -20,9 +20,12 @@ from boxship.runtime.launcher import CONTROL_FD, SHIM_REQUEST
 LOG: Final = "launcher.log"
 """In the run directory: what launcher and shims say when they fail."""
 
-_MAIN: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]);from boxship.runtime.launcher import main; main()"
-)
+_MAIN: Final = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from boxship.runtime.launcher import main
+main(sys.argv[2])
+"""
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _HIGH: Final = 100  # above the numbers that the launcher's own descriptors get
 
@@ -58,7 +61,7 @@ def _spawn(run_dir: str, control: socket.socket) -> int:
         # posix_spawn does not copy the daemon's address space, and is safe beside its threads.
         return os.posix_spawn(
             f"/proc/self/fd/{image}",
-            [interpreter, "-I", "-S", "-c", _MAIN, root],
+            [interpreter, "-I", "-S", "-c", _MAIN, root, run_dir],
             _ENVIRONMENT,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, log, 2),

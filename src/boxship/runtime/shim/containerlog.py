@@ -12,10 +12,15 @@ _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 
 
 class ContainerLog:
-    """Owns the log file named in ``config``, opened when there is something to write."""
+    """Owns the log file, opened when there is something to write.
 
-    def __init__(self, config: LogConfig) -> None:
-        self._config = config
+    ``config`` are the fields of LogConfig.
+    """
+
+    def __init__(self, config: tuple[str, int, int, str]) -> None:
+        path, max_size, max_file, attributes = config
+        self._path, self._max_size, self._max_file = path, max_size, max_file
+        self._attributes = attributes
         self._file: LogFile | None = None
         self._encoders: dict[int, EntryEncoder] = {}
 
@@ -49,13 +54,15 @@ class ContainerLog:
 
     def _opened(self) -> LogFile:
         if self._file is None:
-            self._file = LogFile(self._config)
+            self._file = LogFile(
+                LogConfig(path=self._path, max_size=self._max_size, max_file=self._max_file)
+            )
         return self._file
 
     def _encoder(self, stream: int) -> EntryEncoder:
         encoder = self._encoders.get(stream)
         if encoder is None:
-            encoder = EntryEncoder(_NAMES[stream], self._config.attributes)
+            encoder = EntryEncoder(_NAMES[stream], self._attributes)
             self._encoders[stream] = encoder
         return encoder
 

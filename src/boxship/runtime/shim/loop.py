@@ -28,13 +28,21 @@ class Timer:
 
 
 class Loop:
-    """Calls back when descriptors are ready. Owns the epoll descriptor, not the watched ones."""
+    """Calls back when descriptors are ready. Owns the epoll descriptor, not the watched ones.
+
+    It may be made before a fork, which shares its memory, and is opened after it.
+    """
+
+    _epoll: select.epoll
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
         self._callbacks: dict[int, Callback] = {}
         self._timers: list[Timer] = []
         self._running = True
+
+    def open(self) -> None:
+        """Make the epoll descriptor."""
+        self._epoll = select.epoll()
 
     def watch(self, fd: int, mask: int, callback: Callback) -> None:
         """Call back when one of ``mask``, EPOLLHUP or EPOLLERR holds for ``fd``."""

@@ -1,44 +1,48 @@
-"""Where a shim begins, right after it was forked."""
+"""Where a shim begins: before its fork with what can be prepared, after it with the container."""
 
 import _signal  # type: ignore[import-not-found]
 import _socket
-import gc
 import os
 import sys
-from typing import Final, NoReturn
+from typing import NoReturn
 
-from boxship.runtime.shim.containment import Containment, LinuxContainment
+from boxship.runtime.shim.containment import Containment
 from boxship.runtime.shim.loop import Loop
+from boxship.runtime.shim.starter import run, serve_start
 from boxship.runtime.shim.supervisor import Supervisor
 
-# Who stops the shim kills the container, and that is to be asked of the daemon.
-_IGNORED: Final = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
+
+class Prepared:
+    """What a shim needs and can be made before it is forked, in memory that all shims share."""
+
+    def __init__(self, containment: Containment) -> None:
+        self._containment = containment
+        self._loop = Loop()
+        self._supervisor = Supervisor(self._loop, containment)
+
+    def keep(self, control: _socket.socket) -> None:
+        """Start the container asked for on ``control`` and keep it as long as it is needed."""
+        birth, fds = run(lambda: serve_start(control, self._containment))
+        if birth.pid:
+            self._loop.open()
+            self._supervisor.begin(control, birth, fds)
+            self._loop.run()
 
 
-def run(control_fd: int, containment: Containment | None = None) -> NoReturn:
-    """Be the shim of the container that is asked for on ``control_fd``; never return."""
+def be_shim(prepared: Prepared, control_fd: int) -> NoReturn:
+    """Be a shim, in a process forked for it; never return.
+
+    Signals that ask a process to end are expected to be ignored already: who stops the shim kills
+    the container, and that is to be asked of the daemon.
+    """
     status = 1
     try:
-        gc.disable()
         os.setsid()
-        _rename(b"boxship-shim")
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-        for number in _IGNORED:
-            _signal.signal(number, _signal.SIG_IGN)
-        loop = Loop()
-        supervisor = Supervisor(loop, containment or LinuxContainment())
-        supervisor.accept(_socket.socket(fileno=control_fd))
-        loop.run()
+        prepared.keep(_socket.socket(fileno=control_fd))
         status = 0
     except BaseException:  # noqa: BLE001 - a defect: say so in the launcher's log
         sys.excepthook(*sys.exc_info())
     finally:
         # No interpreter shutdown: it would touch every shared page.
         os._exit(status)
-
-
-def _rename(name: bytes) -> None:
-    """Set the name that ps shows. By file: a call through ctypes would touch more memory."""
-    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(fd, name)
-    os.close(fd)

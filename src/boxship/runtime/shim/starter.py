@@ -3,16 +3,17 @@
 ::
 
     shim                                starter                               init or exec
-    fork ─────────────────────────────► parse the request
+    fork ─────────────────────────────► receive and parse the request
     wait                                directory, pipes, listening socket
                                         fork as a child of the *shim* ──────► steps … execve
-    ◄──────────── Birth + descriptors   what came of it, the reply's bytes
+    ◄──────────── Birth + descriptors   what came of it; answer the daemon
     reap ◄───────────────────────────── exit
 
 Parsing a plan and walking through the runtime's code touches some 2 MB of the pages that shims
 share with the launcher, and touching means copying. Here the copies go away with the process. The
 container's init is the shim's child all the same (CLONE_PARENT), so that the shim reaps it and
-takes it along when it dies.
+takes it along when it dies. The first request, that for the container itself, the starter even
+receives on its own; an exec's has been received by the shim, in whose connection it came.
 
 The outcome travels as a marshalled tuple: reading that touches next to nothing.
 """
@@ -25,32 +26,42 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 from boxship.kernel import processes
 from boxship.runtime import messages as m
 from boxship.runtime.blueprint import Plan, ProcessPlan
-from boxship.runtime.control_codec import Frame, ProtocolError, RawFrame, encode, parse
+from boxship.runtime.control_codec import (
+    MAX_FDS,
+    Decoder,
+    Frame,
+    ProtocolError,
+    RawFrame,
+    encode,
+    parse,
+)
 from boxship.runtime.process import Spawned, StepFailedError
+from boxship.runtime.shim.attachment import Spec
 from boxship.runtime.shim.containment import Containment, Descriptors
 from boxship.runtime.shim.directory import make_directory, remove_directory
 from boxship.runtime.shim.stdio import Ends, open_pipes, terminal_ends
 
 _BUILD_FAILED = 125
 _MAX_BIRTH = 1 << 17
-_MAX_FDS = 8
+_ANCILLARY = _socket.CMSG_SPACE(4 * (MAX_FDS + 8))
 
 Descriptor = int
+PlainSpec = tuple[bool, bool, bool, bool, bytes, bytes]
 Outcome = tuple["Birth", tuple[Descriptor, ...]]
-Job = Callable[[Frame], Outcome]
 
 
 class Birth(NamedTuple):
     """What the shim has to know of a process. ``reply`` goes to the daemon as it is.
 
     ``broken``: the request broke the protocol. ``pid`` 0: there is no process, ``reply`` says why.
+    The descriptors beside it: ``streams``, then the listening socket, then the clients.
     """
 
     broken: bool = False
@@ -59,12 +70,10 @@ class Birth(NamedTuple):
     name: str = m.INIT
     tty: bool = False
     stdin_once: bool = False
-    attachments: tuple[tuple[bool, bool, bool, bool, bytes, bytes], ...] = ()
-    """The fields of each ``messages.Attachment``, in order."""
+    attachments: tuple[PlainSpec, ...] = ()
+    """A ``Spec`` for each client, plain."""
     streams: tuple[int, ...] = ()
-    """What the descriptors are: STDOUT, STDERR, or 0 for the inlet."""
-    listening: bool = False
-    """The descriptor after those is the listening socket."""
+    """What the first descriptors are: STDOUT, STDERR, or 0 for the inlet."""
     container_id: str = ""
     directory: str = ""
     log: tuple[str, int, int, str] = ("", 0, 0, "")
@@ -75,21 +84,17 @@ class Birth(NamedTuple):
     started_ns: int = 0
 
 
-def attachments(birth: Birth) -> Iterator[m.Attachment]:
-    """Return what the request said of each client."""
-    for stdin, stdout, stderr, framed, detach_keys, prefix in birth.attachments:
-        yield m.Attachment(
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            framed=framed,
-            detach_keys=detach_keys,
-            prefix=prefix,
-        )
+def spec_of(attachment: m.Attachment) -> Spec:
+    """Return the fields of ``attachment``."""
+    return Spec(*_plain(attachment))
 
 
-def run(raw: RawFrame, job: Job) -> Outcome:
-    """Do ``job`` in a process of its own; return what came of it and the descriptors.
+def _plain(a: m.Attachment) -> PlainSpec:
+    return a.stdin, a.stdout, a.stderr, a.framed, a.detach_keys, a.prefix
+
+
+def run(work: Callable[[], Outcome]) -> Outcome:
+    """Do ``work`` in a process of its own; return what came of it and the descriptors.
 
     Raise OSError when that process could not be made or died.
     """
@@ -97,29 +102,31 @@ def run(raw: RawFrame, job: Job) -> Outcome:
     try:
         starter = os.fork()
         if starter == 0:
-            _work(theirs, raw, job)
+            _work(theirs, work)
         theirs.close()
-        data, rights, _, _ = ours.recvmsg(
-            _MAX_BIRTH, _socket.CMSG_SPACE(4 * _MAX_FDS), _socket.MSG_CMSG_CLOEXEC
-        )
+        data, rights, _, _ = ours.recvmsg(_MAX_BIRTH, _ANCILLARY, _socket.MSG_CMSG_CLOEXEC)
         os.waitpid(starter, 0)
     finally:
         theirs.close()
         ours.close()
     if not data:
         raise OSError("the process that starts others has died")
-    fds = tuple(fd for _, _, array in rights for fd in memoryview(array).cast("i"))
-    return Birth(*marshal.loads(data)), fds
+    return Birth(*marshal.loads(data)), received(rights)
 
 
-def _work(channel: _socket.socket, raw: RawFrame, job: Job) -> NoReturn:
+def received(rights: list[tuple[int, int, bytes]]) -> tuple[Descriptor, ...]:
+    """Return the descriptors in what ``recvmsg`` calls ancillary data."""
+    return tuple(fd for _, _, array in rights for fd in memoryview(array).cast("i"))
+
+
+def _work(channel: _socket.socket, work: Callable[[], Outcome]) -> NoReturn:
     """Be the starter. Nothing of the shim's own code may run on from here."""
     status = 1
     try:
         # Our end of a handshake is what a half-born process takes for the shim's.
         processes.set_parent_death_signal(signal.SIGKILL)
         try:
-            birth, fds = job(parse(raw))
+            birth, fds = work()
         except ProtocolError:
             birth, fds = Birth(broken=True), ()
         rights = struct.pack(f"{len(fds)}i", *fds)
@@ -130,6 +137,62 @@ def _work(channel: _socket.socket, raw: RawFrame, job: Job) -> NoReturn:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
+
+
+def serve_start(control: _socket.socket, containment: Containment) -> Outcome:
+    """Receive the first request, carry it out and answer it; to be done by ``run``."""
+    raw = _receive(control)
+    if raw.kind is not m.Start or raw.seq == 0:
+        raise ProtocolError("the first request is not start")
+    frame = parse(raw)
+    error = _no_sockets(raw.fds)
+    numbers = tuple(range(1, len(raw.fds) + 1))
+    birth, fds = (
+        _refused(frame, "attach", error) if error else start_container(containment, numbers, frame)
+    )
+    with contextlib.suppress(OSError):  # a daemon that has gone again is no reason to stop
+        control.sendall(birth.reply)
+    return birth, (*fds, *raw.fds) if birth.pid else ()
+
+
+def serve_exec(
+    raw: RawFrame,
+    containment: Containment,
+    numbers: tuple[int, ...],
+    container: tuple[int, str],
+    taken: tuple[str, ...],
+) -> Outcome:
+    """Carry out a request that the shim has received; to be done by ``run``."""
+    frame = parse(raw)
+    error = _no_sockets(raw.fds)
+    if error:
+        return _refused(frame, "attach", error)
+    return start_exec(containment, numbers, container, taken, frame)
+
+
+def _no_sockets(fds: tuple[Descriptor, ...]) -> OSError | None:
+    """Return what is wrong with descriptors that should be connections."""
+    try:
+        for fd in fds:
+            _socket.socket(fileno=fd).detach()
+    except OSError as error:
+        return error
+    return None
+
+
+def _receive(control: _socket.socket) -> RawFrame:
+    """Receive exactly one message, since the next is for the shim."""
+    decoder = Decoder()
+    raw = None
+    while raw is None:
+        data, rights, _, _ = control.recvmsg(
+            decoder.wanted(), _socket.CMSG_SPACE(4 * MAX_FDS), _socket.MSG_CMSG_CLOEXEC
+        )
+        if not data:
+            raise ProtocolError("the daemon has gone")
+        decoder.feed(data, received(rights))
+        raw = decoder.next_raw()
+    return raw
 
 
 # ── jobs ─────────────────────────────────────────────────────────────────────────────────────
@@ -161,8 +224,7 @@ def start_container(containment: Containment, numbers: tuple[int, ...], frame: F
     birth = _birth(frame, spawned, ends, started_ns, numbers)._replace(
         tty=request.stdio.tty,
         stdin_once=request.stdio.stdin_once,
-        attachments=_plain(request.attachments),
-        listening=True,
+        attachments=tuple(_plain(a) for a in request.attachments),
         container_id=request.container_id,
         directory=request.directory,
         log=(log.path, log.max_size, log.max_file, log.attributes),
@@ -200,7 +262,7 @@ def start_exec(
         name=request.exec_id,
         tty=request.stdio.tty,
         stdin_once=request.stdio.stdin_once,
-        attachments=_plain(request.attachments),
+        attachments=tuple(_plain(a) for a in request.attachments),
     )
     return birth, _parent_ends(ends)
 
@@ -234,14 +296,6 @@ def _birth(
 
 def _parent_ends(ends: Ends) -> tuple[Descriptor, ...]:
     return (*((ends.inlet,) if ends.inlet >= 0 else ()), *ends.outlets)
-
-
-def _plain(
-    attachments: tuple[m.Attachment, ...],
-) -> tuple[tuple[bool, bool, bool, bool, bytes, bytes], ...]:
-    return tuple(
-        (a.stdin, a.stdout, a.stderr, a.framed, a.detach_keys, a.prefix) for a in attachments
-    )
 
 
 def _check_count(attachments: tuple[m.Attachment, ...], numbers: tuple[int, ...]) -> None:

@@ -2,9 +2,8 @@
 
 ::
 
-    idle ──start──► running ──init reaped and drained──► ended ──release, or no daemon──► gone
-      │ failed, or the daemon leaves                       exit.json, exited
-      └──────────────────────────────────────────────────────────────────────────────────► gone
+    running ──init reaped and drained──► ended ──release, or no daemon──► gone
+                                         exit.json, exited
 
 Being gone waits for attached clients that still have output to take. A control connection that
 ends changes nothing for a running container.
@@ -22,7 +21,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from select import EPOLLIN
 from signal import pidfd_send_signal
@@ -31,9 +29,9 @@ from typing import Any, Final
 from boxship.base.errors import BoxshipError
 from boxship.runtime import messages as m
 from boxship.runtime.blueprint import Plan
-from boxship.runtime.control_codec import ProtocolError, RawFrame, parse
+from boxship.runtime.control_codec import MAX_FDS, ProtocolError, RawFrame, parse
 from boxship.runtime.shim import starter
-from boxship.runtime.shim.attachment import Client
+from boxship.runtime.shim.attachment import Client, Spec
 from boxship.runtime.shim.containerlog import ContainerLog
 from boxship.runtime.shim.containment import Containment
 from boxship.runtime.shim.control import Connection
@@ -53,12 +51,12 @@ class Supervisor:
         self._containment = containment
         self._connections: list[Connection] = []
         self._clients: dict[int, Client] = {}
-        self._numbers = count(1)
+        self._numbers = count(MAX_FDS + 1)  # those of the start's attachments come before
         self._processes: dict[str, Process] = {}
         self._pidfds: dict[int, int] = {}
         self._unreported: list[m.ExecState] = []
         self._notices = Notices(ended=self._process_ended, detached=self._client_detached)
-        self._birth: starter.Birth | None = None
+        self._birth = starter.Birth()
         self._listener: _socket.socket | None = None
         self._log: ContainerLog | None = None
         # Set at the end:
@@ -67,6 +65,22 @@ class Supervisor:
         self._exit: m.Exit | None = None
         self._recorded = False
         self._released = False
+
+    def begin(self, control: _socket.socket, birth: starter.Birth, fds: Descriptors) -> None:
+        """Take over a container that has just been started on behalf of ``control``."""
+        self._birth = birth
+        streams = len(birth.streams)
+        self._listener = _socket.socket(fileno=fds[streams])
+        self._loop.watch(fds[streams], EPOLLIN, self._daemon_calls)
+        if birth.log[0]:
+            self._log = ContainerLog(birth.log)
+        if not birth.own_pids:
+            adopt_orphans(self._loop, self._reap)
+        process = self._keep(birth, fds[:streams])
+        self.accept(control)
+        for number, fd in enumerate(fds[streams + 1 :], 1):
+            spec = Spec(*birth.attachments[number - 1])
+            process.attach(self._add_client(number, _socket.socket(fileno=fd), spec))
 
     # ── control connections ──────────────────────────────────────────────────────────────────
 
@@ -89,9 +103,7 @@ class Supervisor:
 
     def _request(self, connection: Connection, raw: RawFrame) -> None:
         """Answer one request. Raise ProtocolError for what is none."""
-        if raw.kind is m.Start:
-            self._start(connection, raw)
-        elif raw.kind is m.Exec:
+        if raw.kind is m.Exec:
             self._exec(connection, raw)
         else:
             self._answer(connection, raw)
@@ -116,83 +128,43 @@ class Supervisor:
 
     # ── starting processes ───────────────────────────────────────────────────────────────────
 
-    def _start(self, connection: Connection, raw: RawFrame) -> None:
-        if self._birth is not None:
-            self._refuse(connection, raw, m.Failed(step="start", message="already started"))
-            return
-        numbers = tuple(next(self._numbers) for _ in raw.fds)
-        job = partial(starter.start_container, self._containment, numbers)
-        outcome = self._run(connection, raw, job, numbers)
-        if outcome is None:
-            # Nothing came of it, and nothing is left.
-            self._released = True
-            return
-        birth, fds = outcome
-        self._birth = birth
-        self._listener = _socket.socket(fileno=fds[-1])
-        self._loop.watch(fds[-1], EPOLLIN, self._daemon_calls)
-        if birth.log[0]:
-            path, max_size, max_file, attributes = birth.log
-            self._log = ContainerLog(
-                m.LogConfig(path=path, max_size=max_size, max_file=max_file, attributes=attributes)
-            )
-        if not birth.own_pids:
-            adopt_orphans(self._loop, self._reap)
-        self._keep(connection, birth, fds, numbers)
-
     def _exec(self, connection: Connection, raw: RawFrame) -> None:
         init = self._processes.get(m.INIT)
-        if self._birth is None or init is None or init.exit_code is not None:
+        if init is None or init.exit_code is not None:
+            _close(raw.fds)
             failed = m.Failed(step="exec", message="the container is not running")
-            self._refuse(connection, raw, failed)
+            connection.send(failed, seq=raw.seq)
             return
         numbers = tuple(next(self._numbers) for _ in raw.fds)
-        job = partial(
-            starter.start_exec,
-            self._containment,
-            numbers,
-            (self._pidfds[init.pid], self._birth.plan),
-            tuple(self._processes),
-        )
-        outcome = self._run(connection, raw, job, numbers)
-        if outcome is not None:
-            self._keep(connection, *outcome, numbers)
-
-    def _run(
-        self, connection: Connection, raw: RawFrame, job: starter.Job, numbers: tuple[int, ...]
-    ) -> starter.Outcome | None:
-        """Have a process started; when there is none, say so and give the clients back."""
-        sockets: list[_socket.socket] = []
+        container = (self._pidfds[init.pid], self._birth.plan)
+        taken = tuple(self._processes)
         try:
-            sockets.extend(_socket.socket(fileno=fd) for fd in raw.fds)
-            birth, fds = starter.run(raw, job)
+            birth, fds = starter.run(
+                lambda: starter.serve_exec(raw, self._containment, numbers, container, taken)
+            )
         except OSError as error:
-            _close(raw.fds[len(sockets) :])
-            _give_back(sockets)
-            connection.send(_failed("start", error), seq=raw.seq)
-            return None
-        if birth.broken or not birth.pid:
-            _give_back(sockets)
-            self._reap()
-            if birth.broken:
-                raise ProtocolError("malformed request")
+            _close(raw.fds)
+            connection.send(_failed("exec", error), seq=raw.seq)
+            return
+        if birth.pid:
+            process = self._keep(birth, fds)
             connection.send_encoded(birth.reply)
-            return None
-        for number, sock, spec in zip(numbers, sockets, starter.attachments(birth), strict=True):
-            self._add_client(number, sock, spec)
-        return birth, fds
+            for number, fd, fields in zip(numbers, raw.fds, birth.attachments, strict=True):
+                client = self._add_client(number, _socket.socket(fileno=fd), Spec(*fields))
+                process.attach(client)
+            return
+        # The daemon keeps its copies of the clients' connections: it may tell them why.
+        _close(raw.fds)
+        self._reap()  # one that was born and could not execute
+        if birth.broken:
+            raise ProtocolError("malformed request")
+        connection.send_encoded(birth.reply)
 
-    def _keep(
-        self,
-        connection: Connection,
-        birth: starter.Birth,
-        fds: Descriptors,
-        numbers: tuple[int, ...],
-    ) -> None:
+    def _keep(self, birth: starter.Birth, fds: Descriptors) -> Process:
         """Take care of a process that has just been started."""
         inlet = -1
         outlets = {}
-        for fd, stream in zip(fds, birth.streams, strict=False):
+        for fd, stream in zip(fds, birth.streams, strict=True):
             if stream:
                 outlets[fd] = stream
             else:
@@ -209,13 +181,7 @@ class Supervisor:
         pidfd = os.pidfd_open(birth.pid)
         self._pidfds[birth.pid] = pidfd
         self._loop.watch(pidfd, EPOLLIN, self._reap)
-        connection.send_encoded(birth.reply)
-        for number in numbers:
-            process.attach(self._clients[number])
-
-    def _refuse(self, connection: Connection, raw: RawFrame, reply: m.Failed) -> None:
-        _close(raw.fds)
-        connection.send(reply, seq=raw.seq)
+        return process
 
     def _daemon_calls(self, _events: int) -> None:
         assert self._listener is not None
@@ -247,7 +213,7 @@ class Supervisor:
                     self._reaped(process, code if code >= 0 else 128 - code)
 
     def _reaped(self, process: Process, exit_code: int) -> None:
-        if process.name == m.INIT and self._birth is not None:
+        if process.name == m.INIT:
             self._finished_ns = time.time_ns()
             plan = self._plan()
             self._oom_killed = self._containment.out_of_memory(plan.cgroup)
@@ -270,7 +236,6 @@ class Supervisor:
         gc.collect()
 
     def _container_ended(self, init: Process) -> None:
-        assert self._birth is not None
         for process in tuple(self._processes.values()):
             if process is not init and process.exit_code is not None:
                 process.drain()
@@ -288,7 +253,6 @@ class Supervisor:
         self._loop.call_later(0, self._go_if_done)
 
     def _plan(self) -> Plan:
-        assert self._birth is not None
         return Plan.from_plain(json.loads(self._birth.plan))
 
     def _destroy(self, plan: Plan) -> None:
@@ -301,17 +265,16 @@ class Supervisor:
         if self._released:
             for connection in tuple(self._connections):
                 connection.finish()
-        idle = self._birth is None
         unheard = self._exit is not None and self._recorded and not self._released
-        if self._connections or self._clients or not (idle or unheard or self._released):
+        if self._connections or self._clients or not (unheard or self._released):
             return
-        if unheard and self._birth is not None:
+        if unheard:
             leave_directory(self._birth.directory)
         self._loop.stop()
 
     # ── clients ──────────────────────────────────────────────────────────────────────────────
 
-    def _add_client(self, number: int, sock: _socket.socket, spec: m.Attachment) -> Client:
+    def _add_client(self, number: int, sock: _socket.socket, spec: Spec) -> Client:
         client = Client(number, sock, spec, loop=self._loop, on_closed=self._client_closed)
         self._clients[number] = client
         return client
@@ -341,7 +304,8 @@ class Supervisor:
         position = m.LogPosition()
         if request.process == m.INIT and self._log is not None:
             position = self._log.position()
-        client = self._add_client(next(self._numbers), sock, request.attachment)
+        spec = starter.spec_of(request.attachment)
+        client = self._add_client(next(self._numbers), sock, spec)
         connection.attachments.add(client.number)
         process.attach(client, hold=request.hold)
         return m.Attached(attachment=client.number, log=position)
@@ -386,10 +350,10 @@ class Supervisor:
         )
         birth = self._birth
         return m.State(
-            container_id=birth.container_id if birth else "",
-            status="exited" if self._exit else "running" if birth else "idle",
-            pid=birth.pid if birth and not self._exit else 0,
-            started_ns=birth.started_ns if birth else 0,
+            container_id=birth.container_id,
+            status="exited" if self._exit else "running",
+            pid=0 if self._exit else birth.pid,
+            started_ns=birth.started_ns,
             execs=(*running, *unreported),
             exit=self._exit,
             lost_log_lines=self._log.lost_lines if self._log is not None else 0,
@@ -397,7 +361,7 @@ class Supervisor:
         )
 
     def _release(self, *_: object) -> m.Message:
-        if self._exit is None or self._birth is None:
+        if self._exit is None:
             return m.Failed(step="release", message="the container has not ended")
         if self._listener is not None:
             self._loop.forget(self._listener.fileno())
@@ -420,12 +384,6 @@ _ANSWERS: Final[dict[type[m.Message], _Answer]] = {
 def _close(fds: Descriptors) -> None:
     for fd in fds:
         os.close(fd)
-
-
-def _give_back(sockets: list[_socket.socket]) -> None:
-    """Let connections go without ending them: whoever sent them may tell the client why."""
-    for sock in sockets:
-        sock.close()
 
 
 def _signal_all(pids: tuple[int, ...], number: int) -> None:
