@@ -79,7 +79,8 @@ async def _join(
         if link is None:
             await _await_start(context, container, request, wanted, client)
             return
-    with contextlib.suppress(ShimGoneError):  # it has just ended: so does the stream
+    # If the shim is gone, the container has just ended: so does the stream.
+    with container.hand_overs, contextlib.suppress(ShimGoneError):
         await _hand_over(container, link, request, wanted, client)
 
 

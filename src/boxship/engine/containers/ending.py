@@ -28,6 +28,7 @@ from boxship.runtime.messages import Detached, ExecExited, Exit, Exited, Message
 
 _log = logging.getLogger(__name__)
 KILLED = 137
+_HISTORY_PATIENCE = 10.0
 
 
 def listener(context: Context, container: Container) -> Callable[[Message], None]:
@@ -107,6 +108,9 @@ def clean_up(context: Context, container: Container) -> None:
 
 async def _release(context: Context, container: Container, link: ShimLink) -> None:
     try:
+        # A client that does not read its history must not keep the shim for ever.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(container.hand_overs.none_left(), _HISTORY_PATIENCE)
         await link.request(Release())
     except ShimGoneError:
         await asyncio.to_thread(clean_up, context, container)

@@ -59,6 +59,30 @@ class Waiters:
                 waiting.set_result(outcome)
 
 
+class HandOvers:
+    """Clients who are being sent the log before the shim goes on live with them.
+
+    The shim holds their part of the live stream, and would drop it if it were let go meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._none.set()
+
+    async def none_left(self) -> None:
+        await self._none.wait()
+
+
 class Container:
     """One container's record and live handles; see the module's rules."""
 
@@ -69,6 +93,7 @@ class Container:
         self.pending: list[PendingAttachment] = []
         self.execs: dict[str, Exec] = {}
         self.waiters = Waiters()
+        self.hand_overs = HandOvers()
         self.again: asyncio.Task[None] | None = None
         """The start to come, while the restart policy waits."""
         self.backoff = 0.0

@@ -4,6 +4,7 @@ None of these holds the lock while it waits for the end: the end itself needs it
 """
 
 import asyncio
+import errno
 import logging
 from signal import SIGKILL
 
@@ -121,7 +122,7 @@ async def _send(context: Context, container: Container, number: int) -> bool:
             reply = await link.request(Signal(signal=number))
         except ShimGoneError:
             return True  # its end is on the way
-        if isinstance(reply, Failed):
+        if isinstance(reply, Failed) and reply.errno not in (0, errno.ESRCH):  # 0: ended already
             raise InternalError(f"cannot send signal {number} to {container.id}: {reply.message}")
         context.announcer.say(container.record, "kill", {"signal": str(int(number))})
         if state.status is Status.PAUSED and _ends_it(container, number):

@@ -11,6 +11,7 @@ from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.model.container import HostConfig, Ulimit
 from boxship.oci.runtime import (
     Capabilities,
+    ConsoleSize,
     Linux,
     Namespace,
     Process,
@@ -81,6 +82,7 @@ def process(record: ContainerRecord, around: Surroundings) -> Process:
         env=environment(record, around.hostname),
         cwd=config.working_dir or "/",
         terminal=config.tty,
+        console_size=_console_size(host.console_size),
         user=User(username=config.user),
         capabilities=_all_sets(capabilities(host, around.capabilities)),
         rlimits=tuple(_rlimit(limit) for limit in host.ulimits or ()),
@@ -97,6 +99,7 @@ def exec_process(record: ContainerRecord, wanted: ExecConfig, around: Surroundin
         env=environment(record, around.hostname, tty=wanted.tty, more=wanted.env),
         cwd=wanted.working_dir or record.config.working_dir or "/",
         terminal=wanted.tty,
+        console_size=_console_size(wanted.console_size),
         user=User(username=wanted.user or record.config.user),
         capabilities=_all_sets(
             capabilities(host, around.capabilities, is_privileged=wanted.privileged)
@@ -105,6 +108,10 @@ def exec_process(record: ContainerRecord, wanted: ExecConfig, around: Surroundin
         no_new_privileges=rights.no_new_privileges(host, around.default_no_new_privileges),
         oom_score_adj=host.oom_score_adj,
     )
+
+
+def _console_size(size: tuple[int, int] | None) -> ConsoleSize | None:
+    return ConsoleSize(*size) if size and all(size) else None
 
 
 def environment(

@@ -1,0 +1,186 @@
+"""Logs as the shim writes them, read back: whole, tailed, filtered, rotated away while reading."""
+
+import os
+import time
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from boxship.base.clock import format_ns, parse_rfc3339
+from boxship.engine.containers import logreader
+from boxship.engine.containers.logreader import Sieve
+from boxship.engine.containers.requests import LogLine, LogQuery
+from boxship.runtime.logfile import LogFile
+from boxship.runtime.logformat import EntryEncoder
+from boxship.runtime.messages import LogConfig, LogPosition
+
+SECOND = 10**9
+START = parse_rfc3339("2026-05-01T10:00:00Z")
+
+
+def write(path: Path, lines: Iterable[str], *, max_size: int = -1, max_file: int = 3) -> None:
+    """Write lines to alternating streams, one second apart."""
+    log = LogFile(LogConfig(path=str(path), max_size=max_size, max_file=max_file))
+    for number, line in enumerate(lines):
+        stream = ("stdout", "stderr")[number % 2]
+        stamp = format_ns(START + number * SECOND).encode()
+        log.append(EntryEncoder(stream).feed(line.encode() + b"\n", stamp))
+    log.close()
+
+
+def read(path: Path, query: LogQuery | None = None, until: LogPosition | None = None) -> list[str]:
+    query = query or LogQuery()
+    segments = logreader.open_segments(str(path))
+    if until is not None:
+        segments = logreader.cut_at(segments, until)
+    if query.tail is not None:
+        segments = logreader.keep_last(segments, query.tail)
+    return [line.log for batch in logreader.batches(segments, Sieve(query)) for line in batch]
+
+
+def ended(lines: Iterable[str]) -> list[str]:
+    return [f"{line}\n" for line in lines]
+
+
+@given(
+    lines=st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=40)),
+    max_size=st.sampled_from([-1, 150, 400]),
+    tail=st.none() | st.integers(0, 12),
+)
+@settings(max_examples=150, deadline=None)
+def test_every_line_kept_is_read_in_order(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], max_size: int, tail: int | None
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    write(path, lines, max_size=max_size, max_file=3)
+    got = read(path, LogQuery(tail=tail))
+    expected = ended(lines)
+    if tail is not None:
+        expected = expected[len(expected) - min(tail, len(expected)) :]
+    # Rotation drops the oldest; what is left must be an unbroken end.
+    assert got == expected[len(expected) - len(got) :]
+    if max_size < 0:
+        assert got == expected
+    elif lines and tail != 0:
+        assert got
+
+
+def test_tail_looks_back_over_blocks_and_files(tmp_path: Path) -> None:
+    lines = [f"{n:06} {'x' * 100}" for n in range(5000)]
+    write(tmp_path / "log", lines, max_size=300_000, max_file=10)
+    assert len(list(tmp_path.iterdir())) > 2
+    for tail in (0, 1, 2, 999, 2500, 4999, 5000, 6000):
+        assert read(tmp_path / "log", LogQuery(tail=tail)) == ended(lines[5000 - min(tail, 5000) :])
+
+
+def test_tail_of_a_big_log_reads_little(tmp_path: Path) -> None:
+    write(tmp_path / "log", ["y" * 60] * 20_000)
+    segments = logreader.open_segments(str(tmp_path / "log"))
+    (last,) = logreader.keep_last(segments, 10)
+    assert last.end - last.start < 3000
+    last.close()
+
+
+def test_streams_and_times(tmp_path: Path) -> None:
+    write(tmp_path / "log", "abcdef")
+    path = tmp_path / "log"
+    assert read(path, LogQuery(stderr=False)) == ended("ace")
+    assert read(path, LogQuery(stdout=False)) == ended("bdf")
+    assert read(path, LogQuery(since_ns=START + 2 * SECOND)) == ended("cdef")
+    assert read(path, LogQuery(since_ns=START + 2 * SECOND + 1)) == ended("def")
+    assert read(path, LogQuery(until_ns=START + 2 * SECOND)) == ended("abc")
+    between = LogQuery(since_ns=START + SECOND, until_ns=START + 3 * SECOND)
+    assert read(path, between) == ended("bcd")
+
+
+def test_dockers_own_files_leave_zeros_out_of_times(tmp_path: Path) -> None:
+    times = ["10:00:00Z", "10:00:00.5Z", "10:00:00.500000001Z", "10:00:01.25Z"]
+    (tmp_path / "log").write_text(
+        "".join(
+            f'{{"log":"{n}\\n","stream":"stdout","time":"2026-05-01T{time}"}}\n'
+            for n, time in enumerate(times)
+        )
+    )
+    half = START + SECOND // 2
+    assert read(tmp_path / "log", LogQuery(since_ns=half)) == ended("123")
+    assert read(tmp_path / "log", LogQuery(until_ns=half)) == ended("01")
+    assert read(tmp_path / "log", LogQuery(since_ns=START)) == ended("0123")
+
+
+def test_a_position_cuts_exactly_there_even_after_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = LogFile(LogConfig(path=str(path), max_size=200, max_file=10))
+    entry = EntryEncoder("stdout")
+    positions = []
+    for n in range(20):
+        log.append(entry.feed(f"{n}\n".encode(), b"2026-05-01T10:00:00Z"))
+        positions.append(log.position())
+    log.close()
+    for n, position in enumerate(positions):
+        assert read(path, until=position) == ended(str(i) for i in range(n + 1))
+
+
+def test_a_half_written_line_is_left_for_later_and_rubbish_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    good = '{"log":"a\\n","stream":"stdout","time":"2026-05-01T10:00:00Z"}\n'
+    path.write_text(good + "\0\0{rubbish\n" + good.replace("a\\n", "b\\n") + good[:20])
+    assert read(path) == ended("ab")
+
+
+def test_long_lines_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    text = "z" * (3 * logreader.CHUNK)
+    path.write_text(f'{{"log":"{text}\\n","stream":"stdout","time":"2026-05-01T10:00:00Z"}}\n')
+    assert read(path) == [f"{text}\n"]
+
+
+def test_a_missing_log_is_an_empty_one(tmp_path: Path) -> None:
+    assert read(tmp_path / "nothing") == []
+
+
+def test_the_successor_is_found_by_inode(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    write(path, [f"{n:040}" for n in range(12)], max_size=300, max_file=9)
+    segments = logreader.open_segments(str(path))
+    inodes = [segment.inode for segment in segments]
+    logreader.close_all(segments)
+    assert len(inodes) > 2
+    for before, after in pairwise(inodes):
+        following = logreader.next_file(str(path), before)
+        assert following is not None
+        assert following.inode == after
+        following.close()
+    assert logreader.next_file(str(path), inodes[-1]) is None
+    oldest = logreader.next_file(str(path), 1)
+    assert oldest is not None
+    assert oldest.inode == inodes[0]
+    oldest.close()
+
+
+def test_reading_closes_every_file_even_when_left_early(tmp_path: Path) -> None:
+    write(tmp_path / "log", [f"{n:040}" for n in range(40)], max_size=500, max_file=5)
+    before = len(os.listdir("/proc/self/fd"))
+    batches = logreader.batches(logreader.open_segments(str(tmp_path / "log")), Sieve(LogQuery()))
+    next(batches)
+    batches.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_million_lines_take_about_a_second(tmp_path: Path) -> None:
+    line = (
+        '{"log":"' + "x" * 79 + '\\n","stream":"stdout","time":"2026-05-01T10:00:00.123456789Z"}\n'
+    )
+    (tmp_path / "log").write_text(line * 1_000_000)
+    began = time.perf_counter()
+    count = 0
+    for batch in logreader.batches(
+        logreader.open_segments(str(tmp_path / "log")), Sieve(LogQuery())
+    ):
+        assert isinstance(batch[0], LogLine)
+        count += len(batch)
+    assert count == 1_000_000
+    assert time.perf_counter() - began < 3.0  # 0.5 s when nothing else runs
