@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -131,14 +132,36 @@ def test_a_waiting_stop_is_not_forgotten(own: Engine) -> None:
 
 
 def test_execs_and_terminals_go_on(own: Engine) -> None:
-    with own.docker.on_terminal("run", "-it", "--name", "shell", "busybox", "sh") as terminal:
-        terminal.expect("# ")
+    """Typed into before, between and after two daemons."""
+    shell = own.api.create("shell", Cmd=["sh"], Tty=True, OpenStdin=True)
+    main, _ = own.api.hijack(f"/containers/{shell}/attach", stream=1, stdin=1, stdout=1)
+    own.api.start(shell)
+    config = {"Cmd": ["sh"], "AttachStdin": True, "AttachStdout": True, "Tty": True}
+    execution = own.api.post(f"/containers/{shell}/exec", config).json()["Id"]
+    second, _ = own.api.hijack(f"/exec/{execution}/start", {"Tty": True})
+    with main, second:
+        for shell_input in (main, second):
+            assert calculates(shell_input, 6 * 7)
         own.kill()
-        terminal.type("echo $((6 * 7))\n")
-        terminal.expect("42\r\n")
+        for shell_input in (main, second):
+            assert calculates(shell_input, 6 * 8)
         own.start()
-        terminal.type("exit 3\n")
-    assert own.api.wait("shell") == 3
+        for shell_input in (main, second):
+            assert calculates(shell_input, 6 * 9)
+        main.sendall(b"exit 3\n")
+    assert own.api.wait(shell) == 3
+
+
+def calculates(terminal: socket.socket, product: int) -> bool:
+    """Whether a shell answers there."""
+    terminal.sendall(b"echo $((6 * %d))\n" % (product // 6))
+    seen = b""
+    while b"%d\r\n" % product not in seen:
+        chunk = terminal.recv(4096)
+        if not chunk:
+            return False
+        seen += chunk
+    return True
 
 
 def test_killed_again_and_again(own: Engine) -> None:

@@ -80,22 +80,14 @@ def test_shim_while_the_daemon_is_away(own: Engine) -> None:
 
 
 def test_shim_with_an_attached_client(own: Engine) -> None:
-    """The client is not left hanging."""
-    with own.docker.start("run", "--name", "orphan", "busybox", "sleep", "1000") as client:
-        pid = eventually(
-            lambda: (
-                next(
-                    (
-                        one["State"]["Pid"]
-                        for one in [own.api.inspect("orphan")]
-                        if one["State"]["Running"]
-                    ),
-                    0,
-                )
-                if own.api.get("/containers/orphan/json").status == 200
-                else 0
-            ),
-            "the start of the container",
-        )
+    """The client is not left hanging, and says how the container ended."""
+    own.api.start(own.api.create("orphan", Cmd=["cat"], OpenStdin=True))
+    pid = own.api.inspect("orphan")["State"]["Pid"]
+    with own.docker.start("attach", "orphan") as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(b"hello\n")
+        client.stdin.flush()
+        assert client.stdout.readline() == b"hello\n"
         os.kill(parent(pid), signal.SIGKILL)
         assert client.wait(20) == 137

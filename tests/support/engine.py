@@ -190,12 +190,16 @@ class Engine:
         return sorted(os.listdir(place)) if place.exists() else []
 
     def close(self) -> None:
-        """Remove all containers, stop, and check that nothing is left of it."""
+        """Remove all containers, stop, and check that nothing is left of it. Again: nothing."""
+        if not self.home.exists():
+            return
+        left: dict[str, Sequence[object]] = {}
         try:
+            # A daemon that a test left dead has had no chance to clean up.
             if self._process is not None and self._process.poll() is None:
                 self._remove_containers()
                 self.stop()
-            left = self._left_over()
+                left = self._left_over()
         finally:
             self._sweep()
         assert not left, f"the daemon left something behind: {left}"
