@@ -44,7 +44,9 @@ class Place:
         for mount in [*mounts, layout.unified]:
             with contextlib.suppress(FileNotFoundError):
                 os.rmdir(f"{mount}{self.settings.cgroup_parent}")
-        shutil.rmtree(self.home)
+        # The store deletes in the background, and may be deleting the same files just now.
+        while self.home.exists():
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def names(self, directory: str) -> list[str]:
         """List a directory of the place; a missing one is empty."""
@@ -55,7 +57,7 @@ class Place:
         """What containers have left here."""
         return [
             f"{directory}/{name}"
-            for directory in ("data/containers", "data/snapshots", "data/tmp", "exec/c", "exec/shm")
+            for directory in ("data/containers", "data/snapshots", "exec/c", "exec/shm")
             for name in self.names(directory)
         ]
 
@@ -83,7 +85,7 @@ async def engine_of_its_own() -> AsyncIterator[tuple[Engine, Place]]:
                 yield engine, place
             finally:
                 await remove_all(engine)
-        assert place.remains() == []
+        assert place.remains() == [], "the engine left something behind"
     finally:
         place.close()
 

@@ -79,8 +79,7 @@ async def _join(
         if link is None:
             await _await_start(context, container, request, wanted, client)
             return
-    # If the shim is gone, the container has just ended: so does the stream.
-    with container.hand_overs, contextlib.suppress(ShimGoneError):
+    with container.hand_overs:
         await _hand_over(container, link, request, wanted, client)
 
 
@@ -110,13 +109,17 @@ async def _hand_over(
     wanted: Attachment,
     client: socket.socket,
 ) -> None:
-    reply = await link.request(Attach(attachment=wanted, hold=request.logs), [client.fileno()])
-    if not isinstance(reply, Attached):
-        return  # it ended meanwhile
+    try:
+        reply = await link.request(Attach(attachment=wanted, hold=request.logs), [client.fileno()])
+    except ShimGoneError:
+        reply = None
+    position = reply.log if isinstance(reply, Attached) else None  # None: it has just ended
     if request.logs:
         with contextlib.suppress(OSError):  # the client went away; the shim will see it
-            await _replay(container, request, client, reply.log)
-        await link.request(Resume(attachment=reply.attachment))
+            await _replay(container, request, client, position)
+    if request.logs and isinstance(reply, Attached):
+        with contextlib.suppress(ShimGoneError):
+            await link.request(Resume(attachment=reply.attachment))
 
 
 async def _replay(
