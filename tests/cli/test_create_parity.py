@@ -36,7 +36,7 @@ bb sh -c 'echo $HOME'
 --mount type=bind,src=a,dst=/b bb
 --mount type=bind,src=./a,dst=/b bb
 --mount type=tmpfs,dst=/x,tmpfs-size=1m,tmpfs-mode=1777 bb
---mount type=volume,src=v,dst=/x,volume-nocopy,volume-driver=local,volume-opt=a=b,volume-label=c=d bb
+--mount src=v,dst=/x,volume-nocopy,volume-driver=local,volume-opt=a=b,volume-label=c=d bb
 --mount dst=/x,volume-subpath=s bb
 --mount type=bind,source=/a,target=/b,bind-propagation=rslave,bind-recursive=disabled bb
 --mount type=bind,source=/a,target=/b,consistency=cached,readonly,bind-recursive=writable bb
@@ -58,7 +58,8 @@ bb sh -c 'echo $HOME'
 --network host bb
 --net container:x bb
 --net foo --ip 1.2.3.4 --network-alias q --link-local-ip 169.254.1.1 --link a:b bb
---net name=foo,alias=a,alias=b,ip=1.2.3.4,driver-opt=a=b,gw-priority=3,mac-address=02:42:ac:11:00:02 bb
+--net name=foo,alias=a,alias=b,ip=1.2.3.4,driver-opt=a=b,gw-priority=3 bb
+--net name=foo,mac-address=02:42:ac:11:00:02 bb
 --net a --net b bb
 --net bridge bb
 --net bridge --ip 1.2.3.4 bb

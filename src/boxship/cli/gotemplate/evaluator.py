@@ -10,7 +10,7 @@ from boxship.cli.gotemplate.functions import FUNCTIONS, LAZY
 from boxship.cli.gotemplate.parser import Parsed
 from boxship.cli.gotemplate.values import NO_VALUE, field_of, go_kind, printed, truth
 
-_DEEPEST = 1000  # nested {{template}} calls
+_DEEPEST = 100  # nested {{template}} calls; each takes four frames of Python's 1000
 
 _ABSENT = object()  # no value is piped into a command
 
