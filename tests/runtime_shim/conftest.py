@@ -218,6 +218,12 @@ def shim(tmp_path: Path) -> Iterator[Shim]:
 
 
 @pytest.fixture
+def peer_type() -> type[Peer]:
+    """The daemon's end, for shims made elsewhere."""
+    return Peer
+
+
+@pytest.fixture
 def process_plan() -> Callable[..., m.Json]:
     """Makes the plan of an exec."""
     return process_plan_of

@@ -28,6 +28,8 @@ CONTROL_FD: Final = 3
 
 SHIM_REQUEST: Final = b'{"op": "shim"}'
 
+_NAME: Final = b"boxship-launche"  # the kernel keeps 15 bytes
+_SHIM_NAME: Final = b"boxship-shim"
 _MAX_REQUEST: Final = 4096
 _MAX_FDS: Final = 16
 
@@ -45,7 +47,7 @@ def main(run_dir: str) -> NoReturn:
     prepared = Prepared(LinuxContainment())
     gc.freeze()
     name = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(name, b"boxship-launcher")
+    os.write(name, _NAME)
     while (request := _receive(control)) is not None:
         data, fds = request
         if data == SHIM_REQUEST and len(fds) == 1 and _fork(name) == 0:
@@ -69,11 +71,11 @@ def _receive(control: _socket.socket) -> tuple[bytes, list[int]] | None:
 def _fork(name: int) -> int:
     """Fork; -1 when the kernel does not let us."""
     # A child gets its name from here, which saves it the memory that renaming itself would cost.
-    os.write(name, b"boxship-shim")
+    os.write(name, _SHIM_NAME)
     try:
         pid = os.fork()
     except OSError:
         pid = -1
     if pid:
-        os.write(name, b"boxship-launcher")
+        os.write(name, _NAME)
     return pid
