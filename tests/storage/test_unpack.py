@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from boxship.oci.digest import Digest
-from boxship.storage.disposal import Disposal
 from boxship.storage.layers import Layer, LayerStore, MalformedLayerError
 from boxship.storage.root import StorageRoot
+from boxship.storage.storage import Storage
 from boxship.storage.unpack import OPAQUE_XATTR
 from support.tars import Member, directory, hard_link, symlink, tar
 
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> StorageRoot:
 
 @pytest.fixture
 def layers(root: StorageRoot) -> LayerStore:
-    return LayerStore(root, Disposal())
+    return Storage.open(root.path).layers
 
 
 def add(layers: LayerStore, data: bytes) -> Layer:

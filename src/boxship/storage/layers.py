@@ -31,6 +31,7 @@ from boxship.storage.tar.header import TarError
 from boxship.storage.tar.reader import TarReader
 from boxship.storage.tree import UnsafePathError
 from boxship.storage.unpack import Unpacked, Unpacker
+from boxship.storage.writeback import WriteBack
 
 _SHORT = 12
 
@@ -75,8 +76,9 @@ class Lease:
 class LayerStore:
     """All layers of one data root. Safe from any thread."""
 
-    def __init__(self, root: StorageRoot, disposal: Disposal) -> None:
+    def __init__(self, root: StorageRoot, disposal: Disposal, writeback: WriteBack) -> None:
         self._root = root
+        self._writeback = writeback
         self._disposal = disposal
         self._lock = threading.RLock()
         self._leased: Counter[Digest] = Counter()
@@ -211,7 +213,8 @@ class LayerStore:
             write_atomic(os.path.join(place, "meta.json"), meta, durable=False)
             os.rename(place, self._root.layer(diff_id))
             self._known[diff_id] = layer
-            return layer
+        self._writeback.begin()
+        return layer
 
     def _link(self, diff_id: Digest) -> str:
         """Give the layer a short name; a name taken by another layer is made longer."""

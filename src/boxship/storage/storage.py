@@ -8,6 +8,7 @@ from boxship.storage.layers import LayerStore
 from boxship.storage.overlay import OverlayDriver
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import SnapshotDriver
+from boxship.storage.writeback import WriteBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,14 @@ class Storage:
     layers: LayerStore
     snapshots: SnapshotDriver
     disposal: Disposal
+    writeback: WriteBack
 
     @classmethod
     def open(cls, data_root: str) -> "Storage":
         """Open the stores below ``data_root``, making the directories that are missing."""
         root = StorageRoot(data_root)
         disposal = Disposal()
-        layers = LayerStore(root, disposal)
+        writeback = WriteBack(root.sync)
+        layers = LayerStore(root, disposal, writeback)
         snapshots = OverlayDriver(root, layers, disposal)
-        return cls(root, BlobStore(root), layers, snapshots, disposal)
+        return cls(root, BlobStore(root), layers, snapshots, disposal, writeback)

@@ -62,7 +62,7 @@ async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterato
                 reading.cancel()
                 await asyncio.wait({reading})
         found = content.images()
-        await in_thread(scope.storage.root.sync)
+        await in_thread(scope.storage.writeback.finish)
         for image, layers in found:
             known = await _add(scope, image.config, layers, image.names, origin="load")
             scope.announce("load", known)
@@ -79,7 +79,7 @@ async def import_(
     async with _intake(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, lease=lease)
         layer = await consume(archive, unpack)
-        await in_thread(scope.storage.root.sync)
+        await in_thread(scope.storage.writeback.finish)
         document = _imported(config, layer, options, scope.clock.now_ns())
         known = await _add(scope, encode(document), [layer], name, origin="import")
     scope.announce("import", known, name[0].familiar if name else "")
@@ -107,7 +107,7 @@ async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
     async with _intake(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, [built.layer], lease, expected=built.diff_id)
         layer = await in_thread(unpack)
-        await in_thread(scope.storage.root.sync)
+        await in_thread(scope.storage.writeback.finish)
         known = await _add(scope, built.config, [layer], (name,), origin="built-in")
     scope.announce("pull", known, name.familiar)
     return known.id
