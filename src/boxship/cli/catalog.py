@@ -7,6 +7,8 @@ verb's flags stand with its code, which is imported only when the verb is used.
 from enum import Enum
 from typing import NamedTuple
 
+PROGRAM = "boxship"
+
 
 class Group(Enum):
     COMMON = "Common commands"

@@ -81,7 +81,7 @@ def daemon_command() -> list[str]:
     found = shutil.which("boxshipd")
     if found:
         return [found]
-    return [sys.executable, "-m", "boxship.daemon"]
+    return [sys.executable, "-c", "from boxship.daemon.main import main; main()"]
 
 
 def _spawn(command: Sequence[str], log: str) -> "subprocess.Popen[bytes]":

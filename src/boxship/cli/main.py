@@ -11,14 +11,17 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from boxship.base.errors import BoxshipError
 from boxship.cli import catalog, kinds
+from boxship.cli.catalog import PROGRAM
 from boxship.cli.exitcodes import BROKEN_PIPE, FAILURE, USAGE, ExitError, MisuseError
 from boxship.cli.flags import Flag, FlagError, HelpRequested, Parser, Values
-from boxship.cli.session import PROGRAM, Session
 from boxship.cli.verb import Command, Invocation
-from boxship.client.endpoint import TlsOptions, choose
+
+if TYPE_CHECKING:
+    from boxship.cli.session import Session
 
 GLOBAL_FLAGS = (
     Flag("config", "", kinds.STRING, "Directory of the client's config.json"),
@@ -125,7 +128,10 @@ def _failed(error: BoxshipError, path: str, command: Command, *, debug: bool) ->
     return command.failure_code
 
 
-def _session(values: Values) -> Session:
+def _session(values: Values) -> "Session":
+    from boxship.cli.session import Session
+    from boxship.client.endpoint import TlsOptions, choose
+
     hosts = values.many("host")
     if len(hosts) > 1:
         raise ExitError(FAILURE, "specify only one -H")

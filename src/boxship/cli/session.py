@@ -10,8 +10,6 @@ from boxship.cli.configfile import ConfigFile
 from boxship.client.endpoint import Choice, UnixEndpoint
 from boxship.client.engine import EngineClient
 
-PROGRAM = "boxship"
-
 
 class Session:
     """One run of the program. ``out`` and ``err`` are text; raw bytes go to their descriptors."""

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 
 from boxship.cli import catalog
+from boxship.cli.catalog import PROGRAM
 from boxship.cli.flags import Flag
-from boxship.cli.session import PROGRAM
 from boxship.cli.verb import Command
 
 _NARROWEST = 60

@@ -1,10 +1,12 @@
 """What a verb declares about itself."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from boxship.cli.flags import Flag, Values
-from boxship.cli.session import Session
+
+if TYPE_CHECKING:
+    from boxship.cli.session import Session
 
 
 class Arity(NamedTuple):
@@ -53,7 +55,7 @@ class Command(NamedTuple):
 
     usage: str  # behind the verb's name: "[OPTIONS] CONTAINER"
     arity: Arity
-    run: Callable[[Session, Invocation], int]
+    run: "Callable[[Session, Invocation], int]"
     flags: tuple[Flag, ...] = ()
     interspersed: bool = True
     failure_code: int = 1
