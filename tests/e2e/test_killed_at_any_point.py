@@ -55,7 +55,11 @@ def traced(engine: Engine, output: Path, *options: str) -> Iterator[None]:
         yield
     finally:
         tracer.terminate()
-        tracer.wait()
+        try:
+            tracer.wait(2)
+        except subprocess.TimeoutExpired:  # it can't let go of what is being killed
+            tracer.kill()
+            tracer.wait()
 
 
 def is_traced(task: Path) -> bool:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -175,9 +176,7 @@ class Engine:
         run = self.exec / "c"
         remains: dict[str, Sequence[object]] = {
             "cgroups": self.cgroups(),
-            "mounts": [
-                point for point in self.mounts() if "/containers/" in point or "/c/" in point
-            ],
+            "mounts": self.mounts(),
             "run directories": sorted(os.listdir(run)) if run.exists() else [],
             "snapshots": self._names("snapshots"),
             "container directories": self._names("containers"),
@@ -222,7 +221,8 @@ class Engine:
     def _sweep(self) -> None:
         """Leave the machine clean, also after a failure that is reported anyway."""
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         eventually(lambda: not self.inhabitants(), "the end of killed processes")
         for point in reversed(self.mounts()):
             subprocess.run(["umount", "--lazy", point], check=False)
