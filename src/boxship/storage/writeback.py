@@ -5,6 +5,7 @@ end of a load costs as much again as the load; begun after each layer, writing r
 the next, and the wait at the end is short.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -34,4 +35,5 @@ class WriteBack:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            self._sync()
+            with contextlib.suppress(OSError):  # whoever has to know calls finish
+                self._sync()
