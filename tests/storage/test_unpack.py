@@ -94,10 +94,12 @@ def test_the_root_entry_sets_the_root(unpack: Unpack) -> None:
 
 
 def test_hard_links_share_one_file(unpack: Unpack) -> None:
-    tree = unpack(tar(Member("a", b"one"), hard_link("b", "a"), hard_link("c/d", "./b")))
+    caps = {"SCHILY.xattr.security.capability": CAPABILITY.decode("latin-1")}
+    tree = unpack(tar(Member("a", b"one", pax=caps), hard_link("b", "a"), hard_link("c/d", "./b")))
     assert {(tree / name).stat().st_ino for name in ("a", "b", "c/d")} == {
         (tree / "a").stat().st_ino
     }
+    assert os.getxattr(tree / "a", "security.capability") == CAPABILITY
 
 
 def test_names_that_are_not_utf8(unpack: Unpack) -> None:

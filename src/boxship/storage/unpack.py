@@ -174,6 +174,7 @@ class Unpacker:
         parent = self._vacate(parent, name)
         source = self._tree.directory(target[:-1], make=False)
         os.link(target[-1], name, src_dir_fd=source.fd, dst_dir_fd=parent.fd, follow_symlinks=False)
+        self._apply_to_linked(parent, name, entry)
 
     def _node(self, parent: Parent, name: bytes, entry: Entry, _: TarReader) -> None:
         parent = self._vacate(parent, name)
@@ -239,6 +240,23 @@ class Unpacker:
             path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
             for key, value in entry.xattrs.items():
                 _set_xattr(path, key, value)
+        os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
+
+    def _apply_to_linked(self, parent: Parent, name: bytes, entry: Entry) -> None:
+        """A hard link's own header counts for the file, as in Docker and containerd.
+
+        Only what differs is changed: chown, even to the same owner, would drop capabilities.
+        """
+        found = os.lstat(name, dir_fd=parent.fd)
+        if (found.st_uid, found.st_gid) != _owner(entry):
+            os.chown(name, *_owner(entry), dir_fd=parent.fd, follow_symlinks=False)
+            found = os.lstat(name, dir_fd=parent.fd)
+        mode = stat.S_IMODE(entry.mode)
+        if not stat.S_ISLNK(found.st_mode) and stat.S_IMODE(found.st_mode) != mode:
+            os.chmod(name, mode, dir_fd=parent.fd)
+        path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
+        for key, value in entry.xattrs.items():
+            _set_xattr(path, key, value)
         os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
 
     def _set_directory_times(self) -> None:
