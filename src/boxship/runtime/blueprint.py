@@ -115,6 +115,14 @@ class CgroupPlan:
     writes: tuple[CgroupWrite, ...] = ()
 
 
+def directory_of(plan: CgroupPlan, controller: str) -> str:
+    """Return the directory where ``controller`` is; of "" the unified one; empty if nowhere."""
+    for directory in plan.directories:
+        if controller in directory.controllers or (not controller and directory.unified):
+            return directory.path
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the shim needs in order to start a container."""

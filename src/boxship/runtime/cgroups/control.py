@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator
 
 from boxship.base.errors import UnavailableError
-from boxship.runtime.blueprint import CgroupPlan
-from boxship.runtime.cgroups.plan import directory_of
+from boxship.runtime.blueprint import CgroupPlan, directory_of
 from boxship.runtime.cgroups.tree import read_file, remove, write_file
 
 _KILL_ROUNDS = 100

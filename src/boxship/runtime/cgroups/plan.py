@@ -44,11 +44,3 @@ def plan_writes(resources: Resources, layout: Layout) -> tuple[CgroupWrite, ...]
                 f"cannot set {write.limit} limit: container could not join or create cgroup"
             )
     return tuple(kept)
-
-
-def directory_of(plan: CgroupPlan, controller: str) -> str:
-    """Return the directory where ``controller`` is; of "" the unified one; empty if nowhere."""
-    for directory in plan.directories:
-        if controller in directory.controllers or (not controller and directory.unified):
-            return directory.path
-    return ""

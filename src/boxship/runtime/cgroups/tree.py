@@ -9,8 +9,7 @@ import errno
 import os
 
 from boxship.base.errors import BoxshipError
-from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite
-from boxship.runtime.cgroups.plan import directory_of
+from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, directory_of
 
 
 class CgroupError(BoxshipError):
