@@ -11,7 +11,9 @@ events, those who wait, the restart policy or the removal. ::
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
+import signal
 from collections.abc import Callable
 
 from boxship.base.errors import BoxshipError
@@ -19,12 +21,13 @@ from boxship.engine.containers import execs, policy, states
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.live import Container
-from boxship.engine.containers.record import Status
+from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import WaitOutcome
 from boxship.engine.containers.sharedmemory import unmount_shm
 from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
 from boxship.runtime.control_codec import ProtocolError, exit_from_json
 from boxship.runtime.messages import Detached, ExecExited, Exit, Exited, Message, Release
+from boxship.runtime.shim.directory import PID, start_time
 
 _log = logging.getLogger(__name__)
 KILLED = 137
@@ -62,8 +65,7 @@ async def exited(context: Context, container: Container, exit_: Exit) -> None:
         link, container.shim = container.shim, None
         if link is None:
             return
-        release = context.background.chore(_release(context, container, link))
-        await end(context, container, exit_, release)
+        await end(context, container, exit_, link)
 
 
 async def shim_gone(context: Context, container: Container, link: ShimLink) -> None:
@@ -87,7 +89,7 @@ async def lost(context: Context, container: Container) -> None:
             finished_ns=context.clock.now_ns(),
             error="the container's shim was killed, and the container with it",
         )
-    await asyncio.to_thread(clean_up, context, container)
+    await asyncio.to_thread(clean_up, context, container.record)
     await end(context, container, exit_, None)
 
 
@@ -100,28 +102,46 @@ def recorded_exit(context: Context, container_id: str) -> Exit | None:
         return None
 
 
-def clean_up(context: Context, container: Container) -> None:
+def clean_up(context: Context, record: ContainerRecord) -> None:
     """Remove what a shim leaves when it is killed: its directory and the cgroups."""
-    context.planner.remove_cgroups(container.record)
-    shutil.rmtree(context.paths.shim(container.id), ignore_errors=True)
+    directory = context.paths.shim(record.id)
+    kill_shim(directory)
+    context.planner.remove_cgroups(record)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
-async def _release(context: Context, container: Container, link: ShimLink) -> None:
+def kill_shim(directory: str) -> None:
+    """Kill a shim that does not answer; one that is gone already is no error."""
+    with contextlib.suppress(OSError, ValueError):
+        with open(f"{directory}/{PID}") as file:
+            pid, started = map(int, file.read().split())
+        pidfd = os.pidfd_open(pid)
+        try:
+            if start_time(pid) == started:  # asked with the pidfd open: nobody else can be meant
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        finally:
+            os.close(pidfd)
+
+
+async def _release(
+    context: Context, container: Container, link: ShimLink, recorded: asyncio.Future[None] | None
+) -> None:
+    """Let the shim go, and ``exit.json`` with it, once the record says the same."""
     try:
+        if recorded is not None:
+            await asyncio.wait([recorded])
         # A client that does not read its history must not keep the shim for ever.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(container.hand_overs.none_left(), _HISTORY_PATIENCE)
         await link.request(Release())
     except ShimGoneError:
-        await asyncio.to_thread(clean_up, context, container)
+        await asyncio.to_thread(clean_up, context, container.record)
     finally:
         link.close()
 
 
-async def end(
-    context: Context, container: Container, exit_: Exit, release: asyncio.Task[None] | None
-) -> None:
-    """Take the step; the lock is held. ``release`` is awaited before anything may start again."""
+async def end(context: Context, container: Container, exit_: Exit, link: ShimLink | None) -> None:
+    """Take the step; the lock is held. The shim behind ``link`` is let go before another start."""
     record = container.record
     again = policy.decide(record, exit_.exit_code, held=container.kept > 0)
     state = states.ended(
@@ -133,15 +153,19 @@ async def end(
         restarting=again,
     )
     ends_here = record.host.auto_remove and not container.kept
+    recorded = None
     if ends_here:  # no need to record what is deleted a moment later
         container.record = states.step(record, state)
     else:
-        context.shelf.save(container, states.step(record, state), "die")
+        recorded = context.shelf.save(container, states.step(record, state), "die")
+    release = None
+    if link is not None:
+        release = context.background.chore(_release(context, container, link, recorded))
     execs.container_ended(context, container)
     _announce(context, container, exit_)
     container.ended.set()
     if not again:
-        container.waiters.exited(WaitOutcome(exit_.exit_code, exit_.error))
+        container.waiters.exited(WaitOutcome(exit_.exit_code))
     unmount_shm(record, context.paths)
     if ends_here and not again:  # never starts again: nothing depends on the release
         await remove_itself(context, container)
