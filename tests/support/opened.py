@@ -31,10 +31,13 @@ class Place:
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="bx-", dir="/tmp"))
-        self.settings = EngineSettings(
-            data_root=f"{self.home}/data",
-            exec_root=f"{self.home}/exec",
-            cgroup_parent=f"/{self.home.name}",
+        self.settings = self.settings_of(self.home)
+
+    @staticmethod
+    def settings_of(home: Path) -> EngineSettings:
+        """Return the settings of an engine in ``home``."""
+        return EngineSettings(
+            data_root=f"{home}/data", exec_root=f"{home}/exec", cgroup_parent=f"/{home.name}"
         )
 
     def close(self) -> None:

@@ -42,18 +42,20 @@ class Engine:
 
     def __init__(
         self,
-        settings: EngineSettings,
+        context: Context,
+        *,
         database: Database,
         images: ImageService,
         events: EventBus,
-        context: Context,
+        shims: LauncherLink,
     ) -> None:
-        self.settings = settings
+        self.settings = context.settings
         self.images = images
         self.events = events
         self.containers = ContainerService(context)
         self._database = database
         self._context = context
+        self._shims = shims
 
     @classmethod
     async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
@@ -82,7 +84,7 @@ class Engine:
             start_again=start.schedule,
             background=Background(),
         )
-        engine = cls(settings, database, images, events, context)
+        engine = cls(context, database=database, images=images, events=events, shims=shims)
         images.set_users(engine.containers)
         loaded = context.shelf.load()
         await images.recover(container.id for container in loaded)
@@ -90,6 +92,11 @@ class Engine:
         await recovery.recover(context)
         await recovery.start_wanted(context)
         return engine
+
+    @property
+    def launcher_pid(self) -> int:
+        """The launcher's process; 0 while it is being started again."""
+        return self._shims.pid
 
     async def stop_containers(self, *, timeout: int) -> None:  # noqa: ASYNC109 - Docker's word
         """Ask every container to end, all at once, and kill those that take longer."""

@@ -19,6 +19,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterable
+from signal import SIGKILL
 
 from boxship.base import ids
 from boxship.base.errors import BoxshipError
@@ -29,7 +30,7 @@ from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ExecConfig
 from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
 from boxship.model.container import ContainerConfig, HostConfig
-from boxship.runtime.messages import Exit, Release, Signal, State, StateQuery
+from boxship.runtime.messages import Exit, Exited, Message, Release, Signal, State, StateQuery
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 5.0
@@ -74,9 +75,10 @@ async def _recover_one(context: Context, container: Container) -> None:
             await _end_orphan(context, container.record)
             await ending.remove_itself(context, container)
             return
-        link = await connect(context, container)
-        if link is not None and await _take_over(context, container, link):
+        if await _take_over(context, container):
             return
+        if not container.record.state.alive:
+            _believe_the_directory(context, container)
         if container.record.state.alive:
             await _end_lost(context, container)
         elif _should_be_gone(container.record):
@@ -90,16 +92,6 @@ def _should_be_gone(record: ContainerRecord) -> bool:
 
 
 # ── shims that live ──────────────────────────────────────────────────────────────────────────
-
-
-async def connect(context: Context, container: Container) -> ShimLink | None:
-    """Connect to a container's shim; None if none listens."""
-    directory = context.paths.shim(container.id)
-    try:
-        connection = await asyncio.to_thread(_connect, directory)
-    except OSError:
-        return None
-    return ShimLink(connection, ending.listener(context, container))
 
 
 def _connect(directory: str) -> socket.socket:
@@ -117,8 +109,13 @@ def _connect(directory: str) -> socket.socket:
     return connection
 
 
-async def _take_over(context: Context, container: Container, link: ShimLink) -> bool:
-    """Go on with a living shim; False if it is of no use."""
+async def _take_over(context: Context, container: Container) -> bool:
+    """Go on with the container's shim if it lives; False if there is none, or of no use."""
+    try:
+        connection = await asyncio.to_thread(_connect, context.paths.shim(container.id))
+    except OSError:
+        return False
+    link = ShimLink(connection, ending.listener(context, container))
     try:
         state = await asyncio.wait_for(link.request(StateQuery()), _PATIENCE)
     except (ShimGoneError, TimeoutError):
@@ -176,6 +173,17 @@ def _recover_execs(context: Context, container: Container, state: State) -> None
 # ── shims that are gone ──────────────────────────────────────────────────────────────────────
 
 
+def _believe_the_directory(context: Context, container: Container) -> None:
+    """A shim's directory means that there was a start, even if the record never learned of it."""
+    try:
+        seen_ns = os.stat(context.paths.shim(container.id)).st_mtime_ns
+    except FileNotFoundError:
+        return
+    record = container.record
+    begun = states.started(record.state, 0, seen_ns)
+    container.record = states.step(record, begun)
+
+
 async def _end_lost(context: Context, container: Container) -> None:
     container.ended = asyncio.Event()
     if container.record.state.started_ns < _boot_ns(context):
@@ -185,6 +193,7 @@ async def _end_lost(context: Context, container: Container) -> None:
             finished_ns=_boot_ns(context),
             error="the machine went down while the container ran",
         )
+        await asyncio.to_thread(ending.clean_up, context, container.record)
         await ending.end(context, container, went_down, None)
     else:
         await ending.lost(context, container)
@@ -197,14 +206,25 @@ def _boot_ns(context: Context) -> int:
 
 async def _end_orphan(context: Context, record: ContainerRecord) -> None:
     """End a shim that should not be there, and remove what it leaves."""
-    container = Container(record)
-    link = await connect(context, container)
-    if link is not None:
+    try:
+        connection = await asyncio.to_thread(_connect, context.paths.shim(record.id))
+    except OSError:
+        connection = None
+    if connection is not None:
+        ended = asyncio.Event()
+
+        def listen(message: Message) -> None:
+            if isinstance(message, Exited):
+                ended.set()
+
+        link = ShimLink(connection, listen)
         with contextlib.suppress(ShimGoneError, TimeoutError):
-            await asyncio.wait_for(link.request(Signal(signal=9, everyone=True)), _PATIENCE)
-            await asyncio.wait_for(link.request(Release()), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                await link.request(Signal(signal=SIGKILL, everyone=True))
+                await ended.wait()
+                await link.request(Release())
         link.close()
-    await asyncio.to_thread(ending.clean_up, context, container)
+    await asyncio.to_thread(ending.clean_up, context, record)
 
 
 async def _remove_orphans(context: Context) -> None:
