@@ -7,6 +7,7 @@ Why nothing is ever half there::
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from functools import partial
 import msgspec
 
 from boxship.base.clock import format_ns
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError, UnavailableError
 from boxship.engine.images import hello
 from boxship.engine.images.bridge import consume, in_thread
 from boxship.engine.images.catalog import ImageRecord, KnownImage, understand
@@ -115,7 +116,10 @@ async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
 
 @asynccontextmanager
 async def _intake(scope: ImageScope) -> AsyncIterator[Lease]:
-    """Lease layers, and at the end delete those that no image came to need."""
+    """Lease layers, and at the end delete those that no image came to need.
+
+    A full disk becomes an UnavailableError: it says nothing about the archive.
+    """
     held: set[Digest] = set()
     try:
         with scope.storage.layers.lease() as lease:
@@ -123,6 +127,10 @@ async def _intake(scope: ImageScope) -> AsyncIterator[Lease]:
                 yield lease
             finally:
                 held = lease.held()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UnavailableError(str(error.strerror)) from error
+        raise
     finally:
         scope.sweep(held)
 
