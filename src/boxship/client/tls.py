@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.client.endpoint import TlsFiles
 
 
@@ -12,6 +13,11 @@ def wrap(connection: socket.socket, files: TlsFiles, host: str) -> socket.socket
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if files.verify:
+        if not os.path.exists(files.ca):
+            raise InvalidArgumentError(
+                f"there is no CA certificate at {files.ca} to verify the daemon with; "
+                "set DOCKER_CERT_PATH or --tlscacert"
+            )
         context.load_verify_locations(files.ca)
     else:
         context.check_hostname = False

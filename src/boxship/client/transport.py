@@ -48,7 +48,7 @@ def _connect_tcp(endpoint: TcpEndpoint) -> socket.socket:
             from boxship.client import tls  # noqa: PLC0415 - only TLS pays for importing ssl
 
             connection = tls.wrap(connection, endpoint.tls, endpoint.host)
-        except OSError:
+        except BaseException:
             connection.close()
             raise
     connection.settimeout(None)
