@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class Member:
     pax: dict[str, str] = field(default_factory=dict)
 
 
-def directory(name: str, **more: object) -> Member:
-    return Member(name, type=tarfile.DIRTYPE, **{"mode": 0o755, **more})
+def directory(name: str, mode: int = 0o755, **more: Any) -> Member:
+    return Member(name, type=tarfile.DIRTYPE, mode=mode, **more)
 
 
-def symlink(name: str, target: str, **more: object) -> Member:
-    return Member(name, type=tarfile.SYMTYPE, link=target, **{"mode": 0o777, **more})
+def symlink(name: str, target: str, mode: int = 0o777, **more: Any) -> Member:
+    return Member(name, type=tarfile.SYMTYPE, link=target, mode=mode, **more)
 
 
 def hard_link(name: str, target: str) -> Member:
