@@ -1,11 +1,12 @@
 """Containers of the runtime alone, without a daemon, on a root made of busybox.
 
-They are started from a process of their own: ``spawn_init`` changes the pid namespace its caller's children are born into, which would be the
+``spawn_init`` changes the pid namespace its caller's children are born into, which would be the
 end of pytest's own; so a container is always started by a fork that plays the shim.
 """
 
 import os
 import pickle
+import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from boxship.runtime.process import Spawned, StepFailedError, destroy, spawn_exe
 from boxship.runtime.seccomp.profile import default_profile
 
 T = TypeVar("T")
+_PATIENCE = 60
+"""Seconds after which a fork that hangs is ended, and its containers with it."""
+
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1001:u:/home/user:/bin/sh\n"
 GROUP = "root:x:0:\nwheel:x:10:root,user\nusers:x:1001:\nextra:x:77:\n"
 
@@ -45,6 +49,7 @@ def in_a_shim(work: Callable[[], T]) -> T:
     if pid == 0:
         try:
             os.close(reading)
+            signal.alarm(_PATIENCE)
             try:
                 answer: tuple[bool, Any] = (True, work())
             except BaseException:  # noqa: BLE001 - carried to the test

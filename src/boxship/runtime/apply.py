@@ -39,6 +39,8 @@ class Setup:
     root: int = -1
     peer: int = -1
     """The pty's side for the process itself; -1 without a terminal."""
+    trees: dict[tuple[str, bool], int] = field(default_factory=dict)
+    """Copies made by CopyTree, by source and whether they are recursive."""
     ended: list[int] = field(default_factory=list)
 
 
@@ -79,6 +81,18 @@ def _join(setup: Setup, step: steps.JoinNamespace) -> None:
 def _propagation(setup: Setup, step: steps.SetPropagation) -> None:
     bits, flags = mounts.propagation_bits(step.propagation)
     setup.kernel.mount("", "/", "", bits | (k.MS_REC if flags else 0))
+
+
+def _copy_tree(setup: Setup, step: steps.CopyTree) -> None:
+    tree = mounts.copy_tree_at(setup.kernel, step.source, step.recursive)
+    setup.trees[step.source, step.recursive] = tree
+
+
+def _bind(setup: Setup, step: steps.BindMount) -> None:
+    tree = setup.trees.pop((step.source, step.recursive), -1)
+    if tree < 0:
+        tree = mounts.copy_tree_at(setup.kernel, step.source, step.recursive)
+    mounts.mount_bind(setup.kernel, setup.root, step, tree)
 
 
 def _overlay(setup: Setup, step: steps.MountOverlay) -> None:
@@ -190,7 +204,8 @@ _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
     steps.MountOverlay: _overlay,
     steps.BindRoot: _bind_root,
     steps.Mount: lambda setup, step: mounts.mount_new(setup.kernel, setup.root, step),
-    steps.BindMount: lambda setup, step: mounts.mount_bind(setup.kernel, setup.root, step),
+    steps.CopyTree: _copy_tree,
+    steps.BindMount: _bind,
     steps.MakeNode: _node,
     steps.MakeLink: _link,
     steps.MakeConsole: _console,

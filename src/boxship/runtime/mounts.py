@@ -75,10 +75,14 @@ def mount_new(kernel: Kernel, root: int, step: steps.Mount) -> None:
     _attach(kernel, mount, target, step.propagation)
 
 
-def mount_bind(kernel: Kernel, root: int, step: steps.BindMount) -> None:
-    """Show a file or directory of the host at ``step.target``."""
-    flags = k.OPEN_TREE_CLONE | (k.AT_RECURSIVE if step.recursive else 0)
-    tree = kernel.open_tree(k.AT_FDCWD, step.source, flags)
+def copy_tree_at(kernel: Kernel, source: str, recursive: bool) -> int:
+    """Return a detached copy of the host's mount at ``source``, with those below it if asked."""
+    flags = k.OPEN_TREE_CLONE | (k.AT_RECURSIVE if recursive else 0)
+    return kernel.open_tree(k.AT_FDCWD, source, flags)
+
+
+def mount_bind(kernel: Kernel, root: int, step: steps.BindMount, tree: int) -> None:
+    """Attach ``tree``, a copy of ``step.source``, at ``step.target``."""
     ensure = ensure_directory if is_directory(kernel, tree) else ensure_file
     target = ensure(kernel, root, step.target)
     _refuse_proc(kernel, target, step.target, "bind")

@@ -133,7 +133,10 @@ def _setup(
     before, after = _split_at_cgroup(spec.mounts)
     own_cgroup_view = namespaces.get("cgroup") == ""
     result = _namespaces(namespaces)
-    result += [steps.SetPropagation(linux.rootfs_propagation or "rslave"), root]
+    result += _copies_of_shared(before)
+    shared_root = linux.rootfs_propagation.lstrip("r") in ("shared", "unbindable")
+    outer = "rslave" if shared_root else linux.rootfs_propagation or "rslave"
+    result += [steps.SetPropagation(outer), root]
     result += [_mount(mount) for mount in before]
     result += _devices(spec)
     if process.terminal:
@@ -160,7 +163,15 @@ def _setup(
     if spec.root is not None and spec.root.readonly:
         result.append(steps.ReadonlyRoot())
     result.append(steps.PivotRoot())
+    if shared_root:
+        result.append(steps.SetPropagation(linux.rootfs_propagation))
     return result
+
+
+def _copies_of_shared(mounts: list[oci.Mount]) -> list[steps.Step]:
+    binds = [step for step in map(_mount, mounts) if isinstance(step, steps.BindMount)]
+    shared = [bind for bind in binds if bind.propagation in ("shared", "rshared")]
+    return [steps.CopyTree(bind.source, bind.recursive) for bind in shared]
 
 
 def _namespaces(namespaces: dict[str, str]) -> list[steps.Step]:

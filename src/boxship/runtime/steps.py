@@ -58,6 +58,18 @@ class SetPropagation(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class CopyTree(Step):
+    """Copy the mount at ``source`` before SetPropagation cuts its ties, for a later BindMount.
+
+    Only a copy made this early stays a peer of the host's mount, as ``rshared`` wants it, and only
+    after SetPropagation can the root be mounted without the host seeing it.
+    """
+
+    source: str
+    recursive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MountOverlay(Step):
     """The root, stacked: ``lower`` top first and relative to ``cwd`` to keep the option short.
 
