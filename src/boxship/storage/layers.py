@@ -10,6 +10,7 @@ covers that gap: what was added or looked up under a lease stays until the lease
 """
 
 import contextlib
+import errno
 import os
 import threading
 from collections import Counter
@@ -34,6 +35,11 @@ from boxship.storage.unpack import Unpacked, Unpacker
 from boxship.storage.writeback import WriteBack
 
 _SHORT = 12
+_FAULTS_OF_ARCHIVES = frozenset(
+    # A parent that is a file or a dangling link, a hard link to nothing, a name too long: no disk
+    # and no administrator could do better. Everything else is the machine's trouble.
+    {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -196,6 +202,10 @@ class LayerStore:
                     unpacked = _unpack_into(place, stage)
             except (TarError, UnsafePathError, CompressionError, TruncatedError) as error:
                 raise MalformedLayerError(f"invalid layer archive: {error}") from error
+            except OSError as error:
+                if error.errno not in _FAULTS_OF_ARCHIVES:
+                    raise
+                raise MalformedLayerError(f"invalid layer archive: {error.strerror}") from error
             diff_id = stage.digest()
             if expected not in (None, diff_id):
                 raise MalformedLayerError(f"layer is {diff_id}, and {expected} was announced")

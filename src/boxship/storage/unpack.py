@@ -173,6 +173,8 @@ class Unpacker:
             return  # to itself, as some writers do for a repeated name
         parent = self._vacate(parent, name)
         source = self._tree.directory(target[:-1], make=False)
+        if stat.S_ISDIR(os.lstat(target[-1], dir_fd=source.fd).st_mode):
+            raise TarError(f"{os.fsdecode(entry.name)!r} is a hard link to a directory")
         os.link(target[-1], name, src_dir_fd=source.fd, dst_dir_fd=parent.fd, follow_symlinks=False)
         self._apply_to_linked(parent, name, entry)
 

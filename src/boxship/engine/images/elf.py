@@ -1,4 +1,4 @@
-"""Make a static Linux program that prints a text and exits with 0, from nothing but this file.
+"""Make a static Linux program that prints a text and exits with 0.
 
 The program is two system calls, ``write(1, text, length)`` and ``exit(0)``, followed by the text.
 """
