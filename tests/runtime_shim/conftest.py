@@ -244,7 +244,7 @@ class Connection:
 
     def read_until(self, end: bytes) -> bytes:
         data = b""
-        while not data.endswith(end):
+        while end not in data:
             chunk = self.client.recv(1 << 16)
             assert chunk, f"the stream ended with {data[-80:]!r}"
             data += chunk

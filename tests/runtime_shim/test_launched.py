@@ -163,7 +163,7 @@ def test_the_interpreter_cannot_be_overwritten_and_no_descriptor_leaks(site: Sit
     with pytest.raises(OSError, match="Read-only file system"):
         os.chmod(exe, os.stat(exe).st_mode & 0o7777)
     lines = texts(container.log)
-    assert sum(" -> " in line for line in lines) == 4  # 0, 1, 2 and what ls itself has open
+    assert 3 <= sum(" -> " in line for line in lines) <= 4  # 0, 1, 2 and what ls has open
     assert "SigIgn:\t0000000000000000\n" in lines
     assert "SigBlk:\t0000000000000000\n" in lines
 

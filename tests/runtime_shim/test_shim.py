@@ -317,6 +317,17 @@ def test_input_open_for_more_than_one_client(shim, connection):
     assert shim.peer.expect(m.State, m.StateQuery()).attachments == 1
 
 
+def test_input_that_goes_nowhere_may_end_without_ending_output(shim, connection, tmp_path):
+    client = connection()
+    os.mkfifo(tmp_path / "fifo")
+    script = f"read x < {tmp_path}/fifo; echo alive"
+    shim.start("sh", "-c", script, attachments=(ALL,), socks=(client.server,))
+    client.half_close()
+    shim.peer.expect(m.State, m.StateQuery())
+    (tmp_path / "fifo").write_text("\n")
+    assert client.read_all() == b"alive\n"
+
+
 def test_a_client_that_vanishes_ends_the_input_that_was_for_it_alone(shim, connection):
     client = connection()
     shim.start("cat", stdio=INTERACTIVE, attachments=(ALL,), socks=(client.server,))

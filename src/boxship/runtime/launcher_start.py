@@ -61,7 +61,7 @@ def _spawn(run_dir: str, control: socket.socket) -> int:
         # posix_spawn does not copy the daemon's address space, and is safe beside its threads.
         return os.posix_spawn(
             f"/proc/self/fd/{image}",
-            [interpreter, "-I", "-S", "-c", _MAIN, root, run_dir],
+            [interpreter, "-I", "-S", "-OO", "-c", _MAIN, root, run_dir],
             _ENVIRONMENT,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, log, 2),

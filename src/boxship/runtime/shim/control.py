@@ -2,6 +2,7 @@
 
 import _socket
 import os
+import struct
 from collections.abc import Callable
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Final
@@ -119,6 +120,5 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     fds: list[int] = []
     for level, kind, data in ancillary:
         if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-            count = len(data) // 4
-            fds.extend(memoryview(data)[: count * 4].cast("i"))
+            fds.extend(struct.unpack_from(f"{len(data) // 4}i", data))
     return fds

@@ -81,7 +81,9 @@ class Process:
         self._sink = sink
         self._clients: list[Client] = []
         self._outlets = streams.outlets
-        self._inlet = Inlet(streams.inlet, loop, self._input_unblocked)
+        self._inlet: Inlet | None = None
+        if streams.inlet >= 0:
+            self._inlet = Inlet(streams.inlet, loop, self._input_unblocked)
         self._reading = False
         self._timer: Timer | None = None
         self._watch_outlets()
@@ -100,15 +102,19 @@ class Process:
 
     def take_input(self, data: bytes) -> None:
         """Write to the process's standard input."""
-        self._inlet.write(data)
-        if self._inlet.blocked != self.input_blocked:
-            self._input_unblocked(0)
+        if self._inlet is not None:
+            self._inlet.write(data)
+            if self._inlet.blocked != self.input_blocked:
+                self._input_unblocked(0)
 
     def input_ended(self, client: Client) -> None:
         """Close the process's input if it was for one client only; else the client leaves.
 
-        The latter is what dockerd does: a client without input does not wait for output.
+        The latter is what dockerd does: a client without input does not wait for output. Where
+        input goes nowhere, its end means nothing.
         """
+        if self._inlet is None:
+            return
         if self._stdin_once and not self._tty:
             self._inlet.end()
         else:
@@ -127,7 +133,7 @@ class Process:
         self._watch_outlets()
 
     def _input_unblocked(self, _events: int) -> None:
-        self.input_blocked = self._inlet.blocked
+        self.input_blocked = self._inlet is not None and self._inlet.blocked
         for client in tuple(self._clients):
             client.settle()
 
@@ -187,7 +193,8 @@ class Process:
     def reaped(self, exit_code: int) -> None:
         """The process is no more; what it wrote may still be on its way."""
         self.exit_code = exit_code
-        self._inlet.close()
+        if self._inlet is not None:
+            self._inlet.close()
         self._watch_outlets()
         self._timer = self._loop.call_later(_DRAIN_SECONDS, self.drain)
         self._end_if_done()

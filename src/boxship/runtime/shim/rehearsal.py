@@ -11,6 +11,7 @@ import _socket
 import contextlib
 import gc
 import os
+import sys
 from typing import Final
 
 from boxship.kernel.processes import fork_sibling
@@ -24,6 +25,14 @@ from boxship.runtime.shim.main import Prepared
 
 TIMES: Final = 10
 """CPython 3.11 specializes a function when it runs for the eighth time."""
+
+_POOL: Final = 16 * 1024
+_POOL_HEADER: Final = 48
+_ALIGNMENT: Final = 16
+_LARGEST: Final = 512
+_BYTES_HEADER: Final = sys.getsizeof(b"")
+_MOST_BLOCKS: Final = 20_000
+_blocks: Final[list[object]] = []
 
 
 class Stage:
@@ -62,11 +71,43 @@ def rehearse(directory: str) -> None:
 
     SIGCHLD must not be ignored.
     """
+    gc.collect()
+    for size in range(_ALIGNMENT, _LARGEST + 1, _ALIGNMENT):
+        _fill_pools(size)
     with contextlib.suppress(OSError):
         for _ in range(TIMES):
             _play(directory)
     remove_directory(directory)
     gc.collect()
+
+
+def _fill_pools(size: int) -> None:
+    """Use up the free blocks of ``size`` bytes, until the allocator begins a new pool.
+
+    Importing leaves half-empty pools behind, whose free blocks are strewn over the whole heap. A
+    shim's few objects would come to lie there, each in a page of its own; after this they lie side
+    by side. Only where blocks are found does it depend on CPython's allocator, and with another
+    one it does no harm.
+    """
+    previous = in_a_row = 0
+    for _ in range(_MOST_BLOCKS):
+        block = _block(size)
+        _blocks.append(block)
+        follows = in_a_row > 0 and id(block) == previous + size
+        begins = id(block) % _POOL == _POOL_HEADER
+        in_a_row = in_a_row + 1 if follows else int(begins)
+        if in_a_row == 3:
+            return
+        previous = id(block)
+
+
+def _block(size: int) -> object:
+    """Return an object that takes ``size`` bytes."""
+    if size == _ALIGNMENT:
+        return object()
+    if size == 2 * _ALIGNMENT:
+        return float(size)
+    return bytes(size - _BYTES_HEADER)
 
 
 def _play(directory: str) -> None:

@@ -116,7 +116,10 @@ def run(work: Callable[[], Outcome]) -> Outcome:
 
 def received(rights: list[tuple[int, int, bytes]]) -> tuple[Descriptor, ...]:
     """Return the descriptors in what ``recvmsg`` calls ancillary data."""
-    return tuple(fd for _, _, array in rights for fd in memoryview(array).cast("i"))
+    fds: tuple[Descriptor, ...] = ()
+    for _, _, array in rights:
+        fds += struct.unpack(f"{len(array) // 4}i", array)
+    return fds
 
 
 def _work(channel: _socket.socket, work: Callable[[], Outcome]) -> NoReturn:
