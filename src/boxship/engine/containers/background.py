@@ -1,6 +1,7 @@
 """Work that nobody waits for: kept from being forgotten, and its failures from being silent."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -46,8 +47,10 @@ class Background:
     async def close(self) -> None:
         """Finish the chores, cancel what else still runs, and wait for it."""
         self.closed = True
-        if self._chores:
-            await asyncio.wait(self._chores, timeout=_PATIENCE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while self._chores:  # one may bring about another
+                    await asyncio.wait(self._chores)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -78,6 +78,7 @@ def _record(
     check_log(host.log_config)
     command = merging.command(config)
     files = context.paths.of(container_id)
+    named_by = context.paths.of(joined_container(host.network_mode) or container_id)
     return ContainerRecord(
         id=container_id,
         name=name,
@@ -89,9 +90,9 @@ def _record(
         host=host,
         layers=tuple(str(layer) for layer in image.layers),
         log_path=files.log if host.log_config.type == "json-file" else "",
-        hostname_path=files.hostname,
-        hosts_path=files.hosts,
-        resolv_conf_path=files.resolv_conf,
+        hostname_path=named_by.hostname,
+        hosts_path=named_by.hosts,
+        resolv_conf_path=named_by.resolv_conf,
         mounts=points,
         networks=() if joined_container(host.network_mode) else (host.network_mode,),
     )
@@ -103,13 +104,19 @@ def _with_full_ids(context: Context, host: HostConfig) -> HostConfig:
     for field in ("network_mode", "pid_mode", "ipc_mode"):
         other = joined_container(getattr(host, field))
         if other is not None:
-            changes[field] = f"container:{_found(context, other)}"
+            found = _found(context, other)
+            if field == "ipc_mode" and found.record.host.ipc_mode not in ("shareable", "host"):
+                raise InvalidArgumentError(
+                    f"cannot join IPC of container {found.id}: non-shareable IPC "
+                    "(hint: use IpcMode:shareable for the donor container)"
+                )
+            changes[field] = f"container:{found.id}"
     return msgspec.structs.replace(host, **changes) if changes else host
 
 
-def _found(context: Context, reference: str) -> str:
+def _found(context: Context, reference: str) -> Container:
     try:
-        return context.shelf.find(reference).id
+        return context.shelf.find(reference)
     except NotFoundError as error:
         # The container asked for isn't the one that is missing: the request is wrong.
         raise InvalidArgumentError(str(error)) from None

@@ -44,6 +44,8 @@ def fill(host: HostConfig, settings: EngineSettings, *, unified_cgroups: bool) -
         "memory_swap": _memory_swap(host),
         "pids_limit": host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
         "ulimits": _ulimits(host, settings),
+        "cap_add": _capabilities(host.cap_add),
+        "cap_drop": _capabilities(host.cap_drop),
     }
     if not host.restart_policy.name:
         changes["restart_policy"] = msgspec.structs.replace(host.restart_policy, name="no")
@@ -62,6 +64,14 @@ def _cgroup_namespace(host: HostConfig, settings: EngineSettings, unified: bool)
     if host.privileged and unified:
         return "host"
     return settings.cgroup_namespace_mode or ("private" if unified else "host")
+
+
+def _capabilities(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Write them in one way, ``CAP_NET_ADMIN``, however they were given."""
+    if names is None:
+        return None
+    upper = (name.upper() for name in names)
+    return tuple(n if n == "ALL" or n.startswith("CAP_") else f"CAP_{n}" for n in upper)
 
 
 def _log(asked: LogConfig, default: LogConfig) -> LogConfig:

@@ -39,7 +39,7 @@ def listener(context: Context, container: Container) -> Callable[[Message], None
 
     def listen(message: Message) -> None:
         if isinstance(message, Exited):
-            context.background.spawn(exited(context, container, message.exit))
+            context.background.chore(exited(context, container, message.exit))
         elif isinstance(message, ExecExited):
             execs.exited(context, container, message.exec_id, message.exit_code)
         elif isinstance(message, Detached) and message.keys:
@@ -52,7 +52,7 @@ def watch(context: Context, container: Container, link: ShimLink) -> None:
     """Notice when the shim goes without having told the container's end."""
     link.closed.add_done_callback(
         lambda _: (
-            context.background.spawn(shim_gone(context, container, link))
+            context.background.chore(shim_gone(context, container, link))
             if container.shim is link and not context.background.closed
             else None
         )

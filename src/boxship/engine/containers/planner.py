@@ -29,6 +29,7 @@ from boxship.runtime.cgroups import control
 from boxship.runtime.cgroups.plan import plan_cgroup
 from boxship.runtime.host import Host
 from boxship.runtime.messages import Json
+from boxship.runtime.pid1 import init_program
 from boxship.runtime.steps import MountOverlay
 
 if TYPE_CHECKING:
@@ -125,8 +126,6 @@ class Planner:
         if not assembly.wants_init(record.host):
             return ""
         path = self._paths.init
-        from boxship.runtime.pid1 import init_program  # noqa: PLC0415
-
         program = init_program()
         try:
             current = os.stat(path).st_size == len(program)

@@ -131,7 +131,7 @@ async def _take_over(context: Context, container: Container) -> bool:
     _recover_execs(context, container, state)
     if state.exit is not None:
         # Our own listener would do the same, but the event has gone to nobody.
-        context.background.spawn(ending.exited(context, container, state.exit))
+        context.background.chore(ending.exited(context, container, state.exit))
         return True
     _recover_pause(context, container)
     ending.watch(context, container, link)

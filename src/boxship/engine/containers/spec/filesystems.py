@@ -3,6 +3,7 @@
 from msgspec import UNSET
 
 from boxship.engine.containers import mounts as asked
+from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.model.container import HostConfig
@@ -20,6 +21,10 @@ _PTS = Mount(
 )
 _SYS = ("nosuid", "noexec", "nodev")
 _MQUEUE = Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev"))
+_OWN_NETWORK = {
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": "0 2147483647",
+}
 _SHM = ("nosuid", "noexec", "nodev", "mode=1777")
 
 
@@ -51,11 +56,7 @@ def _own(record: ContainerRecord, around: Surroundings) -> list[Mount]:
     access = "rw" if host.privileged else "ro"
     found = [_PROC, _DEV, _PTS, Mount("/sys", "sysfs", "sysfs", (*_SYS, access))]
     found.append(Mount("/sys/fs/cgroup", "cgroup", "cgroup", (access, *_SYS)))
-    found.append(
-        Mount("/dev/mqueue", "bind", "/dev/mqueue", ("rbind", *_SYS))
-        if host.ipc_mode == "host"
-        else _MQUEUE
-    )
+    found.append(_MQUEUE)  # in whichever ipc namespace the container is, the host's too
     if (shm := _shm(host, around)) is not None:
         found.append(shm)
     found += _files(record, around)
@@ -97,5 +98,10 @@ def _from_point(point: MountPoint) -> Mount:
 
 
 def sysctls(host: HostConfig) -> dict[str, str]:
-    """Return the sysctls asked for."""
-    return dict(host.sysctls or {}) if host.sysctls is not UNSET else {}
+    """Return the sysctls asked for, over what Docker sets in a network of the container's own:
+
+    any user may listen on low ports and ping.
+    """
+    wanted = dict(host.sysctls or {}) if host.sysctls is not UNSET else {}
+    shared = host.network_mode == "host" or joined_container(host.network_mode) is not None
+    return wanted if shared else {**_OWN_NETWORK, **wanted}
