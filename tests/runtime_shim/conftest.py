@@ -80,7 +80,8 @@ class Peer:
     def _next(self):
         while (frame := self._decoder.next_frame()) is None:
             data = self.sock.recv(65536)
-            assert data, "the shim has closed the connection"
+            if not data:
+                raise ConnectionError("the shim has closed the connection")
             self._decoder.feed(data)
         return frame
 

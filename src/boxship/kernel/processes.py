@@ -19,6 +19,9 @@ _KEYCTL_JOIN_SESSION_KEYRING = 1
 _prctl = function("prctl", ctypes.c_int, *[ctypes.c_ulong] * 4)
 _close_range = system_call("close_range", 436, LONG, LONG, LONG)
 _keyctl = system_call("keyctl", {"x86_64": 250, "aarch64": 219}, LONG, TEXT)
+_rt_sigaction = system_call(
+    "rt_sigaction", {"x86_64": 13, "aarch64": 134}, LONG, POINTER, POINTER, LONG
+)
 _CLONE_PARENT = 0x8000
 # PyDLL, not CDLL: the child must come back still holding the interpreter's lock.
 _clone = ctypes.PyDLL(None, use_errno=True).syscall
@@ -87,6 +90,17 @@ def _string_array(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
 def open_pidfd(pid: int) -> int:
     """Return a descriptor that means this very process, whatever becomes of its number."""
     return os.pidfd_open(pid)
+
+
+def default_internal_signals() -> None:
+    """Set the signals that the C library keeps for itself (32, 33) to their default.
+
+    Its ``posix_spawn`` leaves them ignored, its ``sigaction`` does not let anybody at them, and a
+    program with another C library may need them.
+    """
+    default = ctypes.create_string_buffer(32)  # SIG_DFL, no flags, empty mask
+    for number in (32, 33):
+        _rt_sigaction(number, ctypes.addressof(default), None, 8)
 
 
 def fork_sibling() -> int:

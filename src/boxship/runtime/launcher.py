@@ -19,6 +19,7 @@ import os
 import signal
 from typing import Final, NoReturn
 
+from boxship.kernel.processes import default_internal_signals
 from boxship.runtime.shim.containment import LinuxContainment
 from boxship.runtime.shim.main import Prepared, be_shim
 from boxship.runtime.shim.rehearsal import rehearse
@@ -39,6 +40,7 @@ def main(run_dir: str) -> NoReturn:
     os.closerange(CONTROL_FD + 1, 1 << 20)
     control = _socket.socket(fileno=CONTROL_FD)
     os.set_inheritable(CONTROL_FD, False)
+    default_internal_signals()
     gc.disable()
     rehearse(f"{run_dir}/rehearsal")
     # Ended shims are reaped by the kernel. The other signals are for the shims to ignore.

@@ -32,12 +32,12 @@ from boxship.runtime.blueprint import Plan
 from boxship.runtime.control_codec import MAX_FDS, ProtocolError, RawFrame, parse
 from boxship.runtime.shim import starter
 from boxship.runtime.shim.attachment import Client, Spec
+from boxship.runtime.shim.children import adopt_orphans, hear_of_children
 from boxship.runtime.shim.containerlog import ContainerLog
 from boxship.runtime.shim.containment import Containment
 from boxship.runtime.shim.control import Connection
 from boxship.runtime.shim.directory import leave_directory, remove_directory, write_exit
 from boxship.runtime.shim.loop import Loop
-from boxship.runtime.shim.orphans import adopt_orphans
 from boxship.runtime.shim.process import Notices, Process, Streams
 
 Descriptors = tuple[int, ...]
@@ -65,6 +65,7 @@ class Supervisor:
         self._exit: m.Exit | None = None
         self._recorded = False
         self._released = False
+        self._hears_of_children = False
 
     def begin(self, control: _socket.socket, birth: starter.Birth, fds: Descriptors) -> None:
         """Take over a container that has just been started on behalf of ``control``."""
@@ -75,6 +76,7 @@ class Supervisor:
         if birth.log[0]:
             self._log = ContainerLog(birth.log)
         if not birth.own_pids:
+            self._hears_of_children = True
             adopt_orphans(self._loop, self._reap)
         process = self._keep(birth, fds[:streams])
         self.accept(control)
@@ -144,6 +146,7 @@ class Supervisor:
             )
         except OSError as error:
             _close(raw.fds)
+            self._expect_unborn()
             connection.send(_failed("exec", error), seq=raw.seq)
             return
         if birth.pid:
@@ -155,10 +158,16 @@ class Supervisor:
             return
         # The daemon keeps its copies of the clients' connections: it may tell them why.
         _close(raw.fds)
-        self._reap()  # one that was born and could not execute
+        self._expect_unborn()
         if birth.broken:
             raise ProtocolError("malformed request")
         connection.send_encoded(birth.reply)
+
+    def _expect_unborn(self) -> None:
+        """Reap, now or later, a process that was forked and could not execute."""
+        if not self._hears_of_children:
+            self._hears_of_children = True
+            hear_of_children(self._loop, self._reap)
 
     def _keep(self, birth: starter.Birth, fds: Descriptors) -> Process:
         """Take care of a process that has just been started."""
