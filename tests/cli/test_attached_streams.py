@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import socket
 import struct
@@ -208,6 +209,30 @@ def test_the_end_of_input_reaches_the_container_and_output_still_comes(container
     container.process = process
     done = run(daemon, "run", "-i", "bb", stdin=b"some words" * 20_000)
     assert done.stdout == b"SOME WORDS" * 20_000
+
+
+def test_a_container_that_copies_input_to_output_never_stalls(container, daemon) -> None:
+    def process(here: Container) -> int:
+        while data := here.hear():
+            here.say(frame(1, data))  # blocks until the client takes it
+        return 0
+
+    container.process = process
+    data = os.urandom(1_000_003) * 20
+    done = run(daemon, "run", "-i", "bb", stdin=data)
+    assert done.stdout == data
+
+
+def test_closed_streams_of_ours_do_no_harm(container, daemon) -> None:
+    def process(here: Container) -> int:
+        assert here.hear() == b""
+        here.say(frame(1, b"out") + frame(2, b"err"))
+        return 6
+
+    container.process = process
+    shell = f"{shlex.join(command(daemon, 'run', '-i', 'bb'))} <&- >&-"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (6, b"WARNING: mind the gap\nerr")
 
 
 def test_a_container_that_ends_without_reading_its_input_is_no_error(container, daemon) -> None:

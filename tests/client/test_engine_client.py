@@ -186,10 +186,10 @@ def test_a_hijacked_stream_keeps_bytes_that_came_with_the_head(server, client, h
 
     server.script = script
     stream = containers.attach(client, "c", AttachOptions(stdin=True))
-    assert stream.buffered()
+    assert stream.has_input
     assert stream.receive() == b"early"
-    stream.send(b"typed")
-    stream.close_write()  # the end of input; output still flows
+    stream.connection.send(b"typed")
+    stream.connection.close_write()  # the end of input; output still flows
     received = b""
     while data := stream.receive():
         received += data

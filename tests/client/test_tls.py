@@ -98,14 +98,35 @@ def test_requests_share_a_connection(port: int, certificates: Path) -> None:
 def test_half_close_ends_the_input_and_not_the_output(port: int, certificates: Path) -> None:
     client = EngineClient(TcpEndpoint("127.0.0.1", port, files(certificates)))
     stream = containers.attach(client, "c", AttachOptions(stdin=True))
-    stream.send(b"typed")
-    stream.close_write()
+    stream.connection.send(b"typed")
+    stream.connection.close_write()
     received = b""
     while data := stream.receive():
         received += data
     stream.close()
     client.close()
     assert received == b"TYPED"
+
+
+def test_output_that_is_there_when_the_input_ends_is_not_lost(
+    port: int, certificates: Path
+) -> None:
+    for _ in range(20):  # a race: what loses output does not do so every time
+        client = EngineClient(TcpEndpoint("127.0.0.1", port, files(certificates)))
+        stream = containers.attach(client, "c", AttachOptions(stdin=True))
+        data = b"typed" * 50_000
+        while data:
+            taken = stream.connection.send_some(data)
+            data = data[taken:]
+        while stream.connection.has_output:
+            stream.connection.send_some(b"")
+        stream.connection.close_write()
+        received = b""
+        while piece := stream.receive():
+            received += piece
+        stream.close()
+        client.close()
+        assert received == b"TYPED" * 50_000
 
 
 def test_a_daemon_of_another_authority_is_refused(

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Script = Callable[["Exchange"], None]
@@ -59,16 +59,9 @@ class Server:
             threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
 
     def _converse(self, connection: socket.socket) -> None:
-        with connection:
+        with suppress(OSError), connection:  # the client may leave at any time
             data = b""
-            while True:
-                while b"\r\n\r\n" not in data:
-                    piece = connection.recv(65536)
-                    if not piece:
-                        return
-                    data += piece
-                head, _, rest = data.partition(b"\r\n\r\n")
-                exchange = Exchange(connection, head.decode(), rest)
+            while exchange := self._next_request(connection, data):
                 self.lines.append(exchange.line)
                 length = int(exchange.header("content-length") or 0)
                 while len(exchange.rest) < length:
@@ -76,13 +69,21 @@ class Server:
                 data = exchange.rest[length:] if length else b""
                 try:
                     self._answer(exchange)
-                except OSError:
-                    return
                 except AssertionError as error:
                     self.failures.append(error)
                     return
                 if connection.fileno() < 0:
                     return
+
+    @staticmethod
+    def _next_request(connection: socket.socket, data: bytes) -> Exchange | None:
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                return None
+            data += piece
+        head, _, rest = data.partition(b"\r\n\r\n")
+        return Exchange(connection, head.decode(), rest)
 
     def _answer(self, exchange: Exchange) -> None:
         if "/_ping " in exchange.line and self.version is not None:

@@ -12,7 +12,6 @@ the socket file appears before anybody listens on it, so watching for the file w
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from contextlib import contextmanager
 from boxship.base.errors import UnavailableError
 from boxship.client.endpoint import Endpoint, UnixEndpoint
 from boxship.client.errors import DaemonUnreachableError
-from boxship.client.transport import connect
+from boxship.client.transport import Connection, connect
 
 PATIENCE = 30.0  # seconds until a started daemon must answer
 _FIRST_PAUSE = 0.005
@@ -30,7 +29,7 @@ _LONGEST_PAUSE = 0.1
 _LOG_TAIL = 2000
 
 
-def connect_or_start(endpoint: Endpoint, command: Sequence[str] | None = None) -> socket.socket:
+def connect_or_start(endpoint: Endpoint, command: Sequence[str] | None = None) -> Connection:
     """A connection to the daemon at the default socket; start it if there is none.
 
     ``command`` is what to start, the installed boxshipd if not given.
@@ -48,7 +47,7 @@ def connect_or_start(endpoint: Endpoint, command: Sequence[str] | None = None) -
     return _start(endpoint, command or daemon_command())
 
 
-def _start(endpoint: UnixEndpoint, command: Sequence[str]) -> socket.socket:
+def _start(endpoint: UnixEndpoint, command: Sequence[str]) -> Connection:
     directory = os.path.dirname(endpoint.path)
     os.makedirs(directory, mode=0o711, exist_ok=True)
     with _exclusive(os.path.join(directory, "boxshipd.starting")):
@@ -96,7 +95,7 @@ def _spawn(command: Sequence[str], log: str) -> "subprocess.Popen[bytes]":
         )
 
 
-def _wait_for(endpoint: UnixEndpoint, daemon: "subprocess.Popen[bytes]", log: str) -> socket.socket:
+def _wait_for(endpoint: UnixEndpoint, daemon: "subprocess.Popen[bytes]", log: str) -> Connection:
     deadline = time.monotonic() + PATIENCE
     pause = _FIRST_PAUSE
     while time.monotonic() < deadline:

@@ -40,6 +40,7 @@ GLOBAL_FLAGS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the result is the exit code."""
+    _open_standard_streams()
     try:
         code = _dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -50,6 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null in the place of a closed stream, before a socket gets its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

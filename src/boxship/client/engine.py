@@ -10,7 +10,6 @@ An answer of 400 or more never comes back as a response: it is raised as a class
 """
 
 import json
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -19,13 +18,11 @@ from urllib.parse import quote, urlencode
 from boxship.client.endpoint import Endpoint, UnixEndpoint
 from boxship.client.errors import ConnectionBrokenError, error_for
 from boxship.client.http import Body, Header, RequestWriter, ResponseHead, body_of
-from boxship.client.transport import close_write, is_stale
+from boxship.client.transport import Connection
 from boxship.client.transport import connect as default_connect
 
 NEWEST_VERSION = "1.56"
 OLDEST_VERSION = "1.24"
-
-_RECEIVE = 256 * 1024
 
 JsonObject = dict[str, Any]
 Query = Mapping[str, str | int | bool | list[str] | None]
@@ -36,15 +33,15 @@ class Response:
 
     def __init__(
         self,
-        connection: socket.socket,
+        connection: Connection,
         head: ResponseHead,
         body: Body,
         first: bytes,
-        idle: list[socket.socket],
+        idle: list[Connection],
     ) -> None:
         self.head = head
         self.status = head.status
-        self._connection: socket.socket | None = connection
+        self._connection: Connection | None = connection
         self._body = body
         self._idle = idle
         self._first = body.feed(first)
@@ -65,8 +62,8 @@ class Response:
         if self._connection is None:
             raise ConnectionBrokenError("the answer was closed before it was read")
         try:
-            data = self._connection.recv(_RECEIVE)
-        except ConnectionError as error:
+            data = self._connection.receive()
+        except OSError as error:
             raise ConnectionBrokenError(f"lost the connection to the daemon: {error}") from error
         if not data:
             self.close()
@@ -126,18 +123,18 @@ class HijackedStream:
     ``multiplexed`` is what the daemon declared, None when it is too old (below 1.42) to say so.
     """
 
-    def __init__(self, connection: socket.socket, head: ResponseHead, first: bytes) -> None:
-        self.socket = connection
+    def __init__(self, connection: Connection, head: ResponseHead, first: bytes) -> None:
+        self.connection = connection
         self._first = first
         content_type = head.header("content-type")
         self.multiplexed: bool | None = None
         if content_type == "application/vnd.docker.multiplexed-stream":
             self.multiplexed = True
 
-    def buffered(self) -> bool:
-        """Whether ``receive`` returns at once although the socket polls as idle."""
-        pending = getattr(self.socket, "pending", None)
-        return bool(self._first) or bool(pending and pending())
+    @property
+    def has_input(self) -> bool:
+        """Whether ``receive`` returns at once although the descriptor may poll as idle."""
+        return bool(self._first) or self.connection.has_input
 
     def receive(self) -> bytes:
         """What has come, waiting for at least one byte; empty at the end."""
@@ -145,18 +142,12 @@ class HijackedStream:
             first, self._first = self._first, b""
             return first
         try:
-            return self.socket.recv(_RECEIVE)
+            return self.connection.receive()
         except ConnectionResetError:
             return b""
 
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def close_write(self) -> None:
-        close_write(self.socket)
-
     def close(self) -> None:
-        self.socket.close()
+        self.connection.close()
 
 
 class EngineClient:
@@ -169,12 +160,12 @@ class EngineClient:
         version: str | None = None,
         headers: tuple[Header, ...] = (),
         agent: str = "boxship",
-        connect: Callable[[Endpoint], socket.socket] | None = None,
+        connect: Callable[[Endpoint], Connection] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._connect = connect or default_connect
         self._version = version
-        self._idle: list[socket.socket] = []
+        self._idle: list[Connection] = []
         host = "boxship" if isinstance(endpoint, UnixEndpoint) else f"{endpoint.host}"
         self._headers: tuple[Header, ...] = (("Host", host), ("User-Agent", agent), *headers)
 
@@ -285,7 +276,7 @@ class EngineClient:
         target: str,
         headers: tuple[Header, ...],
         content: Iterable[bytes] | bytes | None,
-    ) -> tuple[socket.socket, ResponseHead, bytes]:
+    ) -> tuple[Connection, ResponseHead, bytes]:
         if isinstance(content, bytes) or (content is None and method not in ("GET", "HEAD")):
             headers = (*headers, ("Content-Length", str(len(content or b""))))
         writer = RequestWriter(method, target, (*self._headers, *headers))
@@ -293,7 +284,7 @@ class EngineClient:
         try:
             _write(connection, writer, content)
             head, first = _read_head(connection, writer)
-        except ConnectionError as error:
+        except OSError as error:
             connection.close()
             raise ConnectionBrokenError(f"lost the connection to the daemon: {error}") from error
         except BaseException:
@@ -301,36 +292,36 @@ class EngineClient:
             raise
         return connection, head, first
 
-    def _connection(self) -> socket.socket:
+    def _connection(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
-            if not is_stale(connection):
+            if not connection.is_stale():
                 return connection
             connection.close()
         return self._connect(self.endpoint)
 
 
 def _write(
-    connection: socket.socket, writer: RequestWriter, content: Iterable[bytes] | bytes | None
+    connection: Connection, writer: RequestWriter, content: Iterable[bytes] | bytes | None
 ) -> None:
     if content is None or isinstance(content, bytes):
         payload = writer.data(content) if content else b""
-        connection.sendall(writer.start + payload + writer.end())
+        connection.send(writer.start + payload + writer.end())
         return
-    connection.sendall(writer.start)
+    connection.send(writer.start)
     try:
         for piece in content:
             if piece:
-                connection.sendall(writer.data(piece))
-        connection.sendall(writer.end())
+                connection.send(writer.data(piece))
+        connection.send(writer.end())
     except BrokenPipeError:
         # The daemon answered early and closed its side, as it does for a bad archive.
         return
 
 
-def _read_head(connection: socket.socket, writer: RequestWriter) -> tuple[ResponseHead, bytes]:
+def _read_head(connection: Connection, writer: RequestWriter) -> tuple[ResponseHead, bytes]:
     while True:
-        data = connection.recv(_RECEIVE)
+        data = connection.receive()
         if not data:
             raise ConnectionBrokenError("the daemon closed the connection without an answer")
         complete = writer.head(data)

@@ -65,9 +65,9 @@ def _facilities(info: Json) -> Iterator[str]:
         yield f" Init Binary: {info['InitBinary']}"
     rows = (("containerd", "ContainerdCommit"), ("runc", "RuncCommit"), ("init", "InitCommit"))
     for name, field in rows:
-        commit = info.get(field)
-        if commit is not None:
-            yield f" {name} version: {commit.get('ID', '')}"
+        commit = info.get(field) or {}
+        if commit.get("ID"):
+            yield f" {name} version: {commit['ID']}"
 
 
 def _security(info: Json) -> Iterator[str]:

@@ -70,60 +70,87 @@ def converse(stream: HijackedStream, plan: Plan, started: Callable[[], None]) ->
 
 
 class _Conversation:
+    """Never blocks on the connection while there is output to read.
+
+    A container that copies its input to its output stops reading when nobody takes the output, so
+    a client that waits for its input to be taken would wait for ever.
+    """
+
     def __init__(self, stream: HijackedStream, plan: Plan, news: signals.SignalPipe) -> None:
         self._stream = stream
+        self._connection = stream.connection
         self._plan = plan
         self._news = news
-        self._input_open = plan.stdin
+        self._reading = plan.stdin  # standard input is open
+        self._writing = plan.stdin  # the container's input is open
+        self._pending = b""  # read from standard input, not yet taken by the connection
         self._writer = OutputWriter(multiplexed=not plan.tty)
         keys = parse_keys(plan.detach_keys or DEFAULT)
         self._filter = DetachFilter(keys) if plan.stdin and plan.tty else None
 
     def run(self) -> Ending:
-        poll = select.poll()
-        poll.register(self._stream.socket, select.POLLIN)
-        poll.register(self._news.descriptor, select.POLLIN)
-        if self._input_open:
-            poll.register(terminal.STDIN, select.POLLIN)
+        connection = self._connection.fileno()
         while True:
-            ready = {} if self._stream.buffered() else dict(poll.poll())
+            ready = self._wait(connection)
             if self._news.descriptor in ready:
                 self._handle_signals()
-            if self._input_open and terminal.STDIN in ready and self._read_input():
+            if terminal.STDIN in ready and self._read_input():
                 return Ending.DETACHED
-            if not self._input_open and self._plan.stdin and terminal.STDIN in ready:
-                poll.unregister(terminal.STDIN)
-                if not self._plan.output:
-                    return Ending.INPUT_ENDED
-            if (not ready or self._stream.socket.fileno() in ready) and self._read_output():
+            if self._writing and not self._pass_on() and not self._plan.output:
+                return Ending.INPUT_ENDED
+            if ready.get(connection, 0) & ~select.POLLOUT and self._read_output():
                 return Ending.OUTPUT_ENDED
 
+    def _wait(self, connection: int) -> dict[int, int]:
+        """What is ready, as descriptor to events."""
+        if self._stream.has_input:
+            return {connection: select.POLLIN}
+        poll = select.poll()
+        poll.register(connection, select.POLLIN | (select.POLLOUT if self._stuck else 0))
+        poll.register(self._news.descriptor, select.POLLIN)
+        if self._reading and not self._stuck:
+            poll.register(terminal.STDIN, select.POLLIN)
+        return dict(poll.poll())
+
+    @property
+    def _stuck(self) -> bool:
+        """Whether input waits for the connection to take it."""
+        return bool(self._pending) or self._connection.has_output
+
     def _read_input(self) -> bool:
-        """Pass on what was typed; True when it was the detach keys."""
+        """Take what was typed; True when it was the detach keys."""
         try:
             data = os.read(terminal.STDIN, _READ)
         except OSError:
             data = b""  # the terminal is gone
         if not data:
-            self._input_open = False
-            self._close_write()
+            self._reading = False
             return False
         detached = False
         if self._filter is not None:
             data, detached = self._filter.feed(data)
-        if data:
-            self._send(data)
+        self._pending = data
+        if detached:
+            self._pass_on()
         return detached
 
-    def _send(self, data: bytes) -> None:
-        try:
-            self._stream.send(data)
-        except (BrokenPipeError, ConnectionResetError):
-            self._input_open = False  # the process has ended; its last output is still to come
+    def _pass_on(self) -> bool:
+        """Give the connection what it takes, and the end after the last of it.
 
-    def _close_write(self) -> None:
-        with suppress(OSError):  # the other side was faster
-            self._stream.close_write()
+        False once the container's input is closed.
+        """
+        try:
+            if self._stuck:
+                taken = self._connection.send_some(self._pending)
+                self._pending = self._pending[taken:]
+            if self._reading or self._stuck:
+                return True
+            self._connection.close_write()
+        except OSError:
+            pass  # the process has ended; its last output is still to come
+        self._reading = self._writing = False
+        self._pending = b""
+        return False
 
     def _read_output(self) -> bool:
         data = self._stream.receive()
