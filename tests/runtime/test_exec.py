@@ -4,9 +4,12 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from boxship.oci.runtime import Capabilities
+from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.process import StepFailedError, destroy, spawn_exec, spawn_init
 from support.boxes import Box, Container, Outcome, in_a_shim
 from support.waiting import eventually
@@ -66,11 +69,10 @@ def test_a_user_and_a_directory_of_its_own(box: Box) -> None:
     ],
 )
 def test_a_failure_comes_back_as_data(
-    box: Box, changes: dict[str, object], message: str, code: int
+    box: Box, changes: dict[str, Any], message: str, code: int
 ) -> None:
     def work(container: Container) -> tuple[Outcome, Outcome]:
         args = changes["args"]
-        assert isinstance(args, tuple)
         rest = {name: value for name, value in changes.items() if name != "args"}
         return container.execute(*args, **rest), container.execute("echo", "fine")
 
@@ -91,9 +93,6 @@ def test_a_hostile_pty_multiplexer_is_refused(box: Box) -> None:
     """The container has put a file of its own where its ptys come from (CVE-2025-52565)."""
     box.change_linux(seccomp=None)
     assert box.spec.process is not None
-    from boxship.oci.runtime import Capabilities
-    from boxship.runtime.capabilities import CAPABILITIES
-
     names = tuple(CAPABILITIES)
     everything = Capabilities(names, names, (), names, ())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.oci.runtime import Device, Namespace
 from boxship.runtime import steps
 from boxship.runtime.apply import Setup, StepError, walk
@@ -221,8 +222,6 @@ def test_devices_of_ones_own(box: Box) -> None:
 
 
 def test_without_a_mount_namespace_the_plan_is_refused(box: Box) -> None:
-    from boxship.base.errors import InvalidArgumentError
-
     box.change_linux(namespaces=(Namespace("pid"),))
     with pytest.raises(InvalidArgumentError, match=r"linux\.namespaces"):
         box.planned("true")
