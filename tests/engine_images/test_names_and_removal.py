@@ -9,6 +9,7 @@ from boxship.engine.images.users import ImageUse
 from boxship.model.image import Deleted, Untagged
 from boxship.oci.digest import Digest
 from boxship.oci.image import chain_id
+from boxship.oci.platform import Platform
 from support.shop import Sample, Shop, docker_archive, run, sample
 from support.tars import Member, tar
 
@@ -45,6 +46,12 @@ def test_images_are_found_by_every_form_of_name(stocked: Shop) -> None:
     forms = ["app:1", "docker.io/library/app:1", IMAGE.id, IMAGE.id[7:], SHORT, IMAGE.id[:20]]
     assert {str(stocked.images.resolve(form).id) for form in forms} == {IMAGE.id}
     assert stocked.images.resolve("app:1").layers == tuple(map(Digest.of, IMAGE.layers))
+
+
+def test_a_platform_that_the_image_is_not_for(stocked: Shop) -> None:
+    assert stocked.images.resolve("app:1", Platform("linux", "amd64")).id
+    with pytest.raises(NotFoundError, match=r"platform \(linux/amd64\) does not match"):
+        stocked.images.resolve("app:1", Platform("linux", "arm64"))
 
 
 @pytest.mark.parametrize(

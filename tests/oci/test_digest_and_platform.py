@@ -58,6 +58,27 @@ def test_what_is_no_platform_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "got", "fits"),
+    [
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/arm", "linux/arm/v7", True),
+        ("linux/arm64", "linux/arm/v7", False),
+        ("linux/arm/v7", "linux/arm/v6", False),
+        ("linux/amd64", "linux/amd64/v3", True),
+        ("linux/amd64/v3", "linux/amd64", False),
+        ("windows/amd64", "linux/amd64", False),
+    ],
+)
+def test_what_fits_a_wish(wanted: str, got: str, fits: bool) -> None:
+    assert platform(*wanted.split("/")).asks_for(platform(*got.split("/"))) is fits
+
+
+def test_an_image_that_names_no_architecture_fits_any_wish() -> None:
+    assert Platform("linux", "arm64").asks_for(Platform("linux", ""))
+    assert not Platform("windows", "amd64").asks_for(Platform("linux", ""))
+
+
+@pytest.mark.parametrize(
     ("machine", "program", "runs"),
     [
         ("linux/amd64", "linux/amd64", True),

@@ -57,6 +57,16 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
+    def asks_for(self, other: "Platform") -> bool:
+        """Tell whether someone who asked for this platform gets what was asked for.
+
+        An architecture or variant that either side leaves open fits any.
+        """
+        if not other.architecture:
+            return self.os == other.os
+        same = (self.os, self.architecture) == (other.os, other.architecture)
+        return same and (not self.variant or self.variant == other.variant)
+
     def runs(self, other: "Platform") -> bool:
         """Tell whether a machine of this platform executes programs made for ``other``."""
         if self.os != other.os:

@@ -83,7 +83,7 @@ async def import_(
         await in_thread(scope.storage.writeback.finish)
         document = _imported(config, layer, options, scope.clock.now_ns())
         known = await _add(scope, encode(document), [layer], name, origin="import")
-    scope.announce("import", known, name[0].familiar if name else "")
+    scope.announce("import", known)
     return known.id
 
 
@@ -110,7 +110,7 @@ async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
         layer = await in_thread(unpack)
         await in_thread(scope.storage.writeback.finish)
         known = await _add(scope, built.config, [layer], (name,), origin="built-in")
-    scope.announce("pull", known, name.familiar)
+    scope.announce("pull", known, name=name.familiar_name, actor=name.familiar)
     return known.id
 
 

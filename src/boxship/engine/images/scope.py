@@ -49,10 +49,10 @@ class ImageScope:
             raise NotFoundError(f"No such image: {text}")
         return known
 
-    def announce(self, action: str, known: KnownImage, name: str = "") -> None:
-        """Publish an event about an image; ``name`` is what it was called in the request."""
+    def announce(self, action: str, known: KnownImage, *, name: str = "", actor: str = "") -> None:
+        """Publish an event about an image, whose id stands for actor and name unless given."""
         attributes = {**known.labels, "name": name or str(known.id)}
-        self.events.publish(EventType.IMAGE, action, str(known.id), attributes)
+        self.events.publish(EventType.IMAGE, action, actor or str(known.id), attributes)
 
     def uses_of(self, image_id: Digest) -> list[ImageUse]:
         """Return the containers made from an image."""

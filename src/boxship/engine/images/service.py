@@ -71,7 +71,7 @@ class ImageService:
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage:
         """Find an image by name, id or unique prefix of an id. Raise NotFoundError."""
         known = self._scope.find(reference)
-        if platform is not None and not platform.runs(known.image.platform):
+        if platform is not None and not platform.asks_for(known.image.platform):
             raise NotFoundError(
                 f"image with reference {reference} was found but its platform "
                 f"({known.image.platform}) does not match the specified platform ({platform})"
@@ -79,10 +79,10 @@ class ImageService:
         return ResolvedImage(known.id, known.image, known.layers)
 
     @contextlib.contextmanager
-    def hold(self, reference: str) -> Iterator[ResolvedImage]:
+    def hold(self, reference: str, platform: Platform | None = None) -> Iterator[ResolvedImage]:
         """Resolve, and keep the layers from deletion until the ``with`` ends."""
         with self._scope.storage.layers.lease() as lease:
-            found = self.resolve(reference)
+            found = self.resolve(reference, platform)
             for layer in found.layers:
                 lease.hold(layer)
             yield found
@@ -115,7 +115,7 @@ class ImageService:
             record = replace(known.record, last_tagged_ns=self._scope.clock.now_ns())
             config = await asyncio.to_thread(self._scope.storage.blobs.read, known.id)
             await self._scope.catalog.put(understand(record, config), [name])
-        self._scope.announce("tag", known, name.familiar)
+        self._scope.announce("tag", known, name=name.familiar)
 
     async def remove(
         self, reference: str, *, force: bool = False, prune_parents: bool = True
