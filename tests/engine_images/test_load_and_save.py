@@ -117,6 +117,17 @@ def test_of_several_platforms_the_one_for_this_machine(shop: Shop) -> None:
     assert told == [(IMAGE.id, "quay.io/app:1")]
 
 
+def test_an_image_for_another_machine_is_taken_if_it_is_all_there_is(shop: Shop) -> None:
+    foreign = oci_manifest(IMAGE)
+    platform = {"os": "linux", "architecture": "s390x"}
+    entry = descriptor(foreign, MANIFEST_TYPE, platform=platform)
+    missing = descriptor(b"not in the archive", MANIFEST_TYPE)
+    inner = json.dumps({"schemaVersion": 2, "manifests": [missing, entry]}).encode()
+    blobs = [inner, foreign, IMAGE.config, *IMAGE.layers]
+    assert shop.loaded(oci_archive([descriptor(inner, INDEX_TYPE)], blobs)) == [(IMAGE.id, "")]
+    assert shop.loaded(oci_archive([entry], blobs)) == [(IMAGE.id, "")]
+
+
 def test_a_name_moves_to_the_newer_image(shop: Shop) -> None:
     newer = sample(APP)
     shop.load(docker_archive((IMAGE, ["app:1"])))

@@ -6,8 +6,8 @@ Two layouts, which ``docker save`` of today writes into one archive::
     OCI's      index.json, oci-layout    {"manifests": [descriptor…]} → manifest → config, layers
                blobs/sha256/<hex>
 
-``manifest.json`` counts if it is there. Of an OCI index only images for a platform that this
-machine runs are taken; attestations and the like are left out.
+``manifest.json`` counts if it is there. Of an OCI index of platforms the image for this machine is
+taken, or the first if there is none for it; attestations are left out.
 """
 
 import posixpath
@@ -101,28 +101,33 @@ def _oci(documents: Documents, host: Platform) -> Iterator[ArchiveImage]:
 def _manifest(
     documents: Documents, descriptor: Descriptor, host: Platform, depth: int
 ) -> Manifest | None:
-    """Follow a descriptor to the manifest for ``host``; None if it has none for it."""
-    if not _wanted(descriptor, host):
+    """Follow a descriptor to a manifest, through an index to the best one for ``host``."""
+    if not _is_image(descriptor):
         return None
     if descriptor.media_type not in INDEX_TYPES:
         return decode(_document(documents, _path(descriptor)), Manifest)
     if not depth:
         raise MalformedArchiveError("invalid image archive: indexes are nested too deeply")
     index = decode(_document(documents, _path(descriptor)), Index)
-    for child in index.manifests or ():
-        # An index may list platforms that the archive does not carry.
-        if _path(child) in documents:
-            found = _manifest(documents, child, host, depth - 1)
-            if found is not None:
-                return found
+    # An index may list platforms that the archive does not carry.
+    carried = [child for child in index.manifests or () if _path(child) in documents]
+    for child in sorted(carried, key=lambda child: not _runs(host, child)):
+        found = _manifest(documents, child, host, depth - 1)
+        if found is not None:
+            return found
     return None
 
 
-def _wanted(descriptor: Descriptor, host: Platform) -> bool:
+def _runs(host: Platform, descriptor: Descriptor) -> bool:
     wanted = descriptor.platform
     if wanted is None:
         return True
     return host.runs(platform.platform(wanted.os, wanted.architecture, wanted.variant))
+
+
+def _is_image(descriptor: Descriptor) -> bool:
+    """Attestations stand beside images, for a platform ``unknown/unknown``."""
+    return descriptor.platform is None or descriptor.platform.os != "unknown"
 
 
 def _name(descriptor: Descriptor) -> Reference | None:

@@ -72,7 +72,7 @@ class LoadedArchive:
         """Return the images with their layers, checked against each other."""
         found = images_of(self._documents, platform.host())
         if not found:
-            raise MalformedArchiveError("the archive holds no image for this machine")
+            raise MalformedArchiveError("the archive holds no image")
         return [(image, self._layers_of(image)) for image in found]
 
     def _take(self, entry: Entry, archive: TarReader) -> None:
