@@ -1,5 +1,6 @@
 """Attach and exec: the connection stops being HTTP, and not one byte is lost."""
 
+import contextlib
 import os
 import socket
 import ssl
@@ -172,7 +173,9 @@ def test_descriptors_do_not_leak(api):
     assert len(os.listdir("/proc/self/fd")) <= before + 2
 
 
-def test_tls_carries_both_ways(tmp_path: Path, loop, running_api):
+@pytest.fixture
+def tls(tmp_path: Path, loop, running_api):
+    """An API behind TLS; yields it and a function that connects."""
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -183,6 +186,12 @@ def test_tls_carries_both_ways(tmp_path: Path, loop, running_api):
     server.load_cert_chain(certificate, key)
     client = ssl.create_default_context(cafile=str(certificate))
     client.check_hostname = False
+    with running_api(str(tmp_path / "tls.sock"), loop, server) as api:
+        yield api, lambda: client.wrap_socket(api.client.connect(), suppress_ragged_eofs=False)
+
+
+def test_tls_carries_both_ways(tls):
+    api, connect = tls
 
     def echo(fd, prefix):
         with socket.socket(fileno=fd) as sock:
@@ -194,19 +203,67 @@ def test_tls_carries_both_ways(tmp_path: Path, loop, running_api):
             sock.sendall(data)
 
     payload = os.urandom(1 << 20)
-    with running_api(str(tmp_path / "tls.sock"), loop, server) as api:
-        api.containers.on_stream = echo
-        with client.wrap_socket(api.client.connect()) as sock:
-            sock.sendall(ATTACH + UPGRADE + b"\r\n" + payload[:100])
-            head = _head(sock)
-            assert head[0] == "HTTP/1.1 101 UPGRADED"
-            writer = threading.Thread(target=sock.sendall, args=(payload[100:],))
-            writer.start()
-            got = b""
-            while len(got) < len(payload):
-                got += sock.recv(65536)
-            writer.join()
-            assert got == payload
+    api.containers.on_stream = echo
+    with connect() as sock:
+        sock.sendall(ATTACH + UPGRADE + b"\r\n" + payload[:100])
+        head = _head(sock)
+        assert head[0] == "HTTP/1.1 101 UPGRADED"
+        writer = threading.Thread(target=sock.sendall, args=(payload[100:],))
+        writer.start()
+        got = b""
+        while len(got) < len(payload):
+            got += sock.recv(65536)
+        writer.join()
+        assert got == payload
+        assert sock.recv(1) == b"", "the end is said, not only seen"
+
+
+def test_tls_clients_may_end_their_input_and_read_on(tls):
+    """Docker's client does so at once when there is no stdin."""
+    api, _ = tls
+    api.containers.on_stream = echo_reversed
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing)
+    with api.client.connect() as sock:
+        _until(client.do_handshake, sock, incoming, outgoing)
+        client.write(ATTACH + UPGRADE + b"\r\n" + b"last words")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.unwrap()  # sends close_notify
+        data = b""
+        while not data.endswith(b"sdrow tsal"):
+            data += _until(lambda: client.read(65536), sock, incoming, outgoing)
+    assert data.startswith(b"HTTP/1.1 101 UPGRADED")
+
+
+def _until(step, sock, incoming, outgoing):
+    """Repeat a TLS step, carrying bytes, until it needs no more of them."""
+    while True:
+        try:
+            result = step()
+        except ssl.SSLWantReadError:
+            sock.sendall(outgoing.read())
+            chunk = sock.recv(65536)
+            assert chunk, "the connection ended too early"
+            incoming.write(chunk)
+        else:
+            sock.sendall(outgoing.read())
+            return result
+
+
+def test_tls_serves_ordinary_requests_and_refuses_plain_ones(tls):
+    api, connect = tls
+    with connect() as sock:
+        for _ in range(3):
+            sock.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+            assert sock.recv(65536).endswith(b"OK")
+        sock.sendall(b"GET /images/busybox/get HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        assert len(_rest(sock)) > 64 * 65536
+    with api.client.connect() as sock:
+        sock.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+        assert b"HTTP" not in _rest(sock)
 
 
 def _head(sock):

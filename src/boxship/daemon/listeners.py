@@ -175,6 +175,8 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
+        for path in (tls.certificate, tls.key, *([tls.ca] if tls.verify else ())):
+            os.stat(path)  # ssl's own errors don't name the file
         context.load_cert_chain(tls.certificate, tls.key)
         if tls.verify:
             context.verify_mode = ssl.CERT_REQUIRED

@@ -85,14 +85,14 @@ class Connection(asyncio.Protocol):
         self._half_closed = True
         if self._pump is not None:
             self._pump.client_eof()
-            return False
+            return True
         if self._task is None:
             return False
         self._cut_body("the client closed before its request was complete")
         if self._stream is not None and self._stream.endless:
             self._task.cancel()
             return False
-        return self._transport.get_extra_info("sslcontext") is None
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
@@ -385,6 +385,8 @@ class Connection(asyncio.Protocol):
             self._pump = await Pump.start(self._transport, ours)
             self._pump.from_client(self._buffer)
             self._buffer = b""
+            if self._half_closed:
+                self._pump.client_eof()
             self._hold(_BUFFER_FULL, False)
             return theirs.detach(), b""
 

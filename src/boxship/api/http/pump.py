@@ -1,9 +1,8 @@
 """Carrying bytes between a TLS connection and one end of a socket pair, both ways.
 
 A descriptor of a TLS connection is of no use to another process, so the process gets the other end
-of the pair. Back-pressure passes through: when one side is slow, the other isn't read. TLS has no
-half-close in asyncio: when the client ends its side, the pair's end is half-closed, but the client
-sees no more output.
+of the pair. Back-pressure passes through: when one side is slow, the other isn't read. So does the
+end of a client's input: the process at the pair's far end reads it, and may go on writing.
 """
 
 import asyncio

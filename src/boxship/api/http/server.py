@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from boxship.api.http.connection import Connection
 from boxship.api.http.messages import OnError, Serve
+from boxship.api.http.tls import TlsLayer
 
 _BACKLOG = 4096
 
@@ -26,15 +27,12 @@ class Server:
     async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections; the socket is closed with the server."""
         loop = asyncio.get_running_loop()
-        if sock.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(
-                lambda: Connection(self), sock=sock, backlog=_BACKLOG, ssl=tls
-            )
-        else:
-            server = await loop.create_server(
-                lambda: Connection(self), sock=sock, backlog=_BACKLOG, ssl=tls
-            )
-        self._listeners.append(server)
+        create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+        make = self._make if tls is None else lambda: TlsLayer(tls, self._make)
+        self._listeners.append(await create(make, sock=sock, backlog=_BACKLOG))
+
+    def _make(self) -> asyncio.Protocol:
+        return Connection(self)
 
     def stop_accepting(self) -> None:
         for listener in self._listeners:
