@@ -18,6 +18,6 @@ DEFAULT_LINKS = (
     MakeLink("/dev/stdin", "/proc/self/fd/0"),
     MakeLink("/dev/stdout", "/proc/self/fd/1"),
     MakeLink("/dev/stderr", "/proc/self/fd/2"),
-    MakeLink("/dev/core", "/proc/kcore"),
     MakeLink("/dev/ptmx", "pts/ptmx"),
 )
+CORE_LINK = MakeLink("/dev/core", "/proc/kcore")

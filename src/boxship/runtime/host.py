@@ -16,6 +16,8 @@ class Host:
     machine: str = "x86_64"
     kernel: tuple[int, int] = (5, 12)
     capabilities: int = ALL
+    kcore: bool = True
+    """Whether the kernel has /proc/kcore, which /dev/core would lead to."""
 
     @classmethod
     def look(cls) -> "Host":
@@ -23,4 +25,10 @@ class Host:
         name = os.uname()
         major, minor = name.release.split("-")[0].split(".")[:2]
         _, permitted, _ = capget()
-        return cls(host_layout(), name.machine, (int(major), int(minor)), permitted)
+        return cls(
+            host_layout(),
+            name.machine,
+            (int(major), int(minor)),
+            permitted,
+            os.path.exists("/proc/kcore"),
+        )

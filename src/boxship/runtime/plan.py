@@ -5,6 +5,7 @@ for the parent, comes as late as the mounts allow, so that the parent's slow att
 ours. Masking comes after everything that could still be mounted over.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from boxship.base.errors import InvalidArgumentError
@@ -20,7 +21,7 @@ from boxship.runtime.blueprint import (
 )
 from boxship.runtime.capabilities import mask_of
 from boxship.runtime.cgroups.plan import plan_cgroup
-from boxship.runtime.devices import DEFAULT_LINKS, DEFAULT_NODES
+from boxship.runtime.devices import CORE_LINK, DEFAULT_LINKS, DEFAULT_NODES
 from boxship.runtime.host import Host
 from boxship.runtime.options import MountOptions, parse_options
 from boxship.runtime.seccomp.compiler import compile_filter
@@ -52,14 +53,14 @@ def plan(spec: oci.Spec, container_id: str, host: Host, root: RootStep | None = 
         root = steps.BindRoot(spec.root.path, spec.linux.rootfs_propagation)
     cgroup_path = spec.linux.cgroups_path or f"/boxship/{container_id}"
     cgroup = plan_cgroup(cgroup_path, spec.linux.resources, host.layout)
-    namespaces = {namespace.type: namespace.path for namespace in spec.linux.namespaces}
+    namespaces = _namespace_paths(spec)
     if namespaces.get("mount") != "":
         raise InvalidArgumentError("linux.namespaces: a new mount namespace is needed")
     process = plan_process(spec.process, host, spec.linux.seccomp, container_id)
     return Plan(
         container_id=container_id,
         process=process,
-        setup=tuple(_setup(spec, namespaces, cgroup, root, process)),
+        setup=tuple(_setup(spec, cgroup, root, process, host)),
         cgroup=cgroup,
         new_pid_namespace=namespaces.get("pid") == "",
         join_pid_namespace=namespaces.get("pid", ""),
@@ -123,49 +124,60 @@ def _capabilities(wanted: oci.Capabilities | None) -> CapabilityPlan:
 
 
 def _setup(
-    spec: oci.Spec,
-    namespaces: dict[str, str],
-    cgroup: CgroupPlan,
-    root: RootStep,
-    process: ProcessPlan,
-) -> list[steps.Step]:
-    linux = spec.linux
+    spec: oci.Spec, cgroup: CgroupPlan, root: RootStep, process: ProcessPlan, host: Host
+) -> Iterator[steps.Step]:
+    """Yield all set-up steps; what needs our cgroups to be there comes last but for hiding."""
+    linux, namespaces = spec.linux, _namespace_paths(spec)
     before, after = _split_at_cgroup(spec.mounts)
-    own_cgroup_view = namespaces.get("cgroup") == ""
-    result = _namespaces(namespaces)
-    result += _copies_of_shared(before)
     shared_root = linux.rootfs_propagation.lstrip("r") in ("shared", "unbindable")
+    yield from _namespaces(namespaces)
+    yield from _copies_of_shared(before)
     outer = "rslave" if shared_root else linux.rootfs_propagation or "rslave"
-    result += [steps.SetPropagation(outer), root]
-    result += [_mount(mount) for mount in before]
-    result += _devices(spec)
+    yield from (steps.SetPropagation(outer), root)
+    yield from map(_mount, before)
+    yield from _devices(spec, host)
     if process.terminal:
-        result.append(steps.MakeConsole(process.height, process.width))
-    if spec.hostname:
-        result.append(steps.SetHostname(spec.hostname))
-    if spec.domainname:
-        result.append(steps.SetDomainname(spec.domainname))
-    result += [steps.WriteSysctl(key, value) for key, value in linux.sysctl.items()]
-    result.append(steps.AwaitCgroups())
-    if own_cgroup_view:
-        result.append(steps.Unshare(("cgroup",)))
-    elif path := namespaces.get("cgroup"):
-        result.append(steps.JoinNamespace("cgroup", path))
-    for mount in after:
-        is_cgroup = mount.type in ("cgroup", "cgroup2")
-        result.append(_cgroup_mount(mount, cgroup, own_cgroup_view) if is_cgroup else _mount(mount))
+        yield steps.MakeConsole(process.height, process.width)
+    yield from _names_and_sysctls(spec)
+    yield from _cgroup_mounts(after, cgroup, namespaces)
     if linux.readonly_paths:
-        result.append(steps.ReadonlyPaths(linux.readonly_paths))
+        yield steps.ReadonlyPaths(linux.readonly_paths)
     if linux.masked_paths:
-        result.append(steps.MaskPaths(linux.masked_paths))
+        yield steps.MaskPaths(linux.masked_paths)
     if process.cwd != "/":
-        result.append(steps.MakeDirectory(process.cwd))
+        yield steps.MakeDirectory(process.cwd)
     if spec.root is not None and spec.root.readonly:
-        result.append(steps.ReadonlyRoot())
-    result.append(steps.PivotRoot())
+        yield steps.ReadonlyRoot()
+    yield steps.PivotRoot()
     if shared_root:
-        result.append(steps.SetPropagation(linux.rootfs_propagation))
-    return result
+        yield steps.SetPropagation(linux.rootfs_propagation)
+
+
+def _names_and_sysctls(spec: oci.Spec) -> Iterator[steps.Step]:
+    if spec.hostname:
+        yield steps.SetHostname(spec.hostname)
+    if spec.domainname:
+        yield steps.SetDomainname(spec.domainname)
+    for key, value in spec.linux.sysctl.items():
+        yield steps.WriteSysctl(key, value)
+
+
+def _cgroup_mounts(
+    mounts: list[oci.Mount], cgroup: CgroupPlan, namespaces: dict[str, str]
+) -> Iterator[steps.Step]:
+    own_view = namespaces.get("cgroup") == ""
+    yield steps.AwaitCgroups()
+    if own_view:
+        yield steps.Unshare(("cgroup",))
+    elif path := namespaces.get("cgroup"):
+        yield steps.JoinNamespace("cgroup", path)
+    for mount in mounts:
+        is_cgroup = mount.type in ("cgroup", "cgroup2")
+        yield _cgroup_mount(mount, cgroup, own_view) if is_cgroup else _mount(mount)
+
+
+def _namespace_paths(spec: oci.Spec) -> dict[str, str]:
+    return {namespace.type: namespace.path for namespace in spec.linux.namespaces}
 
 
 def _copies_of_shared(mounts: list[oci.Mount]) -> list[steps.Step]:
@@ -245,7 +257,7 @@ def _bind(mount: oci.Mount, options: MountOptions) -> steps.BindMount:
     )
 
 
-def _devices(spec: oci.Spec) -> list[steps.Step]:
+def _devices(spec: oci.Spec, host: Host) -> list[steps.Step]:
     """Fill /dev, unless it is the host's own, which is not ours to change."""
     for mount in spec.mounts:
         if mount.destination.rstrip("/") == "/dev" and parse_options(mount.options).bind:
@@ -263,6 +275,8 @@ def _devices(spec: oci.Spec) -> list[steps.Step]:
             )
         )
     result += DEFAULT_LINKS
+    if host.kcore:
+        result.append(CORE_LINK)
     return result
 
 
