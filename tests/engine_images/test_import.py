@@ -3,6 +3,7 @@
 import gzip
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -121,14 +122,25 @@ def test_the_built_in_image_is_the_same_everywhere() -> None:
         hello.make("s390x")
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="runs a program for x86_64")
+RUNNERS = {
+    ("amd64", "x86_64"): [],
+    ("amd64", "aarch64"): ["qemu-x86_64-static"],
+    ("arm64", "aarch64"): [],
+    ("arm64", "x86_64"): ["qemu-aarch64-static"],
+}
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 @pytest.mark.parametrize("length", [0, 1, 3000])
-def test_the_program_runs(tmp_path: Path, length: int) -> None:
+def test_the_program_runs(tmp_path: Path, architecture: str, length: int) -> None:
+    runner = RUNNERS.get((architecture, platform.machine()))
+    if runner is None or any(shutil.which(program) is None for program in runner):
+        pytest.skip(f"cannot run {architecture} programs here")
     text = b"0123456789" * (length // 10) + b"x" * (length % 10)
     path = tmp_path / "program"
-    path.write_bytes(printing_program(text, "amd64"))
+    path.write_bytes(printing_program(text, architecture))
     path.chmod(0o755)
-    done = subprocess.run([path], capture_output=True, check=False, env={})
+    done = subprocess.run([*runner, path], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, text)
 
 
