@@ -270,7 +270,8 @@ def _timings(
     timings = [Timing("fork", started, forked)]
     before = forked
     for name, ended in zip(names, heard.ended, strict=False):
-        timings.append(Timing(name, before, ended))
+        # The child may be done with its first step before the parent looks at the clock.
+        timings.append(Timing(name, min(before, ended), ended))
         before = ended
     timings.append(Timing("exec", before, time.monotonic_ns()))
     timings += [Timing(*entry) for entry in heard.parent]
