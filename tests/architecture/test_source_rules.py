@@ -1,7 +1,9 @@
 """Rules about the source text that import-linter can't say."""
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +77,10 @@ def test_standard_library_suffices(source: Path) -> None:
 @pytest.mark.parametrize("source", within(*PURE), ids=relative)
 def test_pure_modules_have_no_effects(source: Path) -> None:
     assert set(imports(source)) & EFFECTS == set()
+
+
+def test_dependencies_are_those_that_are_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    used = {name for source in SOURCES for name in imports(source)}
+    assert used - sys.stdlib_module_names - {"boxship"} == declared
