@@ -105,9 +105,11 @@ def test_run_on_a_terminal_and_detach(client: Cli) -> None:
 def test_a_terminal_follows_its_window(client: Cli) -> None:
     with client.on_terminal(*RUN, "-it", "--rm", "busybox", "sh") as terminal:
         terminal.expect(r"# ")
-        terminal.resize(50, 132)
 
         def has_grown() -> bool:
+            # Again and again: a client that has just started may not listen for changes yet.
+            terminal.resize(50, 131)
+            terminal.resize(50, 132)
             terminal.type("stty size\n")
             # The signal that tells of the new size can interrupt stty.
             said = terminal.expect(r"(\d+ \d+|Interrupted system call)\r\n")

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
 CHANGES = (
     "mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,"
-    "pwrite64,ftruncate,fsync,fdatasync,mount,umount2,sendmsg,setxattr,fchmod,chmod"
+    "pwrite64,ftruncate,fsync,fdatasync,mount,umount2,sendmsg,sendto,setxattr,fchmod,chmod"
 )
 POINTS = int(os.environ.get("BOXSHIP_KILL_POINTS", "10"))  # more: a longer, finer sweep
 
@@ -87,6 +87,7 @@ BEFORE: Mapping[Operation, list[Operation]] = {create: [], start: [create], remo
 @pytest.mark.timeout(600)
 def test_whole_or_gone(own: Engine, tmp_path: Path, operation: Operation) -> None:
     calls = count_calls(own, operation, tmp_path / "trace")
+    print(f"{calls} calls")
     clear(own)
     assert calls > 0
     for point in sorted(
