@@ -206,6 +206,8 @@ class Engine:
     def _remove_containers(self) -> None:
         for container in self.api.get("/containers/json", all=1).json():
             self.api.remove(container["Id"])
+        # Files are deleted in the background; what is left of that at its end, the next daemon does.
+        eventually(lambda: not self.remains(), "the end of what containers leave")
 
     def _left_over(self) -> dict[str, Sequence[object]]:
         gone = [lambda: not self.processes(), lambda: not self.mounts(), lambda: not self.remains()]
