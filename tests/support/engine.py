@@ -206,7 +206,7 @@ class Engine:
     def _remove_containers(self) -> None:
         for container in self.api.get("/containers/json", all=1).json():
             self.api.remove(container["Id"])
-        # Files are deleted in the background; what is left of that at its end, the next daemon does.
+        # Files are deleted in the background; what a stop leaves of that, the next start does.
         eventually(lambda: not self.remains(), "the end of what containers leave")
 
     def _left_over(self) -> dict[str, Sequence[object]]:
