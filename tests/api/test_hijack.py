@@ -241,16 +241,18 @@ def test_tls_clients_may_end_their_input_and_read_on(tls):
 def _until(step, sock, incoming, outgoing):
     """Repeat a TLS step, carrying bytes, until it needs no more of them."""
     while True:
+        wanted = False
         try:
             result = step()
         except ssl.SSLWantReadError:
+            wanted = True
+        if outgoing.pending:
             sock.sendall(outgoing.read())
-            chunk = sock.recv(65536)
-            assert chunk, "the connection ended too early"
-            incoming.write(chunk)
-        else:
-            sock.sendall(outgoing.read())
+        if not wanted:
             return result
+        chunk = sock.recv(65536)
+        assert chunk, "the connection ended too early"
+        incoming.write(chunk)
 
 
 def test_tls_serves_ordinary_requests_and_refuses_plain_ones(tls):
