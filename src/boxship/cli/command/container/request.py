@@ -156,18 +156,12 @@ def _host_config(values: Values, around: Surroundings) -> Json:
         "ConsoleSize": list(around.console),
         "Cgroup": "",
         "SecurityOpt": listed if listed or options.bare_paths else None,
-        "Devices": [devices.parse_device(_checked_device(d)) for d in values.many("device")],
+        "Devices": [devices.parse_device(devices.check_device(d)) for d in values.many("device")],
         "Ulimits": _last_of_each(values.many("ulimit")),
         "MaskedPaths": [] if options.bare_paths else None,
         "ReadonlyPaths": [] if options.bare_paths else None,
     }
-    if values.many("tmpfs"):
-        host["Tmpfs"] = mounts.parse_tmpfs(values.many("tmpfs"))
-    for flag, field in (("sysctl", "Sysctls"), ("annotation", "Annotations")):
-        if values.many(flag):
-            host[field] = _pairs(values.many(flag))
-    if values.many("storage-opt"):
-        host["StorageOpt"] = _storage_options(values.many("storage-opt"))
+    host |= _maps(values)
     if values.on("use-api-socket") and around.api_socket:
         host.setdefault("Mounts", []).append(
             {
@@ -180,8 +174,18 @@ def _host_config(values: Values, around: Surroundings) -> Json:
     return host
 
 
-def _checked_device(text: str) -> str:
-    return devices.check_device(text)
+def _maps(values: Values) -> Json:
+    """Fields that are left out when empty."""
+    options = values.many("storage-opt")
+    if any("=" not in option for option in options):
+        raise InvalidArgumentError("invalid storage option")
+    fields = {
+        "Tmpfs": mounts.parse_tmpfs(values.many("tmpfs")),
+        "Sysctls": _pairs(values.many("sysctl")),
+        "Annotations": _pairs(values.many("annotation")),
+        "StorageOpt": _pairs(options),
+    }
+    return {name: content for name, content in fields.items() if content}
 
 
 def _last_of_each(limits: Iterable[Json]) -> list[Json]:
@@ -193,12 +197,6 @@ def _last_of_each(limits: Iterable[Json]) -> list[Json]:
 def _pairs(assignments: Iterable[str]) -> dict[str, str]:
     parted = (assignment.partition("=") for assignment in assignments)
     return {key: value for key, _, value in parted}
-
-
-def _storage_options(options: tuple[str, ...]) -> dict[str, str]:
-    if any("=" not in option for option in options):
-        raise InvalidArgumentError("invalid storage option")
-    return _pairs(options)
 
 
 def _log_config(values: Values) -> Json:
