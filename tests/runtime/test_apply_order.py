@@ -102,7 +102,7 @@ def planned(spec: oci.Spec, host: Host = V1) -> Plan:
 def carried_out(spec: oci.Spec, host: Host = V1) -> tuple[list[str], Recorder]:
     kernel = Recorder()
     handed_out: list[int] = []
-    setup = Setup(kernel, lambda: kernel._note("await"), handed_out.append)
+    setup = Setup(kernel, handed_out.append)
     walk(planned(spec, host).setup, setup)
     setup_fds = {setup.peer} if setup.peer >= 0 else set()
     assert set(kernel.open_fds) <= setup_fds, "a step has left a descriptor open"
@@ -126,12 +126,10 @@ def test_the_order_of_a_start() -> None:
         "new proc",
         "move_mount new(proc) /proc",
         "new tmpfs mode=755,size=65536k",
+        "move_mount tree(/c/cpu,cpuacct/boxship/c1)",
         "mknod_at /dev null",
         "move_mount tree(peer) /dev/console",
         "sethostname boxship",
-        "await",
-        f"unshare {0x02000000}",
-        "move_mount tree(/c/cpu,cpuacct/boxship/c1)",
         "move_mount tree(/proc/bus) /proc/bus",
         "move_mount new(tmpfs) /proc/asound",
         "pivot_root . .",
@@ -149,16 +147,15 @@ def test_every_masked_directory_shows_one_tmpfs() -> None:
     assert position(calls, "move_mount tree(new(tmpfs)) /proc/acpi")
 
 
-def test_what_lies_on_the_cgroup_mount_comes_after_it() -> None:
+def test_mounts_come_in_the_specs_order() -> None:
     spec = default_spec(("true",))
     above = oci.Mount("/sys/fs/cgroup/mine", "tmpfs", "x")
     after = oci.Mount("/data", "tmpfs", "y")
     setup = planned(replace(spec, mounts=(*MOUNTS, above, after))).setup
     kinds = [(type(s).__name__, getattr(s, "target", "")) for s in setup]
-    assert kinds.index(("Mount", "/data")) < kinds.index(("AwaitCgroups", ""))
-    assert kinds.index(("MountCgroup1", "/sys/fs/cgroup")) + 1 == kinds.index(
-        ("Mount", "/sys/fs/cgroup/mine")
-    )
+    wanted = [("MountCgroup1", "/sys/fs/cgroup"), ("Mount", above.destination)]
+    wanted.append(("Mount", after.destination))
+    assert [kind for kind in kinds if kind in wanted] == wanted
 
 
 def test_v2_shows_ones_own_cgroup_by_one_bind() -> None:
@@ -177,7 +174,7 @@ def test_missing_paths_are_created_one_by_one() -> None:
     spec = default_spec(("true",))
     kernel = Recorder()
     kernel.missing = {"/a/b/c", "a/b/c", "a/b"}
-    setup = Setup(kernel, lambda: None, lambda _: None, root=99)
+    setup = Setup(kernel, lambda _: None, root=99)
     walk((steps.Mount("tmpfs", "x", "/a/b/c"),), setup)
     assert [c for c in kernel.calls if c.startswith("mkdir_at")] == [
         "mkdir_at a b 493",
@@ -191,7 +188,7 @@ def test_a_failing_call_names_its_step() -> None:
         def sethostname(self, name: str) -> None:
             raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    setup = Setup(Refusing(), lambda: None, lambda _: None)
+    setup = Setup(Refusing(), lambda _: None)
     with pytest.raises(StepError) as caught:
         walk((steps.SetDomainname("d"), steps.SetHostname("h")), setup)
     assert (caught.value.step, caught.value.errno) == ("SetHostname", errno.EPERM)
@@ -238,7 +235,7 @@ def test_a_broken_plan_is_refused_by_name(text: str, words: str) -> None:
 def test_every_step_can_be_explained() -> None:
     text = "\n".join(explain(planned(default_spec(("echo", "a b"), terminal=True))))
     for line in (
-        "unshare --mount --uts --ipc --net",
+        "unshare --mount --uts --ipc --net --cgroup",
         "mount -t proc -o nosuid,nodev,noexec proc ./proc",
         "mknod -m 666 ./dev/null c 1 3",
         "pivot_root . . && umount -l . && cd /",

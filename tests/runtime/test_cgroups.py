@@ -1,7 +1,6 @@
 """Cgroups: planning for every kind of machine, trees of plain files, and limits that bind."""
 
 import os
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError
 from boxship.oci import runtime as oci
 from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, directory_of
-from boxship.runtime.cgroups import control, tree, v2, warm
+from boxship.runtime.cgroups import control, tree, v2
 from boxship.runtime.cgroups.layout import Hierarchy, Layout, find_layout, parse_layout
 from boxship.runtime.cgroups.plan import plan_cgroup, plan_writes
 from support.boxes import Box, Container, Outcome
@@ -281,15 +280,3 @@ def test_a_failed_start_leaves_no_cgroup(box: Box) -> None:
     assert box.run("nosuch").failure is not None
     after = {name for d in box.planned("true").cgroup.directories for name in os.listdir(d.mount)}
     assert not [name for name in after - before if name.startswith(box.name)]
-
-
-@pytest.mark.privileged
-def test_the_move_lock_can_be_kept_warm() -> None:
-    stop = threading.Event()
-    thread = threading.Thread(target=warm.keep_moves_cheap, args=(find_layout(), 60.0, stop))
-    before = Path("/proc/self/cgroup").read_text()
-    thread.start()
-    stop.set()
-    thread.join(5)
-    assert not thread.is_alive()
-    assert Path("/proc/self/cgroup").read_text() == before

@@ -33,7 +33,6 @@ class Setup:
     """What steps share: the kernel, the root's descriptor, and the way to the parent."""
 
     kernel: Kernel
-    await_cgroups: Callable[[], None]
     hand_out: Callable[[int], None]
     """Gives the pty's master side to the parent."""
     root: int = -1
@@ -209,7 +208,6 @@ _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
     steps.MakeNode: _node,
     steps.MakeLink: _link,
     steps.MakeConsole: _console,
-    steps.AwaitCgroups: lambda setup, _: setup.await_cgroups(),
     steps.MountCgroup1: lambda setup, step: mounts.mount_cgroup1(setup.kernel, setup.root, step),
     steps.WriteSysctl: _sysctl,
     steps.MaskPaths: lambda setup, step: mounts.mask_paths(setup.kernel, setup.root, step.paths),

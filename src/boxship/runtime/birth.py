@@ -4,11 +4,8 @@
 
     parent (shim)                                child
     ─────────────                                ─────
-    fork ──────────────────────────────────────► namespaces, mounts …
-    create cgroups, write limits,
-    attach the child (slow: RCU)                 … meanwhile
-    GO ────────────────────────────────────────► AwaitCgroups
-                                                 cgroup namespace, cgroup mounts, pivot_root …
+    create cgroups, write limits
+    clone3 into cgroup2's ─────────────────────► join the others, namespaces, mounts, pivot_root …
     ◄──────────────────────────────────── PTY    with the pty's master (SCM_RIGHTS), if asked for
                                                  session … command (``enter.PREPARATIONS``)
     ◄────────────────────────────────── READY    warnings, end of each step
@@ -33,10 +30,10 @@ from typing import NoReturn
 from boxship.kernel import namespaces, processes
 from boxship.runtime import enter
 from boxship.runtime.apply import Setup, StepError, open_pty, walk
-from boxship.runtime.blueprint import Plan, ProcessPlan
+from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
+from boxship.runtime.cgroups import tree
 from boxship.runtime.kernel import LINUX
 
-GO = b"G"
 PTY = b"P"
 READY = b"R"
 FAILED = b"F"
@@ -49,14 +46,6 @@ class ChildEnd:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._attached = False
-
-    def await_go(self) -> None:
-        """Wait for the parent to have put us into our cgroups; leave when it is gone."""
-        if not self._attached:
-            if self._channel.recv(1) != GO:
-                os._exit(1)
-            self._attached = True
 
     def send_pty(self, master: int) -> None:
         socket.send_fds(self._channel, [PTY], [master])
@@ -80,9 +69,11 @@ def run_init(plan: Plan, stdio: tuple[int, int, int], channel: socket.socket) ->
     """Become the container's first process."""
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
-        setup = Setup(LINUX, end.await_go, end.send_pty, ended=ended)
+        warnings = _take_place(plan.cgroup, plan.process)
+        ended.append(time.monotonic_ns())
+        setup = Setup(LINUX, end.send_pty, ended=ended)
         walk(plan.setup, setup)
-        return enter.Entry(plan.process, stdio, setup.peer)
+        return enter.Entry(plan.process, stdio, setup.peer, warnings=warnings)
 
     _become(channel, prepare)
 
@@ -90,13 +81,17 @@ def run_init(plan: Plan, stdio: tuple[int, int, int], channel: socket.socket) ->
 def run_exec(
     pidfd: int,
     process: ProcessPlan,
+    cgroup: CgroupPlan,
     stdio: tuple[int, int, int],
-    terminal: bool,
     channel: socket.socket,
+    *,
+    terminal: bool,
 ) -> NoReturn:
     """Become one more process of the container whose init is ``pidfd``."""
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
+        warnings = _take_place(cgroup, process)
+        ended.append(time.monotonic_ns())
         try:
             flags = sum(namespaces.CLONE_FLAGS[kind] for kind in _EXEC_NAMESPACES)
             namespaces.setns(pidfd, flags)
@@ -113,9 +108,27 @@ def run_exec(
                 "join", error.errno or 0, f"cannot join the container: {error}"
             ) from error
         ended.append(time.monotonic_ns())
-        return enter.Entry(process, stdio, peer)
+        return enter.Entry(process, stdio, peer, warnings=warnings)
 
     _become(channel, prepare)
+
+
+def _take_place(cgroup: CgroupPlan, process: ProcessPlan) -> list[str]:
+    """Do what needs the host's own view of /proc and /sys; return the warnings."""
+    warnings = []
+    score = process.oom_score_adj
+    if score is not None:
+        try:
+            tree.write_file("/proc/self/oom_score_adj", str(score))
+        except PermissionError:
+            warnings.append(f"oom_score_adj: {score} cannot be set without CAP_SYS_RESOURCE")
+    try:
+        tree.join(cgroup)
+    except tree.CgroupError as error:
+        raise StepError("cgroup", error.errno, str(error)) from error
+    # Until exec nobody in the container may look into us: our memory holds the shim's.
+    processes.set_dumpable(False)
+    return warnings
 
 
 def _become(
@@ -127,8 +140,6 @@ def _become(
     """
     end = ChildEnd(channel)
     try:
-        # Until exec nobody in the container may look into us: our memory holds the shim's.
-        processes.set_dumpable(False)
         os.umask(0)
         enter.reset_signals()
         ended: list[int] = []
@@ -148,7 +159,6 @@ def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int]) -> None:
         except OSError as error:
             raise StepError(name, error.errno or 0, f"{name}: {error}") from error
         ended.append(time.monotonic_ns())
-    end.await_go()
     end.send_ready(entry.warnings, ended)
     processes.set_parent_death_signal(signal.SIGKILL)
     if end.parent_is_gone():

@@ -29,7 +29,11 @@ _UNSHARE_FLAGS = {"mnt": "mount", "net": "net", "ipc": "ipc", "uts": "uts", "cgr
 
 def explain(plan: Plan) -> list[str]:
     """Return the lines for a whole plan."""
-    lines = [f"# container {plan.container_id}", "", "# beside the container, by its parent:"]
+    lines = [
+        f"# container {plan.container_id}",
+        "",
+        "# by its parent, which forks it into its cgroups:",
+    ]
     lines += _cgroup(plan.cgroup)
     lines += ["", "# in the container's first process:"]
     if plan.join_pid_namespace:
@@ -79,7 +83,7 @@ def _cgroup(plan: CgroupPlan) -> Iterator[str]:
         file = f"{directory_of(plan, write.controller)}/{write.file}"
         yield f"echo {_quote(write.value)} > {_quote(file)}"
     for directory in plan.directories:
-        yield f"echo $PID > {_quote(directory.path + '/cgroup.procs')}"
+        yield f"echo $$ > {_quote(directory.path + '/cgroup.procs')}"
 
 
 def _mount(step: steps.Mount) -> Iterator[str]:
@@ -203,7 +207,6 @@ _EXPLAIN: dict[type[steps.Step], Callable[[Any], Iterator[str]]] = {
     steps.MakeNode: _node,
     steps.MakeLink: _one(lambda step: f"ln -s {_quote(step.content)} .{_quote(step.path)}"),
     steps.MakeConsole: _console,
-    steps.AwaitCgroups: _one(lambda _: "# wait until the parent has put us into our cgroups"),
     steps.MountCgroup1: _cgroup1,
     steps.WriteSysctl: _one(lambda step: f"sysctl -w {_quote(f'{step.key}={step.value}')}"),
     steps.MaskPaths: _mask,

@@ -1,8 +1,6 @@
 """From a runtime spec to a ``Plan``: every decision of a container's start is taken here. Pure.
 
-The order of the set-up is chosen for speed where it is free: the cgroup mount, which has to wait
-for the parent, comes as late as the mounts allow, so that the parent's slow attaching runs beside
-ours. Masking comes after everything that could still be mounted over.
+Masking comes after everything that could still be mounted over.
 """
 
 from collections.abc import Iterator
@@ -28,7 +26,7 @@ from boxship.runtime.seccomp.compiler import compile_filter
 
 RootStep = steps.MountOverlay | steps.BindRoot
 
-_KINDS = {"network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "user": "user"}
+_KINDS = {"network": "net", "mount": "mnt"} | {k: k for k in ("ipc", "uts", "cgroup", "user")}
 _RLIMIT_NUMBERS = {
     f"RLIMIT_{name}": number
     for number, name in enumerate(
@@ -126,20 +124,21 @@ def _capabilities(wanted: oci.Capabilities | None) -> CapabilityPlan:
 def _setup(
     spec: oci.Spec, cgroup: CgroupPlan, root: RootStep, process: ProcessPlan, host: Host
 ) -> Iterator[steps.Step]:
-    """Yield all set-up steps; what needs our cgroups to be there comes last but for hiding."""
+    """Yield all set-up steps; we are in our cgroups already."""
     linux, namespaces = spec.linux, _namespace_paths(spec)
-    before, after = _split_at_cgroup(spec.mounts)
     shared_root = linux.rootfs_propagation.lstrip("r") in ("shared", "unbindable")
     yield from _namespaces(namespaces)
-    yield from _copies_of_shared(before)
+    yield from _copies_of_shared(spec.mounts)
     outer = "rslave" if shared_root else linux.rootfs_propagation or "rslave"
     yield from (steps.SetPropagation(outer), root)
-    yield from map(_mount, before)
+    own_view = namespaces.get("cgroup") == ""
+    for mount in spec.mounts:
+        is_cgroup = mount.type in ("cgroup", "cgroup2")
+        yield _cgroup_mount(mount, cgroup, own_view) if is_cgroup else _mount(mount)
     yield from _devices(spec, host)
     if process.terminal:
         yield steps.MakeConsole(process.height, process.width)
     yield from _names_and_sysctls(spec)
-    yield from _cgroup_mounts(after, cgroup, namespaces)
     if linux.readonly_paths:
         yield steps.ReadonlyPaths(linux.readonly_paths)
     if linux.masked_paths:
@@ -162,25 +161,11 @@ def _names_and_sysctls(spec: oci.Spec) -> Iterator[steps.Step]:
         yield steps.WriteSysctl(key, value)
 
 
-def _cgroup_mounts(
-    mounts: list[oci.Mount], cgroup: CgroupPlan, namespaces: dict[str, str]
-) -> Iterator[steps.Step]:
-    own_view = namespaces.get("cgroup") == ""
-    yield steps.AwaitCgroups()
-    if own_view:
-        yield steps.Unshare(("cgroup",))
-    elif path := namespaces.get("cgroup"):
-        yield steps.JoinNamespace("cgroup", path)
-    for mount in mounts:
-        is_cgroup = mount.type in ("cgroup", "cgroup2")
-        yield _cgroup_mount(mount, cgroup, own_view) if is_cgroup else _mount(mount)
-
-
 def _namespace_paths(spec: oci.Spec) -> dict[str, str]:
     return {namespace.type: namespace.path for namespace in spec.linux.namespaces}
 
 
-def _copies_of_shared(mounts: list[oci.Mount]) -> list[steps.Step]:
+def _copies_of_shared(mounts: tuple[oci.Mount, ...]) -> list[steps.Step]:
     binds = [step for step in map(_mount, mounts) if isinstance(step, steps.BindMount)]
     shared = [bind for bind in binds if bind.propagation in ("shared", "rshared")]
     return [steps.CopyTree(bind.source, bind.recursive) for bind in shared]
@@ -198,27 +183,6 @@ def _namespaces(namespaces: dict[str, str]) -> list[steps.Step]:
     if "net" in new:
         result.append(steps.LoopbackUp())
     return result
-
-
-def _split_at_cgroup(
-    mounts: tuple[oci.Mount, ...],
-) -> tuple[list[oci.Mount], list[oci.Mount]]:
-    """Divide mounts into those before the cgroup mount and it with what lies on it."""
-    before: list[oci.Mount] = []
-    after: list[oci.Mount] = []
-    roots: list[str] = []
-    for mount in mounts:
-        deferred = any(_is_below(mount.destination, root) for root in roots)
-        if mount.type in ("cgroup", "cgroup2") or deferred:
-            roots.append(mount.destination)
-            after.append(mount)
-        else:
-            before.append(mount)
-    return before, after
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 def _mount(mount: oci.Mount) -> steps.Step:

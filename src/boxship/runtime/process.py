@@ -12,20 +12,17 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 from boxship.base.errors import BoxshipError
-from boxship.kernel import namespaces
+from boxship.kernel import namespaces, processes
 from boxship.runtime import birth, enter
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import control, tree
 
 _PID = namespaces.CLONE_FLAGS["pid"]
 _MAX_MESSAGE = 65536
-
-Fork = Callable[[], int]
-"""``os.fork``, or ``processes.fork_sibling`` when our parent shall be the process's."""
 
 
 class StepFailedError(BoxshipError):
@@ -78,7 +75,30 @@ class _Heard:
     warnings: tuple[str, ...] = ()
     ended: tuple[int, ...] = ()
     failure: StepFailedError | None = None
-    parent: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+class _Course:
+    """When each step ended, so that ``--trace`` can tell where the time went."""
+
+    def __init__(self, setup: list[str]) -> None:
+        self._names = [*setup, *(name for name, _ in enter.PREPARATIONS)]
+        self._before = time.monotonic_ns()
+        self._ours: list[Timing] = []
+
+    def note(self, step: str) -> None:
+        """A step of the parent's has just ended."""
+        now = time.monotonic_ns()
+        self._ours.append(Timing(step, self._before, now))
+        self._before = now
+
+    def timings(self, ended: tuple[int, ...]) -> tuple[Timing, ...]:
+        """Return all, now that the command is executing; ``ended`` are the child's steps."""
+        result = list(self._ours)
+        before = self._before
+        for name, end in zip(self._names, ended, strict=False):
+            result.append(Timing(name, min(before, end), end))  # the child may be ahead of us
+            before = end
+        return (*result, Timing("exec", before, time.monotonic_ns()))
 
 
 def spawn_init(
@@ -88,7 +108,7 @@ def spawn_init(
     stderr: int,
     *,
     terminal: bool | None = None,
-    fork: Fork = os.fork,
+    sibling: bool = False,
 ) -> Spawned:
     """Create the container that ``plan`` describes and return once its command is executing.
 
@@ -96,31 +116,21 @@ def spawn_init(
     own copies; the same number may be given more than once). With ``terminal`` (default:
     ``plan.process.terminal``; the plan must have a MakeConsole step) they are ignored, pass -1:
     the child opens a pty in the container's own devpts and its master comes back in
-    ``Spawned.master``.
+    ``Spawned.master``. With ``sibling`` the process becomes a child of our parent.
 
     On failure nothing is left (child reaped, cgroups removed) and StepFailedError is raised.
     """
     del terminal  # the plan's MakeConsole step decides
-    names = [type(step).__name__ for step in plan.setup]
-    started = time.monotonic_ns()
-    try:
-        if plan.join_pid_namespace:
-            _join_pid_namespace(plan.join_pid_namespace)
-        elif plan.new_pid_namespace:
-            namespaces.unshare(_PID)
-    except OSError as error:
-        raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
+    course = _Course(["join cgroups", *(type(step).__name__ for step in plan.setup)])
 
     def child(channel: socket.socket) -> NoReturn:
         birth.run_init(plan, (stdin, stdout, stderr), channel)
 
-    def attach(pid: int) -> tuple[str, ...]:
-        tree.create(plan.cgroup)
-        tree.attach(plan.cgroup, pid)
-        return _write_oom_score(pid, plan.process.oom_score_adj)
-
     try:
-        return _spawn(child, attach, names, started, fork)
+        _create_cgroups(plan.cgroup)
+        course.note("cgroups")
+        _choose_pid_namespace(plan)
+        return _spawn(child, plan.cgroup, course, sibling)
     except BaseException:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
@@ -136,7 +146,7 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     stderr: int,
     *,
     terminal: bool | None = None,
-    fork: Fork = os.fork,
+    sibling: bool = False,
 ) -> Spawned:
     """Run one more process in the container whose init ``pidfd`` refers to.
 
@@ -144,7 +154,7 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     else is as in ``spawn_init``. The new process dies with the caller (PR_SET_PDEATHSIG).
     """
     with_terminal = process.terminal if terminal is None else terminal
-    started = time.monotonic_ns()
+    course = _Course(["join cgroups", "join", "pty"])
     try:
         namespaces.setns(pidfd, _PID)
     except OSError as error:
@@ -152,13 +162,10 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
         raise StepFailedError("join", error.errno or 0, message) from error
 
     def child(channel: socket.socket) -> NoReturn:
-        birth.run_exec(pidfd, process, (stdin, stdout, stderr), with_terminal, channel)
+        stdio = (stdin, stdout, stderr)
+        birth.run_exec(pidfd, process, cgroup, stdio, channel, terminal=with_terminal)
 
-    def attach(pid: int) -> tuple[str, ...]:
-        tree.attach(cgroup, pid)
-        return _write_oom_score(pid, process.oom_score_adj)
-
-    return _spawn(child, attach, ["join", "pty"], started, fork)
+    return _spawn(child, cgroup, course, sibling)
 
 
 def destroy(plan: Plan) -> None:
@@ -166,26 +173,41 @@ def destroy(plan: Plan) -> None:
     control.kill_and_remove(plan.cgroup)
 
 
+def _create_cgroups(cgroup: CgroupPlan) -> None:
+    try:
+        tree.create(cgroup)
+    except tree.CgroupError as error:
+        raise StepFailedError("cgroup", error.errno, str(error)) from error
+
+
+def _choose_pid_namespace(plan: Plan) -> None:
+    try:
+        if plan.join_pid_namespace:
+            _join_pid_namespace(plan.join_pid_namespace)
+        elif plan.new_pid_namespace:
+            namespaces.unshare(_PID)
+    except OSError as error:
+        raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
+
+
 def _spawn(
     child: Callable[[socket.socket], NoReturn],
-    attach: Callable[[int], tuple[str, ...]],
-    setup_names: list[str],
-    started: int,
-    fork: Fork,
+    cgroup: CgroupPlan,
+    course: "_Course",
+    sibling: bool,
 ) -> Spawned:
-    """Fork, attach, listen; the child is reaped here unless it has executed its command."""
+    """Fork and listen; the child is reaped here unless it has executed its command."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     with ours:
         with theirs:
-            pid = _fork(fork)
+            pid = _fork(cgroup, sibling)
             if pid == 0:
                 ours.close()
                 child(theirs)
-        forked = time.monotonic_ns()
+        course.note("fork")
         heard = _Heard()
         try:
             pidfd = os.pidfd_open(pid)
-            _attach(attach, pid, ours, heard)
             _listen(ours, heard)
         except BaseException:
             _discard(pid, heard)
@@ -194,42 +216,24 @@ def _spawn(
         status = _discard(pid, heard)
         os.close(pidfd)
         raise heard.failure or StepFailedError("setup", 0, _untimely_end(status))
-    timings = _timings(setup_names, heard, started, forked)
-    return Spawned(pid, pidfd, heard.master, heard.warnings, timings)
+    return Spawned(pid, pidfd, heard.master, heard.warnings, course.timings(heard.ended))
 
 
-def _fork(fork: Fork) -> int:
+def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
     try:
-        return fork()
+        unified = tree.open_unified(cgroup)
+        try:
+            return processes.fork_into(unified, sibling=sibling)
+        finally:
+            if unified >= 0:
+                os.close(unified)
     except OSError as error:
-        raise StepFailedError("fork", error.errno or 0, f"fork: {error.strerror}") from error
-
-
-def _attach(
-    attach: Callable[[int], tuple[str, ...]], pid: int, channel: socket.socket, heard: _Heard
-) -> None:
-    began = time.monotonic_ns()
-    try:
-        heard.warnings = attach(pid)
-    except tree.CgroupError as error:
-        # When the child has failed already, what it says matters more than that it is gone.
-        heard.failure = StepFailedError("cgroup", error.errno, str(error))
-    heard.parent.append(("cgroup (parent)", began, time.monotonic_ns()))
-    if heard.failure is None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            channel.send(birth.GO)
-    else:
-        channel.shutdown(socket.SHUT_WR)
+        raise StepFailedError("fork", error.errno or 0, str(error)) from error
 
 
 def _listen(channel: socket.socket, heard: _Heard) -> None:
     while True:
-        try:
-            message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
-        except ConnectionResetError:
-            # The child has left without reading our GO. The kernel says so once, and first; what
-            # the child had to say comes after it.
-            continue
+        message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
         if not message:
             return
         kind, body = message[:1], message[1:]
@@ -238,7 +242,7 @@ def _listen(channel: socket.socket, heard: _Heard) -> None:
         elif kind == birth.READY:
             content = json.loads(body)
             heard.ready = True
-            heard.warnings += tuple(content[0])
+            heard.warnings = tuple(content[0])
             heard.ended = tuple(content[1])
         elif kind == birth.FAILED:
             heard.failure = StepFailedError(*json.loads(body))
@@ -263,37 +267,9 @@ def _untimely_end(status: int) -> str:
     return "the container's init ended before it could start"
 
 
-def _timings(
-    setup_names: list[str], heard: _Heard, started: int, forked: int
-) -> tuple[Timing, ...]:
-    names = [*setup_names, *(name for name, _ in enter.PREPARATIONS)]
-    timings = [Timing("fork", started, forked)]
-    before = forked
-    for name, ended in zip(names, heard.ended, strict=False):
-        # The child may be done with its first step before the parent looks at the clock.
-        timings.append(Timing(name, min(before, ended), ended))
-        before = ended
-    timings.append(Timing("exec", before, time.monotonic_ns()))
-    timings += [Timing(*entry) for entry in heard.parent]
-    return tuple(timings)
-
-
 def _join_pid_namespace(path: str) -> None:
     fd = namespaces.open_namespace(path)
     try:
         namespaces.setns(fd, _PID)
     finally:
         os.close(fd)
-
-
-def _write_oom_score(pid: int, score: int | None) -> tuple[str, ...]:
-    """Done from outside: the container's own /proc is not to be trusted with it."""
-    if score is None:
-        return ()
-    try:
-        tree.write_file(f"/proc/{pid}/oom_score_adj", str(score))
-    except PermissionError:
-        return (f"oom_score_adj: {score} cannot be set without CAP_SYS_RESOURCE",)
-    except FileNotFoundError:
-        return ()  # the child is gone and will say why
-    return ()

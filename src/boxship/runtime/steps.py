@@ -157,15 +157,6 @@ class MakeConsole(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitCgroups(Step):
-    """Wait until the parent has put us into our cgroups.
-
-    The parent does so while the steps above run: moving a process between cgroups waits for an
-    RCU grace period, several milliseconds on an idle machine.
-    """
-
-
-@dataclass(frozen=True, slots=True)
 class MountCgroup1(Step):
     """A tmpfs with one bind of our own directory per v1 hierarchy, and links for joined names."""
 

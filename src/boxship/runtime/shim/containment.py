@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from boxship.kernel.processes import fork_sibling
 from boxship.runtime import process
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import control
@@ -47,7 +46,7 @@ class LinuxContainment:
     """The real one. Called in the starter, whose parent, the shim, shall be the parent."""
 
     def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
-        return process.spawn_init(plan, *streams, terminal=terminal, fork=fork_sibling)
+        return process.spawn_init(plan, *streams, terminal=terminal, sibling=True)
 
     def spawn_exec(
         self,
@@ -58,9 +57,7 @@ class LinuxContainment:
         *,
         terminal: bool,
     ) -> process.Spawned:
-        return process.spawn_exec(
-            pidfd, plan, cgroup, *streams, terminal=terminal, fork=fork_sibling
-        )
+        return process.spawn_exec(pidfd, plan, cgroup, *streams, terminal=terminal, sibling=True)
 
     def destroy(self, plan: Plan) -> None:
         process.destroy(plan)
