@@ -205,7 +205,7 @@ def _mount_once(root: Path, source: Path, target: str) -> bool:
     host_target = target.removeprefix("/volume/real")
 
     def work() -> bool:
-        setup = Setup(LINUX, lambda: None, lambda _: None)
+        setup = Setup(LINUX, lambda _: None)
         first = (steps.Unshare(("mnt",)), steps.SetPropagation("rprivate"))
         walk((*first, steps.BindRoot(str(root))), setup)
         with contextlib.suppress(StepError):
