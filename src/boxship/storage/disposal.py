@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 
 class Disposal:
-    """One thread that deletes directories, one after the other."""
+    """One thread that deletes directories, one after the other, and ends when there are no more."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[str] = queue.Queue()
@@ -21,10 +21,10 @@ class Disposal:
 
     def add(self, paths: Iterable[str]) -> None:
         """Delete these directories some time soon."""
-        for path in paths:
-            self._queue.put(path)
         with self._lock:
-            if self._thread is None:
+            for path in paths:
+                self._queue.put(path)
+            if self._thread is None and not self._queue.empty():
                 self._thread = threading.Thread(target=self._work, name="disposal", daemon=True)
                 self._thread.start()
 
@@ -33,7 +33,15 @@ class Disposal:
         self._queue.join()
 
     def _work(self) -> None:
-        while True:
+        while (path := self._next()) is not None:
             # What cannot be deleted now (an I/O error) is tried again at the next start.
-            shutil.rmtree(self._queue.get(), ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
             self._queue.task_done()
+
+    def _next(self) -> str | None:
+        """Return what to delete; None has said that this thread is gone."""
+        with self._lock:
+            if self._queue.empty():
+                self._thread = None
+                return None
+            return self._queue.get_nowait()

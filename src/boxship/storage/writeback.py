@@ -11,18 +11,21 @@ from collections.abc import Callable
 
 
 class WriteBack:
-    """One thread that syncs when asked; what is asked meanwhile is done in one go afterwards."""
+    """One thread that syncs when asked; what is asked meanwhile is done in one go afterwards.
+
+    It ends when nothing more is asked.
+    """
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self._sync = sync
-        self._wanted = threading.Event()
+        self._wanted = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
         """Start writing what is there by now; return at once."""
-        self._wanted.set()
         with self._lock:
+            self._wanted = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="writeback", daemon=True)
                 self._thread.start()
@@ -32,8 +35,14 @@ class WriteBack:
         self._sync()
 
     def _work(self) -> None:
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
+        while self._is_wanted():
             with contextlib.suppress(OSError):  # whoever has to know calls finish
                 self._sync()
+
+    def _is_wanted(self) -> bool:
+        """Take the wish; without one this thread is gone."""
+        with self._lock:
+            wanted, self._wanted = self._wanted, False
+            if not wanted:
+                self._thread = None
+            return wanted
