@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-NOW = int(time.time())
+NOW = 0  # stands for the moment of the test in the samples
 
 RUNNING = {
     "Id": "41a8150825ee10c67ef76bd8b4a72a9bc41d135aefc90a988fcef027c5c660a5",
@@ -13,7 +13,7 @@ RUNNING = {
     "Image": "busybox",
     "ImageID": "sha256:55f5e36f76d4",
     "Command": "sh -c 'while true; do date; sleep 1; done'",
-    "Created": NOW - 7200,
+    "Created": NOW - 7500,
     "Ports": [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp", "IP": "0.0.0.0"}],
     "Labels": {"b": "2", "a": "1"},
     "State": "running",
@@ -37,11 +37,18 @@ ENDED = {
 }
 
 
+def as_of_now(entries: list[dict[str, object]]) -> str:
+    """The samples as JSON, their times of creation counted from this moment."""
+    now = int(time.time())
+    moved = [entry | {"Created": now + int(str(entry["Created"]))} for entry in entries]
+    return json.dumps(moved)
+
+
 @pytest.fixture(autouse=True)
 def answers(recorder) -> None:
-    recorder.answers["GET /containers/json"] = (200, json.dumps([RUNNING, ENDED]))
-    recorder.answers["GET /images/json"] = (200, json.dumps(IMAGES))
-    recorder.answers["GET /images/bb/history"] = (200, json.dumps(HISTORY))
+    recorder.answers["GET /containers/json"] = (200, as_of_now([RUNNING, ENDED]))
+    recorder.answers["GET /images/json"] = (200, as_of_now(IMAGES))
+    recorder.answers["GET /images/bb/history"] = (200, as_of_now(HISTORY))
     recorder.answers["GET /containers/web/top"] = (
         200,
         json.dumps({"Titles": ["PID", "CMD"], "Processes": [["1", "sh"], ["22", "sleep 1"]]}),
@@ -53,7 +60,7 @@ IMAGES = [
         "Id": "sha256:529091e16959856338a8b70f269d990a8fe806bc4f252fb25a40b70ea32cb3e6",
         "RepoTags": ["bb:latest", "localhost:5000/bb:1"],
         "RepoDigests": ["bb@sha256:1111"],
-        "Created": NOW - 420,
+        "Created": NOW - 450,
         "Size": 1982256,
         "SharedSize": -1,
         "Containers": -1,
@@ -72,12 +79,18 @@ IMAGES = [
 HISTORY = [
     {
         "Id": "sha256:529091e16959856338a8b70f269d990a8fe806bc4f252fb25a40b70ea32cb3e6",
-        "Created": NOW - 420,
+        "Created": NOW - 450,
         "CreatedBy": '/bin/sh -c #(nop)  CMD ["sh"] and\tmore than forty-five characters',
         "Size": 0,
         "Comment": "",
     },
-    {"Id": "<missing>", "Created": 0, "CreatedBy": "", "Size": 1982256, "Comment": "Imported"},
+    {
+        "Id": "<missing>",
+        "Created": -(10**12),
+        "CreatedBy": "",
+        "Size": 1982256,
+        "Comment": "Imported",
+    },
 ]
 
 
