@@ -87,7 +87,7 @@ class Server:
 
     def _answer(self, exchange: Exchange) -> None:
         if "/_ping " in exchange.line and self.version is not None:
-            exchange.reply(200, **({"Api_Version": self.version} if self.version else {}))
+            exchange.reply(200, b"", **({"Api_Version": self.version} if self.version else {}))
         else:
             self.script(exchange)
 
