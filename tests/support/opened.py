@@ -48,8 +48,9 @@ class Place:
             with contextlib.suppress(FileNotFoundError):
                 os.rmdir(f"{mount}{self.settings.cgroup_parent}")
         # The store deletes in the background, and may be deleting the same files just now.
-        while self.home.exists():
+        for _ in range(20):
             shutil.rmtree(self.home, ignore_errors=True)
+        assert not self.home.exists(), f"{self.home} cannot be removed"
 
     def names(self, directory: str) -> list[str]:
         """List a directory of the place; a missing one is empty."""

@@ -78,6 +78,7 @@ class Engine:
             announcer=Announcer(events),
             images=images,
             snapshots=storage.snapshots,
+            throw_away=lambda path: storage.disposal.add([storage.root.move_aside(path)]),
             planner=Planner(settings, paths, Host.look()),
             shims=shims,
             pending=HangupWatch(),

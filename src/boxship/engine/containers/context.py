@@ -84,6 +84,8 @@ class Context:
     announcer: Announcer
     images: Images
     snapshots: Snapshots
+    throw_away: Callable[[str], None]
+    """Makes a directory of the data root disappear at once; its space is freed later."""
     planner: Planner
     shims: ShimSource
     pending: HangupWatch

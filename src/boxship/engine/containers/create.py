@@ -6,7 +6,6 @@ a container. What has no record is garbage and removed at start-up.
 """
 
 import os
-import shutil
 
 import msgspec
 
@@ -139,7 +138,7 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
         await context.shelf.add(container, durable=not record.host.auto_remove)
     except BaseException as error:
         context.snapshots.remove(record.id)
-        shutil.rmtree(context.paths.of(record.id).directory, ignore_errors=True)
+        context.throw_away(context.paths.of(record.id).directory)
         if isinstance(error, OSError) and not isinstance(error, BoxshipError):
             raise UnavailableError(f"cannot create the container's directories: {error}") from error
         raise

@@ -4,10 +4,6 @@ Whoever is told that it is gone finds nothing of it. Killed in between, the daem
 start-up and finishes; one that removes itself needs no mark, because it is removed anyway.
 """
 
-import asyncio
-import contextlib
-import shutil
-
 from boxship.base.errors import UnavailableError
 from boxship.engine.containers import states
 from boxship.engine.containers.context import Context
@@ -25,7 +21,9 @@ async def discard(context: Context, container: Container) -> None:
         await context.shelf.save_durable(container, removing, "")
     container.drop_pending()
     try:
-        await asyncio.to_thread(_undo, context, container)
+        # Renames, both: what they hide is deleted in the background.
+        context.snapshots.remove(container.id)
+        context.throw_away(context.paths.of(container.id).directory)
     except OSError as error:
         dead = states.with_status(container.record.state, Status.DEAD)
         context.shelf.save(container, container.record.with_state(dead), "dead")
@@ -36,9 +34,3 @@ async def discard(context: Context, container: Container) -> None:
         context.execs.pop(exec_id, None)
     context.announcer.say(record, "destroy")
     container.waiters.removed(WaitOutcome(record.state.exit_code))
-
-
-def _undo(context: Context, container: Container) -> None:
-    context.snapshots.remove(container.id)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(context.paths.of(container.id).directory)

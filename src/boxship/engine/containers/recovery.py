@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import socket
 from collections.abc import Iterable
 from signal import SIGKILL
@@ -235,7 +234,7 @@ async def _remove_orphans(context: Context) -> None:
         except (BoxshipError, OSError):
             _log.exception("what is left of container %s could not be removed", container_id)
     for container_id in _without_record(context, _entries(context.paths.containers)):
-        shutil.rmtree(context.paths.of(container_id).directory, ignore_errors=True)
+        context.throw_away(context.paths.of(container_id).directory)
     for container_id in _without_record(context, context.snapshots.keys()):
         context.snapshots.remove(container_id)
     running = {c.id for c in context.shelf if c.record.state.alive}

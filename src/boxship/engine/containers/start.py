@@ -29,15 +29,16 @@ from boxship.engine.containers.logconfig import shim_log_config
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import WaitOutcome
-from boxship.engine.containers.sharedmemory import mount_shm
-from boxship.engine.containers.shimlink import ShimLink
-from boxship.runtime.messages import Failed, Json, Start, Started, Stdio
+from boxship.engine.containers.sharedmemory import mount_shm, unmount_shm
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.runtime.messages import Failed, Json, Message, Start, Started, Stdio
 
 FAILED_PREFIX = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
     "boxship create failed: unable to start container process: "
 )
 SETUP_EXIT_CODE = 128
+_ATTEMPTS = 3
 _log = logging.getLogger(__name__)
 
 
@@ -90,10 +91,8 @@ async def _run(
     record = container.record
     try:
         plan = _prepare(context, record)
-        connection = await context.shims.new_shim()
     except OSError as error:
         raise UnavailableError(f"cannot prepare the container: {error}") from error
-    link = ShimLink(connection, ending.listener(context, container))
     request = Start(
         container_id=record.id,
         directory=context.paths.shim(record.id),
@@ -102,17 +101,39 @@ async def _run(
         log=shim_log_config(record),
         attachments=tuple(attachment.attachment for attachment in pending),
     )
-    try:
-        reply = await link.request(request, fds)
-    except BaseException:
-        link.close()
-        raise
+    link, reply = await _ask_a_shim(context, container, request, fds)
     if isinstance(reply, Started):
         container.shim = link
         ending.watch(context, container, link)
         return reply
     link.close()
     raise _as_error(reply)
+
+
+async def _ask_a_shim(
+    context: Context, container: Container, request: Start, fds: list[int]
+) -> tuple[ShimLink, Message]:
+    """Return the answer of a new shim.
+
+    The launcher may die with our request unread; nothing has begun then, and the next one is asked.
+    A shim that began and was killed is not replaced: what it left is removed, and that is the end.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            connection = await context.shims.new_shim()
+        except OSError as error:
+            raise UnavailableError(f"cannot reach the launcher: {error}") from error
+        link = ShimLink(connection, ending.listener(context, container))
+        try:
+            return link, await link.request(request, fds)
+        except ShimGoneError:
+            if await asyncio.to_thread(os.path.exists, request.directory):
+                await asyncio.to_thread(ending.clean_up, context, container.record)
+                raise
+        except BaseException:
+            link.close()
+            raise
+    raise UnavailableError("the launcher died before it could start the container")
 
 
 def _prepare(context: Context, record: ContainerRecord) -> Json:
@@ -149,6 +170,7 @@ def _as_error(reply: object) -> BoxshipError:
 async def _refuse(context: Context, container: Container, error: BoxshipError) -> None:
     code = error.exit_code if isinstance(error, StartRefusedError) else SETUP_EXIT_CODE
     record = container.record
+    unmount_shm(record, context.paths)
     state = states.refused(record.state, code, str(error))
     context.shelf.save(container, states.step(record, state), "start-refused")
     if record.host.auto_remove:

@@ -43,7 +43,7 @@ class LauncherLink:
         self._pause = _PAUSE
         self._restart: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
-        self._closed = False
+        self._closing = asyncio.Event()
 
     @property
     def pid(self) -> int:
@@ -62,32 +62,36 @@ class LauncherLink:
         self._ready.set()
 
     async def new_shim(self) -> socket.socket:
-        for _ in range(2):
-            try:
-                await asyncio.wait_for(self._ready.wait(), _LONGEST_PAUSE)
-            except TimeoutError:
-                break
-            assert self._connection is not None
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            async with asyncio.timeout(_LONGEST_PAUSE):
+                while (ours := self._ask()) is None:
+                    await self._ready.wait()
+        except TimeoutError:
+            raise UnavailableError(
+                "the launcher is gone and could not be started again yet"
+            ) from None
+        return ours
+
+    def _ask(self) -> socket.socket | None:
+        """Ask the launcher for a shim; None if it has to be started first."""
+        if self._connection is None:
+            return None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
             try:
                 launcher_start.request_shim(self._connection, theirs)
             except OSError as error:
                 ours.close()
                 _log.warning("the launcher does not answer: %s", error)
-                self._ready.clear()
-            else:
-                return ours
-            finally:
-                theirs.close()
-        raise UnavailableError("the launcher is gone and could not be started again yet")
+                self._ready.clear()  # until its end has been noticed and it runs again
+                return None
+        return ours
 
     async def close(self) -> None:
         """Hang up, which ends the launcher, and wait until it has gone."""
-        self._closed = True
+        self._closing.set()
         if self._restart is not None:
-            self._restart.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._restart
+            await self._restart  # not cancelled: it may just be holding a new launcher
         if self._pidfd >= 0:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._pidfd)
@@ -105,16 +109,17 @@ class LauncherLink:
         self._hang_up()
         _reap(self._pid)
         self._forget()
-        if not self._closed:
+        if not self._closing.is_set():
             self._restart = asyncio.get_running_loop().create_task(self._start_again())
 
     async def _start_again(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 await self.open()
             except OSError as error:
-                _log.exception("the launcher cannot be started: %s", error)
-                await asyncio.sleep(self._pause)
+                _log.error("the launcher cannot be started: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), self._pause)
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
             else:
                 _log.info("the launcher runs again as pid %d", self._pid)
