@@ -208,12 +208,10 @@ def test_tls_carries_both_ways(tls):
         sock.sendall(ATTACH + UPGRADE + b"\r\n" + payload[:100])
         head = _head(sock)
         assert head[0] == "HTTP/1.1 101 UPGRADED"
-        writer = threading.Thread(target=sock.sendall, args=(payload[100:],))
-        writer.start()
+        sock.sendall(payload[100:])
         got = b""
         while len(got) < len(payload):
             got += sock.recv(65536)
-        writer.join()
         assert got == payload
         assert sock.recv(1) == b"", "the end is said, not only seen"
 

@@ -225,7 +225,10 @@ class Connection(asyncio.Protocol):
             if isinstance(answer, HandedOver):
                 return
             if isinstance(answer, Stream):
-                keep = await self._send_stream(request, answer)
+                try:
+                    keep = await self._send_stream(request, answer)
+                finally:
+                    await _close(answer.chunks)
             else:
                 keep = await self._send(request, answer)
         except ClientGoneError:
@@ -285,7 +288,6 @@ class Connection(asyncio.Protocol):
     async def _send_stream(self, request: Request, answer: Stream) -> bool:
         self._stream = answer
         if self._lost or (self._half_closed and answer.endless):
-            await _close(answer.chunks)
             raise ClientGoneError
         first: Chunk = b""
         if answer.awaits_first:
@@ -305,7 +307,6 @@ class Connection(asyncio.Protocol):
         )
         self._transport.write(head)
         if request.method == "HEAD":
-            await _close(answer.chunks)
             return keep
         await self._send_chunks(answer.chunks, first, chunked=request.minor == 1)
         return keep
@@ -314,16 +315,13 @@ class Connection(asyncio.Protocol):
         self, chunks: AsyncIterator[Chunk], first: Chunk, *, chunked: bool
     ) -> None:
         write = self._write_chunk if chunked else self._transport.write
-        try:
-            if first:
-                write(first)
+        if first:
+            write(first)
+            await self._flow()
+        async for chunk in chunks:
+            if chunk:
+                write(chunk)
                 await self._flow()
-            async for chunk in chunks:
-                if chunk:
-                    write(chunk)
-                    await self._flow()
-        finally:
-            await _close(chunks)
         if chunked:
             self._transport.write(b"0\r\n\r\n")
 
