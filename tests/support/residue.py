@@ -7,7 +7,6 @@ processes that hold our directories, and new cgroups in which nobody else lives.
 
 import gc
 import os
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ class Account:
     cgroups: frozenset[str]  # where nobody else lives
     inhabited: frozenset[str]  # where somebody else does
     descriptors: frozenset[str]
-    threads: frozenset[str]
 
     def beyond(self, earlier: "Account") -> dict[str, list[str]]:
         """What came since `earlier`, by kind; empty if nothing did."""
@@ -34,7 +32,6 @@ class Account:
             "processes": self.processes - earlier.processes,
             "cgroups": self.cgroups - earlier.cgroups - earlier.inhabited,
             "descriptors": self.descriptors - earlier.descriptors,
-            "threads": self.threads - earlier.threads,
         }
         return {kind: sorted(new) for kind, new in news.items() if new}
 
@@ -54,7 +51,6 @@ def account(*directories: Path) -> Account:
         cgroups=alone,
         inhabited=frozenset(groups) - alone,
         descriptors=frozenset(descriptors(os.getpid())),
-        threads=frozenset(str(thread) for thread in threading.enumerate()),
     )
 
 
