@@ -75,14 +75,15 @@ class Supervisor:
         self._loop.watch(fds[streams], EPOLLIN, self._daemon_calls)
         if birth.log[0]:
             self._log = ContainerLog(birth.log)
-        if not birth.own_pids:
-            self._hears_of_children = True
-            adopt_orphans(self._loop, self._reap)
         process = self._keep(birth, fds[:streams])
         self.accept(control)
         for number, fd in enumerate(fds[streams + 1 :], 1):
             spec = Spec(*birth.attachments[number - 1])
             process.attach(self._add_client(number, _socket.socket(fileno=fd), spec))
+        if not birth.own_pids:
+            # Last: it may find the process ended already, which must be known by then.
+            self._hears_of_children = True
+            adopt_orphans(self._loop, self._reap)
 
     # ── control connections ──────────────────────────────────────────────────────────────────
 
