@@ -10,13 +10,15 @@ from textwrap import dedent
 
 import pytest
 
-from boxship.base.errors import NotFoundError
+from boxship.base.errors import NotFoundError, UnavailableError
+from boxship.engine.containers import start
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.requests import (
     ContainerQuery,
     ExecConfig,
     WaitCondition,
 )
+from boxship.model.container import HostConfig, RestartPolicy
 from support.opened import (
     PATIENCE,
     Client,
@@ -262,6 +264,26 @@ def test_a_start_right_behind_the_launchers_death_waits_for_the_next_one() -> No
     scene(act)
 
 
+def test_a_launcher_that_hangs_is_killed_and_replaced() -> None:
+    async def act(place: Place) -> None:
+        async with opened(place) as engine:
+            launcher = engine.launcher_pid
+            os.kill(launcher, signal.SIGSTOP)
+            try:
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(start, "_PATIENCE", 0.3)
+                    with pytest.raises(UnavailableError, match="does not answer"):
+                        await run(engine, "true")
+            finally:
+                if is_alive(launcher):
+                    os.kill(launcher, signal.SIGCONT)
+            other = await asyncio.wait_for(run(engine, "true"), PATIENCE)
+            assert engine.launcher_pid != launcher
+            assert await outcome(engine, other) == 0
+
+    scene(act)
+
+
 def test_policies_hold_over_a_restart_of_the_daemon() -> None:
     async def act(place: Place) -> None:
         await killed(
@@ -351,5 +373,27 @@ def test_restart_policy_is_not_lost_with_the_daemon() -> None:
         )
         async with opened(place) as engine:
             await until(lambda: engine.containers.get("again").state.restart_count > 0)
+
+    scene(act)
+
+
+def test_a_daemon_that_goes_orderly_brings_back_what_a_person_did_not_stop() -> None:
+    async def act(place: Place) -> None:
+        policy = {"always": "always", "unless": "unless-stopped", "stopped": "unless-stopped"}
+        async with opened(place) as engine:
+            for name, policy_name in policy.items():
+                host = HostConfig(restart_policy=RestartPolicy(policy_name))
+                await run(engine, "sleep", "1000", name=name, host=host, stop_signal="SIGKILL")
+            await run(engine, "sleep", "1000", name="plain", stop_signal="SIGKILL")
+            await engine.containers.stop("stopped")
+            await engine.stop_containers(at_most=5)
+            everybody = [*policy, "plain"]
+            states = {engine.containers.get(name).status for name in everybody}
+            assert states == {Status.EXITED}
+        async with opened(place) as engine:
+            await until(lambda: engine.containers.get("always").state.running)
+            await until(lambda: engine.containers.get("unless").state.running)
+            for name in ("stopped", "plain"):
+                assert engine.containers.get(name).status is Status.EXITED
 
     scene(act)

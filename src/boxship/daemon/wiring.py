@@ -98,11 +98,9 @@ class Daemon:
     async def _stop_containers(self) -> None:
         """Ask every container to end, all at once; ``shutdown-timeout`` bounds the wait."""
         bound = self._config.number("shutdown-timeout")
-        grace = self._config.number("default-stop-timeout")
-        grace = grace if bound < 0 else min(grace, bound)
         try:
             async with asyncio.timeout(None if bound < 0 else bound + _LAST_ANSWERS):
-                await self._engine.stop_containers(timeout=grace)
+                await self._engine.stop_containers(at_most=bound)
         except TimeoutError:
             log.warning("containers still run after %s seconds; they are left alone", bound)
         except BoxshipError as error:

@@ -14,8 +14,7 @@ import os
 from typing import Self
 
 from boxship.base.clock import Clock, SystemClock
-from boxship.base.errors import NotModifiedError
-from boxship.engine.containers import recovery, start
+from boxship.engine.containers import recovery, start, stop
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import this_machine
@@ -99,21 +98,15 @@ class Engine:
         """The launcher's process; 0 while it is being started again."""
         return self._shims.pid
 
-    async def stop_containers(self, *, timeout: int) -> None:  # noqa: ASYNC109 - Docker's word
-        """Ask every container to end, all at once, and kill those that take longer."""
-        await asyncio.gather(
-            *(
-                self._stop(container.id, timeout)
-                for container in self._context.shelf
-                if container.record.state.running
-            )
-        )
+    async def stop_containers(self, *, at_most: int) -> None:
+        """Ask every container to end, all at once, and kill those that take longer.
 
-    async def _stop(self, container_id: str, grace: int) -> None:
-        try:
-            await self.containers.stop(container_id, timeout=grace)
-        except NotModifiedError:
-            return  # it has ended by itself
+        Each has its own stop timeout, but no more than ``at_most`` seconds (negative: no bound).
+        Those whose policy says so are started again when the engine is opened the next time.
+        """
+        context = self._context
+        running = [c for c in context.shelf if c.record.state.alive]
+        await asyncio.gather(*(stop.stop_for_now(context, c, at_most=at_most) for c in running))
 
     async def close(self) -> None:
         """Let go of everything; containers go on."""

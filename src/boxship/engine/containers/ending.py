@@ -143,7 +143,7 @@ async def _release(
 async def end(context: Context, container: Container, exit_: Exit, link: ShimLink | None) -> None:
     """Take the step; the lock is held. The shim behind ``link`` is let go before another start."""
     record = container.record
-    again = policy.decide(record, exit_.exit_code, held=container.kept > 0)
+    again = policy.decide(record, exit_.exit_code, held=container.kept > 0 or container.daemon_goes)
     state = states.ended(
         record.state,
         exit_code=exit_.exit_code,

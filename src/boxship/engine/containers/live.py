@@ -98,6 +98,8 @@ class Container:
         """The start to come, while the restart policy waits."""
         self.backoff = 0.0
         self.kept = 0
+        self.daemon_goes = False
+        """The daemon ends it because it goes itself: no policy starts it again until the next."""
         """Above 0: a restart is under way, during which the end does not remove it."""
         self.ended = asyncio.Event()
         """Set while it has no processes; one event per run, so that nobody misses the end."""

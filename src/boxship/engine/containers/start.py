@@ -39,6 +39,8 @@ FAILED_PREFIX = (
 )
 SETUP_EXIT_CODE = 128
 _ATTEMPTS = 3
+_PATIENCE = 60.0
+"""Seconds for a start: hundreds at once on a slow disk take several."""
 _log = logging.getLogger(__name__)
 
 
@@ -125,7 +127,12 @@ async def _ask_a_shim(
             raise UnavailableError(f"cannot reach the launcher: {error}") from error
         link = ShimLink(connection, ending.listener(context, container))
         try:
-            return link, await link.request(request, fds)
+            return link, await asyncio.wait_for(link.request(request, fds), _PATIENCE)
+        except TimeoutError:
+            link.close()
+            context.shims.replace()
+            await asyncio.to_thread(ending.clean_up, context, container.record)
+            raise UnavailableError("the container's shim does not answer") from None
         except ShimGoneError:
             if await asyncio.to_thread(os.path.exists, request.directory):
                 await asyncio.to_thread(ending.clean_up, context, container.record)

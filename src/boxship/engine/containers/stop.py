@@ -4,6 +4,7 @@ None of these holds the lock while it waits for the end: the end itself needs it
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 from signal import SIGKILL
@@ -43,17 +44,28 @@ async def stop(
     context.announcer.say(container.record, "stop")
 
 
+async def stop_for_now(context: Context, container: Container, *, at_most: int) -> None:
+    """Stop it because the daemon goes: nobody wanted it stopped, so its policy still counts."""
+    container.daemon_goes = True
+    grace = _own_grace(context, container)
+    if at_most >= 0:
+        grace = at_most if grace < 0 else min(grace, at_most)
+    with contextlib.suppress(NotModifiedError):  # it has ended by itself
+        await stop(context, container, signal=None, grace=grace)
+
+
+def _own_grace(context: Context, container: Container) -> int:
+    own = container.record.config.stop_timeout
+    return context.settings.stop_timeout if own is UNSET or own is None else own
+
+
 async def _ask_to_end(
     context: Context, container: Container, signal: str | None, grace: int | None
 ) -> bool:
     """Send the stop signal; tell whether it ended in time."""
     config = container.record.config
     if grace is None:
-        grace = (
-            context.settings.stop_timeout
-            if config.stop_timeout is UNSET or config.stop_timeout is None
-            else config.stop_timeout
-        )
+        grace = _own_grace(context, container)
     number = parse_signal(signal or str(config.stop_signal or DEFAULT_SIGNAL))
     ended = container.ended
     if await _send(context, container, number):
@@ -115,9 +127,9 @@ async def _send(context: Context, container: Container, number: int) -> bool:
         link = container.shim
         if not state.alive or link is None:
             return False
-        context.shelf.save(
-            container, container.record.with_state(states.stopped_by_user(state)), ""
-        )
+        if not container.daemon_goes:
+            wanted = states.stopped_by_user(state)
+            context.shelf.save(container, container.record.with_state(wanted), "")
         try:
             reply = await link.request(Signal(signal=number))
         except ShimGoneError:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 from typing import Protocol
 
@@ -25,6 +26,10 @@ class ShimSource(Protocol):
 
     async def new_shim(self) -> socket.socket:
         """Return the daemon's end of a new shim's control connection. UnavailableError: can't."""
+        ...
+
+    def replace(self) -> None:
+        """What was made last does not answer: make shims in another way from now on."""
         ...
 
     async def close(self) -> None:
@@ -86,6 +91,14 @@ class LauncherLink:
                 self._ready.clear()  # until its end has been noticed and it runs again
                 return None
         return ours
+
+    def replace(self) -> None:
+        """Kill a launcher that hangs; its end is noticed, and another is started."""
+        if self._pidfd >= 0:
+            _log.error("the launcher (pid %d) does not answer; killing it", self._pid)
+            self._ready.clear()
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     async def close(self) -> None:
         """Hang up, which ends the launcher, and wait until it has gone."""
