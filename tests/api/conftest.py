@@ -33,6 +33,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogLine,
     LogQuery,
+    StepDuration,
     TopTable,
     WaitCondition,
     Waiting,
@@ -112,6 +113,9 @@ class FakeContainers:
     def counts(self) -> Counts:
         return Counts(running=1, paused=2, stopped=3)
 
+    def storage(self, reference: str) -> dict[str, str]:
+        return {"UpperDir": f"/snapshots/{reference}/upper"}
+
     def execs(self, reference: str) -> list[str]:
         return []
 
@@ -136,9 +140,12 @@ class FakeContainers:
         self.asked.append(("create", request))
         return CreatedContainer("cd" * 32, ("careful",))
 
-    async def start(self, reference: str, *, detach_keys: str | None = None) -> None:
+    async def start(
+        self, reference: str, *, detach_keys: str | None = None
+    ) -> tuple[StepDuration, ...]:
         if self.get(reference).state.running:
             raise NotModifiedError("it runs already")
+        return (StepDuration("fork", 1_500_000),)
 
     async def stop(
         self,

@@ -273,3 +273,14 @@ def test_every_error_class_has_a_status():
 def test_routes_are_named_once():
     names = [(method, pattern) for method, pattern, _ in ROUTES]
     assert len(names) == len(set(names))
+
+
+def test_a_traced_start_tells_where_the_time_went(api):
+    answer = api.client.request("POST", "/containers/old/start?trace=1")
+    steps = msgspec.json.decode(answer.body)
+    assert (answer.status, steps) == (200, {"Steps": [{"Name": "fork", "Milliseconds": 1.5}]})
+
+
+def test_inspect_shows_where_the_files_are(api):
+    view = api.client.json("/containers/web/json")
+    assert view["GraphDriver"]["Data"] == {"UpperDir": f"/snapshots/{view['Id']}/upper"}

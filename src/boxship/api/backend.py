@@ -22,6 +22,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogLine,
     LogQuery,
+    StepDuration,
     TopTable,
     WaitCondition,
     Waiting,
@@ -51,7 +52,10 @@ class Containers(Protocol):
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable: ...
     def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]: ...
     async def create(self, request: CreateContainer) -> CreatedContainer: ...
-    async def start(self, reference: str, *, detach_keys: str | None = None) -> None: ...
+    async def start(
+        self, reference: str, *, detach_keys: str | None = None
+    ) -> tuple[StepDuration, ...]: ...
+    def storage(self, reference: str) -> dict[str, str]: ...
     async def stop(
         self,
         reference: str,

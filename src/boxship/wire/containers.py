@@ -159,6 +159,19 @@ class WaitAnswer(Struct, frozen=True, rename="pascal", omit_defaults=True):
     error: WaitError | None = None
 
 
+class StepTime(Struct, frozen=True, rename="pascal"):
+    """How long one step of a start took."""
+
+    name: str
+    milliseconds: float
+
+
+class StartTrace(Struct, frozen=True, rename="pascal"):
+    """The answer to a start with ``trace=1``, which Docker does not know."""
+
+    steps: tuple[StepTime, ...]
+
+
 class TopAnswer(Struct, frozen=True, rename="pascal"):
     titles: tuple[str, ...]
     processes: tuple[tuple[str, ...], ...]

@@ -65,7 +65,9 @@ class _ImageNames:
 async def inspect(call: Call) -> Answer:
     containers = call.backend.containers
     record = containers.get(call.target)
-    return call.json(views.container_inspect(record, containers.execs(record.id)))
+    return call.json(
+        views.container_inspect(record, containers.execs(record.id), containers.storage(record.id))
+    )
 
 
 async def top(call: Call) -> Answer:
@@ -77,7 +79,9 @@ async def start(call: Call) -> Answer:
     if call.text("checkpoint"):
         raise InvalidArgumentError("checkpoints are not supported")
     keys = call.text("detachKeys") or None
-    await call.backend.containers.start(call.target, detach_keys=keys)
+    steps = await call.backend.containers.start(call.target, detach_keys=keys)
+    if call.boolean("trace"):  # beyond Docker: boxship run --trace
+        return call.json(shapes.StartTrace(tuple(views.step_time(step) for step in steps)))
     return NO_CONTENT
 
 

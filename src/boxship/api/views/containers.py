@@ -8,7 +8,7 @@ from boxship.api.views.networks import endpoints_of
 from boxship.api.views.times import human_duration
 from boxship.base.clock import format_ns
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
-from boxship.engine.containers.requests import ExecView
+from boxship.engine.containers.requests import ExecView, StepDuration
 from boxship.wire.containers import (
     ContainerInspect,
     ContainerRow,
@@ -17,10 +17,16 @@ from boxship.wire.containers import (
     MountRow,
     NetworkSettings,
     State,
+    StepTime,
     SummaryHost,
     SummaryNetworks,
 )
 from boxship.wire.images import Driver
+
+
+def step_time(step: StepDuration) -> StepTime:
+    """Return a step of a start as ``--trace`` prints it."""
+    return StepTime(step.name, step.duration_ns / 1e6)
 
 
 def container_row(
@@ -71,8 +77,10 @@ def status_text(state: ContainerState, now_ns: int) -> str:
     return "Created"
 
 
-def container_inspect(record: ContainerRecord, exec_ids: Sequence[str]) -> ContainerInspect:
-    """Return a container in full."""
+def container_inspect(
+    record: ContainerRecord, exec_ids: Sequence[str], storage: dict[str, str]
+) -> ContainerInspect:
+    """Return a container in full; ``storage`` is where its files are."""
     return ContainerInspect(
         id=record.id,
         created=format_ns(record.created_ns),
@@ -89,7 +97,7 @@ def container_inspect(record: ContainerRecord, exec_ids: Sequence[str]) -> Conta
         driver=record.driver,
         platform=record.platform,
         host_config=record.host,
-        graph_driver=Driver({}, record.driver),
+        graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
         config=record.config,
         network_settings=NetworkSettings(networks=endpoints_of(record)),

@@ -4,7 +4,7 @@
 ``boxship.engine.images`` and ``boxship.storage``, and tests bring their own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,6 +22,7 @@ from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.settings import EngineSettings
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
+from boxship.storage.snapshots import SnapshotDriver
 
 
 class FoundImage(Protocol):
@@ -56,22 +57,6 @@ class OverlayMount(Protocol):
     def work(self) -> str: ...
 
 
-class Snapshots(Protocol):
-    """Writable file systems on top of layers; one per container, named by its id."""
-
-    def prepare(self, key: str, layers: Sequence[Digest]) -> None: ...
-    def mount(self, key: str) -> OverlayMount: ...
-    def remove(self, key: str) -> None:
-        """Remove one; one that isn't there is no error."""
-        ...
-
-    def usage(self, key: str) -> int:
-        """Return the bytes that the container itself has written."""
-        ...
-
-    def keys(self) -> Sequence[str]: ...
-
-
 @dataclass(frozen=True)
 class Context:
     """The engine, as far as containers see it."""
@@ -83,7 +68,7 @@ class Context:
     shelf: Shelf
     announcer: Announcer
     images: Images
-    snapshots: Snapshots
+    snapshots: SnapshotDriver
     throw_away: Callable[[str], None]
     """Makes a directory of the data root disappear at once; its space is freed later."""
     planner: Planner

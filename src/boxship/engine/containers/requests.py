@@ -118,6 +118,14 @@ class HijackedStream(Protocol):
 
 
 @dataclass(frozen=True)
+class StepDuration:
+    """One step of a start, and how long it took."""
+
+    name: str
+    duration_ns: int
+
+
+@dataclass(frozen=True)
 class ExecConfig:
     """A process to be run in a running container."""
 

@@ -34,6 +34,7 @@ from boxship.engine.containers.requests import (
     ExecView,
     HijackedStream,
     LogQuery,
+    StepDuration,
     TopTable,
     WaitCondition,
     Waiting,
@@ -63,6 +64,10 @@ class ContainerService:
         """Count the containers by what they do."""
         return listing.counts(self._context)
 
+    def storage(self, reference: str) -> dict[str, str]:
+        """Return where its files are, as ``inspect`` shows it for the storage driver."""
+        return self._context.snapshots.detail(self._context.shelf.find(reference).id)
+
     def execs(self, reference: str) -> Sequence[str]:
         """Return the ids of the execs known of a container."""
         return sorted(self._context.shelf.find(reference).execs)
@@ -89,10 +94,15 @@ class ContainerService:
         """
         return await self._finish(create.create(self._context, request))
 
-    async def start(self, reference: str, *, detach_keys: str | None = None) -> None:
-        """Start it. NotModifiedError: it runs already; StartRefusedError: bad command."""
+    async def start(
+        self, reference: str, *, detach_keys: str | None = None
+    ) -> tuple[StepDuration, ...]:
+        """Start it; return where the time went. NotModifiedError: it runs already.
+
+        StartRefusedError: its command cannot be executed.
+        """
         found = self._context.shelf.find(reference)
-        await self._finish(start.start(self._context, found, detach_keys=detach_keys))
+        return await self._finish(start.start(self._context, found, detach_keys=detach_keys))
 
     async def stop(
         self,

@@ -28,7 +28,7 @@ from boxship.engine.containers.live import Container
 from boxship.engine.containers.logconfig import shim_log_config
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord, Status
-from boxship.engine.containers.requests import WaitOutcome
+from boxship.engine.containers.requests import StepDuration, WaitOutcome
 from boxship.engine.containers.sharedmemory import mount_shm, unmount_shm
 from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
 from boxship.runtime.messages import Failed, Json, Message, Start, Started, Stdio
@@ -44,13 +44,15 @@ _PATIENCE = 60.0
 _log = logging.getLogger(__name__)
 
 
-async def start(context: Context, container: Container, *, detach_keys: str | None = None) -> None:
+async def start(
+    context: Context, container: Container, *, detach_keys: str | None = None
+) -> tuple[StepDuration, ...]:
     """Start it. See :meth:`ContainerService.start` for the errors."""
     if detach_keys is not None:
         parse_detach_keys(detach_keys)
     async with container.lock:
         check_startable(container)
-        await launch(context, container)
+        return await launch(context, container)
 
 
 def check_startable(container: Container) -> None:
@@ -64,8 +66,8 @@ def check_startable(container: Container) -> None:
         raise ConflictError("container is marked for removal and cannot be started")
 
 
-async def launch(context: Context, container: Container) -> None:
-    """Bring it to life; its lock is held and it may be started.
+async def launch(context: Context, container: Container) -> tuple[StepDuration, ...]:
+    """Bring it to life; its lock is held and it may be started. Return where the time went.
 
     On failure the record says why, the waiting clients are let go, and the error is raised; a
     container that removes itself at its end does so now.
@@ -85,6 +87,7 @@ async def launch(context: Context, container: Container) -> None:
     container.ended = asyncio.Event()
     context.shelf.save(container, states.step(record, state), "start")
     context.announcer.say(container.record, "start")
+    return tuple(StepDuration(t.step, t.ended - t.started) for t in started.timings)
 
 
 async def _run(
