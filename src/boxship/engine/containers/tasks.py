@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import select
 import signal
 import socket
 from typing import Protocol
@@ -18,6 +19,7 @@ from boxship.runtime import launcher_start
 
 _log = logging.getLogger(__name__)
 _PAUSE = 0.1
+_PATIENCE = 5.0  # seconds a launcher may take to leave
 _LONGEST_PAUSE = 10.0
 
 
@@ -109,7 +111,7 @@ class LauncherLink:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._pidfd)
             self._hang_up()
-            await loop.run_in_executor(None, _reap, self._pid)
+            await loop.run_in_executor(None, _end, self._pid, self._pidfd)
             self._forget()
 
     def _died(self) -> None:
@@ -148,6 +150,14 @@ class LauncherLink:
         if self._pidfd >= 0:
             os.close(self._pidfd)
         self._pid, self._pidfd = 0, -1
+
+
+def _end(pid: int, pidfd: int) -> None:
+    """Wait for a launcher that was told to leave; one that hangs is killed."""
+    if not select.select([pidfd], [], [], _PATIENCE)[0]:
+        _log.error("the launcher (pid %d) does not leave; killing it", pid)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    _reap(pid)
 
 
 def _reap(pid: int) -> None:

@@ -20,11 +20,16 @@ class Prepared:
         self._loop = Loop()
         self._supervisor = Supervisor(self._loop, containment)
 
-    def keep(self, control: _socket.socket) -> None:
-        """Start the container asked for on ``control`` and keep it as long as it is needed."""
+    def keep(self, control: _socket.socket, *, at_most: float | None = None) -> None:
+        """Start the container asked for on ``control`` and keep it as long as it is needed.
+
+        ``at_most`` so many seconds, if given.
+        """
         birth, fds = run(lambda: serve_start(control, self._containment))
         if birth.pid:
             self._loop.open()
+            if at_most is not None:
+                self._loop.call_later(at_most, self._loop.stop)
             self._supervisor.begin(control, birth, fds)
             self._loop.run()
 
