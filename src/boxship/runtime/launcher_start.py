@@ -14,8 +14,8 @@ import socket
 import sys
 from typing import Final
 
-from boxship.kernel import mounts
 from boxship.runtime.launcher import CONTROL_FD, SHIM_REQUEST
+from boxship.runtime.sealed import read_only_image
 
 LOG: Final = "launcher.log"
 """In the run directory: what launcher and shims say when they fail."""
@@ -56,7 +56,7 @@ def _spawn(run_dir: str, control: socket.socket) -> int:
     interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     log = os.open(f"{run_dir}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    image = _read_only(interpreter)
+    image = _high(read_only_image(interpreter))
     try:
         # posix_spawn does not copy the daemon's address space, and is safe beside its threads.
         return os.posix_spawn(
@@ -81,11 +81,9 @@ def _spawn(run_dir: str, control: socket.socket) -> int:
 _UNCATCHABLE: Final = (signal.SIGKILL, signal.SIGSTOP)
 
 
-def _read_only(path: str) -> int:
-    """Return a close-on-exec descriptor of ``path`` on a detached, read-only mount."""
-    tree = mounts.open_tree(mounts.AT_FDCWD, path, mounts.OPEN_TREE_CLONE)
+def _high(fd: int) -> int:
+    """Move a descriptor out of the way of those that the launcher is given."""
     try:
-        mounts.mount_setattr(tree, mounts.MOUNT_ATTR_RDONLY)
-        return fcntl.fcntl(tree, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
     finally:
-        os.close(tree)
+        os.close(fd)

@@ -6,28 +6,8 @@ from msgspec import UNSET
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.settings import EngineSettings
 from boxship.model.container import HostConfig, LogConfig
+from boxship.runtime.defaults import MASKED_PATHS, READONLY_PATHS
 
-MASKED_PATHS = (
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)
-READONLY_PATHS = (
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-)
 NO_SWAP_LIMIT = -1
 
 
