@@ -50,7 +50,7 @@ def machine() -> str:
     assert memory is not None
     return (
         f"{os.cpu_count()} cores, {int(memory[1]) / 1e6:.0f} GB of memory, "
-        f"Linux {platform.release()}, Python {platform.python_version()}"
+        f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
     )
 
 
