@@ -6,7 +6,6 @@ import pytest
 from boxship.base.errors import (
     BoxshipError,
     InvalidArgumentError,
-    NotFoundError,
     NotImplementedYetError,
 )
 from boxship.engine.containers import mounts
@@ -216,7 +215,7 @@ def test_hostname_conflicts_with_a_shared_network() -> None:
         ("{}", '{"VolumesFrom":["other"]}', NotImplementedYetError, "VolumesFrom"),
         ("{}", '{"Links":["a:b"]}', NotImplementedYetError, "Links"),
         ("{}", '{"NetworkMode":"bridge"}', InvalidArgumentError, "bridge"),
-        ("{}", '{"NetworkMode":"mynet"}', NotFoundError, "network mynet not found"),
+        ("{}", '{"NetworkMode":"mynet"}', InvalidArgumentError, "network mynet not found"),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_by_name(

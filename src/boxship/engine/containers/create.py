@@ -50,7 +50,7 @@ def _check_networks(request: CreateContainer) -> None:
     mode = request.host.network_mode
     for network in request.networks:
         if network not in (mode, "default", "none", "host"):
-            raise NotFoundError(f"network {network} not found")
+            raise InvalidArgumentError(f"network {network} not found")
 
 
 def _reserve_name(context: Context, asked: str | None, container_id: str) -> str:

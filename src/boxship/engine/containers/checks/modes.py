@@ -10,7 +10,7 @@
     userns    (none), host: the same as long as the daemon maps no users
 """
 
-from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import ContainerConfig, HostConfig
 
 _CONTAINER = "container:"
@@ -22,7 +22,10 @@ def joined_container(mode: str) -> str | None:
 
 
 def check(config: ContainerConfig, host: HostConfig) -> None:
-    """Raise InvalidArgumentError, or NotFoundError for a network there is not."""
+    """Raise InvalidArgumentError for a mode there is not, or one that others exclude.
+
+    A missing network is no NotFoundError: of a create, clients take that for a missing image.
+    """
     _check_network(config, host)
     _check_other(config, host)
 
@@ -42,7 +45,7 @@ def _check_network(config: ContainerConfig, host: HostConfig) -> None:
             "use none, host or container:<name|id>"
         )
     elif mode not in ("", "default", "none", "host"):
-        raise NotFoundError(f"network {mode} not found")
+        raise InvalidArgumentError(f"network {mode} not found")
     if mode == "host" and host.links:
         raise InvalidArgumentError(
             "conflicting options: host type networking can't be used with links. "
