@@ -2,7 +2,7 @@
 
 Other programs of the machine mount, fork and make cgroups as well while a test runs. Therefore only
 what can be laid at our door counts: mounts of or below our directories, our descendants and
-processes that hold our directories, and new cgroups in which nobody else lives.
+processes that hold our directories, and new cgroups in which only these live, or nobody.
 """
 
 import gc
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+NAMES = ("/test-", "/boxship")  # of the cgroups that tests make, and the daemon by default
 OWN = "/bx-"  # private daemons' cgroups: their owner, `engine.py`, accounts for them
 
 
@@ -44,7 +45,7 @@ def account(*directories: Path) -> Account:
     if places:
         ours |= set(holders(places))
     groups = [path for path in cgroups() if OWN not in path]
-    alone = frozenset(path for path in groups if _inhabitants(path) <= ours)
+    alone = frozenset(path for path in groups if _is_ours(path, ours))
     return Account(
         mounts=frozenset(mounts_of(places)),
         processes=frozenset(f"{pid} {title(pid)}" for pid in ours - {os.getpid()}),
@@ -52,6 +53,12 @@ def account(*directories: Path) -> Account:
         inhabited=frozenset(groups) - alone,
         descriptors=frozenset(descriptors(os.getpid())),
     )
+
+
+def _is_ours(cgroup: str, processes: set[int]) -> bool:
+    """Whether only our processes are in it; an empty one tells by its name."""
+    inside = _inhabitants(cgroup)
+    return inside <= processes if inside else any(name in cgroup for name in NAMES)
 
 
 def mounts_of(places: Iterable[str]) -> list[str]:
