@@ -244,7 +244,15 @@ def test_what_this_version_cannot_do_is_refused_by_name(
     ],
 )
 def test_good_requests_pass(host: str) -> None:
-    assert check(host=host) == []
+    published = ["Published ports are discarded: this version has no bridge networks"]
+    assert check(host=host) == (published if "PortBindings" in host else [])
+
+
+def test_a_probe_that_will_not_run_is_warned_of() -> None:
+    (warning,) = check('{"Healthcheck":{"Test":["CMD","true"]}}')
+    assert "not run" in warning
+    assert check('{"Healthcheck":{"Test":["NONE"]}}') == []
+    assert check('{"Healthcheck":null}') == []
 
 
 def test_oom_killer_off_without_a_limit_is_warned_of() -> None:

@@ -22,6 +22,7 @@ from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.settings import EngineSettings
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
+from boxship.oci.platform import Platform
 from boxship.storage.snapshots import SnapshotDriver
 
 
@@ -39,7 +40,9 @@ class FoundImage(Protocol):
 class Images(Protocol):
     """Where containers come from."""
 
-    def hold(self, reference: str) -> AbstractContextManager[FoundImage]:
+    def hold(
+        self, reference: str, platform: Platform | None = None
+    ) -> AbstractContextManager[FoundImage]:
         """Find an image, and keep its layers while the ``with`` lasts. NotFoundError."""
         ...
 

@@ -20,6 +20,8 @@ from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import CreateContainer, CreatedContainer
 from boxship.model.container import ContainerConfig, HostConfig
+from boxship.oci import platform
+from boxship.oci.platform import Platform
 
 
 async def create(context: Context, request: CreateContainer) -> CreatedContainer:
@@ -30,7 +32,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     _check_networks(request)
     if not request.config.image:
         raise InvalidArgumentError("no command specified")
-    with context.images.hold(request.config.image) as image:
+    with context.images.hold(request.config.image, _platform(request)) as image:
         container_id = ids.new_id()
         name = _reserve_name(context, request.name, container_id)
         try:
@@ -44,6 +46,13 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     warnings += _image_warnings(image, request)
     context.announcer.say(container.record, "create")
     return CreatedContainer(container_id, tuple(warnings))
+
+
+def _platform(request: CreateContainer) -> Platform | None:
+    try:
+        return platform.parse(request.platform) if request.platform else None
+    except platform.PlatformError as error:
+        raise InvalidArgumentError(str(error)) from None
 
 
 def _check_networks(request: CreateContainer) -> None:

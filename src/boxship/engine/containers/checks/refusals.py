@@ -1,4 +1,4 @@
-"""What Docker can and this version cannot: said at create, never silently dropped."""
+"""What Docker can do and this version cannot: said at create, never silently dropped."""
 
 import posixpath
 
@@ -24,6 +24,21 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
         raise InvalidArgumentError(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+
+
+def without_effect(config: ContainerConfig, host: HostConfig) -> list[str]:
+    """Return a warning for each option that is recorded and not carried out."""
+    warnings = []
+    if host.port_bindings or host.publish_all_ports:
+        warnings.append("Published ports are discarded: this version has no bridge networks")
+    if _has_probe(config):
+        warnings.append("The health check is recorded and not run: this version has no probes")
+    return warnings
+
+
+def _has_probe(config: ContainerConfig) -> bool:
+    health = config.healthcheck
+    return bool(health is not UNSET and health and health.test and health.test[0] != "NONE")
 
 
 def _anonymous_volumes(config: ContainerConfig, host: HostConfig) -> set[str]:

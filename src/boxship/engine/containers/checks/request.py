@@ -11,4 +11,4 @@ def check(wanted: ContainerConfig, host: HostConfig, machine: Machine) -> list[s
     modes.check(wanted, host)
     options.check(host)
     refusals.check(wanted, host)
-    return limits.check(host, machine)
+    return limits.check(host, machine) + refusals.without_effect(wanted, host)
