@@ -235,9 +235,7 @@ def test_an_unknown_user(box: Box, name: str, message: str) -> None:
 def test_status_comes_through(box: Box) -> None:
     assert box.run("sh", "-c", "exit 42").status == 42
     # A first process in a pid namespace is spared signals it has not asked for, its own included.
-    assert (
-        box.run("sh", "-c", "sleep 1000 & kill -9 $!; wait $!; exit $?").status == 137
-    )
+    assert box.run("sh", "-c", "sleep 1000 & kill -9 $!; wait $!; exit $?").status == 137
 
 
 def test_environment_is_exact(box: Box) -> None:
