@@ -35,11 +35,14 @@ async def stop(
     context: Context, container: Container, *, signal: str | None, grace: int | None
 ) -> None:
     """Ask it to end, wait ``grace`` seconds (-1: for ever), kill it."""
-    if signal is not None:
-        parse_signal(signal)
+    config = container.record.config
+    number = parse_signal(signal or str(config.stop_signal or DEFAULT_SIGNAL))
     if not container.record.state.running:
         raise NotModifiedError(f"Container {container.id} is already stopped")
-    if not await _ask_to_end(context, container, signal, grace):
+    if grace is None:
+        grace = _own_grace(context, container)
+    ended = await _send(context, container, number)
+    if ended is not None and not await _wait(ended, None if grace < 0 else grace):
         await end_now(context, container)
     context.announcer.say(container.record, "stop")
 
@@ -59,25 +62,10 @@ def _own_grace(context: Context, container: Container) -> int:
     return context.settings.stop_timeout if own is UNSET or own is None else own
 
 
-async def _ask_to_end(
-    context: Context, container: Container, signal: str | None, grace: int | None
-) -> bool:
-    """Send the stop signal; tell whether it ended in time."""
-    config = container.record.config
-    if grace is None:
-        grace = _own_grace(context, container)
-    number = parse_signal(signal or str(config.stop_signal or DEFAULT_SIGNAL))
-    ended = container.ended
-    if await _send(context, container, number):
-        return await _wait(ended, None if grace < 0 else grace)
-    return not container.record.state.running
-
-
 async def end_now(context: Context, container: Container) -> None:
     """Kill it and wait until it has ended. UnavailableError: it does not end."""
-    ended = container.ended
-    await _send(context, container, SIGKILL)
-    if not await _wait(ended, KILL_PATIENCE):
+    ended = await _send(context, container, SIGKILL)
+    if ended is not None and not await _wait(ended, KILL_PATIENCE):
         # The signal went through the shim, which may hang; the cgroup needs nobody.
         await context.planner.kill(container.record)
         if not await _wait(ended, KILL_PATIENCE):
@@ -91,9 +79,8 @@ async def kill(context: Context, container: Container, signal: str) -> None:
         raise ConflictError(
             f"cannot kill container: {container.id}: container {container.id} is not running"
         )
-    ended = container.ended
-    await _send(context, container, number)
-    if number == SIGKILL:
+    ended = await _send(context, container, number)
+    if number == SIGKILL and ended is not None:
         await _wait(ended, KILL_PATIENCE)
 
 
@@ -117,29 +104,34 @@ async def restart(
     context.announcer.say(container.record, "restart")
 
 
-async def _send(context: Context, container: Container, number: int) -> bool:
-    """Send a signal to its first process; False if there was none to send to any more."""
+async def _send(context: Context, container: Container, number: int) -> asyncio.Event | None:
+    """Send a signal to its first process; None if there was none to send to any more.
+
+    Return the end of the run that got the signal: whoever had the lock before may have begun one.
+    """
     async with container.lock:
         state = container.record.state
         if state.status is Status.RESTARTING:
             start.give_up(context, container)
-            return False
-        link = container.shim
-        if not state.alive or link is None:
-            return False
+            return None
+        link, ended = container.shim, container.ended
+        if not state.alive:
+            return None
+        if link is None:  # nobody to tell: waiting is in vain, and then the cgroup is killed
+            return ended
         if not container.daemon_goes:
             wanted = states.stopped_by_user(state)
             context.shelf.save(container, container.record.with_state(wanted), "")
         try:
             reply = await link.request(Signal(signal=number))
         except ShimGoneError:
-            return True  # its end is on the way
+            return ended  # it is on the way
         if isinstance(reply, Failed) and reply.errno not in (0, errno.ESRCH):  # 0: ended already
             raise InternalError(f"cannot send signal {number} to {container.id}: {reply.message}")
         context.announcer.say(container.record, "kill", {"signal": str(int(number))})
         if state.status is Status.PAUSED and _ends_it(container, number):
             await freeze.thaw(context, container)
-    return True
+    return ended
 
 
 def _ends_it(container: Container, number: int) -> bool:
