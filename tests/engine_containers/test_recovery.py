@@ -3,10 +3,7 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -19,6 +16,7 @@ from boxship.engine.containers.requests import (
     WaitCondition,
 )
 from boxship.model.container import HostConfig, RestartPolicy
+from support.killed import killed, scene
 from support.opened import (
     PATIENCE,
     Client,
@@ -28,72 +26,12 @@ from support.opened import (
     opened,
     outcome,
     output,
-    remove_all,
     run,
     text_of,
     until,
 )
 
 pytestmark = pytest.mark.privileged
-
-
-async def killed(place: Place, script: str) -> str:
-    """Run ``script`` (the body of an async function of ``engine``) in a process that kills itself.
-
-    Return what it printed.
-    """
-    program = (
-        dedent("""
-            import asyncio, os, signal, sys
-            sys.path[:0] = sys.argv[2:]
-            from pathlib import Path
-            from support.opened import *
-            from boxship.engine.containers.requests import *
-            from boxship.model.container import *
-
-            place = Place.__new__(Place)
-            place.home = Path(sys.argv[1])
-            place.settings = Place.settings_of(place.home)
-
-            async def script(engine):
-            {body}
-
-            async def main():
-                async with opened(place) as engine:
-                    await script(engine)
-                    sys.stdout.flush()
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            asyncio.run(main())
-        """)
-        .strip()
-        .replace("{body}", "\n".join(f"    {line}" for line in dedent(script).strip().split("\n")))
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, str(place.home), *sys.path,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    text, _ = await process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    return text.decode()
-
-
-def scene(act: Callable[[Place], Awaitable[None]]) -> None:
-    """Run a test on a place of its own, at the end of which nothing is left."""
-
-    async def whole() -> None:
-        place = Place()
-        try:
-            try:
-                await asyncio.wait_for(act(place), 60)
-            finally:
-                async with opened(place) as engine:
-                    await remove_all(engine)
-            assert place.remains() == []
-        finally:
-            place.close()
-
-    asyncio.run(whole())
 
 
 def test_a_new_daemon_finds_everything_as_it_is() -> None:

@@ -32,6 +32,7 @@ from boxship.runtime.shim.directory import PID, start_time
 _log = logging.getLogger(__name__)
 KILLED = 137
 _HISTORY_PATIENCE = 10.0
+_RELEASE_PATIENCE = 5.0
 
 
 def listener(context: Context, container: Container) -> Callable[[Message], None]:
@@ -127,14 +128,19 @@ async def _release(
     context: Context, container: Container, link: ShimLink, recorded: asyncio.Future[None] | None
 ) -> None:
     """Let the shim go, and ``exit.json`` with it, once the record says the same."""
+    if recorded is not None:
+        await asyncio.wait([recorded])
+    # A client that does not read its history must not keep the shim for ever.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(container.hand_overs.none_left(), _HISTORY_PATIENCE)
+    await let_go(context, container, link)
+
+
+async def let_go(context: Context, container: Container, link: ShimLink) -> None:
+    """Release the shim of a container whose end is recorded; it takes its directory with it."""
     try:
-        if recorded is not None:
-            await asyncio.wait([recorded])
-        # A client that does not read its history must not keep the shim for ever.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(container.hand_overs.none_left(), _HISTORY_PATIENCE)
-        await link.request(Release())
-    except ShimGoneError:
+        await asyncio.wait_for(link.request(Release()), _RELEASE_PATIENCE)
+    except (ShimGoneError, TimeoutError):
         await asyncio.to_thread(clean_up, context, container.record)
     finally:
         link.close()

@@ -3,8 +3,8 @@
 The daemon may have been killed at any point, and containers have gone on since. For each record::
 
     its shim answers, running     take it over: state RUNNING or PAUSED, go on listening
-    its shim answers, ended       the end as the shim tells it
-    no shim, exit.json            the end as the shim wrote it down
+    its shim answers, ended       the end as the shim tells it, unless the record knows it already
+    no shim, exit.json            the end as the shim wrote it down, likewise
     no shim, nothing written      it was killed with its shim, or the machine went down
     REMOVING                      finish removing it
 
@@ -20,6 +20,8 @@ import socket
 from collections.abc import Iterable
 from signal import SIGKILL
 
+import msgspec
+
 from boxship.base import ids
 from boxship.base.errors import BoxshipError
 from boxship.engine.containers import ending, policy, sharedmemory, states
@@ -30,6 +32,7 @@ from boxship.engine.containers.requests import ExecConfig
 from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.runtime.messages import Exit, Exited, Message, Release, Signal, State, StateQuery
+from boxship.runtime.shim.directory import EXIT, PID
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 5.0
@@ -77,7 +80,7 @@ async def _recover_one(context: Context, container: Container) -> None:
         if await _take_over(context, container):
             return
         if not container.record.state.alive:
-            _believe_the_directory(context, container)
+            await _believe_the_directory(context, container)
         if container.record.state.alive:
             await _end_lost(context, container)
         elif _should_be_gone(container.record):
@@ -123,9 +126,11 @@ async def _take_over(context: Context, container: Container) -> bool:
     if not isinstance(state, State) or state.status == "idle":
         link.close()
         return False
+    if _is_known_end(container.record, state):
+        await ending.let_go(context, container, link)
+        return False
+    _adopt(context, container, state)
     container.shim = link
-    if not container.record.state.alive or container.record.state.pid != state.pid:
-        _adopt(context, container, state)
     container.ended = asyncio.Event()
     _recover_execs(context, container, state)
     if state.exit is not None:
@@ -138,11 +143,24 @@ async def _take_over(context: Context, container: Container) -> bool:
     return True
 
 
+def _is_known_end(record: ContainerRecord, state: State) -> bool:
+    """The end is recorded, and the daemon was killed before it could let the shim go."""
+    is_same_run = record.state.started_ns == state.started_ns
+    return is_same_run and state.exit is not None and not record.state.alive
+
+
 def _adopt(context: Context, container: Container, state: State) -> None:
-    """The shim knows of a start that the record doesn't: the daemon was killed in between."""
+    """Believe the shim where the record is behind: the daemon was killed in between.
+
+    Of a run that the record knows, it is right about everything else: who stopped it, above all.
+    """
     record = container.record
-    begun = states.started(record.state, state.pid, state.started_ns)
-    context.shelf.save(container, states.step(record, begun), "start")
+    if record.state.started_ns != state.started_ns:
+        begun = states.started(record.state, state.pid, state.started_ns)
+        context.shelf.save(container, states.step(record, begun), "start")
+    elif not record.state.alive:
+        goes_on = msgspec.structs.replace(record.state, status=Status.RUNNING, pid=state.pid)
+        context.shelf.save(container, states.step(record, goes_on), "")
 
 
 def _recover_pause(context: Context, container: Container) -> None:
@@ -172,15 +190,33 @@ def _recover_execs(context: Context, container: Container, state: State) -> None
 # ── shims that are gone ──────────────────────────────────────────────────────────────────────
 
 
-def _believe_the_directory(context: Context, container: Container) -> None:
-    """A shim's directory means that there was a start, even if the record never learned of it."""
-    try:
-        seen_ns = os.stat(context.paths.shim(container.id)).st_mtime_ns
-    except FileNotFoundError:
+async def _believe_the_directory(context: Context, container: Container) -> None:
+    """A shim's directory may mean that there was a start of which the record never learned."""
+    directory = context.paths.shim(container.id)
+    if not await asyncio.to_thread(os.path.exists, directory):
         return
     record = container.record
-    begun = states.started(record.state, 0, seen_ns)
-    container.record = states.step(record, begun)
+    begun_ns = _unrecorded_start(context, record)
+    if begun_ns:
+        container.record = states.step(record, states.started(record.state, 0, begun_ns))
+    else:
+        await asyncio.to_thread(ending.clean_up, context, record)
+
+
+def _unrecorded_start(context: Context, record: ContainerRecord) -> int:
+    """Return when the run began that left the shim's directory; 0 if the record knows of it.
+
+    The shim writes its number when it begins, and takes it away when it goes by itself.
+    """
+    exit_ = ending.recorded_exit(context, record.id)
+    if exit_ is not None and exit_.finished_ns == record.state.finished_ns:
+        return 0
+    directory = context.paths.shim(record.id)
+    for witness in (PID, EXIT):
+        with contextlib.suppress(FileNotFoundError):
+            seen_ns = os.stat(f"{directory}/{witness}").st_mtime_ns
+            return seen_ns if exit_ is not None or seen_ns > record.state.finished_ns else 0
+    return 0
 
 
 async def _end_lost(context: Context, container: Container) -> None:
