@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from boxship.oci.runtime import Capabilities
-from boxship.runtime.capabilities import CAPABILITIES
+from boxship.runtime.blueprint import CapabilityPlan
+from boxship.runtime.capabilities import ALL, CAPABILITIES
 from boxship.runtime.process import StepFailedError, destroy, spawn_exec, spawn_init
 from support.boxes import Box, Container, Outcome, in_a_shim
 from support.waiting import eventually
@@ -103,7 +104,7 @@ def test_a_hostile_pty_multiplexer_is_refused(box: Box) -> None:
 
     failure = box.with_running(work, capabilities=everything).failure
     assert failure is not None
-    assert failure[0] == "join"
+    assert failure[0] == "pty"
 
 
 def test_a_hostile_passwd_cannot_block_or_mislead(box: Box) -> None:
@@ -212,3 +213,33 @@ def test_exec_into_an_ended_container_fails(box: Box) -> None:
         return "started"
 
     assert in_a_shim(work) in ("join", "fork")
+
+
+def test_a_tracer_inside_sees_nothing_of_the_host(box: Box, tmp_path: Path) -> None:
+    """With CAP_SYS_PTRACE one can look into any process one can see, from its first moment on."""
+    flag = tmp_path / "flag"
+    flag.touch()
+    names = tuple(CAPABILITIES)
+    everything = Capabilities(names, names, (), names, ())
+    looking = f"for p in 2 3 4 5 6 7 8 9; do [ -e /proc/$p/root{flag} ] && echo $p >> /seen; done"
+    watching = ("sh", "-c", f"echo watching > /watching; while :; do {looking}; done")
+
+    def work(container: Container) -> list[Outcome]:
+        eventually((tmp_path / "upper/watching").exists, "the container watches")
+        return [
+            container.execute("true", capabilities=CapabilityPlan(*[ALL] * 4)) for _ in range(20)
+        ]
+
+    outcomes = box.with_running(work, *watching, capabilities=everything)
+    assert [outcome.status for outcome in outcomes] == [0] * 20
+    assert not (tmp_path / "upper/seen").exists()
+
+
+def test_the_hosts_null_device_stays_the_hosts(box: Box) -> None:
+    """Standard input is /dev/null; through the host's own node a container could change it."""
+    before = os.stat("/dev/null")
+    script = "touch -d 2001-01-01 /proc/self/fd/0; chmod 700 /proc/self/fd/0; cat; echo end"
+    outcome = box.run("sh", "-c", script)
+    after = os.stat("/dev/null")
+    assert (after.st_mode, after.st_mtime) == (before.st_mode, before.st_mtime)
+    assert outcome.output == "end\n", outcome

@@ -23,6 +23,7 @@ _keyctl = system_call("keyctl", {"x86_64": 250, "aarch64": 219}, LONG, TEXT)
 _rt_sigaction = system_call(
     "rt_sigaction", {"x86_64": 13, "aarch64": 134}, LONG, POINTER, POINTER, LONG
 )
+_CLONE_PIDFD = 0x1000
 _CLONE_PARENT = 0x8000
 _CLONE_INTO_CGROUP = 0x200000000
 _SYS_CLONE3 = 435
@@ -65,6 +66,11 @@ def set_name(name: str) -> None:
 def close_on_exec_from(first: int) -> None:
     """Mark every descriptor from ``first`` on close-on-exec (Linux 5.11)."""
     _close_range(first, _MAX_FD, _CLOSE_RANGE_CLOEXEC)
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from ``first`` on (Linux 5.9)."""
+    _close_range(first, _MAX_FD, 0)
 
 
 def join_session_keyring(name: str) -> None:
@@ -120,13 +126,24 @@ def fork_into(cgroup: int = -1, *, sibling: bool = False) -> int:
     For single-threaded processes whose child soon executes: the interpreter's own preparations
     after a fork (locks, other threads) are left out.
     """
-    flags = _CLONE_PARENT if sibling else 0
+    return _fork(_CLONE_PARENT if sibling else 0, cgroup)
+
+
+def fork_held(*, sibling: bool = False) -> tuple[int, int]:
+    """Fork as ``fork_into`` does; return the child's pid and pidfd, (0, -1) in the child."""
+    held = ctypes.c_int(-1)
+    flags = _CLONE_PIDFD | (_CLONE_PARENT if sibling else 0)
+    pid = _fork(flags, -1, ctypes.addressof(held))
+    return (pid, held.value) if pid else (0, -1)
+
+
+def _fork(flags: int, cgroup: int, held: int = 0) -> int:
     if cgroup >= 0:
         flags |= _CLONE_INTO_CGROUP
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     # set_tid, set_tid_size, cgroup. With CLONE_PARENT the exit signal is the caller's own.
-    exit_signal = 0 if sibling else signal.SIGCHLD
-    arguments = struct.pack("=11Q", flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup, 0))
+    exit_signal = 0 if flags & _CLONE_PARENT else signal.SIGCHLD
+    arguments = struct.pack("=11Q", flags, held, 0, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup, 0))
     buffer = ctypes.create_string_buffer(arguments, len(arguments))
     pid: int = _clone3(_SYS_CLONE3, ctypes.addressof(buffer), len(arguments))
     if pid < 0:

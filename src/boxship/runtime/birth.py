@@ -13,6 +13,9 @@
     ◄──────────────────────────────────── EOF    the descriptor is close-on-exec: it has executed
     or ◄─────────────────────────────── FAILED   at any point, as data; then the child exits
 
+An exec has one more process in between, which ``join`` tells of: it enters the container, forks the
+child as its own sibling, says BORN with the child's pid and a pidfd, and is gone.
+
 One SOCK_SEQPACKET pair, so that messages keep their bounds; the first byte says what it is. EOF
 without READY means that the child was killed on its way. The parent's death is EOF for the child.
 """
@@ -34,11 +37,13 @@ from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import tree
 from boxship.runtime.kernel import LINUX
 
+BORN = b"B"
 PTY = b"P"
 READY = b"R"
 FAILED = b"F"
 
-_EXEC_NAMESPACES = ("mnt", "net", "ipc", "uts", "cgroup")
+_EXEC_NAMESPACES = ("mnt", "net", "ipc", "uts", "cgroup", "pid")
+_EXEC_FLAGS = sum(namespaces.CLONE_FLAGS[kind] for kind in _EXEC_NAMESPACES)
 
 
 class ChildEnd:
@@ -46,6 +51,9 @@ class ChildEnd:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+
+    def send_born(self, pid: int, pidfd: int) -> None:
+        socket.send_fds(self._channel, [BORN, str(pid).encode()], [pidfd])
 
     def send_pty(self, master: int) -> None:
         socket.send_fds(self._channel, [PTY], [master])
@@ -78,7 +86,7 @@ def run_init(plan: Plan, stdio: tuple[int, int, int], channel: socket.socket) ->
     _become(channel, prepare)
 
 
-def run_exec(
+def join(
     pidfd: int,
     process: ProcessPlan,
     cgroup: CgroupPlan,
@@ -87,30 +95,71 @@ def run_exec(
     *,
     terminal: bool,
 ) -> NoReturn:
-    """Become one more process of the container whose init is ``pidfd``."""
+    """Enter the container whose init is ``pidfd``, and fork the process that executes there.
+
+    That one must be the container's in every respect from its first moment: it is visible in the
+    container, where somebody with CAP_SYS_PTRACE could look at what is left of the host in it: its
+    root, its working directory, its descriptors. This process is not visible: its own pid namespace
+    stays the host's. What it keeps open is what the other may have.
+    """
+    end = ChildEnd(channel)
+    status = 1
+    try:
+        _keep_only({channel.fileno(), pidfd, *stdio})
+        warnings = _take_place(cgroup, process)
+        namespaces.setns(pidfd, _EXEC_FLAGS)
+        os.close(pidfd)
+        pid, held = processes.fork_held(sibling=True)
+        if pid == 0:
+            _run_exec(process, stdio, channel, terminal, warnings)
+        end.send_born(pid, held)
+        status = 0
+    except StepError as failure:
+        _report(end, failure)
+    except OSError as error:
+        message = f"cannot join the container: {error}"
+        _report(end, StepError("join", error.errno or 0, message))
+    finally:
+        os._exit(status)
+
+
+def _keep_only(wanted: set[int]) -> None:
+    """Close every descriptor but standard error and these."""
+    first = 0
+    for fd in sorted({2, *wanted} - {-1}):
+        os.closerange(first, fd)
+        first = fd + 1
+    processes.close_from(first)
+
+
+def _run_exec(
+    process: ProcessPlan,
+    stdio: tuple[int, int, int],
+    channel: socket.socket,
+    terminal: bool,
+    warnings: list[str],
+) -> NoReturn:
+    """Become one more process of the container; we are inside already."""
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
-        warnings = _take_place(cgroup, process)
         ended.append(time.monotonic_ns())
-        try:
-            flags = sum(namespaces.CLONE_FLAGS[kind] for kind in _EXEC_NAMESPACES)
-            namespaces.setns(pidfd, flags)
-            ended.append(time.monotonic_ns())
-            peer = -1
-            if terminal:
-                root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-                master, peer = open_pty(LINUX, root, process.height, process.width)
-                end.send_pty(master)
-                os.close(master)
-                os.close(root)
-        except OSError as error:
-            raise StepError(
-                "join", error.errno or 0, f"cannot join the container: {error}"
-            ) from error
+        peer = _own_terminal(end, process) if terminal else -1
         ended.append(time.monotonic_ns())
         return enter.Entry(process, stdio, peer, warnings=warnings)
 
     _become(channel, prepare)
+
+
+def _own_terminal(end: ChildEnd, process: ProcessPlan) -> int:
+    try:
+        root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        master, peer = open_pty(LINUX, root, process.height, process.width)
+        end.send_pty(master)
+        os.close(master)
+        os.close(root)
+    except OSError as error:
+        raise StepError("pty", error.errno or 0, f"cannot open a terminal: {error}") from error
+    return peer
 
 
 def _take_place(cgroup: CgroupPlan, process: ProcessPlan) -> list[str]:

@@ -31,12 +31,14 @@ from dataclasses import dataclass, field
 
 from boxship.kernel import credentials, processes, terminal
 from boxship.kernel.mounts import filesystem_magic
+from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CapabilityPlan, ProcessPlan, Rlimit
 from boxship.runtime.capabilities import ALL, CAPABILITIES, numbers_of
 from boxship.runtime.command import CommandError, exec_error, find_command, go_words, search_path_of
 from boxship.runtime.users import Identity, UnknownUserError, home_of, read_database, resolve_user
 
+_NULL_DEVICE = os.makedev(1, 3)
 _PIPEFS_MAGIC = 0x50495045
 _SOCKFS_MAGIC = 0x534F434B
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
@@ -77,6 +79,7 @@ def session(entry: Entry) -> None:
         stdio = (entry.peer,) * 3
         terminal.make_controlling(entry.peer)
     _place_stdio(stdio)
+    _replace_null()
     processes.close_on_exec_from(3)
     os.umask(entry.plan.umask)
 
@@ -89,6 +92,46 @@ def _place_stdio(stdio: tuple[int, int, int]) -> None:
         safe = [os.dup(fd) if fd < 3 else fd for fd in safe]
     for number, fd in enumerate(safe):
         os.dup2(fd, number, inheritable=True)
+
+
+def _replace_null() -> None:
+    """Have the container's own null device on 0, 1, 2 instead of the host's.
+
+    What is done to the node through the descriptor (mode, owner, times) is done to the inode.
+    """
+    for number in (0, 1, 2):
+        if _is_null(number):
+            own = _open_own_null()
+            os.dup2(own, number, inheritable=True)
+            os.close(own)
+
+
+def _is_null(fd: int) -> bool:
+    status = os.fstat(fd)
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL_DEVICE
+
+
+def _open_own_null() -> int:
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS
+        own = openat2(root, "dev/null", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY, resolve)
+    except OSError:
+        return _pipe_without_writer()
+    finally:
+        os.close(root)
+    if _is_null(own):
+        os.set_blocking(own, True)
+        return own
+    os.close(own)
+    return _pipe_without_writer()
+
+
+def _pipe_without_writer() -> int:
+    """Return what reads as empty and takes nothing, as the next best to a null device."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    return reading
 
 
 def keyring(entry: Entry) -> None:

@@ -1,17 +1,18 @@
 """Bring processes of a container to life, and end what is left. Called by the shim.
 
-The shim must be single-threaded: ``spawn_init`` changes the pid namespace its children are born
-into, and a process in that state cannot create threads. The handshake with the child is drawn in
+The caller must be single-threaded: its children go on with its Python, and ``spawn_init`` changes
+the pid namespace they are born into for a moment. The handshake with the child is drawn in
 ``birth.py``.
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -23,6 +24,9 @@ from boxship.runtime.cgroups import control, tree
 
 _PID = namespaces.CLONE_FLAGS["pid"]
 _MAX_MESSAGE = 65536
+EXEC_PATIENCE = 10.0
+"""Seconds until an exec must be executing: what is in the container can stop or freeze it."""
+_STUCK = f"the process was stopped on its way for more than {EXEC_PATIENCE:.0f} s"
 
 
 class StepFailedError(BoxshipError):
@@ -70,6 +74,8 @@ class Spawned:
 class _Heard:
     """What came over the handshake until its end."""
 
+    pid: int = 0
+    pidfd: int = -1
     master: int = -1
     ready: bool = False
     warnings: tuple[str, ...] = ()
@@ -129,8 +135,7 @@ def spawn_init(
     try:
         _create_cgroups(plan.cgroup)
         course.note("cgroups")
-        _choose_pid_namespace(plan)
-        return _spawn(child, plan.cgroup, course, sibling)
+        return _spawn(child, plan, course, sibling)
     except BaseException:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
@@ -154,18 +159,30 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     else is as in ``spawn_init``. The new process dies with the caller (PR_SET_PDEATHSIG).
     """
     with_terminal = process.terminal if terminal is None else terminal
-    course = _Course(["join cgroups", "join", "pty"])
-    try:
-        namespaces.setns(pidfd, _PID)
-    except OSError as error:
-        message = f"cannot join the container: {error}"
-        raise StepFailedError("join", error.errno or 0, message) from error
-
-    def child(channel: socket.socket) -> NoReturn:
-        stdio = (stdin, stdout, stderr)
-        birth.run_exec(pidfd, process, cgroup, stdio, channel, terminal=with_terminal)
-
-    return _spawn(child, cgroup, course, sibling)
+    course = _Course(["join", "pty"])
+    ours, theirs = _handshake()
+    with ours:
+        with theirs:
+            joiner = _fork(cgroup, sibling)
+            if joiner == 0:
+                ours.close()
+                stdio = (stdin, stdout, stderr)
+                birth.join(pidfd, process, cgroup, stdio, theirs, terminal=with_terminal)
+        ours.settimeout(EXEC_PATIENCE)
+        heard = _Heard()
+        try:
+            _listen(ours, heard)
+        except TimeoutError:
+            heard.failure = StepFailedError("exec", errno.ETIMEDOUT, _STUCK)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(joiner, signal.SIGKILL)
+        except BaseException:
+            _discard(heard)
+            raise
+        finally:
+            if not sibling:
+                os.waitpid(joiner, 0)
+    return _outcome(heard, course)
 
 
 def destroy(plan: Plan) -> None:
@@ -180,43 +197,56 @@ def _create_cgroups(cgroup: CgroupPlan) -> None:
         raise StepFailedError("cgroup", error.errno, str(error)) from error
 
 
-def _choose_pid_namespace(plan: Plan) -> None:
+@contextlib.contextmanager
+def _children_in_their_namespace(plan: Plan) -> Iterator[None]:
+    """Have processes forked meanwhile be born in the container's pid namespace."""
+    own = namespaces.open_namespace("/proc/self/ns/pid")
     try:
-        if plan.join_pid_namespace:
-            _join_pid_namespace(plan.join_pid_namespace)
-        elif plan.new_pid_namespace:
-            namespaces.unshare(_PID)
-    except OSError as error:
-        raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
+        try:
+            if plan.join_pid_namespace:
+                _join_pid_namespace(plan.join_pid_namespace)
+            elif plan.new_pid_namespace:
+                namespaces.unshare(_PID)
+        except OSError as error:
+            raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
+        yield
+        namespaces.setns(own, _PID)
+    finally:
+        os.close(own)
 
 
 def _spawn(
-    child: Callable[[socket.socket], NoReturn],
-    cgroup: CgroupPlan,
-    course: "_Course",
-    sibling: bool,
+    child: Callable[[socket.socket], NoReturn], plan: Plan, course: "_Course", sibling: bool
 ) -> Spawned:
     """Fork and listen; the child is reaped here unless it has executed its command."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    ours, theirs = _handshake()
     with ours:
-        with theirs:
-            pid = _fork(cgroup, sibling)
+        with theirs, _children_in_their_namespace(plan):
+            pid = _fork(plan.cgroup, sibling)
             if pid == 0:
                 ours.close()
                 child(theirs)
         course.note("fork")
-        heard = _Heard()
+        heard = _Heard(pid)
         try:
-            pidfd = os.pidfd_open(pid)
+            heard.pidfd = os.pidfd_open(pid)
             _listen(ours, heard)
         except BaseException:
-            _discard(pid, heard)
+            _discard(heard)
             raise
+    return _outcome(heard, course)
+
+
+def _handshake() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
+
+def _outcome(heard: "_Heard", course: "_Course") -> Spawned:
     if heard.failure or not heard.ready:
-        status = _discard(pid, heard)
-        os.close(pidfd)
+        status = _discard(heard)
         raise heard.failure or StepFailedError("setup", 0, _untimely_end(status))
-    return Spawned(pid, pidfd, heard.master, heard.warnings, course.timings(heard.ended))
+    timings = course.timings(heard.ended)
+    return Spawned(heard.pid, heard.pidfd, heard.master, heard.warnings, timings)
 
 
 def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
@@ -237,7 +267,9 @@ def _listen(channel: socket.socket, heard: _Heard) -> None:
         if not message:
             return
         kind, body = message[:1], message[1:]
-        if kind == birth.PTY:
+        if kind == birth.BORN:
+            heard.pid, heard.pidfd = int(body), descriptors[0]
+        elif kind == birth.PTY:
             heard.master = descriptors[0]
         elif kind == birth.READY:
             content = json.loads(body)
@@ -248,13 +280,18 @@ def _listen(channel: socket.socket, heard: _Heard) -> None:
             heard.failure = StepFailedError(*json.loads(body))
 
 
-def _discard(pid: int, heard: _Heard) -> int:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def _discard(heard: _Heard) -> int:
+    """End the child if there is one; return how it ended."""
     if heard.master >= 0:
         os.close(heard.master)
+    if heard.pid == 0:
+        return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(heard.pid, signal.SIGKILL)
+    if heard.pidfd >= 0:
+        os.close(heard.pidfd)
     try:
-        _, status = os.waitpid(pid, 0)
+        _, status = os.waitpid(heard.pid, 0)
     except ChildProcessError:  # a sibling: our parent reaps it
         return signal.SIGKILL
     return status

@@ -43,7 +43,7 @@ def resolve_user(text: str, passwd: str, group: str, extra_groups: Sequence[str]
     """Look ``name|uid[:group|gid]`` up in the texts of passwd and group."""
     user_text, _, group_text = text.partition(":")
     user = _find(_passwd_entries(passwd), user_text or "0")
-    uid = user.number if user else _number(user_text, "user", "passwd")
+    uid = _checked(user.number) if user else _number(user_text, "user", "passwd")
     gid, home = (user.gid, user.home) if user else (0, "")
     groups: tuple[int, ...] = ()
     entries = _group_entries(group)
@@ -52,7 +52,7 @@ def resolve_user(text: str, passwd: str, group: str, extra_groups: Sequence[str]
     elif user:
         groups = tuple(entry.number for entry in entries if user.name in entry.members)
     groups += tuple(_group_id(entries, extra) for extra in extra_groups)
-    return Identity(uid, gid, tuple(dict.fromkeys(groups)), home)
+    return Identity(uid, _checked(gid), tuple(map(_checked, dict.fromkeys(groups))), home)
 
 
 def home_of(uid: int, passwd: str) -> str:
@@ -93,6 +93,11 @@ def _number(text: str, what: str, database: str) -> int:
         raise UnknownUserError(
             f"unable to find {what} {text}: no matching entries in {database} file"
         ) from None
+    return _checked(number)
+
+
+def _checked(number: int) -> int:
+    """Refuse, whoever wrote it: 2**32 - 1 would mean "do not change" to the kernel."""
     if not 0 <= number <= _MAX_ID:
         raise UnknownUserError(f"uids and gids must be in range 0-{_MAX_ID}")
     return number
