@@ -1,22 +1,30 @@
 """Logs as the shim writes them, read back: whole, tailed, filtered, rotated away while reading."""
 
+import asyncio
+import contextlib
 import os
+import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boxship.base.clock import format_ns, parse_rfc3339
-from boxship.engine.containers import logreader
-from boxship.engine.containers.logreader import Sieve
+from boxship.base.clock import SystemClock, format_ns, parse_rfc3339
+from boxship.engine.containers import logreader, logs
+from boxship.engine.containers.logreader import LogReading
 from boxship.engine.containers.requests import LogLine, LogQuery
 from boxship.runtime.logfile import LogFile
 from boxship.runtime.logformat import EntryEncoder
 from boxship.runtime.messages import LogConfig, LogPosition
+from support.opened import until
 
 SECOND = 10**9
 START = parse_rfc3339("2026-05-01T10:00:00Z")
@@ -33,13 +41,15 @@ def write(path: Path, lines: Iterable[str], *, max_size: int = -1, max_file: int
 
 
 def read(path: Path, query: LogQuery | None = None, until: LogPosition | None = None) -> list[str]:
-    query = query or LogQuery()
-    segments = logreader.open_segments(str(path))
-    if until is not None:
-        segments = logreader.cut_at(segments, until)
-    if query.tail is not None:
-        segments = logreader.keep_last(segments, query.tail)
-    return [line.log for batch in logreader.batches(segments, Sieve(query)) for line in batch]
+    return [line.log for batch in batches(path, query or LogQuery(), until) for line in batch]
+
+
+def batches(
+    path: Path, query: LogQuery, until: LogPosition | None = None
+) -> Iterator[list[LogLine]]:
+    with closing(LogReading(str(path), query, until=until)) as reading:
+        while (batch := reading.more()) is not None:
+            yield batch
 
 
 def ended(lines: Iterable[str]) -> list[str]:
@@ -164,9 +174,10 @@ def test_the_successor_is_found_by_inode(tmp_path: Path) -> None:
 def test_reading_closes_every_file_even_when_left_early(tmp_path: Path) -> None:
     write(tmp_path / "log", [f"{n:040}" for n in range(40)], max_size=500, max_file=5)
     before = len(os.listdir("/proc/self/fd"))
-    batches = logreader.batches(logreader.open_segments(str(tmp_path / "log")), Sieve(LogQuery()))
-    next(batches)
-    batches.close()
+    found = batches(tmp_path / "log", LogQuery())
+    next(found)
+    assert len(os.listdir("/proc/self/fd")) > before
+    found.close()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -177,10 +188,103 @@ def test_a_million_lines_take_about_a_second(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(line * 1_000_000)
     began = time.perf_counter()
     count = 0
-    for batch in logreader.batches(
-        logreader.open_segments(str(tmp_path / "log")), Sieve(LogQuery())
-    ):
+    for batch in batches(tmp_path / "log", LogQuery()):
         assert isinstance(batch[0], LogLine)
         count += len(batch)
     assert count == 1_000_000
     assert time.perf_counter() - began < 3.0  # 0.5 s when nothing else runs
+
+
+def test_following_goes_through_rotations_and_closes_what_it_has_read(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = LogFile(LogConfig(path=str(path), max_size=200, max_file=50))
+    entry = EntryEncoder("stdout")
+    got: list[str] = []
+    with closing(LogReading(str(path), LogQuery(tail=1), follow=True)) as reading:
+        for round_ in range(8):
+            for n in range(round_):  # from no rotation to several at once
+                log.append(entry.feed(f"{round_}.{n}\n".encode(), b"2026-05-01T10:00:00Z"))
+            before = len(os.listdir("/proc/self/fd"))
+            while (batch := reading.more()) is not None:
+                got += [line.log for line in batch]
+            assert len(os.listdir("/proc/self/fd")) <= before + 1
+    log.close()
+    assert got == ended(f"{round_}.{n}" for round_ in range(8) for n in range(round_))
+
+
+def test_looking_for_a_successor_opens_nothing_while_there_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    write(path, ["a" * 40] * 12, max_size=300, max_file=9)
+    inode = path.stat().st_ino
+    with calls_of_the_reader() as calls:
+        assert logreader.next_file(str(path), inode) is None
+    assert calls == {"next_file"}
+
+
+@contextlib.contextmanager
+def calls_of_the_reader() -> Iterator[set[str]]:
+    """Which functions of the reader this thread calls."""
+    calls: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename == logreader.__file__:
+            calls.add(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+@contextlib.asynccontextmanager
+async def no_descriptor_left() -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, int)
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+@pytest.mark.parametrize("following", [False, True])
+def test_clients_that_leave_early_leave_no_descriptor(tmp_path: Path, following: bool) -> None:
+    """Each is cancelled just when its first step is in a thread."""
+    write(tmp_path / "log", [f"{n:040}" for n in range(40)], max_size=500, max_file=5)
+    path, query = str(tmp_path / "log"), LogQuery(tail=30)
+
+    def lines() -> logs.Batches:
+        if following:
+            return logs.follow(path, query, asyncio.Event(), SystemClock())
+        return logs.history(path, query)
+
+    async def scene() -> None:
+        go = threading.Event()
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as executor:
+            loop.set_default_executor(executor)
+            async with no_descriptor_left():
+                executor.submit(go.wait, 20)  # so that every first step waits its turn
+                tasks = [asyncio.ensure_future(anext(lines())) for _ in range(50)]
+                await asyncio.sleep(0)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                go.set()
+                await loop.run_in_executor(None, int)  # after all that were queued before
+            assert all(task.cancelled() for task in tasks)
+
+    asyncio.run(scene())
+
+
+def test_following_reads_and_decodes_beside_the_event_loop(tmp_path: Path) -> None:
+    write(tmp_path / "log", [f"{n:040}" for n in range(40)], max_size=500, max_file=50)
+
+    async def scene() -> list[str]:
+        over = asyncio.Event()
+        over.set()
+        found = logs.follow(str(tmp_path / "log"), LogQuery(), over, SystemClock())
+        return [line.log async for batch in found for line in batch]
+
+    with calls_of_the_reader() as calls:
+        assert asyncio.run(scene()) == ended(f"{n:040}" for n in range(40))
+    assert calls <= {"__init__", "done", "close", "close_all"}

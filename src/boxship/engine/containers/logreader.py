@@ -11,7 +11,6 @@ event loop runs it in threads, a batch at a time.
 
 import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -55,6 +54,9 @@ def open_segments(path: str) -> list[Segment]:
                 number = 1
                 continue
             break
+        except OSError:
+            close_all(found)
+            raise
         if any(segment.inode == other.inode for other in found):
             segment.close()
         else:
@@ -152,18 +154,6 @@ def _key(time: str) -> str:
     return f"{seconds}.{fraction:0<9}"
 
 
-def batches(segments: list[Segment], sieve: Sieve) -> Iterator[list[LogLine]]:
-    """Read the segments in order, and close each when it has been read."""
-    try:
-        for segment in segments:
-            while not sieve.done and (lines := read_on(segment)) is not None:
-                if kept := sieve.sift(lines):
-                    yield kept
-            segment.close()
-    finally:
-        close_all(segments)
-
-
 def read_on(segment: Segment) -> list[LogLine] | None:
     """Read the next whole lines; None at the end of the segment."""
     size = CHUNK
@@ -197,6 +187,9 @@ def next_file(path: str, inode: int) -> Segment | None:
 
     If the file itself is gone, the oldest one there is comes next.
     """
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(path).st_ino == inode:
+            return None
     segments = open_segments(path)
     index = next((i for i, segment in enumerate(segments) if segment.inode == inode), -1)
     following = segments[index + 1] if index + 1 < len(segments) else None
@@ -204,6 +197,70 @@ def next_file(path: str, inode: int) -> Segment | None:
     return following
 
 
-def length(segment: Segment) -> int:
-    """Return how long the segment's file is now."""
-    return os.fstat(segment.fd).st_size
+class LogReading:
+    """One client's way through a log. Owns the files it has open, whatever becomes of its caller.
+
+    With ``follow`` the last file may grow and be succeeded by others; ``more`` can then be called
+    again after it has said that there is nothing.
+    """
+
+    def __init__(
+        self, path: str, query: LogQuery, *, until: LogPosition | None = None, follow: bool = False
+    ) -> None:
+        self._path = path
+        self._until = until
+        self._tail = query.tail
+        self._follow = follow
+        self._sieve = Sieve(query)
+        self._segments: list[Segment] = []
+        self._opened = False
+
+    @property
+    def done(self) -> bool:
+        """Nothing that can still be written is wanted."""
+        return self._sieve.done
+
+    def more(self) -> list[LogLine] | None:
+        """Return the next wanted lines, never none of them; None when there is nothing now."""
+        if not self._opened:
+            self._open()
+        while self._segments and not self.done:
+            if (lines := read_on(self._segments[0])) is None:
+                if not self._go_on():
+                    break
+            elif kept := self._sieve.sift(lines):
+                return kept
+        return None
+
+    def close(self) -> None:
+        """Close its files."""
+        close_all(self._segments)
+        self._segments = []
+
+    def _open(self) -> None:
+        self._segments = open_segments(self._path)
+        if self._until is not None:
+            self._segments = cut_at(self._segments, self._until)
+        if self._tail is not None:
+            self._segments = keep_last(self._segments, self._tail)
+        # A log that isn't there yet is looked for again, and then followed from its beginning.
+        self._opened, self._tail = bool(self._segments), None
+
+    def _go_on(self) -> bool:
+        """The first segment is at its end: make it longer or leave it; False if neither can be."""
+        first = self._segments[0]
+        if len(self._segments) == 1 and self._follow:
+            if self._has_grown(first):
+                return True
+            if (following := next_file(self._path, first.inode)) is not None:
+                self._segments.append(following)
+                if self._has_grown(first):  # written before the rename
+                    return True
+        if len(self._segments) == 1:
+            return False
+        self._segments.pop(0).close()
+        return True
+
+    def _has_grown(self, segment: Segment) -> bool:
+        before, segment.end = segment.end, os.fstat(segment.fd).st_size
+        return segment.end > before

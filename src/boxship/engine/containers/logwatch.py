@@ -14,7 +14,11 @@ class DirectoryWatch:
 
     def __enter__(self) -> "DirectoryWatch":
         self._inotify = Inotify()
-        self._inotify.add(self._directory, IN_MODIFY | IN_CREATE | IN_MOVED_TO)
+        try:
+            self._inotify.add(self._directory, IN_MODIFY | IN_CREATE | IN_MOVED_TO)
+        except OSError:
+            self._inotify.close()
+            raise
         asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._drain)
         return self
 
