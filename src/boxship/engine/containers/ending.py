@@ -10,11 +10,13 @@ events, those who wait, the restart policy or the removal. ::
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
+import select
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from boxship.base.errors import BoxshipError
 from boxship.engine.containers import execs, policy, states
@@ -113,15 +115,31 @@ def clean_up(context: Context, record: ContainerRecord) -> None:
 
 def kill_shim(directory: str) -> None:
     """Kill a shim that does not answer; one that is gone already is no error."""
-    with contextlib.suppress(OSError, ValueError):
-        with open(f"{directory}/{PID}") as file:
-            pid, started = map(int, file.read().split())
-        pidfd = os.pidfd_open(pid)
-        try:
-            if start_time(pid) == started:  # asked with the pidfd open: nobody else can be meant
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        finally:
-            os.close(pidfd)
+    with contextlib.suppress(OSError, ValueError), _shim_process(directory) as pidfd:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def shim_lives(directory: str) -> bool:
+    """Tell whether the shim's process has not ended, whatever it does."""
+    with contextlib.suppress(OSError, ValueError), _shim_process(directory) as pidfd:
+        polled = select.poll()
+        polled.register(pidfd, select.POLLIN)  # from the end of the process on
+        return not polled.poll(0)
+    return False
+
+
+@contextlib.contextmanager
+def _shim_process(directory: str) -> Iterator[int]:
+    """Open the shim's process. OSError or ValueError: there is none."""
+    with open(f"{directory}/{PID}") as file:
+        pid, started = map(int, file.read().split())
+    pidfd = os.pidfd_open(pid)
+    try:
+        if start_time(pid) != started:  # asked with the pidfd open: nobody else can be meant
+            raise ProcessLookupError(errno.ESRCH, "the shim has ended", directory)
+        yield pidfd
+    finally:
+        os.close(pidfd)
 
 
 async def _release(

@@ -4,8 +4,9 @@ The daemon may have been killed at any point, and containers have gone on since.
 
     its shim answers, running     take it over: state RUNNING or PAUSED, go on listening
     its shim answers, ended       the end as the shim tells it, unless the record knows it already
-    no shim, exit.json            the end as the shim wrote it down, likewise
+    exit.json                     the end as the shim wrote it down, likewise
     no shim, nothing written      it was killed with its shim, or the machine went down
+    its shim lives, silent        RUNNING, until the shim can be asked
     REMOVING                      finish removing it
 
 and for what has no record: a shim is ended, directories and cgroups are removed. Only ids that left
@@ -16,7 +17,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Iterable
 from signal import SIGKILL
 
@@ -27,15 +27,20 @@ from boxship.base.errors import BoxshipError
 from boxship.engine.containers import ending, policy, sharedmemory, states
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, Exec
+from boxship.engine.containers.reach import ShimSilentError, call_shim, connect
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ExecConfig
 from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
 from boxship.model.container import ContainerConfig, HostConfig
-from boxship.runtime.messages import Exit, Exited, Message, Release, Signal, State, StateQuery
+from boxship.runtime.messages import Exit, Exited, Message, Release, Signal, State
 from boxship.runtime.shim.directory import EXIT, PID
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 5.0
+_PATIENCE_UNDER_WAY = 1.0
+"""Less, because whoever wants something of the container waits meanwhile."""
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 4.0
 _LOST_WITH_MACHINE = 255
 _AT_ONCE = 16
 
@@ -77,14 +82,53 @@ async def _recover_one(context: Context, container: Container) -> None:
             await _end_orphan(context, container.record)
             await ending.remove_itself(context, container)
             return
-        if await _take_over(context, container):
-            return
-        if not container.record.state.alive:
-            await _believe_the_directory(context, container)
-        if container.record.state.alive:
-            await _end_lost(context, container)
-        elif _should_be_gone(container.record):
-            await ending.remove_itself(context, container)
+        try:
+            await _settle(context, container, _PATIENCE)
+        except ShimSilentError:
+            _log.warning("the shim of container %s does not answer yet", container.id)
+            _presume_running(context, container)
+            context.background.spawn(_keep_asking(context, container))
+
+
+async def _settle(context: Context, container: Container, patience: float) -> None:
+    """Make the record true; the lock is held. ShimSilentError: only the shim knows, and is busy."""
+    found = await call_shim(context, container, patience)
+    if found is not None and await _take_over(context, container, *found):
+        return
+    if not container.record.state.alive:
+        await _believe_the_directory(context, container)
+    if container.record.state.alive:
+        await _end_lost(context, container)
+    elif _should_be_gone(container.record):
+        await ending.remove_itself(context, container)
+
+
+def _presume_running(context: Context, container: Container) -> None:
+    """The shim lives and has written no end."""
+    record = container.record
+    if not record.state.alive:  # its number is the sign of a start that was not recorded
+        begun_ns = _unrecorded_start(context, record) or context.clock.now_ns()
+        container.record = states.step(record, states.started(record.state, 0, begun_ns))
+    _runs(container)
+
+
+async def _keep_asking(context: Context, container: Container) -> None:
+    """Take over from a shim that was too busy. What the container does is not touched meanwhile."""
+    pause = _FIRST_PAUSE
+    while True:
+        await asyncio.sleep(pause)
+        async with container.lock:
+            if container.shim is not None or not container.record.state.alive:
+                return
+            try:
+                await _settle(context, container, _PATIENCE_UNDER_WAY)
+            except ShimSilentError:
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except (BoxshipError, OSError):
+                _log.exception("container %s could not be recovered", container.id)
+                pause = _LONGEST_PAUSE
+            else:
+                return
 
 
 def _should_be_gone(record: ContainerRecord) -> bool:
@@ -96,42 +140,14 @@ def _should_be_gone(record: ContainerRecord) -> bool:
 # ── shims that live ──────────────────────────────────────────────────────────────────────────
 
 
-def _connect(directory: str) -> socket.socket:
-    # A socket's path may have 107 bytes only; through the directory's descriptor it has few.
-    fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(_PATIENCE)
-        connection.connect(f"/proc/self/fd/{fd}/shim.sock")
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        os.close(fd)
-    return connection
-
-
-async def _take_over(context: Context, container: Container) -> bool:
-    """Go on with the container's shim if it lives; False if there is none, or of no use."""
-    try:
-        connection = await asyncio.to_thread(_connect, context.paths.shim(container.id))
-    except OSError:
-        return False
-    link = ShimLink(connection, ending.listener(context, container))
-    try:
-        state = await asyncio.wait_for(link.request(StateQuery()), _PATIENCE)
-    except (ShimGoneError, TimeoutError):
-        link.close()
-        return False
-    if not isinstance(state, State) or state.status == "idle":
-        link.close()
-        return False
+async def _take_over(context: Context, container: Container, link: ShimLink, state: State) -> bool:
+    """Go on with the container's shim; False if there was only an end left that is known."""
     if _is_known_end(container.record, state):
         await ending.let_go(context, container, link)
         return False
     _adopt(context, container, state)
     container.shim = link
-    container.ended = asyncio.Event()
+    _runs(container)
     _recover_execs(context, container, state)
     if state.exit is not None:
         # Our own listener would do the same, but the event has gone to nobody.
@@ -141,6 +157,11 @@ async def _take_over(context: Context, container: Container) -> bool:
     ending.watch(context, container, link)
     _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
     return True
+
+
+def _runs(container: Container) -> None:
+    if container.ended.is_set():  # else somebody waits already
+        container.ended = asyncio.Event()
 
 
 def _is_known_end(record: ContainerRecord, state: State) -> bool:
@@ -220,7 +241,7 @@ def _unrecorded_start(context: Context, record: ContainerRecord) -> int:
 
 
 async def _end_lost(context: Context, container: Container) -> None:
-    container.ended = asyncio.Event()
+    _runs(container)
     if container.record.state.started_ns < _boot_ns(context):
         went_down = Exit(
             exit_code=_LOST_WITH_MACHINE,
@@ -242,7 +263,7 @@ def _boot_ns(context: Context) -> int:
 async def _end_orphan(context: Context, record: ContainerRecord) -> None:
     """End a shim that should not be there, and remove what it leaves."""
     try:
-        connection = await asyncio.to_thread(_connect, context.paths.shim(record.id))
+        connection = await asyncio.to_thread(connect, context.paths.shim(record.id), _PATIENCE)
     except OSError:
         connection = None
     if connection is not None:
