@@ -9,6 +9,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers import defaults
 from boxship.engine.containers.paths import Paths
+from boxship.engine.containers.planner import Planner
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import ExecConfig
 from boxship.engine.containers.spec import assembly, filesystems
@@ -19,9 +20,12 @@ from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.engine.settings import EngineSettings
 from boxship.model.container import ContainerConfig, DeviceMapping, HostConfig, Ulimit
 from boxship.oci.runtime import DeviceRule, Spec
-from boxship.runtime.capabilities import ALL
-from boxship.runtime.cgroups.layout import Layout
+from boxship.runtime.blueprint import Plan
+from boxship.runtime.capabilities import ALL, CAPABILITIES
+from boxship.runtime.cgroups.layout import Hierarchy, Layout
 from boxship.runtime.host import Host
+from boxship.runtime.steps import MountOverlay
+from boxship.storage.snapshots import OverlayMount
 
 ID = "c" * 64
 FILES = Paths("/data", "/exec").of(ID)
@@ -256,3 +260,38 @@ def test_a_profile_in_dockers_format_is_resolved_for_this_machine() -> None:
     bad = json.dumps({"SecurityOpt": ['seccomp={"defaultAction":"SCMP_ACT_NOPE"}']})
     with pytest.raises(InvalidArgumentError, match="Decoding seccomp profile failed"):
         seccomp(bad)
+
+
+class _Nobody:
+    """A shelf with no other containers."""
+
+
+def planned(host: str, layout: Layout) -> Plan:
+    machine = Host(layout=layout, capabilities=ALL)
+    planner = Planner(EngineSettings(), Paths("/data", "/exec"), machine)
+    overlay = OverlayMount("/data", ("l/a",), "/upper", "/work")
+    return Plan.from_plain(planner.plan(record(host), overlay, _Nobody()))  # type: ignore[arg-type]
+
+
+V1 = Layout((Hierarchy("/c/devices", ("devices",)),))
+V2 = Layout(unified="/c", unified_controllers=("memory", "pids"))
+
+
+@pytest.mark.parametrize(
+    ("host", "layout", "may"),
+    [
+        ("{}", V1, True),
+        ("{}", V2, False),
+        ('{"CapAdd":["MKNOD"]}', V2, False),
+        ('{"Privileged":true}', V2, True),
+    ],
+)
+def test_without_device_rules_nobody_makes_or_opens_nodes(
+    host: str, layout: Layout, may: bool
+) -> None:
+    plan = planned(host, layout)
+    assert plan.process.capabilities is not None
+    bounding = plan.process.capabilities.bounding
+    assert bool(bounding >> CAPABILITIES["CAP_MKNOD"] & 1) is may
+    (root,) = (step for step in plan.setup if isinstance(step, MountOverlay))
+    assert root.devices is may

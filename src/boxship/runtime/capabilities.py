@@ -45,8 +45,8 @@ def adjust(
 ) -> tuple[str, ...]:
     """Return the capabilities after ``--cap-add`` and ``--cap-drop``, in the kernel's order.
 
-    Names may lack ``CAP_`` and be in any case; ``ALL`` is everything, cut to ``available`` (what
-    the daemon itself may give). An added one wins over ``--cap-drop ALL``, a dropped one over
+    Names may lack ``CAP_`` and be in any case; ``ALL`` is everything. All is cut to ``available``
+    (what the daemon itself may give). An added one wins over ``--cap-drop ALL``, a dropped one over
     ``--cap-add ALL``. Raise InvalidArgumentError for a name that does not exist.
     """
     added, dropped = _normal(add, "add"), _normal(drop, "drop")
@@ -57,7 +57,7 @@ def adjust(
         chosen = added
     else:
         chosen = (set(default) - dropped) | added
-    return tuple(name for name in CAPABILITIES if name in chosen)
+    return tuple(name for name in CAPABILITIES if name in chosen & everything)
 
 
 def _normal(names: Iterable[str], what: str) -> set[str]:

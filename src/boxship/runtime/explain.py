@@ -113,7 +113,7 @@ def _overlay(step: steps.MountOverlay) -> Iterator[str]:
     options = [f"lowerdir={':'.join(step.lower)}"]
     if step.upper:
         options += [f"upperdir={step.upper}", f"workdir={step.work}"]
-    options += step.options
+    options += (*step.options, *(() if step.devices else ("nodev",)))
     yield f"cd {_quote(step.cwd)}"
     yield f"mount -t overlay -o {_quote(','.join(options))} overlay {_quote(step.mountpoint)}"
     yield f"cd {_quote(step.mountpoint)}"

@@ -39,7 +39,8 @@ def mount_overlay(kernel: Kernel, step: steps.MountOverlay) -> int:
         options += [f"upperdir={_escaped(step.upper)}", f"workdir={_escaped(step.work)}"]
     options += step.options
     kernel.chdir(step.cwd)
-    kernel.mount("overlay", step.mountpoint, "overlay", 0, ",".join(options))
+    flags = 0 if step.devices else k.MS_NODEV
+    kernel.mount("overlay", step.mountpoint, "overlay", flags, ",".join(options))
     return kernel.open(step.mountpoint, os.O_PATH | os.O_DIRECTORY)
 
 

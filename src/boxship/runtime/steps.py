@@ -83,6 +83,8 @@ class MountOverlay(Step):
     work: str
     mountpoint: str
     options: tuple[str, ...] = ()
+    devices: bool = True
+    """Whether device nodes in it can be opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from boxship.engine.settings import EngineSettings
 from boxship.oci.runtime import Resources
 from boxship.runtime import plan as runtime
 from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
+from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.cgroups import control
 from boxship.runtime.cgroups.plan import plan_cgroup
 from boxship.runtime.host import Host
@@ -66,6 +67,7 @@ class Planner:
             upper=overlay.upper,
             work=overlay.work,
             mountpoint=self._paths.mountpoint,
+            devices=record.host.privileged or self._device_rules_hold,
         )
         planned = runtime.plan(spec, record.id, self._host, root)
         process = self._completed(planned.process, record, is_init=bool(around.init_path))
@@ -115,12 +117,28 @@ class Planner:
             seccomp=profile_of(
                 host,
                 self._settings.seccomp_profile,
-                assembly.capabilities(host, self._host.capabilities),
+                assembly.capabilities(host, self._capabilities(record)),
                 self._host,
             ),
             init_path=self._init(record) if not is_exec else "",
-            capabilities=self._host.capabilities,
+            capabilities=self._capabilities(record),
         )
+
+    @property
+    def _device_rules_hold(self) -> bool:
+        """Device rules are a v1 controller; on cgroup2 they take a BPF program, not written yet."""
+        return self._host.layout.hierarchy_of("devices") is not None
+
+    def _capabilities(self, record: ContainerRecord) -> int:
+        """Return what may be given at all.
+
+        Where device rules do not hold, whoever can make a node can open the host's disks: there
+        nobody can, and nodes that an image brings along cannot be opened (``devices`` above).
+        """
+        available = self._host.capabilities
+        if record.host.privileged or self._device_rules_hold:
+            return available
+        return available & ~(1 << CAPABILITIES["CAP_MKNOD"])
 
     def _init(self, record: ContainerRecord) -> str:
         if not assembly.wants_init(record.host):
