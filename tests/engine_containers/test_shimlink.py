@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink, ShimSilentError
 from boxship.runtime.control_codec import Decoder, encode
 from boxship.runtime.messages import Done, Exit, Exited, Message, Release, Signal, Start, StateQuery
 
@@ -150,5 +150,42 @@ def test_a_caller_that_gave_up_does_not_confuse_the_next_one() -> None:
         seq, _message, _fds = await peer.next()
         peer.say(Done(), seq)
         assert isinstance(await request, Done)
+
+    linked(act)
+
+
+def test_a_shim_that_does_not_answer_is_not_waited_for() -> None:
+    async def act(link: ShimLink, peer: Peer, _: list[Message]) -> None:
+        with pytest.raises(ShimSilentError):
+            await link.request(StateQuery(), patience=0.01)
+        late, _message, _fds = await peer.next()
+        request = asyncio.create_task(link.request(StateQuery()))
+        seq, _message, _fds = await peer.next()
+        peer.say(EXITED, late)
+        peer.say(Done(), seq)
+        assert isinstance(await request, Done)
+
+    linked(act)
+
+
+def test_what_was_given_up_before_it_was_sent_is_not_sent_later() -> None:
+    async def act(link: ShimLink, peer: Peer, _: list[Message]) -> None:
+        plan = {"padding": "x" * 4_000_000}
+        filling = asyncio.create_task(
+            link.request(Start(container_id="1", directory="", plan=plan))
+        )
+        await asyncio.sleep(0)  # it has begun, and the socket is full
+        reader, writer = os.pipe()
+        with pytest.raises(ShimSilentError):
+            await link.request(Release(), [writer], patience=0.01)
+        os.close(writer)  # its number is free for anything now
+        asking = asyncio.create_task(link.request(StateQuery()))
+        first, _message, _fds = await peer.next()
+        second, message, fds = await peer.next()
+        assert (type(message), fds) == (StateQuery, ())
+        peer.say(Done(), first)
+        peer.say(Done(), second)
+        await asyncio.gather(filling, asking)
+        os.close(reader)
 
     linked(act)

@@ -1,13 +1,18 @@
 """Two things happen to one container at once, or one of those who take part does not answer."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from boxship.engine.containers import start
+from boxship.base.errors import UnavailableError
+from boxship.engine.containers import shimlink, start
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import Status
@@ -59,7 +64,46 @@ async def test_stop_ends_the_run_that_its_policy_has_just_begun(engine: Engine, 
     context, found = inside(engine, container)
     await until(lambda: found.record.status is Status.RESTARTING)
     async with found.lock:
-        stopping = await waiting_for_the_lock(found, engine.containers.stop(container, timeout=0))
+        stopping = await waiting_for_the_lock(found, engine.containers.stop(container, timeout=1))
         await start.launch(context, found)
     await stopping
     assert found.record.status is Status.EXITED
+
+
+@contextlib.contextmanager
+def hanging(place: Place, container: str) -> Iterator[int]:
+    """Let the container's shim hang; nobody waits long for it. Yield its pid."""
+    note = Path(f"{place.home}/exec/c/{container}/shim.pid")
+    pidfd = os.pidfd_open(pid := int(note.read_text().split()[0]))
+    signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shimlink, "PATIENCE", 0.2)
+            yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+        os.close(pidfd)
+
+
+@with_engine
+async def test_a_container_whose_shim_hangs_can_be_killed(engine: Engine, place: Place) -> None:
+    container = await run(engine, "sleep", "1000")
+    with hanging(place, container):
+        with pytest.raises(UnavailableError, match="hangs"):
+            await engine.containers.kill(container, "HUP")
+        async with asyncio.timeout(10):
+            await engine.containers.kill(container)
+    state = engine.containers.get(container).state
+    assert (state.status, state.exit_code) == (Status.EXITED, 137)
+    await engine.containers.start(container)
+
+
+@with_engine
+async def test_a_frozen_one_whose_shim_hangs_can_be_removed(engine: Engine, place: Place) -> None:
+    container = await run(engine, "sleep", "1000")
+    await engine.containers.pause(container)
+    with hanging(place, container):
+        async with asyncio.timeout(10):
+            await engine.containers.remove(container, force=True)
+    assert place.remains() == []

@@ -5,6 +5,7 @@ requests. It makes no difference whether the socket came through the launcher or
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import sys
@@ -13,16 +14,24 @@ from collections.abc import Callable, Sequence
 
 from boxship.base.errors import UnavailableError
 from boxship.runtime.control_codec import Decoder, ProtocolError, encode
-from boxship.runtime.messages import Message
+from boxship.runtime.messages import Exec, Message, Start
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1 << 16
+PATIENCE = 5.0
+"""Seconds that a shim has for an answer; it is idle nearly always, and does nothing that waits."""
+LONG_PATIENCE = 60.0
+"""What it has for a new process: hundreds at once on a slow disk take several."""
 
 Listener = Callable[[Message], None]
 
 
 class ShimGoneError(UnavailableError):
     """The shim's connection ended before it answered."""
+
+
+class ShimSilentError(UnavailableError, TimeoutError):
+    """The shim did not answer in time; it may hang, and may still carry out the request."""
 
 
 class ShimLink:
@@ -40,19 +49,35 @@ class ShimLink:
         connection.setblocking(False)
         self._loop.add_reader(connection.fileno(), self._receive)
 
-    async def request(self, message: Message, fds: Sequence[int] = ()) -> Message:
+    async def request(
+        self, message: Message, fds: Sequence[int] = (), *, patience: float | None = None
+    ) -> Message:
         """Send a request and return its reply. The descriptors stay the caller's.
 
-        ShimGoneError: the connection has ended.
+        ShimGoneError: the connection has ended; ShimSilentError: no reply within ``patience``
+        seconds (None: as long as such a request may take).
         """
         if self.closed.done():
             raise ShimGoneError("the container's shim is gone")
+        if patience is None:
+            patience = LONG_PATIENCE if isinstance(message, Start | Exec) else PATIENCE
         self._seq += 1
+        seq = self._seq
         reply: asyncio.Future[Message] = self._loop.create_future()
-        self._replies[self._seq] = reply
-        self._unsent.append((encode(message, seq=self._seq, fds=len(fds)), fds))
+        self._replies[seq] = reply
+        unsent = (encode(message, seq=seq, fds=len(fds)), fds)
+        self._unsent.append(unsent)
         self._flush()
-        return await reply
+        try:
+            async with asyncio.timeout(patience):
+                return await reply
+        except TimeoutError:
+            raise ShimSilentError("the container's shim does not answer") from None
+        finally:
+            self._replies.pop(seq, None)
+            # Not begun yet, it must not go later: its descriptors may be another's by then.
+            with contextlib.suppress(ValueError):
+                self._unsent.remove(unsent)
 
     def close(self) -> None:
         """Hang up. The shim goes on."""

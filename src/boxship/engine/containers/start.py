@@ -30,7 +30,12 @@ from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import StepDuration, WaitOutcome
 from boxship.engine.containers.sharedmemory import mount_shm, unmount_shm
-from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.engine.containers.shimlink import (
+    LONG_PATIENCE,
+    ShimGoneError,
+    ShimLink,
+    ShimSilentError,
+)
 from boxship.runtime.messages import Failed, Json, Message, Start, Started, Stdio
 
 FAILED_PREFIX = (
@@ -39,8 +44,7 @@ FAILED_PREFIX = (
 )
 SETUP_EXIT_CODE = 128
 _ATTEMPTS = 3
-_PATIENCE = 60.0
-"""Seconds for a start: hundreds at once on a slow disk take several."""
+_PATIENCE = LONG_PATIENCE
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +87,7 @@ async def launch(context: Context, container: Container) -> tuple[StepDuration, 
         for fd in fds:
             os.close(fd)
     record = container.record
-    state = states.started(record.state, started.pid, started.started_ns)
+    state = states.started(record.state, started.pid, started.started_ns, context.boot_id)
     container.ended = asyncio.Event()
     context.shelf.save(container, states.step(record, state), "start")
     context.announcer.say(container.record, "start")
@@ -130,8 +134,8 @@ async def _ask_a_shim(
             raise UnavailableError(f"cannot reach the launcher: {error}") from error
         link = ShimLink(connection, ending.listener(context, container))
         try:
-            return link, await asyncio.wait_for(link.request(request, fds), _PATIENCE)
-        except TimeoutError:
+            return link, await link.request(request, fds, patience=_PATIENCE)
+        except ShimSilentError:
             link.close()
             context.shims.replace()
             await asyncio.to_thread(ending.clean_up, context, container.record)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+from dataclasses import dataclass
 from signal import SIGKILL
 
 from msgspec import UNSET
@@ -17,18 +18,29 @@ from boxship.base.errors import (
     NotModifiedError,
     UnavailableError,
 )
-from boxship.engine.containers import freeze, start, states
+from boxship.engine.containers import ending, freeze, start, states
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import Status
-from boxship.engine.containers.shimlink import ShimGoneError
+from boxship.engine.containers.shimlink import ShimGoneError, ShimSilentError
 from boxship.engine.containers.signals import parse_signal
 from boxship.runtime.messages import Failed, Signal
 
 _log = logging.getLogger(__name__)
 DEFAULT_SIGNAL = "SIGTERM"
+SILENT_PATIENCE = 1.0
+"""Seconds for a shim that did not answer to notice that its container's processes are dead."""
 KILL_PATIENCE = 10.0
 """Seconds that a SIGKILL may take; longer means processes that even it cannot end (disk, NFS)."""
+
+
+@dataclass(frozen=True)
+class _Signalled:
+    """The run that a signal was sent to: whoever had the lock before may have begun another."""
+
+    ended: asyncio.Event
+    answered: bool = True
+    """The shim has sent the signal on; otherwise it hangs, or there is none."""
 
 
 async def stop(
@@ -41,8 +53,9 @@ async def stop(
         raise NotModifiedError(f"Container {container.id} is already stopped")
     if grace is None:
         grace = _own_grace(context, container)
-    ended = await _send(context, container, number)
-    if ended is not None and not await _wait(ended, None if grace < 0 else grace):
+    signalled = await _send(context, container, number)
+    patience = None if grace < 0 else grace  # of a silent shim too, which may be slow and do it
+    if signalled is not None and not await _wait(signalled.ended, patience):
         await end_now(context, container)
     context.announcer.say(container.record, "stop")
 
@@ -64,12 +77,23 @@ def _own_grace(context: Context, container: Container) -> int:
 
 async def end_now(context: Context, container: Container) -> None:
     """Kill it and wait until it has ended. UnavailableError: it does not end."""
-    ended = await _send(context, container, SIGKILL)
-    if ended is not None and not await _wait(ended, KILL_PATIENCE):
-        # The signal went through the shim, which may hang; the cgroup needs nobody.
-        await context.planner.kill(container.record)
-        if not await _wait(ended, KILL_PATIENCE):
-            raise UnavailableError(f"container {container.id} did not end after SIGKILL")
+    signalled = await _send(context, container, SIGKILL)
+    if signalled is not None:
+        await _make_sure(context, container, signalled)
+
+
+async def _make_sure(context: Context, container: Container, killed: _Signalled) -> None:
+    """Wait for the end of what has been killed. UnavailableError: it does not end."""
+    if killed.answered and await _wait(killed.ended, KILL_PATIENCE):
+        return
+    # The signal went through the shim, which hangs; the cgroup needs nobody, and thaws as well.
+    await context.planner.kill(container.record)
+    if await _wait(killed.ended, KILL_PATIENCE if killed.answered else SILENT_PATIENCE):
+        return
+    # No process is left and the shim doesn't tell. Without it the end is found as of a lost one.
+    await asyncio.to_thread(ending.kill_shim, context.paths.shim(container.id))
+    if not await _wait(killed.ended, KILL_PATIENCE):
+        raise UnavailableError(f"container {container.id} did not end after SIGKILL")
 
 
 async def kill(context: Context, container: Container, signal: str) -> None:
@@ -79,9 +103,13 @@ async def kill(context: Context, container: Container, signal: str) -> None:
         raise ConflictError(
             f"cannot kill container: {container.id}: container {container.id} is not running"
         )
-    ended = await _send(context, container, number)
-    if number == SIGKILL and ended is not None:
-        await _wait(ended, KILL_PATIENCE)
+    signalled = await _send(context, container, number)
+    if signalled is None:
+        return
+    if number == SIGKILL:
+        await _make_sure(context, container, signalled)
+    elif not signalled.answered:
+        raise UnavailableError(f"cannot send signal {number} to {container.id}: its shim hangs")
 
 
 async def restart(
@@ -104,34 +132,33 @@ async def restart(
     context.announcer.say(container.record, "restart")
 
 
-async def _send(context: Context, container: Container, number: int) -> asyncio.Event | None:
-    """Send a signal to its first process; None if there was none to send to any more.
-
-    Return the end of the run that got the signal: whoever had the lock before may have begun one.
-    """
+async def _send(context: Context, container: Container, number: int) -> _Signalled | None:
+    """Send a signal to its first process; None if there was none to send to any more."""
     async with container.lock:
         state = container.record.state
         if state.status is Status.RESTARTING:
             start.give_up(context, container)
             return None
-        link, ended = container.shim, container.ended
         if not state.alive:
             return None
-        if link is None:  # nobody to tell: waiting is in vain, and then the cgroup is killed
-            return ended
+        link, ended = container.shim, container.ended
         if not container.daemon_goes:
             wanted = states.stopped_by_user(state)
             context.shelf.save(container, container.record.with_state(wanted), "")
+        if link is None:
+            return _Signalled(ended, answered=False)
         try:
             reply = await link.request(Signal(signal=number))
         except ShimGoneError:
-            return ended  # it is on the way
+            return _Signalled(ended)  # which is on the way
+        except ShimSilentError:
+            return _Signalled(ended, answered=False)
         if isinstance(reply, Failed) and reply.errno not in (0, errno.ESRCH):  # 0: ended already
             raise InternalError(f"cannot send signal {number} to {container.id}: {reply.message}")
         context.announcer.say(container.record, "kill", {"signal": str(int(number))})
         if state.status is Status.PAUSED and _ends_it(container, number):
             await freeze.thaw(context, container)
-    return ended
+    return _Signalled(ended)
 
 
 def _ends_it(container: Container, number: int) -> bool:
