@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Peer:
-    """Speaks to a shim as the daemon does, one request at a time."""
+    """Speaks to a shim as the daemon does, requests in, replies and events out."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(PATIENCE)
@@ -35,6 +35,7 @@ class Peer:
         self.events: list[m.Message] = []
         self._decoder = Decoder()
         self._seq = 0
+        self._early: dict[int, m.Message] = {}
 
     def request(self, message: m.Message, *socks: socket.socket) -> m.Message:
         """Send a request with descriptors, of which our copies are closed; return the reply."""
@@ -48,13 +49,10 @@ class Peer:
         return self.reply(self._seq)
 
     def reply(self, seq: int) -> m.Message:
-        """Wait for a reply; events are kept."""
-        while True:
-            frame = self._next()
-            if frame.seq == seq:
-                return frame.message
-            assert frame.seq == 0
-            self.events.append(frame.message)
+        """Wait for a reply; events and other replies are kept."""
+        while seq not in self._early:
+            self._keep(self._next())
+        return self._early.pop(seq)
 
     def expect(self, kind: type[T], message: m.Message, *socks: socket.socket) -> T:
         """Send a request whose reply is of that kind."""
@@ -69,13 +67,17 @@ class Peer:
                 if isinstance(event, kind):
                     self.events.remove(event)
                     return event
-            frame = self._next()
-            assert frame.seq == 0, frame
-            self.events.append(frame.message)
+            self._keep(self._next())
 
     def ended(self) -> bool:
         """Wait for the end of the stream."""
         return self.sock.recv(1) == b""
+
+    def _keep(self, frame) -> None:
+        if frame.seq == 0:
+            self.events.append(frame.message)
+        else:
+            self._early[frame.seq] = frame.message
 
     def _next(self):
         while (frame := self._decoder.next_frame()) is None:
@@ -106,7 +108,12 @@ class PlainContainment:
         return tuple(map(int, text.split()))
 
 
+HELD = "held:"
+"""A command's first word that names a FIFO: the process waits there before it executes the rest."""
+
+
 def _spawn(plan: ProcessPlan, streams: tuple[int, int, int], terminal: bool) -> Spawned:
+    args = plan.args
     master, slave = os.openpty() if terminal else (-1, -1)
     reading, writing = os.pipe()
     pid = fork_sibling()
@@ -120,7 +127,10 @@ def _spawn(plan: ProcessPlan, streams: tuple[int, int, int], terminal: bool) -> 
                 os.dup2(fd, target)
             for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(number, signal.SIG_DFL)
-            os.execvpe(plan.args[0], plan.args, dict(e.split("=", 1) for e in plan.env))
+            if args[0].startswith(HELD):
+                Path(args[0].removeprefix(HELD)).read_bytes()
+                args = args[1:]
+            os.execvpe(args[0], args, dict(e.split("=", 1) for e in plan.env))
         except OSError as error:
             os.write(writing, error.errno.to_bytes(1, "big"))
         finally:

@@ -17,7 +17,7 @@ import pytest
 from boxship.base.ids import new_id
 from boxship.oci.runtime import Namespace
 from boxship.runtime import messages as m
-from boxship.runtime.control_codec import exit_from_json
+from boxship.runtime.control_codec import encode, exit_from_json
 from boxship.runtime.defaults import default_spec
 from boxship.runtime.host import Host
 from boxship.runtime.launcher_start import LOG, request_shim, spawn_launcher
@@ -302,6 +302,20 @@ def test_execs_end_with_the_container(site: Site):
     container.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL))
     container.peer.event(m.Exited)
     assert container.peer.event(m.ExecExited).exit_code == 137
+
+
+def test_execs_that_the_container_stops_keep_nobody_from_ending_it(site: Site):
+    container = site.run("sh", "-c", "echo ready; while :; do kill -STOP -1; done")
+    eventually(lambda: texts(container.log), "its first line")
+    for number in range(5):
+        exec_ = m.Exec(exec_id=f"e{number}", plan=site.exec_plan("sleep", "1000"))
+        container.peer.sock.sendall(encode(exec_, seq=100 + number))
+    begin = time.monotonic()
+    container.peer.sock.sendall(encode(m.Signal(signal=signal.SIGKILL), seq=200))
+    replies = {seq: container.peer.reply(seq) for seq in (200, *range(100, 105))}
+    assert isinstance(replies[200], m.Done)
+    assert container.peer.event(m.Exited).exit.exit_code == 137
+    assert time.monotonic() - begin < 5
 
 
 def test_a_container_among_the_host_s_processes_leaves_none(site: Site):

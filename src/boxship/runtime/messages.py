@@ -39,8 +39,9 @@ A container's life::
       │◄────────────────────────────────────────────────│ released, then end of stream
 
 Requests carry a ``seq`` above 0 and are answered by exactly one reply with the same ``seq``;
-events (dashed) have ``seq`` 0. Replies come in the order of the requests of one connection, but
-events may come in between, also ``exited`` right behind ``started``.
+events (dashed) have ``seq`` 0. Replies come in the order of the requests of one connection, except
+that an exec's may come later: nothing waits for a process that is on its way. Events may come in
+between, also ``exited`` right behind ``started``.
 A connection that breaks the rules is closed; the container does not notice.
 
 Replay without gap or duplicate (``attach`` with history)::

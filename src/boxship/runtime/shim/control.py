@@ -1,6 +1,7 @@
 """One connection of a daemon: requests in, replies and events out."""
 
 import _socket
+import contextlib
 import os
 import struct
 from collections.abc import Callable
@@ -68,6 +69,9 @@ class Connection:
         if self.closed:
             return
         self._loop.forget(self._socket.fileno())
+        # A process that is just being born holds a copy for a while.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(_socket.SHUT_RDWR)
         self._socket.close()
         for fd in self._decoder.unclaimed():
             os.close(fd)

@@ -4,10 +4,14 @@
 
     shim                                starter                               init or exec
     fork ─────────────────────────────► receive and parse the request
-    wait                                directory, pipes, listening socket
+    wait, or go on                      directory, pipes, listening socket
                                         fork as a child of the *shim* ──────► steps … execve
     ◄──────────── Birth + descriptors   what came of it; answer the daemon
     reap ◄───────────────────────────── exit
+
+The shim waits for the container itself, without which it has nothing to do. For an exec it does
+not: its process is on its way inside the container, where others can stop it for as long as they
+like; ``process.EXEC_PATIENCE`` bounds it.
 
 Parsing a plan and walking through the runtime's code touches some 2 MB of the pages that shims
 share with the launcher, and touching means copying. Here the copies go away with the process. The
@@ -93,25 +97,48 @@ def _plain(a: m.Attachment) -> PlainSpec:
     return a.stdin, a.stdout, a.stderr, a.framed, a.detach_keys, a.prefix
 
 
-def run(work: Callable[[], Outcome]) -> Outcome:
-    """Do ``work`` in a process of its own; return what came of it and the descriptors.
+class Starter(NamedTuple):
+    """A starter at work. ``channel`` becomes readable when it is done."""
 
-    Raise OSError when that process could not be made or died.
-    """
+    pid: int
+    channel: _socket.socket
+
+
+def begin(work: Callable[[], Outcome]) -> Starter:
+    """Do ``work`` in a process of its own. Raise OSError when that could not be made."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0)
     try:
-        starter = os.fork()
-        if starter == 0:
+        pid = os.fork()
+        if pid == 0:
             _work(theirs, work)
-        theirs.close()
-        data, rights, _, _ = ours.recvmsg(_MAX_BIRTH, _ANCILLARY, _socket.MSG_CMSG_CLOEXEC)
-        os.waitpid(starter, 0)
+    except OSError:
+        ours.close()
+        raise
     finally:
         theirs.close()
-        ours.close()
+    return Starter(pid, ours)
+
+
+def finish(starter: Starter) -> Outcome:
+    """Return what came of the work, and the descriptors; wait for it if need be.
+
+    Raise OSError when the starter died.
+    """
+    try:
+        data, rights, _, _ = starter.channel.recvmsg(
+            _MAX_BIRTH, _ANCILLARY, _socket.MSG_CMSG_CLOEXEC
+        )
+    finally:
+        starter.channel.close()
+    os.waitpid(starter.pid, 0)
     if not data:
         raise OSError("the process that starts others has died")
     return Birth(*marshal.loads(data)), received(rights)
+
+
+def run(work: Callable[[], Outcome]) -> Outcome:
+    """``begin`` and ``finish``."""
+    return finish(begin(work))
 
 
 def received(rights: list[tuple[int, int, bytes]]) -> tuple[Descriptor, ...]:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from itertools import count
 from select import EPOLLIN
-from signal import pidfd_send_signal
+from signal import SIGKILL, pidfd_send_signal
 from typing import Any, Final
 
 from boxship.base.errors import BoxshipError
@@ -32,6 +32,7 @@ from boxship.runtime.blueprint import Plan
 from boxship.runtime.control_codec import MAX_FDS, ProtocolError, RawFrame, parse
 from boxship.runtime.shim import starter
 from boxship.runtime.shim.attachment import Client, Spec
+from boxship.runtime.shim.births import Births, Wish
 from boxship.runtime.shim.children import adopt_orphans, hear_of_children
 from boxship.runtime.shim.containerlog import ContainerLog
 from boxship.runtime.shim.containment import Containment
@@ -53,6 +54,7 @@ class Supervisor:
         self._clients: dict[int, Client] = {}
         self._numbers = count(MAX_FDS + 1)  # those of the start's attachments come before
         self._processes: dict[str, Process] = {}
+        self._births = Births(loop, self._born)
         self._pidfds: dict[int, int] = {}
         self._unreported: list[m.ExecState] = []
         self._notices = Notices(ended=self._process_ended, detached=self._client_detached)
@@ -142,27 +144,44 @@ class Supervisor:
         container = (self._pidfds[init.pid], self._birth.plan)
         taken = tuple(self._processes)
         try:
-            birth, fds = starter.run(
-                lambda: starter.serve_exec(raw, self._containment, numbers, container, taken)
+            self._births.expect(
+                Wish(connection, raw.seq, raw.fds, numbers),
+                lambda: starter.serve_exec(raw, self._containment, numbers, container, taken),
             )
         except OSError as error:
             _close(raw.fds)
-            self._expect_unborn()
             connection.send(_failed("exec", error), seq=raw.seq)
-            return
+
+    def _born(self, wish: Wish, birth: starter.Birth, fds: Descriptors) -> None:
+        """Answer an exec, now that it is known what came of it."""
+        failed = None
         if birth.pid:
-            process = self._keep(birth, fds)
-            connection.send_encoded(birth.reply)
-            for number, fd, fields in zip(numbers, raw.fds, birth.attachments, strict=True):
-                client = self._add_client(number, _socket.socket(fileno=fd), Spec(*fields))
-                process.attach(client)
-            return
-        # The daemon keeps its copies of the clients' connections: it may tell them why.
-        _close(raw.fds)
-        self._expect_unborn()
-        if birth.broken:
-            raise ProtocolError("malformed request")
-        connection.send_encoded(birth.reply)
+            failed = self._welcome(wish, birth, fds)
+        if failed is not None or not birth.pid:
+            # The daemon keeps its copies of the clients' connections: it may tell them why.
+            _close(wish.clients)
+            self._expect_unborn()
+            if failed is not None:
+                wish.connection.send(failed, seq=wish.seq)
+            elif birth.broken:
+                wish.connection.close()
+            else:
+                wish.connection.send_encoded(birth.reply)
+        self._reap()  # also those that were left alone meanwhile
+        self._go_if_done()
+
+    def _welcome(self, wish: Wish, birth: starter.Birth, fds: Descriptors) -> m.Failed | None:
+        """Take care of an exec's process and its clients, or end it and tell why."""
+        if birth.name in self._processes:  # asked for twice at the same time
+            _close(fds)
+            os.kill(birth.pid, SIGKILL)
+            return m.Failed(step="exec", message="the exec id is in use")
+        process = self._keep(birth, fds)
+        wish.connection.send_encoded(birth.reply)
+        for number, fd, fields in zip(wish.numbers, wish.clients, birth.attachments, strict=True):
+            client = self._add_client(number, _socket.socket(fileno=fd), Spec(*fields))
+            process.attach(client)
+        return None
 
     def _expect_unborn(self) -> None:
         """Reap, now or later, a process that was forked and could not execute."""
@@ -204,23 +223,30 @@ class Supervisor:
     # ── processes that end ───────────────────────────────────────────────────────────────────
 
     def _reap(self, _events: int = 0) -> None:
-        """Collect every child that has ended."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            pidfd = self._pidfds.pop(pid, None)
-            if pidfd is None:
-                continue  # an orphan of the container's, or one that was not born
+        """Collect every child that has ended, and may be collected."""
+        if self._births.pending:
+            # Not one that is just being born: its number could not be told from an orphan's.
+            for pid in tuple(self._pidfds):
+                self._collect(pid)
+        else:
+            while self._collect(-1):
+                pass
+
+    def _collect(self, which: int) -> bool:
+        """Collect one child, -1 any; tell whether there was one that had ended."""
+        try:
+            pid, status = os.waitpid(which, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        pidfd = self._pidfds.pop(pid, None)
+        if pidfd is not None:  # else an orphan of the container's, or one that was not born
             self._loop.forget(pidfd)
             os.close(pidfd)
             code = os.waitstatus_to_exitcode(status)
             for process in tuple(self._processes.values()):
                 if process.pid == pid:
                     self._reaped(process, code if code >= 0 else 128 - code)
+        return pid != 0
 
     def _reaped(self, process: Process, exit_code: int) -> None:
         if process.name == m.INIT:
@@ -276,7 +302,9 @@ class Supervisor:
             for connection in tuple(self._connections):
                 connection.finish()
         unheard = self._exit is not None and self._recorded and not self._released
-        if self._connections or self._clients or not (unheard or self._released):
+        if self._connections or self._clients or self._births.pending:
+            return
+        if not (unheard or self._released):
             return
         if unheard:
             leave_directory(self._birth.directory)
