@@ -80,15 +80,21 @@ async def start(
         console_size=console_size or found.config.console_size,
     )
     _say(context, container, found, "exec_start")
-    client = None if detach or stream is None else await stream.detach()
+    client: DetachedStream | None = None
     try:
+        if stream is not None and not detach:
+            client = await stream.detach()
         await _run(context, container, found, client)
     except BoxshipError as error:
-        found.exit_code = getattr(error, "exit_code", _NOT_STARTED)
-        found.ended_ns = context.clock.now_ns()
+        ended(context, container, found, getattr(error, "exit_code", _NOT_STARTED))
         if client is None:
             raise
         _tell(client, str(error), framed=not found.config.tty)
+    except BaseException as error:
+        # Cancelled with the request under way it may run, and its end will be told by the shim.
+        if isinstance(error, Exception) or not found.running:
+            ended(context, container, found, _NOT_STARTED)
+        raise
     finally:
         if client is not None:
             os.close(client.fd)
@@ -117,12 +123,10 @@ async def _run(
     try:
         reply = await link.request(request, [] if client is None else [client.fd])
     except ShimGoneError:
-        found.running = False
         raise _not_running(container.record) from None
     if isinstance(reply, Started):
         found.pid = reply.pid if found.running else 0
         return
-    found.running = False
     raise _as_error(reply)
 
 
@@ -188,18 +192,32 @@ def exited(context: Context, container: Container, exec_id: str, exit_code: int)
     found = container.execs.get(exec_id)
     if found is None or found.exit_code is not None:
         return
-    found.running, found.exit_code, found.pid = False, exit_code, 0
-    found.ended_ns = context.clock.now_ns()
+    ended(context, container, found, exit_code)
     context.announcer.say(
         container.record, "exec_die", {"execID": exec_id, "exitCode": str(exit_code)}
     )
 
 
+def ended(context: Context, container: Container, found: Exec, exit_code: int) -> None:
+    """Nothing more will happen to it; it can be looked at for a while."""
+    if found.exit_code is None:
+        found.running, found.exit_code, found.pid = False, exit_code, 0
+        found.ended_ns = context.clock.now_ns()
+        container.ended_execs.append(found)
+
+
 def container_ended(context: Context, container: Container) -> None:
-    """The container has ended, and with it all its execs."""
+    """The container has ended, and with it all its execs, also those that were only prepared."""
     for found in tuple(container.execs.values()):
         if found.running:
             exited(context, container, found.id, _KILLED)
+        elif not found.started:
+            _forget(context, container, found)
+
+
+def unended(container: Container) -> list[str]:
+    """Return the ids of those that run or are prepared."""
+    return sorted(found.id for found in container.execs.values() if found.exit_code is None)
 
 
 def _check_can(record: ContainerRecord) -> None:
@@ -219,10 +237,13 @@ def _not_running(record: ContainerRecord) -> ConflictError:
 
 def _forget_old(context: Context, container: Container) -> None:
     horizon = context.clock.now_ns() - _KEPT_NS
-    for found in tuple(container.execs.values()):
-        if found.ended_ns and found.ended_ns < horizon:
-            del container.execs[found.id]
-            context.execs.pop(found.id, None)
+    while container.ended_execs and container.ended_execs[0].ended_ns < horizon:
+        _forget(context, container, container.ended_execs.popleft())
+
+
+def _forget(context: Context, container: Container, found: Exec) -> None:
+    container.execs.pop(found.id, None)
+    context.execs.pop(found.id, None)
 
 
 def _say(context: Context, container: Container, found: Exec, action: str) -> None:

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 
 from boxship.engine.containers.pending import PendingAttachment
@@ -92,6 +93,8 @@ class Container:
         self.shim: ShimLink | None = None
         self.pending: list[PendingAttachment] = []
         self.execs: dict[str, Exec] = {}
+        self.ended_execs: deque[Exec] = deque()
+        """Those of them that have ended, the first to end first: so they are forgotten."""
         self.waiters = Waiters()
         self.hand_overs = HandOvers()
         self.again: asyncio.Task[None] | None = None

@@ -7,6 +7,7 @@ InvalidArgumentError (ambiguous); what else it raises stands with it.
 
 from collections.abc import Iterable, Sequence
 
+from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
     attach,
     create,
@@ -66,11 +67,15 @@ class ContainerService:
 
     def storage(self, reference: str) -> dict[str, str]:
         """Return where its files are, as ``inspect`` shows it for the storage driver."""
-        return self._context.snapshots.detail(self._context.shelf.find(reference).id)
+        found = self._context.shelf.find(reference)
+        try:
+            return self._context.snapshots.detail(found.id)
+        except NotFoundError:
+            return {}  # being removed, or damaged: it can be looked at all the same
 
     def execs(self, reference: str) -> Sequence[str]:
-        """Return the ids of the execs known of a container."""
-        return sorted(self._context.shelf.find(reference).execs)
+        """Return the ids of a container's execs that have not ended."""
+        return execs.unended(self._context.shelf.find(reference))
 
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable:
         """Return what ``ps`` says of its processes. ConflictError: it isn't running."""
