@@ -60,6 +60,11 @@ class OverlayMount(Protocol):
     def work(self) -> str: ...
 
 
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
+
+
 @dataclass(frozen=True)
 class Context:
     """The engine, as far as containers see it."""
@@ -81,5 +86,7 @@ class Context:
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""
     background: Background = field(default_factory=Background)
+    boot_id: str = field(default_factory=_boot_id)
+    """Differs after each boot of the machine."""
     execs: dict[str, str] = field(default_factory=dict)
     """The container of each exec."""

@@ -37,6 +37,9 @@ class ContainerState(Struct, frozen=True):
     restart_count: int = 0
     stopped_by_user: bool = False
     """A person stopped or killed it; ``unless-stopped`` and the other policies heed that."""
+    boot_id: str = ""
+    """The machine's run in which it was started. Unlike times, it can't be set: it tells for sure
+    whether the machine went down since."""
 
     @property
     def running(self) -> bool:

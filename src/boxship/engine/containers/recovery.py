@@ -108,7 +108,9 @@ def _presume_running(context: Context, container: Container) -> None:
     record = container.record
     if not record.state.alive:  # its number is the sign of a start that was not recorded
         begun_ns = _unrecorded_start(context, record) or context.clock.now_ns()
-        container.record = states.step(record, states.started(record.state, 0, begun_ns))
+        container.record = states.step(
+            record, states.started(record.state, 0, begun_ns, context.boot_id)
+        )
     _runs(container)
 
 
@@ -177,7 +179,7 @@ def _adopt(context: Context, container: Container, state: State) -> None:
     """
     record = container.record
     if record.state.started_ns != state.started_ns:
-        begun = states.started(record.state, state.pid, state.started_ns)
+        begun = states.started(record.state, state.pid, state.started_ns, context.boot_id)
         context.shelf.save(container, states.step(record, begun), "start")
     elif not record.state.alive:
         goes_on = msgspec.structs.replace(record.state, status=Status.RUNNING, pid=state.pid)
@@ -219,7 +221,9 @@ async def _believe_the_directory(context: Context, container: Container) -> None
     record = container.record
     begun_ns = _unrecorded_start(context, record)
     if begun_ns:
-        container.record = states.step(record, states.started(record.state, 0, begun_ns))
+        container.record = states.step(
+            record, states.started(record.state, 0, begun_ns, context.boot_id)
+        )
     else:
         await asyncio.to_thread(ending.clean_up, context, record)
 
@@ -242,11 +246,13 @@ def _unrecorded_start(context: Context, record: ContainerRecord) -> int:
 
 async def _end_lost(context: Context, container: Container) -> None:
     _runs(container)
-    if container.record.state.started_ns < _boot_ns(context):
+    state = container.record.state
+    known = ending.recorded_exit(context, container.id)
+    if known is None and state.boot_id not in ("", context.boot_id):
         went_down = Exit(
             exit_code=_LOST_WITH_MACHINE,
             oom_killed=False,
-            finished_ns=_boot_ns(context),
+            finished_ns=max(state.started_ns, _boot_ns(context)),
             error="the machine went down while the container ran",
         )
         await asyncio.to_thread(ending.clean_up, context, container.record)

@@ -41,12 +41,13 @@ def step(record: ContainerRecord, state: ContainerState) -> ContainerRecord:
     return record.with_state(state)
 
 
-def started(state: ContainerState, pid: int, started_ns: int) -> ContainerState:
+def started(state: ContainerState, pid: int, started_ns: int, boot_id: str = "") -> ContainerState:
     """It runs: what remained of the run before is forgotten."""
     return ContainerState(
         status=Status.RUNNING,
         pid=pid,
         started_ns=started_ns,
+        boot_id=boot_id,
         finished_ns=state.finished_ns,
         restart_count=state.restart_count,
     )
