@@ -99,6 +99,7 @@ async def _run(
 ) -> Started:
     record = container.record
     try:
+        await _make_sources(record)
         plan = _prepare(context, record)
     except OSError as error:
         raise UnavailableError(f"cannot prepare the container: {error}") from error
@@ -150,12 +151,25 @@ async def _ask_a_shim(
     raise UnavailableError("the launcher died before it could start the container")
 
 
+async def _make_sources(record: ContainerRecord) -> None:
+    """Make the directories that are missing on the host.
+
+    In a thread, but only if there is something to look for: a source may be on a network file
+    system that has died, and looking at it never returns.
+    """
+    sources = [p.source for p in record.mounts if p.type == "bind" and "create" in p.options]
+    if sources:
+        await asyncio.to_thread(_make_missing, sources)
+
+
+def _make_missing(sources: list[str]) -> None:
+    for source in sources:
+        if not os.path.exists(source):  # a file is as good
+            os.makedirs(source, exist_ok=True)
+
+
 def _prepare(context: Context, record: ContainerRecord) -> Json:
     write_files(record, context.paths.of(record.id), context.settings)
-    for point in record.mounts:
-        missing_is_made = point.type == "bind" and "create" in point.options
-        if missing_is_made and not os.path.exists(point.source):  # a file is as good
-            os.makedirs(point.source, exist_ok=True)
     mount_shm(record, context.paths)
     return context.planner.plan(record, context.snapshots.mount(record.id), context.shelf)
 
