@@ -18,10 +18,10 @@ from contextlib import ExitStack, suppress
 from enum import Enum
 from typing import NamedTuple
 
+from boxship.base import detachkeys
 from boxship.base.errors import BoxshipError
 from boxship.cli.standardio import OutputWriter
 from boxship.cli.streams import signals, terminal
-from boxship.cli.streams.detachkeys import DEFAULT, DetachFilter, parse_keys
 from boxship.client.engine import HijackedStream
 
 _READ = 64 * 1024
@@ -85,8 +85,10 @@ class _Conversation:
         self._writing = plan.stdin  # the container's input is open
         self._pending = b""  # read from standard input, not yet taken by the connection
         self._writer = OutputWriter(multiplexed=not plan.tty)
-        keys = parse_keys(plan.detach_keys or DEFAULT)
-        self._filter = DetachFilter(keys) if plan.stdin and plan.tty else None
+        keys = detachkeys.DEFAULT
+        if plan.detach_keys:
+            keys = detachkeys.parse(plan.detach_keys)
+        self._filter = detachkeys.Scanner(keys) if plan.stdin and plan.tty else None
 
     def run(self) -> Ending:
         connection = self._connection.fileno()

@@ -1,18 +1,12 @@
 """What an attaching client takes part in, as the shim is told."""
 
-from boxship.base.errors import InvalidArgumentError
-from boxship.runtime import detachkeys
+from boxship.base import detachkeys
 from boxship.runtime.messages import Attachment
 
 
 def parse_detach_keys(text: str | None) -> bytes:
     """Return the bytes of ``ctrl-p,ctrl-q``; None or empty means the default."""
-    if not text:
-        return detachkeys.DEFAULT
-    try:
-        return detachkeys.parse(text)
-    except ValueError as error:
-        raise InvalidArgumentError(f"Invalid detach keys ({text}) provided: {error}") from None
+    return detachkeys.parse(text) if text else detachkeys.DEFAULT
 
 
 def attachment(

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Final, NamedTuple, Protocol
 
-from boxship.runtime.detachkeys import Scanner
+from boxship.base.detachkeys import Scanner
 from boxship.runtime.shim.loop import Loop, Timer
 
 STDOUT: Final = 1

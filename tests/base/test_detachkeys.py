@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.runtime import detachkeys
+from boxship.base import detachkeys
+from boxship.base.errors import InvalidArgumentError
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_notation(text, keys):
 
 @pytest.mark.parametrize("text", ["", "ctrl-", "ctrl-1", "ab", "a,,b", "ctrl-pq", "é"])
 def test_unknown_keys_are_named(text):
-    with pytest.raises(ValueError, match="Unknown character"):
+    with pytest.raises(InvalidArgumentError, match="Unknown character"):
         detachkeys.parse(text)
 
 

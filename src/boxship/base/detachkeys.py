@@ -1,10 +1,12 @@
 """The keys that leave a terminal without ending what runs in it: ``ctrl-p,ctrl-q``.
 
 The text form is Docker's: comma-separated, each a single character or ``ctrl-`` with one of
-``a`` … ``z @ [ \\ ] ^ _``. The daemon parses it; the shim looks for the bytes.
+``a`` … ``z @ [ \\ ] ^ _``. Daemon and client parse it; the shim and the client look for the bytes.
 """
 
 from typing import Final
+
+from boxship.base.errors import InvalidArgumentError
 
 DEFAULT: Final = b"\x10\x11"
 
@@ -13,17 +15,17 @@ _CONTROL: Final = "@abcdefghijklmnopqrstuvwxyz[\\]^_"
 
 
 def parse(text: str) -> bytes:
-    """Turn ``ctrl-p,ctrl-q`` into the bytes a terminal sends. Raise ValueError naming the key."""
-    return bytes(_parse_key(key) for key in text.split(","))
+    """Turn ``ctrl-p,ctrl-q`` into what a terminal sends; InvalidArgumentError names the key."""
+    return bytes(_parse_key(key, text) for key in text.split(","))
 
 
-def _parse_key(key: str) -> int:
+def _parse_key(key: str, text: str) -> int:
     if len(key) == 1 and key.isascii():
         return ord(key)
     character = key.removeprefix("ctrl-").lower()
     if key.startswith("ctrl-") and len(character) == 1 and character in _CONTROL:
         return _CONTROL.index(character)
-    raise ValueError(f"Unknown character: '{key}'")
+    raise InvalidArgumentError(f"Invalid detach keys ({text}) provided: Unknown character: '{key}'")
 
 
 class Scanner:
