@@ -117,6 +117,15 @@ def test_bad_numbers(api):
     assert api.client.request("POST", "/containers/web/stop?t=soon").status == 400
 
 
+@pytest.mark.parametrize("target", ["/containers/web", "/exec/e"])
+@pytest.mark.parametrize(("size", "side"), [("h=70000&w=1", "h"), ("h=1&w=-1", "w")])
+def test_a_terminal_s_sides_have_sixteen_bits(api, target, size, side):
+    answer = api.client.request("POST", f"{target}/resize?{size}")
+    assert answer.status == 400
+    assert f"invalid {side}: " in answer.message
+    assert not any("resize" in name for name, _ in api.containers.asked)
+
+
 CREATE = {
     "Image": "busybox",
     "Cmd": ["true"],

@@ -1,5 +1,6 @@
 """What a shim does with processes, clients and daemons; the processes are plain ones."""
 
+import errno
 import json
 import os
 import select
@@ -484,6 +485,14 @@ def test_no_terminal_has_no_size(shim):
     assert isinstance(shim.peer.request(m.Resize(height=1, width=1, process="e")), m.Failed)
 
 
+@pytest.mark.parametrize(("height", "width"), [(70000, 1), (1, -1), (10**30, 1)])
+def test_a_size_that_no_terminal_can_have_is_refused(shim, height, width):
+    shim.start("cat", stdio=TERMINAL)
+    failed = shim.peer.expect(m.Failed, m.Resize(height=height, width=width))
+    assert failed.errno == errno.EINVAL
+    assert shim.peer.expect(m.State, m.StateQuery()).status == "running"
+
+
 def test_detach_keys_leave_the_container_running(shim, connection):
     client = connection()
     spec = m.Attachment(stdin=True, detach_keys=b"\x10\x11")
@@ -565,6 +574,15 @@ def test_execs_leave_no_descriptor_behind(shim, process_plan):
         shim.peer.expect(m.Started, exec_)
         shim.peer.event(m.ExecExited)
     assert len(os.listdir(f"/proc/{shim.pid}/fd")) == before
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize("number", [-1, 1000, 10**30])
+def test_a_signal_that_is_none_is_refused(shim, number, everyone):
+    shim.start("sleep", "60")
+    failed = shim.peer.expect(m.Failed, m.Signal(signal=number, everyone=everyone))
+    assert failed.errno == errno.EINVAL
+    assert shim.peer.expect(m.State, m.StateQuery()).status == "running"
 
 
 def test_a_signal_to_everyone(shim, process_plan):

@@ -38,12 +38,9 @@ class Call:
     def integer(self, name: str) -> int | None:
         return parameters.integer(name, self.request.parameter(name))
 
-    def required(self, name: str) -> int:
-        """Return a number that must be there."""
-        number = self.integer(name)
-        if number is None:
-            raise InvalidArgumentError(f'invalid {name}: "" is not a number')
-        return number
+    def characters(self, name: str) -> int:
+        """Return one side of a terminal's size, which must be there."""
+        return parameters.characters(name, self.request.parameter(name))
 
     def timestamp(self, name: str) -> int:
         return parameters.timestamp(name, self.request.parameter(name))

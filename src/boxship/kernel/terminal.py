@@ -1,5 +1,6 @@
 """Pseudo-terminals."""
 
+import errno
 import fcntl
 import os
 import struct
@@ -9,6 +10,8 @@ _TIOCSPTLCK = 0x40045431
 _TIOCGPTPEER = 0x5441
 _TIOCGPTN = 0x80045430
 PTMX_DEVICE = os.makedev(5, 2)
+LARGEST = 0xFFFF
+"""Lines or columns that a terminal can have."""
 
 
 def open_peer(master: int) -> int:
@@ -30,6 +33,8 @@ def make_controlling(fd: int) -> None:
 
 def set_window_size(fd: int, height: int, width: int) -> None:
     """Tell a terminal its size in characters; the foreground process group gets SIGWINCH."""
+    if not (0 <= height <= LARGEST and 0 <= width <= LARGEST):
+        raise OSError(errno.EINVAL, f"a terminal of {height} lines by {width} columns")
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
 

@@ -15,6 +15,7 @@ Filters = Mapping[str, Sequence[str]]
 
 _FALSE = frozenset({"", "0", "no", "false", "none"})
 _SECONDS = re.compile(r"(-?\d+)(?:\.(\d{1,9})\d*)?")
+_LONGEST_SIDE = 0xFFFF
 _NUMBER = re.compile(r"[+-]?\d+")
 
 
@@ -32,6 +33,16 @@ def integer(name: str, value: str | None) -> int | None:
     if not _NUMBER.fullmatch(value):
         raise InvalidArgumentError(f'invalid {name}: "{value}" is not a number')
     return int(value)
+
+
+def characters(name: str, value: str | None) -> int:
+    """Read one side of a terminal's size, which must be there."""
+    number = integer(name, value)
+    if number is None:
+        raise InvalidArgumentError(f'invalid {name}: "" is not a number')
+    if not 0 <= number <= _LONGEST_SIDE:
+        raise InvalidArgumentError(f"invalid {name}: {value} is not between 0 and {_LONGEST_SIDE}")
+    return number
 
 
 def timestamp(name: str, value: str | None) -> int:

@@ -132,7 +132,7 @@ async def remove(call: Call) -> Answer:
 
 
 async def resize(call: Call) -> Answer:
-    await call.backend.containers.resize(call.target, call.required("h"), call.required("w"))
+    await call.backend.containers.resize(call.target, call.characters("h"), call.characters("w"))
     return EMPTY
 
 

@@ -56,7 +56,9 @@ async def inspect(call: Call) -> Answer:
 
 
 async def resize(call: Call) -> Answer:
-    await call.backend.containers.exec_resize(call.target, call.required("h"), call.required("w"))
+    await call.backend.containers.exec_resize(
+        call.target, call.characters("h"), call.characters("w")
+    )
     return EMPTY
 
 

@@ -4,6 +4,7 @@ import _socket
 import contextlib
 import os
 import struct
+import sys
 from collections.abc import Callable
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Final
@@ -101,6 +102,9 @@ class Connection:
             while not self.closed and (frame := self._decoder.next_raw()) is not None:
                 self._on_request(self, frame)
         except ProtocolError:
+            self.close()
+        except Exception:  # noqa: BLE001 - a defect, which shall not cost more than this peer
+            sys.excepthook(*sys.exc_info())
             self.close()
 
     def _flush(self) -> None:

@@ -3,14 +3,21 @@
 Events are fetched one at a time. So none can be older than the callback it meets, as would be
 possible if an earlier event of a batch closed a descriptor and its number was used again. The
 kernel hands ready descriptors out in turn, hence nobody starves.
+
+A callback that fails is a defect, but no reason to take the container along: it is told on stderr,
+and its descriptor rests for a moment, since it is probably as ready as before.
 """
 
 import select
+import sys
 import time
 from collections.abc import Callable
+from typing import Final
 
 Callback = Callable[[int], object]
 """Called with the EPOLL* bits that hold."""
+
+_REST_SECONDS: Final = 1.0
 
 
 class Timer:
@@ -37,6 +44,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._callbacks: dict[int, Callback] = {}
+        self._resting: dict[int, Callback] = {}
         self._timers: list[Timer] = []
         self._running = True
 
@@ -51,11 +59,27 @@ class Loop:
         else:
             self._epoll.register(fd, mask)
         self._callbacks[fd] = callback
+        self._resting.pop(fd, None)
 
     def forget(self, fd: int) -> None:
         """Watch ``fd`` no longer; call this before closing it."""
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+        self._resting.pop(fd, None)
+
+    def rest(self, fd: int, seconds: float) -> None:
+        """Look at ``fd`` again, for input, after ``seconds``, unless ``watch`` comes first."""
+        callback = self._callbacks.get(fd)
+        if callback is None:
+            return
+        self.forget(fd)
+        self._resting[fd] = callback
+
+        def again() -> None:
+            if self._resting.get(fd) is callback:
+                self.watch(fd, select.EPOLLIN, callback)
+
+        self.call_later(seconds, again)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back once after ``seconds``."""
@@ -71,7 +95,11 @@ class Loop:
         """Call back until ``stop`` is called."""
         while self._running:
             for fd, events in self._epoll.poll(self._timeout(), 1):
-                self._callbacks[fd](events)
+                try:
+                    self._callbacks[fd](events)
+                except Exception:  # noqa: BLE001 - a defect
+                    sys.excepthook(*sys.exc_info())
+                    self.rest(fd, _REST_SECONDS)
             if self._timers:
                 self._call_timers()
 
@@ -85,5 +113,9 @@ class Loop:
         due = [timer for timer in self._timers if timer.callback is None or timer.deadline <= now]
         self._timers = [timer for timer in self._timers if timer not in due]
         for timer in due:
-            if timer.callback is not None:
+            if timer.callback is None:
+                continue
+            try:
                 timer.callback()
+            except Exception:  # noqa: BLE001 - a defect
+                sys.excepthook(*sys.exc_info())

@@ -16,6 +16,7 @@ wrappers would do.
 
 import _socket
 import contextlib
+import errno
 import gc
 import json
 import os
@@ -375,7 +376,7 @@ class Supervisor:
             else:
                 # Our own child, not reaped yet: the number still means this process.
                 os.kill(process.pid, request.signal)
-        except OSError as error:
+        except (OSError, OverflowError) as error:  # the latter: a number of more than 32 bits
             return _failed("signal", error)
         return m.Done()
 
@@ -434,5 +435,6 @@ def _signal_all(pids: tuple[int, ...], number: int) -> None:
                 os.close(pidfd)
 
 
-def _failed(step: str, error: OSError) -> m.Failed:
-    return m.Failed(step=step, message=str(error), errno=error.errno or 0)
+def _failed(step: str, error: OSError | OverflowError) -> m.Failed:
+    number = error.errno or 0 if isinstance(error, OSError) else errno.EINVAL
+    return m.Failed(step=step, message=str(error), errno=number)
