@@ -303,6 +303,25 @@ def test_bytes_read_along_with_the_request_come_first(shim, connection):
     assert client.read_all() == b"first second"
 
 
+@pytest.mark.parametrize("kind", [m.Start, m.Exec])
+def test_much_input_that_came_before_the_start_is_no_trouble(shim, connection, process_plan, kind):
+    typed = os.urandom(2_000_000)
+    spec = m.Attachment(stdin=True, prefix=typed)
+    client = connection()
+    if kind is m.Start:
+        shim.start("cat", stdio=INTERACTIVE, attachments=(spec,), socks=(client.server,))
+    else:
+        shim.start("sleep", "60")
+        exec_ = m.Exec(
+            exec_id="e", plan=process_plan("cat"), stdio=INTERACTIVE, attachments=(spec,)
+        )
+        shim.peer.expect(m.Started, exec_, client.server)
+    client.half_close()
+    assert client.read_all() == typed
+    before = os.listdir(f"/proc/{shim.pid}/fd")
+    assert "boxship-birth" not in "".join(os.readlink(f"/proc/{shim.pid}/fd/{fd}") for fd in before)
+
+
 def test_input_open_for_more_than_one_client(shim, connection):
     shim.start("cat", stdio=m.Stdio(open_stdin=True))
     watcher = connection()
