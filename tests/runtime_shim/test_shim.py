@@ -429,6 +429,60 @@ def test_the_end_is_told_though_a_client_does_not_read_and_it_gets_all_later(shi
     assert shim.wait() == 0
 
 
+def resident_kilobytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def test_who_writes_on_after_the_end_of_an_exec_waits_for_its_client_too(
+    shim, connection, process_plan
+):
+    shim.start("sleep", "60")
+    slow = connection()
+    script = "echo $$ >&2; trap '' PIPE; yes 2>&- & exec 2>&-; exit 7"
+    exec_ = m.Exec(
+        exec_id="e", plan=process_plan("sh", "-c", script), attachments=(m.Attachment(),)
+    )
+    shim.peer.expect(m.Started, exec_, slow.server)
+    before = resident_kilobytes(shim.pid)
+    assert shim.peer.event(m.ExecExited).exit_code == 7
+    assert resident_kilobytes(shim.pid) - before < 8 << 10
+    assert 1 << 20 < len(slow.read_all()) < 4 << 20
+
+
+def written(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
+
+
+@pytest.mark.parametrize("stdio", [m.Stdio(), TERMINAL])
+def test_an_end_does_not_wait_for_a_client_that_does_not_read(
+    shim, connection, process_plan, stdio
+):
+    shim.start("sleep", "60")
+    slow = connection()
+    exec_ = m.Exec(
+        exec_id="e",
+        plan=process_plan("cat", "/dev/zero"),
+        stdio=stdio,
+        attachments=(m.Attachment(),),
+    )
+    pid = shim.peer.expect(m.Started, exec_, slow.server).pid
+    sizes = [0]
+
+    def stands_still() -> bool:
+        sizes.append(written(pid))
+        return sizes[-1] == sizes[-10:][0] > 1 << 19
+
+    eventually(stands_still, "the client's congestion")
+    begin = time.monotonic()
+    shim.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL, process="e"))
+    assert shim.peer.event(m.ExecExited).exit_code == 137
+    assert time.monotonic() - begin < 1.5
+    got = len(slow.read_all())
+    assert sizes[-1] <= got < sizes[-1] + (1 << 18)  # the last write was cut short
+
+
 def test_replay_and_follow_meet_without_gap_or_duplicate(shim, connection):
     script = "echo one; printf tw; read x; echo o; echo three; read x; echo four"
     shim.start("sh", "-c", script, stdio=m.Stdio(open_stdin=True))
