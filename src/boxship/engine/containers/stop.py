@@ -15,12 +15,13 @@ from msgspec import UNSET
 from boxship.base.errors import (
     ConflictError,
     InternalError,
+    NotFoundError,
     NotModifiedError,
     UnavailableError,
 )
 from boxship.engine.containers import ending, freeze, start, states
 from boxship.engine.containers.context import Context
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.shimlink import ShimGoneError, ShimSilentError
 from boxship.engine.containers.signals import parse_signal
@@ -66,7 +67,7 @@ async def stop_for_now(context: Context, container: Container, *, at_most: int) 
     grace = _own_grace(context, container)
     if at_most >= 0:
         grace = at_most if grace < 0 else min(grace, at_most)
-    with contextlib.suppress(NotModifiedError):  # it has ended by itself
+    with contextlib.suppress(NotModifiedError, NotFoundError):  # it has ended by itself
         await stop(context, container, signal=None, grace=grace)
 
 
@@ -123,7 +124,7 @@ async def restart(
                 await stop(context, container, signal=signal, grace=grace)
             except NotModifiedError:
                 _log.debug("container %s ended before its restart", container.id)
-        async with container.lock:
+        async with locked(container, released=True):
             if not container.record.state.running:
                 start.check_startable(container)
                 await start.launch(context, container)
@@ -134,7 +135,7 @@ async def restart(
 
 async def _send(context: Context, container: Container, number: int) -> _Signalled | None:
     """Send a signal to its first process; None if there was none to send to any more."""
-    async with container.lock:
+    async with locked(container):
         state = container.record.state
         if state.status is Status.RESTARTING:
             start.give_up(context, container)
