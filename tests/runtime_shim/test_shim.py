@@ -39,6 +39,11 @@ def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def processor_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 # ── start and end ────────────────────────────────────────────────────────────────────────────
 
 
@@ -550,6 +555,28 @@ def test_a_terminal_is_one_raw_stream_with_a_size(shim, connection):
     client.client.sendall(b"\n")
     assert client.read_all().endswith(b"33 111\r\n")
     assert {stream for stream, _ in logged(shim.log)} == {"stdout"}
+
+
+def test_a_terminal_that_nobody_has_open_for_a_while_is_not_at_its_end(shim, connection, tmp_path):
+    client = connection()
+    os.mkfifo(tmp_path / "fifo")
+    script = f"""
+        terminal=$(tty); echo first; exec </dev/null >/dev/null 2>&1; read x < {tmp_path}/fifo
+        (echo again; read typed; echo got $typed) <>$terminal >&0; read x < {tmp_path}/fifo
+        echo last >$terminal; exit 3
+    """
+    shim.start("sh", "-c", script, stdio=TERMINAL, attachments=(ALL,), socks=(client.server,))
+    client.read_until(b"first\r\n")
+    client.client.sendall(b"typed\n")
+    used = processor_ticks(shim.pid)
+    time.sleep(0.4)
+    assert processor_ticks(shim.pid) - used < 10, "it spins"
+    (tmp_path / "fifo").write_text("\n")
+    client.read_until(b"got typed\r\n")
+    (tmp_path / "fifo").write_text("\n")
+    assert client.read_all() == b"last\r\n"
+    assert shim.peer.event(m.Exited).exit.exit_code == 3
+    assert [text for _, text in logged(shim.log)][-1] == "last\r\n"
 
 
 def test_no_terminal_has_no_size(shim):

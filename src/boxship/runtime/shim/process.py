@@ -11,7 +11,7 @@ import struct
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass
-from select import EPOLLIN
+from select import EPOLLET, EPOLLIN
 from typing import Final, Protocol
 
 from boxship.kernel.terminal import set_window_size
@@ -180,7 +180,11 @@ class Process:
             data = os.read(fd, _READ)
         except BlockingIOError:
             return 0
-        except OSError:  # EIO: no process has the terminal open any more
+        except OSError:  # EIO: no process has the terminal open
+            if self.exit_code is None:
+                # It may be opened again. Reported as ready until then, unless we ask for news only.
+                self._watch(EPOLLIN | EPOLLET)
+                return 0
             data = b""
         if not data:
             self._close_outlet(fd)
@@ -207,6 +211,7 @@ class Process:
         self.exit_code = exit_code
         if self._inlet is not None:
             self._inlet.close()
+        self._mask = _UNWATCHED  # a terminal that nobody has open is no news, and its end now
         self._watch_outlets()
         self._timer = self._loop.call_later(_DRAIN_SECONDS, self.drain)
         self._end_if_done()
