@@ -19,7 +19,18 @@ from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 from boxship.engine.engine import Engine
 from boxship.model.container import HostConfig, RestartPolicy
-from support.opened import Place, engine_of_its_own, make, run, until
+from support.opened import (
+    Client,
+    Place,
+    attached,
+    engine_of_its_own,
+    make,
+    outcome,
+    output,
+    run,
+    text_of,
+    until,
+)
 
 pytestmark = pytest.mark.privileged
 
@@ -189,3 +200,52 @@ async def test_what_is_being_removed_by_force_is_not_started_again(
     with pytest.raises((ConflictError, NotFoundError)):
         await starting
     assert found.gone.is_set()
+
+
+@with_engine
+async def test_a_client_that_does_not_read_its_history_holds_up_nobody(
+    engine: Engine, _: Place
+) -> None:
+    container = await run(engine, "seq", "100000")
+    await outcome(engine, container)
+    client = Client()
+    attaching = asyncio.create_task(attached(engine, container, client, logs=True))
+    await client.receive()  # it has begun, and is then stuck
+    async with asyncio.timeout(5):
+        await engine.containers.remove(container, force=True)
+    client.close()
+    with contextlib.suppress(OSError, NotFoundError):
+        await attaching
+
+
+@with_engine
+async def test_a_start_during_the_history_leaves_no_gap(engine: Engine, _: Place) -> None:
+    container = await run(engine, "sh", "-c", "seq 40000; exec sleep 1000")
+
+    async def logged(times: int) -> bool:
+        return (await output(engine, container)).count("\n") == 40000 * times
+
+    await until(lambda: logged(1))
+    await engine.containers.stop(container, timeout=0)
+    client = Client()
+    attaching = asyncio.create_task(attached(engine, container, client, logs=True))
+    data = await client.receive()
+    await engine.containers.start(container)
+    reading = asyncio.create_task(client.receive_all())
+    await attaching
+    await until(lambda: logged(2))
+    await engine.containers.stop(container, timeout=0)
+    data += await reading
+    assert text_of(data).split() == [str(n) for n in range(1, 40001)] * 2
+    client.close()
+
+
+@with_engine
+async def test_a_client_is_not_left_to_a_shim_that_hangs(engine: Engine, place: Place) -> None:
+    container = await run(engine, "sleep", "1000")
+    client = Client()
+    with hanging(place, container):
+        with pytest.raises(UnavailableError):
+            await attached(engine, container, client, logs=True)
+        assert await client.receive_all() == b""
+    client.close()
