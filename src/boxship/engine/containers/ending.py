@@ -37,6 +37,8 @@ _HISTORY_PATIENCE = 10.0
 _RECORD_PATIENCE = 5.0
 """Seconds for the record of an end; the disk may be full, and the shelf goes on trying."""
 _LEAVING_PATIENCE = 1.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
 
 
 def listener(context: Context, container: Container) -> Callable[[Message], None]:
@@ -87,15 +89,40 @@ async def lost(context: Context, container: Container) -> None:
     exit_ = recorded_exit(context, container.id)
     if exit_ is None:
         _log.error("the shim of container %s was killed; ending the container", container.id)
-        await context.planner.kill(container.record)
+        try:
+            await context.planner.kill(container.record)
+        except (BoxshipError, OSError):  # nobody is left who could tell a later end
+            _log.exception("processes of container %s stay", container.id)
         exit_ = Exit(
             exit_code=KILLED,
             oom_killed=False,
             finished_ns=context.clock.now_ns(),
             error="the container's shim was killed, and the container with it",
         )
-    await asyncio.to_thread(clean_up, context, container.record)
+    await clean_up_or_retry(context, container)
     await end(context, container, exit_, None)
+
+
+async def clean_up_or_retry(context: Context, container: Container) -> None:
+    """Clean up; what can't be removed yet is tried again later, and holds nothing up."""
+    try:
+        await asyncio.to_thread(clean_up, context, container.record)
+    except (BoxshipError, OSError):
+        _log.exception("what is left of container %s cannot be removed yet", container.id)
+        context.background.spawn(_keep_cleaning(context, container))
+
+
+async def _keep_cleaning(context: Context, container: Container) -> None:
+    pause = _FIRST_PAUSE
+    while True:
+        await asyncio.sleep(pause)
+        async with container.lock:
+            if container.shim is not None:  # it has been started again, in the same cgroups
+                return
+            with contextlib.suppress(BoxshipError, OSError):
+                await asyncio.to_thread(clean_up, context, container.record)
+                return
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def recorded_exit(context: Context, container_id: str) -> Exit | None:
@@ -190,7 +217,7 @@ async def let_go(context: Context, container: Container, link: ShimLink) -> None
     try:
         await link.request(Release())
     except (ShimGoneError, ShimSilentError):
-        await asyncio.to_thread(clean_up, context, container.record)
+        await clean_up_or_retry(context, container)
     finally:
         link.close()
 

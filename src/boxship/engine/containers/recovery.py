@@ -255,7 +255,7 @@ async def _end_lost(context: Context, container: Container) -> None:
             finished_ns=max(state.started_ns, _boot_ns(context)),
             error="the machine went down while the container ran",
         )
-        await asyncio.to_thread(ending.clean_up, context, container.record)
+        await ending.clean_up_or_retry(context, container)
         await ending.end(context, container, went_down, None)
     else:
         await ending.lost(context, container)
