@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 KEPT_HISTORY = 20_000
-"""Rows of history that outlive a restart of the daemon."""
+"""Rows of history that are kept when it is trimmed."""
+_TRIM_EVERY = 1000
 
 
 class Shelf:
@@ -36,6 +37,7 @@ class Shelf:
         self._names: dict[str, str] = {}
         self._being_replaced: set[str] = set()
         """Containers whose next record is being committed, and not theirs yet."""
+        self._until_trimmed = _TRIM_EVERY
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
@@ -96,10 +98,20 @@ class Shelf:
         return list(self._containers.values())
 
     async def add(self, container: Container, *, durable: bool) -> None:
-        """Commit a new container, whose name is reserved already."""
+        """Commit a new container, whose name is reserved already.
+
+        Cancelling the caller cancels nothing here: the commit may come all the same, and with it
+        the container. Its directories must stay then; without a record start-up removes them.
+        """
         record = container.record
-        await self._database.write(_insert(record, self._clock.now_ns()), durable=durable)
-        self._containers[record.id] = container
+
+        def put(done: Future[None]) -> None:
+            if done.exception() is None:
+                self._containers[record.id] = container
+
+        done = self._database.submit(_insert(record, self._clock.now_ns()), durable=durable)
+        done.add_done_callback(put)
+        await asyncio.shield(done)
 
     def save(self, container: Container, record: ContainerRecord, action: str) -> Future[None]:
         """Make ``record`` what the container is, now, and queue its commit.
@@ -138,6 +150,7 @@ class Shelf:
             return
         change = _update(container.record, action, self._clock.now_ns())
         self._database.submit(change, durable=False).add_done_callback(settle)
+        self._trim_now_and_then()
 
     async def save_durable(
         self, container: Container, record: ContainerRecord, action: str
@@ -158,9 +171,20 @@ class Shelf:
         self._containers.pop(record.id, None)
         self.release(record.name, record.id)
 
+    def _trim_now_and_then(self) -> None:
+        self._until_trimmed -= 1
+        if self._until_trimmed == 0:
+            self._until_trimmed = _TRIM_EVERY
+            self._database.submit(_trim, durable=False).add_done_callback(_report)
+
     async def trim_history(self) -> None:
         """Forget the oldest rows of history beyond what is kept."""
         await self._database.write(_trim, durable=False)
+
+
+def _report(done: Future[None]) -> None:
+    if (error := done.exception()) is not None:
+        _log.error("the history could not be trimmed: %s", error)
 
 
 _HISTORY = "INSERT INTO history(at_ns, kind, id, action, detail) VALUES(?, 'container', ?, ?, ?)"
