@@ -249,3 +249,27 @@ async def test_a_client_is_not_left_to_a_shim_that_hangs(engine: Engine, place: 
             await attached(engine, container, client, logs=True)
         assert await client.receive_all() == b""
     client.close()
+
+
+@with_engine
+async def test_only_a_signal_that_is_to_stop_it_outweighs_its_policy(
+    engine: Engine, _: Place
+) -> None:
+    script = "trap 'exit 3' HUP; echo up; while :; do sleep 0.05; done"
+    named = await run(engine, "sh", "-c", script, host=ALWAYS, stop_signal="SIGQUIT")
+    unnamed = await run(engine, "sh", "-c", script, host=ALWAYS)
+
+    def starts(container: str, number: int) -> Callable[[], Coroutine[Any, Any, bool]]:
+        async def so_often() -> bool:
+            return (await output(engine, container)).count("up") == number
+
+        return so_often
+
+    await until(starts(named, 1))
+    await until(starts(unnamed, 1))
+    await engine.containers.kill(named, "HUP")
+    await engine.containers.kill(unnamed, "HUP")
+    await until(starts(named, 2))
+    await until(lambda: engine.containers.get(unnamed).status is Status.EXITED)
+    await engine.containers.stop(named, signal="HUP", timeout=5)
+    assert engine.containers.get(named).status is Status.EXITED

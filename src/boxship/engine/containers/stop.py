@@ -54,7 +54,7 @@ async def stop(
         raise NotModifiedError(f"Container {container.id} is already stopped")
     if grace is None:
         grace = _own_grace(context, container)
-    signalled = await _send(context, container, number)
+    signalled = await _send(context, container, number, for_good=True)
     patience = None if grace < 0 else grace  # of a silent shim too, which may be slow and do it
     if signalled is not None and not await _wait(signalled.ended, patience):
         await end_now(context, container)
@@ -78,7 +78,7 @@ def _own_grace(context: Context, container: Container) -> int:
 
 async def end_now(context: Context, container: Container) -> None:
     """Kill it and wait until it has ended. UnavailableError: it does not end."""
-    signalled = await _send(context, container, SIGKILL)
+    signalled = await _send(context, container, SIGKILL, for_good=True)
     if signalled is not None:
         await _make_sure(context, container, signalled)
 
@@ -104,7 +104,7 @@ async def kill(context: Context, container: Container, signal: str) -> None:
         raise ConflictError(
             f"cannot kill container: {container.id}: container {container.id} is not running"
         )
-    signalled = await _send(context, container, number)
+    signalled = await _send(context, container, number, for_good=False)
     if signalled is None:
         return
     if number == SIGKILL:
@@ -133,8 +133,13 @@ async def restart(
     context.announcer.say(container.record, "restart")
 
 
-async def _send(context: Context, container: Container, number: int) -> _Signalled | None:
-    """Send a signal to its first process; None if there was none to send to any more."""
+async def _send(
+    context: Context, container: Container, number: int, *, for_good: bool
+) -> _Signalled | None:
+    """Send a signal to its first process; None if there was none to send to any more.
+
+    ``for_good``: whatever the signal is, no policy is to start the container again.
+    """
     async with locked(container):
         state = container.record.state
         if state.status is Status.RESTARTING:
@@ -143,7 +148,7 @@ async def _send(context: Context, container: Container, number: int) -> _Signall
         if not state.alive:
             return None
         link, ended = container.shim, container.ended
-        if not container.daemon_goes:
+        if not container.daemon_goes and (for_good or _is_to_stay_ended(container, number)):
             wanted = states.stopped_by_user(state)
             context.shelf.save(container, container.record.with_state(wanted), "")
         if link is None:
@@ -166,6 +171,12 @@ def _ends_it(container: Container, number: int) -> bool:
     """A signal that is meant to end a frozen container is of no use unless it thaws."""
     asked = container.record.config.stop_signal
     return number in (SIGKILL, parse_signal(str(asked or DEFAULT_SIGNAL)))
+
+
+def _is_to_stay_ended(container: Container, number: int) -> bool:
+    """Where a stop signal is named, an end by another signal is like one of its own accord."""
+    asked = container.record.config.stop_signal
+    return not asked or number in (SIGKILL, parse_signal(str(asked)))
 
 
 async def _wait(ended: asyncio.Event, seconds: float | None) -> bool:
