@@ -44,6 +44,9 @@ from boxship.runtime.shim.process import Notices, Process, Streams
 
 Descriptors = tuple[int, ...]
 
+_NO_ROOM_SECONDS: Final = 0.1
+"""How long to wait before looking again whether there are descriptors."""
+
 
 class Supervisor:
     """Keeps one container."""
@@ -109,7 +112,10 @@ class Supervisor:
 
     def _request(self, connection: Connection, raw: RawFrame) -> None:
         """Answer one request. Raise ProtocolError for what is none."""
-        if raw.kind is m.Exec:
+        if raw.cut:
+            _close(raw.fds)
+            connection.send(_failed("descriptors", _no_room()), seq=raw.seq)
+        elif raw.kind is m.Exec:
             self._exec(connection, raw)
         else:
             self._answer(connection, raw)
@@ -177,7 +183,12 @@ class Supervisor:
             _close(fds)
             os.kill(birth.pid, SIGKILL)
             return m.Failed(step="exec", message="the exec id is in use")
-        process = self._keep(birth, fds)
+        try:
+            process = self._keep(birth, fds)
+        except OSError as error:
+            _close(fds)
+            os.kill(birth.pid, SIGKILL)
+            return _failed("exec", error)
         wish.connection.send_encoded(birth.reply)
         for number, fd, fields in zip(wish.numbers, wish.clients, birth.attachments, strict=True):
             client = self._add_client(number, _socket.socket(fileno=fd), Spec(*fields))
@@ -186,12 +197,19 @@ class Supervisor:
 
     def _expect_unborn(self) -> None:
         """Reap, now or later, a process that was forked and could not execute."""
-        if not self._hears_of_children:
-            self._hears_of_children = True
+        if self._hears_of_children:
+            return
+        try:
             hear_of_children(self._loop, self._reap)
+            self._hears_of_children = True
+        except OSError:
+            self._loop.call_later(_NO_ROOM_SECONDS, self._expect_unborn)
 
     def _keep(self, birth: starter.Birth, fds: Descriptors) -> Process:
-        """Take care of a process that has just been started."""
+        """Take care of a process that has just been started. Raise OSError, having done nothing."""
+        if len(fds) < len(birth.streams):
+            raise _no_room()
+        pidfd = os.pidfd_open(birth.pid)
         inlet = -1
         outlets = {}
         for fd, stream in zip(fds, birth.streams, strict=True):
@@ -208,7 +226,6 @@ class Supervisor:
             sink=self._log if birth.name == m.INIT else None,
         )
         self._processes[birth.name] = process
-        pidfd = os.pidfd_open(birth.pid)
         self._pidfds[birth.pid] = pidfd
         self._loop.watch(pidfd, EPOLLIN, self._reap)
         return process
@@ -217,7 +234,10 @@ class Supervisor:
         assert self._listener is not None
         try:
             fd, _ = self._listener._accept()  # type: ignore[attr-defined]
-        except OSError:  # the peer has gone again, or descriptors have run out
+        except BlockingIOError:  # the peer has gone again
+            return
+        except OSError:  # descriptors have run out, and the peer goes on waiting
+            self._loop.rest(self._listener.fileno(), _NO_ROOM_SECONDS)
             return
         self.accept(_socket.socket(fileno=fd))
 
@@ -418,6 +438,10 @@ _ANSWERS: Final[dict[type[m.Message], _Answer]] = {
     m.StateQuery: Supervisor._state,
     m.Release: Supervisor._release,
 }
+
+
+def _no_room() -> OSError:
+    return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _close(fds: Descriptors) -> None:
