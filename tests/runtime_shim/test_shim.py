@@ -686,6 +686,30 @@ def test_an_exec_has_its_own_streams_and_exit_code_and_no_log(shim, connection, 
     assert logged(shim.log) == []
 
 
+def test_the_end_of_an_exec_is_told_though_the_container_ended_first(shim, process_plan):
+    shim.start("sleep", "60", own_pids=False)
+    exec_ = m.Exec(exec_id="e", plan=process_plan("sh", "-c", "sleep 0.5; exit 4"))
+    shim.peer.expect(m.Started, exec_)
+    shim.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL))
+    shim.peer.event(m.Exited)
+    shim.peer.expect(m.Released, m.Release())
+    assert shim.peer.event(m.ExecExited).exit_code == 4
+    assert shim.peer.ended()
+    assert shim.wait() == 0
+
+
+def test_an_exec_that_does_not_end_keeps_the_shim_a_few_seconds_only(shim, process_plan):
+    shim.start("sleep", "60", own_pids=False)
+    exec_ = m.Exec(exec_id="e", plan=process_plan("sleep", "60"))
+    pid = shim.peer.expect(m.Started, exec_).pid
+    shim.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL))
+    shim.peer.event(m.Exited)
+    shim.peer.expect(m.Released, m.Release())
+    assert shim.peer.ended()
+    assert shim.wait() == 0
+    os.kill(pid, signal.SIGKILL)
+
+
 def test_an_exec_that_cannot_be_executed(shim, connection, process_plan):
     shim.start("sleep", "60")
     client = connection()

@@ -5,7 +5,8 @@
     running ──init reaped and drained──► ended ──release, or no daemon──► gone
                                          exit.json, exited
 
-Being gone waits for attached clients that still have output to take. A control connection that
+Being gone waits for attached clients that still have output to take, and for execs to end, but not
+long: they have been killed with the container. A control connection that
 ends changes nothing for a running container.
 
 Memory is what this process must not use: it stays small as long as it touches few of the objects
@@ -44,6 +45,8 @@ from boxship.runtime.shim.process import Notices, Process, Streams
 
 Descriptors = tuple[int, ...]
 
+_EXEC_SECONDS: Final = 5.0
+"""How long an ended container's execs may take to end; somebody may hold their output open."""
 _NO_ROOM_SECONDS: Final = 0.1
 """How long to wait before looking again whether there are descriptors."""
 
@@ -71,6 +74,7 @@ class Supervisor:
         self._exit: m.Exit | None = None
         self._recorded = False
         self._released = False
+        self._patience_over = False
         self._hears_of_children = False
 
     def begin(self, control: _socket.socket, birth: starter.Birth, fds: Descriptors) -> None:
@@ -291,6 +295,7 @@ class Supervisor:
             )
         # The collector is off; the objects of a process refer to each other.
         gc.collect()
+        self._loop.call_later(0, self._go_if_done)
 
     def _container_ended(self, init: Process) -> None:
         for process in tuple(self._processes.values()):
@@ -308,6 +313,12 @@ class Supervisor:
         self._destroy(self._plan())
         # Not at once: the clients of the process have not been told to finish yet.
         self._loop.call_later(0, self._go_if_done)
+        if len(self._processes) > 1 or self._births.pending:
+            self._loop.call_later(_EXEC_SECONDS, self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        self._patience_over = True
+        self._go_if_done()
 
     def _plan(self) -> Plan:
         return Plan.from_plain(json.loads(self._birth.plan))
@@ -319,11 +330,14 @@ class Supervisor:
 
     def _go_if_done(self) -> None:
         """Leave when nobody needs this process any more."""
+        ending = len(self._processes) > 1 or self._births.pending
+        if ending and not self._patience_over:
+            return
         if self._released:
             for connection in tuple(self._connections):
                 connection.finish()
         unheard = self._exit is not None and self._recorded and not self._released
-        if self._connections or self._clients or self._births.pending:
+        if self._connections or self._clients:
             return
         if not (unheard or self._released):
             return
