@@ -130,7 +130,8 @@ async def _hand_over(
         reply = await link.request(Attach(attachment=wanted, hold=request.logs), [client.fileno()])
     except ShimGoneError:
         reply = None
-    position = reply.log if isinstance(reply, Attached) else None  # None: it has just ended
+    # No place in the log: the container has just ended, its log is closed and whole.
+    position = reply.log if isinstance(reply, Attached) and reply.log.inode else None
     if request.logs:
         with contextlib.suppress(OSError):  # the client went away; the shim will see it
             await _replay(container, request, client, after=sent, until=position)

@@ -260,7 +260,8 @@ class Client:
         if self._hung_up and not giving:
             self.close()
             return
-        if not self._output_open and not self._queue and not giving and not self._lingering:
+        said_all = not self._output_open and not self._queue and not self.held
+        if said_all and not giving and not self._lingering:  # held: the history is still to come
             self._linger()
         if self._lingering and not self._input_open:
             self.close()
