@@ -172,6 +172,18 @@ async def test_its_own_stop_signal_and_other_signals(engine: Engine) -> None:
         await engine.containers.kill(container, "NO")
 
 
+async def settled(engine: Engine, container: str) -> str:
+    """Return the log once the shim has written what came before the pause."""
+    seen = [await output(engine, container)]
+
+    async def stands_still() -> bool:
+        seen.append(await output(engine, container))
+        return seen[-1] == seen[-2]
+
+    await until(stands_still)
+    return seen[-1]
+
+
 @with_engine
 async def test_pause_stops_it_and_unpause_lets_it_go_on(engine: Engine) -> None:
     containers = engine.containers
@@ -186,7 +198,7 @@ async def test_pause_stops_it_and_unpause_lets_it_go_on(engine: Engine) -> None:
     ):
         with pytest.raises(ConflictError, match=words):
             await verb
-    before = await output(engine, container)
+    before = await settled(engine, container)
     assert await output(engine, container) == before
     await containers.unpause(container)
     assert containers.get(container).status is Status.RUNNING

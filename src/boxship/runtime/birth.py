@@ -127,7 +127,8 @@ def _keep_only(wanted: set[int]) -> None:
     """Close every descriptor but standard error and these."""
     first = 0
     for fd in sorted({2, *wanted} - {-1}):
-        os.closerange(first, fd)
+        if first < fd:  # an empty range would be taken for all
+            os.closerange(first, fd)
         first = fd + 1
     processes.close_from(first)
 
