@@ -69,9 +69,10 @@ class Container:
         elif path in ("/containers/c/attach", "/exec/e/start") and method == "POST":
             self._hijack(exchange, path)
         elif path == "/containers/c/wait":
+            # Ours before the client hears: it starts the container then, whose end looks for it.
+            self.waiting = exchange.connection.dup()
             exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            self.waiting = exchange.connection
-            self._hold(exchange)
+            exchange.connection.close()
         elif path == "/containers/c/start":
             status, text = self.start_answer
             exchange.reply(status, text.encode())
@@ -110,14 +111,10 @@ class Container:
         exchange.reply(status, json.dumps(answer or {"message": "not here"}).encode())
 
     def _hijack(self, exchange: Exchange, path: str) -> None:
-        exchange.send(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
         self.attached = exchange.connection.dup()
+        exchange.send(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
         if path.startswith("/exec"):
             self._live()
-        exchange.connection.close()
-
-    def _hold(self, exchange: Exchange) -> None:
-        self.waiting = exchange.connection.dup()
         exchange.connection.close()
 
     def begin(self) -> None:
