@@ -11,16 +11,22 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import NoReturn
 
 from boxship.base.errors import BoxshipError
 from boxship.kernel import namespaces, processes
 from boxship.runtime import birth, enter
-from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
+from boxship.runtime.apply import StepError
+from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, SeccompFilter, UserPlan
 from boxship.runtime.cgroups import control, tree
 
+Answer = Callable[["Spawned"], None]
+"""Does what the child asks for; what it raises ends the child."""
+
+_NO_ANSWERS: Mapping[str, Answer] = {}
 _PID = namespaces.CLONE_FLAGS["pid"]
 _MAX_MESSAGE = 65536
 
@@ -75,6 +81,8 @@ class _Heard:
     warnings: tuple[str, ...] = ()
     ended: tuple[int, ...] = ()
     failure: StepFailedError | None = None
+    pid: int = 0
+    pidfd: int = -1
 
 
 class _Course:
@@ -109,6 +117,8 @@ def spawn_init(
     *,
     terminal: bool | None = None,
     sibling: bool = False,
+    manner: birth.Manner = birth.ORDINARY,
+    answers: Mapping[str, Answer] = _NO_ANSWERS,
 ) -> Spawned:
     """Create the container that ``plan`` describes and return once its command is executing.
 
@@ -118,19 +128,23 @@ def spawn_init(
     the child opens a pty in the container's own devpts and its master comes back in
     ``Spawned.master``. With ``sibling`` the process becomes a child of our parent.
 
+    With a gate in ``manner`` it returns when the process waits there. ``answers`` has one entry
+    for each of ``manner.asks``; it is given what is known of the process by then.
+
     On failure nothing is left (child reaped, cgroups removed) and StepFailedError is raised.
     """
     del terminal  # the plan's MakeConsole step decides
     course = _Course(["join cgroups", *(type(step).__name__ for step in plan.setup)])
 
     def child(channel: socket.socket) -> NoReturn:
-        birth.run_init(plan, (stdin, stdout, stderr), channel)
+        birth.run_init(plan, (stdin, stdout, stderr), channel, manner)
 
     try:
         _create_cgroups(plan.cgroup)
         course.note("cgroups")
         _choose_pid_namespace(plan)
-        return _spawn(child, plan.cgroup, course, sibling)
+        terms = _Terms(sibling, manner, answers, plan.user, plan.process.seccomp, plan.warnings)
+        return _spawn(child, plan.cgroup, course, terms)
     except BaseException:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
@@ -147,11 +161,13 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     *,
     terminal: bool | None = None,
     sibling: bool = False,
+    manner: birth.Manner = birth.ORDINARY,
+    answers: Mapping[str, Answer] = _NO_ANSWERS,
 ) -> Spawned:
     """Run one more process in the container whose init ``pidfd`` refers to.
 
     ``cgroup`` is the container's (``plan.cgroup``); its values are not written again. Everything
-    else is as in ``spawn_init``. The new process dies with the caller (PR_SET_PDEATHSIG).
+    else is as in ``spawn_init``. The new process dies with the caller unless ``manner`` says no.
     """
     with_terminal = process.terminal if terminal is None else terminal
     course = _Course(["join cgroups", "join", "pty"])
@@ -163,9 +179,12 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
 
     def child(channel: socket.socket) -> NoReturn:
         stdio = (stdin, stdout, stderr)
-        birth.run_exec(pidfd, process, cgroup, stdio, channel, terminal=with_terminal)
+        birth.run_exec(
+            pidfd, process, cgroup, stdio, channel, terminal=with_terminal, manner=manner
+        )
 
-    return _spawn(child, cgroup, course, sibling)
+    terms = _Terms(sibling, manner, answers, seccomp=process.seccomp)
+    return _spawn(child, cgroup, course, terms)
 
 
 def destroy(plan: Plan) -> None:
@@ -181,6 +200,8 @@ def _create_cgroups(cgroup: CgroupPlan) -> None:
 
 
 def _choose_pid_namespace(plan: Plan) -> None:
+    if plan.user is not None:
+        return  # a matter of the stage's, after or together with the user namespace
     try:
         if plan.join_pid_namespace:
             _join_pid_namespace(plan.join_pid_namespace)
@@ -190,33 +211,48 @@ def _choose_pid_namespace(plan: Plan) -> None:
         raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What was agreed with the caller."""
+
+    sibling: bool
+    manner: birth.Manner
+    answers: Mapping[str, Answer]
+    user: UserPlan | None = None
+    seccomp: SeccompFilter | None = None
+    warnings: tuple[str, ...] = ()
+
+
 def _spawn(
     child: Callable[[socket.socket], NoReturn],
     cgroup: CgroupPlan,
     course: "_Course",
-    sibling: bool,
+    terms: _Terms,
 ) -> Spawned:
     """Fork and listen; the child is reaped here unless it has executed its command."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     with ours:
         with theirs:
-            pid = _fork(cgroup, sibling)
+            pid = _fork(cgroup, terms.sibling)
             if pid == 0:
                 ours.close()
                 child(theirs)
         course.note("fork")
-        heard = _Heard()
+        heard = _Heard(pid=pid, warnings=terms.warnings)
         try:
-            pidfd = os.pidfd_open(pid)
-            _listen(ours, heard)
+            if terms.answers:
+                _return_to_own_pid_namespace()
+            heard.pidfd = os.pidfd_open(pid)
+            _listen(ours, heard, terms)
         except BaseException:
-            _discard(pid, heard)
+            _discard(heard)
             raise
     if heard.failure or not heard.ready:
-        status = _discard(pid, heard)
-        os.close(pidfd)
+        status = _discard(heard)
+        os.close(heard.pidfd)
         raise heard.failure or StepFailedError("setup", 0, _untimely_end(status))
-    return Spawned(pid, pidfd, heard.master, heard.warnings, course.timings(heard.ended))
+    timings = course.timings(heard.ended)
+    return Spawned(heard.pid, heard.pidfd, heard.master, heard.warnings, timings)
 
 
 def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
@@ -231,7 +267,7 @@ def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
         raise StepFailedError("fork", error.errno or 0, str(error)) from error
 
 
-def _listen(channel: socket.socket, heard: _Heard) -> None:
+def _listen(channel: socket.socket, heard: _Heard, terms: _Terms) -> None:
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
         if not message:
@@ -242,13 +278,42 @@ def _listen(channel: socket.socket, heard: _Heard) -> None:
         elif kind == birth.READY:
             content = json.loads(body)
             heard.ready = True
-            heard.warnings = tuple(content[0])
+            heard.warnings += tuple(content[0])
             heard.ended = tuple(content[1])
+            if terms.manner.gate:
+                return
+        elif kind == birth.ASK:
+            known = Spawned(heard.pid, heard.pidfd, heard.master, heard.warnings, ())
+            terms.answers[body.decode()](known)
+            channel.send(birth.ASK)
+        elif kind == birth.FIRST:
+            _meet_first_process(heard, terms, int(body))
+            channel.send(birth.FIRST)
+        elif kind == birth.LISTENER:
+            assert terms.seccomp is not None
+            listener = import_module("boxship.runtime.seccomp.listener")
+            try:
+                listener.hand_over(terms.seccomp.listener, heard.pid, heard.pidfd, int(body))
+            except StepError as error:
+                raise StepFailedError(error.step, error.errno, error.message) from error
         elif kind == birth.FAILED:
             heard.failure = StepFailedError(*json.loads(body))
 
 
-def _discard(pid: int, heard: _Heard) -> int:
+def _meet_first_process(heard: _Heard, terms: _Terms, pid: int) -> None:
+    """The process we have forked was a stage; this is the one it has left in its place."""
+    with contextlib.suppress(ChildProcessError):  # a sibling: our parent reaps it
+        os.waitpid(heard.pid, 0)
+    os.close(heard.pidfd)
+    heard.pid, heard.pidfd = pid, os.pidfd_open(pid)
+    try:
+        import_module("boxship.runtime.userns").write_maps(pid, terms.user)
+    except OSError as error:
+        raise StepFailedError("user namespace", error.errno or 0, str(error)) from error
+
+
+def _discard(heard: _Heard) -> int:
+    pid = heard.pid
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     if heard.master >= 0:
@@ -265,6 +330,15 @@ def _untimely_end(status: int) -> str:
         name = signal.Signals(os.WTERMSIG(status)).name
         return f"the container's init was killed by {name} before it could start"
     return "the container's init ended before it could start"
+
+
+def _return_to_own_pid_namespace() -> None:
+    """Let children to come, such as hooks, be born where we are."""
+    fd = namespaces.open_namespace("/proc/self/ns/pid")
+    try:
+        namespaces.setns(fd, _PID)
+    finally:
+        os.close(fd)
 
 
 def _join_pid_namespace(path: str) -> None:
