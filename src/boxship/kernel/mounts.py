@@ -39,6 +39,7 @@ MOUNT_ATTR_RELATIME = 0x0
 MOUNT_ATTR_NOATIME = 0x10
 MOUNT_ATTR_STRICTATIME = 0x20
 MOUNT_ATTR_NODIRATIME = 0x80
+MOUNT_ATTR_IDMAP = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 
 PROC_SUPER_MAGIC = 0x9FA0
@@ -110,6 +111,13 @@ def mount_setattr(
 ) -> None:
     """Change attributes of the mount ``mount_fd``; ``flags`` may be AT_RECURSIVE."""
     attributes = _MountAttr(set_bits, clear_bits, propagation, 0)
+    size = ctypes.sizeof(attributes)
+    _mount_setattr(mount_fd, b"", flags | AT_EMPTY_PATH, ctypes.addressof(attributes), size)
+
+
+def map_owners(mount_fd: int, user_namespace: int, flags: int = 0) -> None:
+    """Show the files of a detached mount with the owners that a user namespace gives them."""
+    attributes = _MountAttr(MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
     size = ctypes.sizeof(attributes)
     _mount_setattr(mount_fd, b"", flags | AT_EMPTY_PATH, ctypes.addressof(attributes), size)
 

@@ -2,8 +2,9 @@
 
 Supported are str, int, float, bool, bytes (as base64), ``X | None``, ``tuple[X, ...]``,
 ``tuple[X, Y]``, ``dict[str, X]`` and dataclasses of these. A field may carry metadata: ``name``
-(its JSON name where the rule does not give it) and ``choices`` (the texts allowed). Errors are
-ValueError and name the field as a person would: ``process.rlimits[2].type: …``.
+(its JSON name where the rule does not give it), ``choices`` (the texts allowed) and ``limits``
+(the least and the greatest number allowed). Errors are ValueError and name the field as a person
+would: ``process.rlimits[2].type: …``.
 
 Standard library alone, because the launcher and every shim import it; converters are made once
 per class, on first use.
@@ -46,6 +47,7 @@ class _Field:
     default: object
     required: bool
     choices: tuple[str, ...]
+    limits: tuple[int, int] | None
     read: Reader
 
 
@@ -106,6 +108,7 @@ class Codec:
             default=default,
             required=default is dataclasses.MISSING,
             choices=field.metadata.get("choices", ()),
+            limits=field.metadata.get("limits"),
             read=self._reader(hints[field.name]),
         )
 
@@ -124,6 +127,8 @@ class Codec:
                 values[field.attribute] = result = field.read(value)
                 if field.choices:
                     _check_choice(result, field.choices)
+                if field.limits:
+                    _check_limits(result, field.limits)
             except _WrongError as wrong:
                 wrong.path.append(f".{field.json_name}")
                 raise
@@ -224,6 +229,13 @@ def _check_choice(value: object, choices: tuple[str, ...]) -> None:
     for item in value if isinstance(value, tuple) else (value,):
         if item not in choices:
             raise _WrongError(f"{item!r} is none of {', '.join(choices)}")
+
+
+def _check_limits(value: Any, limits: tuple[int, int]) -> None:
+    least, most = limits
+    for item in value if isinstance(value, tuple) else (value,):
+        if not least <= item <= most:
+            raise _WrongError(f"{item} is not between {least} and {most}")
 
 
 def _refuse_unknown(plain: dict[str, Any], known: set[str]) -> None:

@@ -15,7 +15,7 @@ seccomp   as late as it can be, so that the filter need not allow the steps abov
           no_new_privs that takes CAP_SYS_ADMIN, so it comes before capset; capset itself,
           prctl and execve are all the filter has to let pass
 caps      the final sets
-exec      parent-death signal (credentials changes would clear it), then execve
+exec      execve
 ========  ==========================================================================
 """
 
@@ -30,7 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from boxship.kernel import credentials, processes, terminal
-from boxship.kernel.mounts import filesystem_magic
+from boxship.kernel.mounts import PROC_SUPER_MAGIC, filesystem_magic
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CapabilityPlan, ProcessPlan, Rlimit
 from boxship.runtime.capabilities import ALL, CAPABILITIES, numbers_of
@@ -53,6 +53,8 @@ class Entry:
     stdio: tuple[int, int, int]
     peer: int = -1
     """The pty's side to be our terminal; -1 without one."""
+    label: int = -1
+    """Where the label that exec shall give us is written; -1 without one."""
     env: list[str] = field(default_factory=list)
     identity: Identity = _NOBODY_YET
     executable: str = ""
@@ -60,6 +62,16 @@ class Entry:
     """The capabilities we have ourselves; nobody can give more."""
     cwd_denied: bool = False
     warnings: list[str] = field(default_factory=list)
+
+
+def open_label(plan: ProcessPlan) -> int:
+    """Open the file that a security module reads our next label from, in the host's own /proc."""
+    if not plan.label_file:
+        return -1
+    fd = os.open(plan.label_file, os.O_WRONLY | os.O_CLOEXEC)
+    if filesystem_magic(fd) != PROC_SUPER_MAGIC:
+        raise StepError("label", 1, f"{plan.label_file}: not on a proc file system", 125)
+    return fd
 
 
 def reset_signals() -> None:
@@ -188,7 +200,9 @@ def identity(entry: Entry) -> None:
     if capabilities is not None:
         _shrink_bounding_set(capabilities.bounding)
     credentials.set_keep_capabilities(True)
-    os.setgroups(list(dict.fromkeys((who.gid, *who.groups))) if entry.plan.user else who.groups)
+    if not entry.plan.keep_groups:
+        named = list(dict.fromkeys((who.gid, *who.groups)))
+        os.setgroups(named if entry.plan.user else who.groups)
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)
     credentials.set_keep_capabilities(False)
@@ -233,17 +247,19 @@ def command(entry: Entry) -> None:
         raise StepError("command", error.errno, str(error), error.exit_code) from None
 
 
-def seccomp(entry: Entry) -> None:
-    plan = entry.plan
+def seccomp(entry: Entry) -> int:
+    """Put on the filter, if any, and the final capabilities; return its listener or 0."""
+    plan, listener = entry.plan, 0
     if plan.no_new_privileges:
         credentials.set_no_new_privileges()
         capabilities(entry)
     if plan.seccomp is not None:
         if not plan.no_new_privileges:
             credentials.capset(entry.own & _SYS_ADMIN, entry.own, 0)
-        credentials.seccomp_set_filter(plan.seccomp.program, plan.seccomp.flags)
+        listener = credentials.seccomp_set_filter(plan.seccomp.program, plan.seccomp.flags)
     if not plan.no_new_privileges:
         capabilities(entry)
+    return listener
 
 
 def capabilities(entry: Entry) -> None:
@@ -265,7 +281,8 @@ def execute(entry: Entry) -> None:
     if entry.plan.init:
         args = (entry.plan.init, executable, *args)
         executable = entry.plan.init
-    processes.set_parent_death_signal(signal.SIGKILL)
+    if entry.label >= 0:
+        os.write(entry.label, entry.plan.label.encode())
     try:
         processes.execve(executable, args, entry.env)
     except OSError as error:

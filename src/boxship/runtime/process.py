@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
@@ -140,11 +140,12 @@ def spawn_init(
         birth.run_init(plan, (stdin, stdout, stderr), channel, manner)
 
     try:
-        _create_cgroups(plan.cgroup)
-        course.note("cgroups")
-        _choose_pid_namespace(plan)
-        terms = _Terms(sibling, manner, answers, plan.user, plan.process.seccomp, plan.warnings)
-        return _spawn(child, plan.cgroup, course, terms)
+        with _scope(plan.cgroup):
+            _create_cgroups(plan.cgroup)
+            course.note("cgroups")
+            _choose_pid_namespace(plan)
+            terms = _Terms(sibling, manner, answers, plan.user, plan.process.seccomp, plan.warnings)
+            return _spawn(child, plan.cgroup, course, terms)
     except BaseException:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
@@ -190,6 +191,22 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
 def destroy(plan: Plan) -> None:
     """Kill what is left in the container's cgroups and remove them; done twice is no error."""
     control.kill_and_remove(plan.cgroup)
+
+
+@contextlib.contextmanager
+def _scope(cgroup: CgroupPlan) -> Iterator[None]:
+    """Have systemd make the unit, if there is to be one, and keep it until a process is in it."""
+    if cgroup.scope is None:
+        yield
+        return
+    try:
+        placeholder = import_module("boxship.runtime.cgroups.systemd").start_scope(cgroup.scope)
+    except tree.CgroupError as error:
+        raise StepFailedError("cgroup", error.errno, str(error)) from error
+    try:
+        yield
+    finally:
+        placeholder.release()
 
 
 def _create_cgroups(cgroup: CgroupPlan) -> None:

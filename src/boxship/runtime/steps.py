@@ -66,7 +66,33 @@ class CopyTree(Step):
     """
 
     source: str
+    target: str
+    """Of the BindMount that it is for."""
     recursive: bool = False
+    uid_map: tuple[tuple[int, int, int], ...] = ()
+    gid_map: tuple[tuple[int, int, int], ...] = ()
+    """With maps the copy shows other owners than the files have (``MOUNT_ATTR_IDMAP``)."""
+    map_recursive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewTimeNamespace(Step):
+    """Make one, set its clocks' offsets (seconds, nanoseconds) and enter it."""
+
+    monotonic: tuple[int, int] = (0, 0)
+    boottime: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldHostNetwork(Step):
+    """Keep a way to the network namespace that is about to be left, for MoveInterfaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveInterfaces(Step):
+    """Move interfaces of the host's here, with their addresses; pairs of old and new name."""
+
+    interfaces: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
