@@ -44,6 +44,7 @@ from boxship.runtime import enter, hooks, steps
 from boxship.runtime.apply import Setup, StepError, open_pty, walk
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import tree
+from boxship.runtime.command import CommandError, check_format
 from boxship.runtime.kernel import LINUX
 
 PTY = b"P"
@@ -86,6 +87,8 @@ class Manner:
     """What the parent is asked for: HOOKS, START."""
     preserved: int = 0
     """How many descriptors from 3 on the command inherits."""
+    native_only: bool = False
+    """No other formats than the kernel's own can be executed: find that out beforehand."""
     create_container: tuple[hooks.Hook, ...] = ()
     start_container: tuple[hooks.Hook, ...] = ()
     hook_state: hooks.HookState | None = None
@@ -149,7 +152,7 @@ def run_init(
         ended.append(time.monotonic_ns())
         setup = Setup(LINUX, end.send_pty, ended=ended)
         if plan.user is not None:
-            import_module("boxship.runtime.userns").enter(plan, setup, end)
+            import_module("boxship.runtime.userns").enter(plan, setup, end, stdio)
         before = _steps_before_hooks(plan.setup)
         walk(plan.setup[:before], setup)
         if HOOKS in manner.asks:
@@ -282,6 +285,8 @@ def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner)
         except OSError as error:
             raise StepError(name, error.errno or 0, f"{name}: {error}") from error
         ended.append(time.monotonic_ns())
+    if manner.native_only:
+        _check_format(entry)
     for fd in range(3, 3 + manner.preserved):
         os.set_inheritable(fd, True)
     listening = entry.plan.seccomp is not None and entry.plan.seccomp.listener is not None
@@ -296,6 +301,13 @@ def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner)
         # Last, because new credentials undo it.
         processes.set_parent_death_signal(signal.SIGKILL)
     enter.execute(entry)
+
+
+def _check_format(entry: enter.Entry) -> None:
+    try:
+        check_format(entry.plan.init or entry.executable)
+    except CommandError as error:
+        raise StepError("command", error.errno, str(error), error.exit_code) from None
 
 
 def _filter(entry: enter.Entry) -> int:

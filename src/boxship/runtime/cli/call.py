@@ -57,7 +57,8 @@ class Call:
             self._say("debug", message)
 
     def _say(self, level: str, message: str) -> None:
-        if not self._log(level, message):
+        # What create and exec say on stderr, engines take for the container's own words.
+        if not self._log(level, message) and self.verb not in ("create", "exec"):
             print(f"boxship-runtime: {level}: {message}", file=sys.stderr)
 
     def _log(self, level: str, message: str) -> bool:

@@ -14,7 +14,7 @@ _CHUNK = 32768
 
 
 def clear_onlcr(master: int) -> None:
-    """Have newlines go out as they are; whoever has the other terminal does the rest."""
+    """Have newlines come out as they went in: our own terminal sees to the carriage returns."""
     attributes = termios.tcgetattr(master)
     attributes[1] &= ~_ONLCR
     termios.tcsetattr(master, termios.TCSANOW, attributes)

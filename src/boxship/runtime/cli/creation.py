@@ -25,6 +25,7 @@ from boxship.runtime.cli.bundle import load_spec
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.guard import Guard
 from boxship.runtime.cli.store import Record, Store, remove_directory, start_time_of
+from boxship.runtime.defaults import DEVICE_RULES
 from boxship.runtime.host import Host
 from boxship.runtime.plan import plan
 
@@ -85,6 +86,7 @@ class Creation:
             gate=gate,
             asks=frozenset(answers),
             preserved=self.preserved,
+            native_only=gate is not None and not _has_foreign_formats(),
             create_container=wanted.create_container,
             start_container=wanted.start_container,
             hook_state=self._hook_state(),
@@ -172,9 +174,10 @@ def announce(call: Call, spawned: process.Spawned) -> None:
     if spawned.master >= 0:
         from boxship.runtime.cli import console
 
-        console.clear_onlcr(spawned.master)
         if path := call.arguments.text("console-socket"):
             console.send_master(path, spawned.master)
+        else:
+            console.clear_onlcr(spawned.master)
     if path := call.arguments.text("pid-file"):
         write_atomic(path, str(spawned.pid).encode(), durable=False)
 
@@ -202,9 +205,23 @@ def preserved_descriptors(call: Call) -> int:
     return count
 
 
+def _has_foreign_formats() -> bool:
+    """Tell whether binfmt_misc has the kernel execute more than its own formats."""
+    try:
+        return bool(set(os.listdir("/proc/sys/fs/binfmt_misc")) - {"register", "status"})
+    except OSError:
+        return False
+
+
 def _plan(call: Call, spec: Spec) -> Plan:
-    if not spec.linux.cgroups_path:
-        spec = replace(spec, linux=replace(spec.linux, cgroups_path=f"/{call.container_id}"))
+    linux = spec.linux
+    if not linux.cgroups_path:
+        linux = replace(linux, cgroups_path=f"/{call.container_id}")
+    if linux.resources.devices:
+        # What every container may use, whatever the list says: our own set-up needs it.
+        rules = (*linux.resources.devices, *DEVICE_RULES[1:])
+        linux = replace(linux, resources=replace(linux.resources, devices=rules))
+    spec = replace(spec, linux=linux)
     made = plan(spec, call.container_id, Host.look())
     if call.arguments.switch("no-new-keyring"):
         made = replace(made, process=replace(made.process, keyring=""))

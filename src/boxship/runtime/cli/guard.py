@@ -2,10 +2,12 @@
 
 A creator that is killed (SIGKILL included) can remove nothing, and its container's init can
 remove nothing either, being in another root by then. So before anything is made, a fork is put
-aside that waits on a pipe: a byte says that all went well, the pipe's end that the creator died.
+aside that waits for the creator's death, or for a byte that says that all went well. The pipe's
+own end would not do as a sign of death: init inherits the pipe, and may outlive its creator.
 """
 
 import os
+import select
 import signal
 from collections.abc import Callable
 
@@ -15,11 +17,13 @@ class Guard:
 
     def __init__(self, undo: Callable[[], None]) -> None:
         reading, writing = os.pipe()
+        creator = os.pidfd_open(os.getpid())
         self._writing = writing
         self._pid = os.fork()
         if self._pid == 0:
-            _watch(reading, writing, undo)
+            _watch(reading, creator, undo)
         os.close(reading)
+        os.close(creator)
 
     def dismiss(self) -> None:
         """All is well, or has been undone. Called twice is no error."""
@@ -31,13 +35,19 @@ class Guard:
         os.waitpid(self._pid, 0)
 
 
-def _watch(reading: int, writing: int, undo: Callable[[], None]) -> None:
+def _watch(reading: int, creator: int, undo: Callable[[], None]) -> None:
     try:
-        os.close(writing)
         # Out of reach of who kills the creator's whole process group, or types ^C.
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if not os.read(reading, 1):
+        poller = select.poll()
+        poller.register(reading, select.POLLIN)
+        poller.register(creator, select.POLLIN)
+        poller.poll()
+        os.set_blocking(reading, False)
+        try:
+            os.read(reading, 1)
+        except BlockingIOError:
             undo()
     finally:
         os._exit(0)
