@@ -45,9 +45,14 @@ def _watch(reading: int, creator: int, undo: Callable[[], None]) -> None:
         poller.register(creator, select.POLLIN)
         poller.poll()
         os.set_blocking(reading, False)
-        try:
-            os.read(reading, 1)
-        except BlockingIOError:
+        if not _read_byte(reading):
             undo()
     finally:
         os._exit(0)
+
+
+def _read_byte(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1)
+    except BlockingIOError:
+        return b""
