@@ -10,13 +10,14 @@ Standard library alone, because the launcher and every shim import it; converter
 per class, on first use.
 """
 
-import dataclasses
 import re
 import types
 import typing
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from boxship.base.frozen import MISSING, dataclass, fields_of, has_fields
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
@@ -40,7 +41,7 @@ def same_name(name: str) -> str:
     return name
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Field:
     attribute: str
     json_name: str
@@ -85,28 +86,32 @@ class Codec:
 
     def prepare(self, kind: type) -> None:
         """Build the reader of ``kind`` and of all it consists of now instead of on first use."""
-        for field in dataclasses.fields(kind):
-            for inner in _dataclasses_in(typing.get_type_hints(kind)[field.name]):
+        for field in fields_of(kind):
+            for inner in _dataclasses_in(_hints(kind)[field.name]):
                 self.prepare(inner)
         self._fields_of(kind)
+
+    def prepared(self) -> tuple[type, ...]:
+        """Return the classes whose readers have been built."""
+        return tuple(self._fields)
 
     def _fields_of(self, kind: type) -> tuple[_Field, ...]:
         known = self._fields.get(kind)
         if known is None:
-            hints = typing.get_type_hints(kind)
-            known = tuple(self._field(field, hints) for field in dataclasses.fields(kind))
+            hints = _hints(kind)
+            known = tuple(self._field(field, hints) for field in fields_of(kind))
             self._fields[kind] = known
         return known
 
-    def _field(self, field: "dataclasses.Field[Any]", hints: dict[str, Any]) -> _Field:
+    def _field(self, field: Any, hints: dict[str, Any]) -> _Field:
         default = field.default
-        if field.default_factory is not dataclasses.MISSING:
+        if field.default_factory is not MISSING:
             default = field.default_factory()
         return _Field(
             attribute=field.name,
             json_name=field.metadata.get("name") or self._name_rule(field.name),
             default=default,
-            required=default is dataclasses.MISSING,
+            required=default is MISSING,
             choices=field.metadata.get("choices", ()),
             limits=field.metadata.get("limits"),
             read=self._reader(hints[field.name]),
@@ -145,7 +150,7 @@ class Codec:
         if origin in (types.UnionType, typing.Union):
             (inner,) = (argument for argument in arguments if argument is not type(None))
             return self._reader(inner)
-        if dataclasses.is_dataclass(kind):
+        if has_fields(kind):
             return lambda plain: self._read_dataclass(typing.cast("type", kind), plain)
         return _scalar_reader(kind)
 
@@ -198,8 +203,15 @@ class _WrongError(Exception):
         self.path = [part] if part else []
 
 
+def _hints(kind: type) -> dict[str, Any]:
+    hints = {field.name: field.type for field in fields_of(kind)}
+    if any(isinstance(hint, str) for hint in hints.values()):
+        return typing.get_type_hints(kind)
+    return hints
+
+
 def _dataclasses_in(kind: Any) -> list[type]:
-    if dataclasses.is_dataclass(kind):
+    if has_fields(kind):
         return [typing.cast("type", kind)]
     return [found for each in typing.get_args(kind) for found in _dataclasses_in(each)]
 

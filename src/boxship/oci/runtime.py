@@ -6,9 +6,9 @@ Absent lists are empty tuples and absent texts empty; where absence means someth
 the type says ``| None``.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from boxship.base.frozen import dataclass, field
 from boxship.oci.codec import Codec, camel_case
 
 _CODEC = Codec(camel_case, refuse_unknown=False)

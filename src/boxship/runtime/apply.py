@@ -9,10 +9,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from boxship.base.frozen import dataclass, field
 from boxship.kernel import mounts as k
 from boxship.kernel.namespaces import CLONE_FLAGS
 from boxship.kernel.terminal import PTMX_DEVICE

@@ -35,17 +35,21 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from boxship.base.frozen import dataclass
 from boxship.kernel import namespaces, processes
-from boxship.runtime import enter, hooks, steps
+from boxship.runtime import enter, steps
 from boxship.runtime.apply import Setup, StepError, open_pty, walk
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import tree
 from boxship.runtime.command import CommandError, check_format
 from boxship.runtime.kernel import LINUX
+
+if TYPE_CHECKING:
+    from boxship.oci.runtime import Hook
+    from boxship.runtime.hooks import HookState
 
 PTY = b"P"
 READY = b"R"
@@ -89,9 +93,9 @@ class Manner:
     """How many descriptors from 3 on the command inherits."""
     native_only: bool = False
     """No other formats than the kernel's own can be executed: find that out beforehand."""
-    create_container: tuple[hooks.Hook, ...] = ()
-    start_container: tuple[hooks.Hook, ...] = ()
-    hook_state: hooks.HookState | None = None
+    create_container: "tuple[Hook, ...]" = ()
+    start_container: "tuple[Hook, ...]" = ()
+    hook_state: "HookState | None" = None
 
 
 ORDINARY = Manner()
@@ -157,7 +161,7 @@ def run_init(
         walk(plan.setup[:before], setup)
         if HOOKS in manner.asks:
             end.ask(HOOKS)
-        _run_hooks("createContainer", manner.create_container, manner, hooks.CREATING)
+        _run_hooks("createContainer", manner.create_container, manner, "creating")
         walk(plan.setup[before:], setup)
         return enter.Entry(plan.process, stdio, setup.peer, label, warnings=warnings)
 
@@ -169,10 +173,12 @@ def _steps_before_hooks(setup: Sequence[steps.Step]) -> int:
     return next(after, len(setup))
 
 
-def _run_hooks(kind: str, wanted: Sequence[hooks.Hook], manner: Manner, status: str) -> None:
+def _run_hooks(kind: str, wanted: "Sequence[Hook]", manner: Manner, status: str) -> None:
     """Run hooks that belong into the container's namespaces, where our pid is another one."""
     if not wanted or manner.hook_state is None:
         return
+    from boxship.runtime import hooks
+
     try:
         hooks.run(kind, wanted, manner.hook_state.at(status, os.getpid()))
     except hooks.HookError as error:
@@ -294,7 +300,7 @@ def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner)
         # While the parent is still there to hand the listener on.
         end.send_listener(_filter(entry))
     _be_ready(end, entry, ended, manner)
-    _run_hooks("startContainer", manner.start_container, manner, hooks.CREATED)
+    _run_hooks("startContainer", manner.start_container, manner, "created")
     if not listening:
         _filter(entry)
     if manner.bound:

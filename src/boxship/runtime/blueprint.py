@@ -11,9 +11,9 @@
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from boxship.base.frozen import dataclass
 from boxship.runtime.steps import CODEC, Step, step_from_plain, step_to_plain
 
 

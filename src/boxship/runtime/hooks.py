@@ -22,8 +22,8 @@ import select
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from boxship.base.frozen import dataclass
 from boxship.oci.runtime import Hook
 
 CREATING = "creating"

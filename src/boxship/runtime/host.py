@@ -1,8 +1,8 @@
 """What a plan has to know of the machine: looked up once, handed to the pure planner."""
 
 import os
-from dataclasses import dataclass
 
+from boxship.base.frozen import dataclass
 from boxship.kernel.credentials import capget
 from boxship.runtime.capabilities import ALL
 from boxship.runtime.cgroups.layout import Layout, host_layout

@@ -11,17 +11,26 @@ verbs that make such processes start the interpreter again, from a sealed image 
 import os
 import sys
 
-from boxship.runtime.cli.catalog import GLOBAL_FLAGS, find_verb
-from boxship.runtime.cli.syntax import Arguments, UsageError, Verb, parse
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from boxship.runtime.cli.syntax import Arguments, Verb
 
+_MAY_NEED_SEAL = frozenset(("create", "run", "exec", "restore"))
 _AGAIN = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1));from boxship.runtime.main import main; main()"
+    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1))\n"
+    "from boxship.runtime.main import main; main()"
 )
 
 
 def main() -> None:
     """Run the command line and exit."""
     words = sys.argv[1:]
+    if not _MAY_NEED_SEAL.isdisjoint(words):
+        # Before anything is imported that would be once more.
+        _seal()
+    from boxship.runtime.cli.catalog import GLOBAL_FLAGS, find_verb
+    from boxship.runtime.cli.syntax import UsageError, parse
+
     try:
         common = parse(GLOBAL_FLAGS, words, interspersed=False)
         verb = find_verb(common.operands[0]) if common.operands else None
@@ -34,20 +43,19 @@ def main() -> None:
 
             print(of_verb(verb), end="")
             sys.exit(0)
-        if len(arguments.operands) < verb.needed:
-            raise UsageError(f"{verb.name}: {verb.operands} expected")
     except UsageError as error:
         print(f"boxship-runtime: {error}", file=sys.stderr)
         sys.exit(1)
-    if verb.sealed:
-        _seal()
+    if len(arguments.operands) < verb.needed:
+        print(f"boxship-runtime: {verb.name}: {verb.operands} expected", file=sys.stderr)
+        sys.exit(1)
     status = _carry_out(verb, common, arguments)
     sys.stdout.flush()
     # At once: taking the interpreter apart would cost a third of what the verb itself does.
     os._exit(status)
 
 
-def _carry_out(verb: Verb, common: Arguments, arguments: Arguments) -> int:
+def _carry_out(verb: "Verb", common: "Arguments", arguments: "Arguments") -> int:
     from boxship.base.errors import BoxshipError
     from boxship.runtime.cli.call import Call
 
@@ -79,7 +87,7 @@ def _seal() -> None:
     execute_sealed(["-I", "-S", "-c", _AGAIN, root, *sys.argv[1:]])
 
 
-def _without_verb(common: Arguments) -> int:
+def _without_verb(common: "Arguments") -> int:
     if common.switch("version"):
         from boxship import __version__
 

@@ -1,8 +1,8 @@
 """Mount options as text to what the kernel takes: attributes, propagation, file system data."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from boxship.base.frozen import dataclass
 from boxship.kernel.mounts import (
     MOUNT_ATTR_ATIME,
     MOUNT_ATTR_NOATIME,

@@ -5,10 +5,10 @@ Masking comes after everything that could still be mounted over.
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import import_module
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import replace
 from boxship.oci import runtime as oci
 from boxship.runtime import steps
 from boxship.runtime.blueprint import (

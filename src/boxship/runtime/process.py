@@ -12,11 +12,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
 
 from boxship.base.errors import BoxshipError
+from boxship.base.frozen import dataclass
 from boxship.kernel import namespaces, processes
 from boxship.runtime import birth, enter
 from boxship.runtime.apply import StepError

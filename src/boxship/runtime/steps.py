@@ -6,9 +6,9 @@ the container and are resolved there, whatever links they cross; paths called ``
 host's. A step's JSON form is ``["ClassName", {fields that differ from their default}]``.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from boxship.base.frozen import dataclass
 from boxship.oci.codec import Codec, same_name
 
 CODEC = Codec(same_name, refuse_unknown=True)

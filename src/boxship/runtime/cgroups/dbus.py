@@ -7,8 +7,9 @@ number alone.
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Any
+
+from boxship.base.frozen import dataclass
 
 METHOD_CALL, METHOD_RETURN, ERROR, SIGNAL = 1, 2, 3, 4
 

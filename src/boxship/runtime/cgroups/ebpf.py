@@ -7,9 +7,9 @@ the program is called with what is asked for and returns 1 to allow.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import dataclass, field
 from boxship.oci.runtime import DeviceRule
 
 _ACCESS = {"m": 1, "r": 2, "w": 4}

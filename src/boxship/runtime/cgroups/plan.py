@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import replace
 from boxship.oci.runtime import IntelRdt, Resources
 from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, Scope
 from boxship.runtime.cgroups import v1, v2

@@ -10,9 +10,9 @@ import contextlib
 import os
 import signal
 import socket
-from dataclasses import dataclass
 from typing import Any
 
+from boxship.base.frozen import dataclass
 from boxship.runtime.blueprint import Scope
 from boxship.runtime.cgroups import dbus
 from boxship.runtime.cgroups.dbus import Message

@@ -2,9 +2,9 @@
 
 import json
 import os
-from dataclasses import replace
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import replace
 from boxship.oci.runtime import Mount, Root, Spec
 
 CONFIG = "config.json"

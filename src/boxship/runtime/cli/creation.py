@@ -12,10 +12,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.base.files import write_atomic
+from boxship.base.frozen import replace
 from boxship.oci.runtime import Hooks, Spec
 from boxship.runtime import hooks, process
 from boxship.runtime.birth import HOOKS, START, Gate, Manner
@@ -25,7 +25,6 @@ from boxship.runtime.cli.bundle import load_spec
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.guard import Guard
 from boxship.runtime.cli.store import Record, Store, remove_directory, start_time_of
-from boxship.runtime.defaults import DEVICE_RULES
 from boxship.runtime.host import Host
 from boxship.runtime.plan import plan
 
@@ -40,7 +39,7 @@ class Creation:
         self.directory = self.store.directory(self.container_id)
         self.bundle = os.path.realpath(self.arguments.text("bundle"))
         self.spec: Spec = load_spec(self.bundle)
-        self.plan: Plan = _plan(call, self.spec)
+        self.plan: Plan = _plan(call, self.spec, self.bundle)
         self.preserved = preserved_descriptors(call)
 
     def make(
@@ -213,16 +212,11 @@ def _has_foreign_formats() -> bool:
         return False
 
 
-def _plan(call: Call, spec: Spec) -> Plan:
-    linux = spec.linux
-    if not linux.cgroups_path:
-        linux = replace(linux, cgroups_path=f"/{call.container_id}")
-    if linux.resources.devices:
-        # What every container may use, whatever the list says: our own set-up needs it.
-        rules = (*linux.resources.devices, *DEVICE_RULES[1:])
-        linux = replace(linux, resources=replace(linux.resources, devices=rules))
-    spec = replace(spec, linux=linux)
-    made = plan(spec, call.container_id, Host.look())
+def _plan(call: Call, spec: Spec, bundle: str) -> Plan:
+    systemd = call.common.switch("systemd-cgroup")
+    if not spec.linux.cgroups_path and not systemd:
+        spec = replace(spec, linux=replace(spec.linux, cgroups_path=f"/{call.container_id}"))
+    made = plan(spec, call.container_id, Host.look(), bundle=bundle, systemd=systemd)
     if call.arguments.switch("no-new-keyring"):
         made = replace(made, process=replace(made.process, keyring=""))
     return made

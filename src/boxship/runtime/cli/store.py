@@ -16,10 +16,10 @@ The record is what was decided; whether the container runs is asked of the kerne
 import errno
 import json
 import os
-from dataclasses import dataclass
 
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.base.files import write_atomic
+from boxship.base.frozen import dataclass
 from boxship.oci.runtime import Hook
 from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
 from boxship.runtime.hooks import HookState

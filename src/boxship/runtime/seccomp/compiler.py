@@ -12,11 +12,11 @@ is an errno they get ENOSYS, not the profile's EPERM: a C library falls back to 
 import errno
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import dataclass, field
 from boxship.oci.runtime import Seccomp, SeccompArg, SeccompRule
 from boxship.runtime.blueprint import SeccompFilter, SeccompListener
 from boxship.runtime.seccomp import bpf

@@ -2,9 +2,9 @@
 
 import json
 import os
-from dataclasses import replace
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.base.frozen import replace
 from boxship.oci.runtime import Process
 from boxship.runtime.birth import START, Manner
 from boxship.runtime.blueprint import CapabilityPlan, CgroupPlan, ProcessPlan

@@ -1,9 +1,9 @@
 """``restore``: bring a saved container back by criu."""
 
 import os
-from dataclasses import replace
 
 from boxship.base.errors import NotFoundError
+from boxship.base.frozen import replace
 from boxship.kernel.processes import set_child_subreaper
 from boxship.runtime import process
 from boxship.runtime.cgroups import tree

@@ -2,9 +2,9 @@
 
 import json
 import os
-from dataclasses import replace
 
 from boxship.base.errors import ConflictError
+from boxship.base.frozen import replace
 from boxship.oci.runtime import IdMapping, Linux, Mount, Namespace, Resources, Root, Spec
 from boxship.runtime.cli.bundle import CONFIG
 from boxship.runtime.cli.call import Call
@@ -43,7 +43,6 @@ def _rootless(spec: Spec) -> Spec:
 
 def _rootless_mount(mount: Mount) -> Mount:
     if mount.type == "sysfs":
-        options = ("rbind", "nosuid", "noexec", "nodev", "ro")
-        return Mount("/sys", "none", "/sys", options)
+        return Mount("/sys", "none", "/sys", ("rbind", "nosuid", "noexec", "nodev", "ro"))
     options = tuple(option for option in mount.options if not option.startswith(("gid=", "uid=")))
     return replace(mount, options=options)

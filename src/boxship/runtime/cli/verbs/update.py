@@ -2,9 +2,9 @@
 
 import json
 import sys
-from dataclasses import replace
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.base.frozen import replace
 from boxship.oci.runtime import BlockIo, Cpu, Memory, Pids, Resources
 from boxship.runtime.cgroups.layout import host_layout
 from boxship.runtime.cgroups.plan import plan_writes
