@@ -193,3 +193,12 @@ def test_errors_go_to_the_log_in_its_format(runtime) -> None:
     log.unlink()
     runtime("--log", str(log), "start", "none")
     assert 'level=error msg="container does not exist"' in log.read_text()
+
+
+def test_without_pivot_root_the_root_is_the_same(runtime) -> None:
+    runtime.configure("sh", "-c", "cd ..; echo *; cat /proc/self/mountinfo")
+    seen = {}
+    for flags in ((), ("--no-pivot",)):
+        names, first, *_ = runtime.works("run", *flags, "one").splitlines()
+        seen[flags] = (names, first.split()[3:5])
+    assert seen[()] == seen["--no-pivot",]

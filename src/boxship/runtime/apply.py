@@ -188,12 +188,16 @@ def _readonly_root(setup: Setup, _: steps.ReadonlyRoot) -> None:
     setup.kernel.mount_setattr(setup.root, k.MOUNT_ATTR_RDONLY)
 
 
-def _pivot(setup: Setup, _: steps.PivotRoot) -> None:
+def _pivot(setup: Setup, step: steps.PivotRoot) -> None:
     """Stack the old root under the new one and let go of it: no directory for it is needed."""
     kernel = setup.kernel
     kernel.fchdir(setup.root)
-    kernel.pivot_root(".", ".")
-    kernel.umount2(".", k.MNT_DETACH)
+    if step.by_move:
+        kernel.mount(".", "/", "", k.MS_MOVE)
+        kernel.chroot(".")
+    else:
+        kernel.pivot_root(".", ".")
+        kernel.umount2(".", k.MNT_DETACH)
     kernel.chdir("/")
     kernel.close(setup.root)
 

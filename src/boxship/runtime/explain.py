@@ -170,7 +170,10 @@ def _readonly(step: steps.ReadonlyPaths) -> Iterator[str]:
         yield f"mount --rbind {place} {place} && mount -o remount,bind,ro {place}"
 
 
-def _pivot(_: steps.PivotRoot) -> Iterator[str]:
+def _pivot(step: steps.PivotRoot) -> Iterator[str]:
+    if step.by_move:
+        yield "mount --move . / && chroot . && cd /"
+        return
     yield "pivot_root . . && umount -l . && cd /"
 
 

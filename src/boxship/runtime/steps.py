@@ -230,7 +230,13 @@ class ReadonlyRoot(Step):
 
 @dataclass(frozen=True, slots=True)
 class PivotRoot(Step):
-    """Make the container's root ours and let go of the host's."""
+    """Make the container's root ours and let go of the host's.
+
+    With ``by_move`` the root's mount is moved over the host's instead, which stays below it: the
+    only way where the host's root is an initramfs, and no match for who may use chroot inside.
+    """
+
+    by_move: bool = False
 
 
 STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in Step.__subclasses__()}

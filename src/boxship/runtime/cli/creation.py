@@ -27,6 +27,7 @@ from boxship.runtime.cli.guard import Guard
 from boxship.runtime.cli.store import Record, Store, remove_directory, start_time_of
 from boxship.runtime.host import Host
 from boxship.runtime.plan import plan
+from boxship.runtime.steps import PivotRoot
 
 
 class Creation:
@@ -217,6 +218,9 @@ def _plan(call: Call, spec: Spec, bundle: str) -> Plan:
     if not spec.linux.cgroups_path and not systemd:
         spec = replace(spec, linux=replace(spec.linux, cgroups_path=f"/{call.container_id}"))
     made = plan(spec, call.container_id, Host.look(), bundle=bundle, systemd=systemd)
+    if call.arguments.switch("no-pivot"):
+        moved = (PivotRoot(by_move=True) if step == PivotRoot() else step for step in made.setup)
+        made = replace(made, setup=tuple(moved))
     if call.arguments.switch("no-new-keyring"):
         made = replace(made, process=replace(made.process, keyring=""))
     return made
