@@ -205,7 +205,7 @@ def every_step() -> Iterator[steps.Step]:
     )  # fmt: skip
     mounts = (*MOUNTS, oci.Mount("/m", "bind", "/host", ("rbind", "ro", "rshared", "rnosuid")))
     assert spec.process is not None
-    rlimits = (oci.Rlimit("RLIMIT_CPU", 1, 2**64 - 1),)
+    rlimits = (oci.Rlimit("RLIMIT_CPU", 2**64 - 1, 1),)
     process = replace(spec.process, cwd="/work", rlimits=rlimits)
     root = oci.Root("/r", readonly=True)
     spec = replace(spec, linux=linux, mounts=mounts, domainname="d", root=root, process=process)

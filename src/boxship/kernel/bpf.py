@@ -42,7 +42,9 @@ def load_device_program(program: bytes) -> int:
             return _call(_PROG_LOAD, logged)
         except OSError as error:
             words = log.value.decode("ascii", "replace").strip().splitlines()
-            last = f"{os.strerror(error.errno or 0)} {words[-1] if words else ''}".strip()
+            # The last line but that of its statistics.
+            told = [word for word in words if not word.startswith("processed ")]
+            last = told[-1] if told else os.strerror(error.errno or 0)
             raise OSError(error.errno, f"bpf: {last}") from None
 
 

@@ -14,6 +14,7 @@
                                                  then pivot_root and the rest of the set-up
                                                  session … command (``enter.PREPARATIONS``)
     ◄─────────────────────────────── LISTENER    the number of seccomp's listener, to be taken
+    any byte ──────────────────────────────►     it has been handed on
     ◄────────────────────────────────── READY    warnings, end of each step
     ◄──────────────────────────────────── ASK    "start" (``Gate.PARENT``); or wait for a byte on
                                                  exec.fifo (``Gate`` of descriptors)
@@ -129,6 +130,7 @@ class ChildEnd:
     def send_listener(self, number: int) -> None:
         """By ``write(2)``, the one call that a filter with a listener must not hold up."""
         os.write(self._channel.fileno(), LISTENER + str(number).encode())
+        self.wait()  # exec would close it
 
     def wait(self) -> None:
         """Wait for the parent's leave to go on. Without a parent, end."""

@@ -21,14 +21,15 @@ exec      execve
 
 # Below the wrappers of `signal`, whose enums make sixty questions cost 100 µs at every start.
 import _signal  # type: ignore[import-not-found]
+import contextlib
 import errno
 import os
 import resource
 import signal
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from boxship.base.frozen import dataclass, field
 from boxship.kernel import credentials, processes, terminal
 from boxship.kernel.mounts import PROC_SUPER_MAGIC, filesystem_magic
 from boxship.runtime.apply import StepError
@@ -195,7 +196,9 @@ def _smaller(one: int, other: int) -> int:
 
 def identity(entry: Entry) -> None:
     who, capabilities = entry.identity, entry.plan.capabilities
-    _give_stdio(who.uid)
+    with contextlib.suppress(PermissionError):
+        # In a user namespace it has been done from outside: pipes are the host's here.
+        give_stdio((0, 1, 2), who.uid)
     _, entry.own, _ = credentials.capget()
     if capabilities is not None:
         _shrink_bounding_set(capabilities.bounding)
@@ -224,12 +227,14 @@ def _shrink_bounding_set(keep: int) -> None:
             return  # an older kernel, which ends here
 
 
-def _give_stdio(uid: int) -> None:
+def give_stdio(stdio: tuple[int, int, int], uid: int) -> None:
     """Let the user open /dev/stdout again, which leads to the inode behind the descriptor.
 
     Only pipes, sockets and our own pty: a /dev/null or a file of the host's is not ours to give.
     """
-    for fd in (0, 1, 2):
+    for fd in stdio:
+        if fd < 0:
+            continue
         status = os.fstat(fd)
         if status.st_uid == uid:
             continue

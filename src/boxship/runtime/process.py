@@ -313,6 +313,7 @@ def _listen(channel: socket.socket, heard: _Heard, terms: _Terms) -> None:
                 listener.hand_over(terms.seccomp.listener, heard.pid, heard.pidfd, int(body))
             except StepError as error:
                 raise StepFailedError(error.step, error.errno, error.message) from error
+            channel.send(birth.LISTENER)
         elif kind == birth.FAILED:
             heard.failure = StepFailedError(*json.loads(body))
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 from boxship.kernel import namespaces, processes
 from boxship.runtime.apply import Setup, StepError, walk
 from boxship.runtime.blueprint import Plan, UserPlan
+from boxship.runtime.enter import give_stdio
 
 if TYPE_CHECKING:
     from boxship.runtime.birth import ChildEnd
@@ -36,11 +37,14 @@ _USER = namespaces.CLONE_FLAGS["user"]
 _PID = namespaces.CLONE_FLAGS["pid"]
 
 
-def enter(plan: Plan, setup: Setup, end: "ChildEnd") -> None:
+def enter(plan: Plan, setup: Setup, end: "ChildEnd", stdio: tuple[int, int, int]) -> None:
     """Be the stage; return in the container's first process alone."""
     user = plan.user
     assert user is not None
     walk(plan.before, setup)
+    owner = outside(user.uid_map, 0 if plan.process.user else plan.process.uid)
+    if owner >= 0 and os.geteuid() == 0:
+        give_stdio(stdio, owner)
     new = _PID if plan.new_pid_namespace else 0
     if user.join:
         _join(user.join)
@@ -56,6 +60,14 @@ def enter(plan: Plan, setup: Setup, end: "ChildEnd") -> None:
     end.wait()
     processes.set_dumpable(False)
     become_root()
+
+
+def outside(entries: Map, number: int) -> int:
+    """Return what an id inside is outside; -1 when it is nothing."""
+    for first, host, count in entries:
+        if first <= number < first + count:
+            return host + number - first
+    return -1
 
 
 def become_root() -> None:
