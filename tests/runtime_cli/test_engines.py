@@ -49,6 +49,10 @@ def podman() -> Iterator[Podman]:
         made("rm", "--all", "--force", "--time", "0")
         made("rmi", "--all", "--force")
         made("system", "reset", "--force")
+    for left in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
+        for directory in (*left.iterdir(), left):
+            if directory.is_dir():
+                directory.rmdir()
 
 
 def test_podman_runs_execs_pauses_and_stops(podman: Podman) -> None:

@@ -257,7 +257,7 @@ def _spawn(
         course.note("fork")
         heard = _Heard(pid=pid, warnings=terms.warnings)
         try:
-            if terms.answers:
+            if terms.answers and terms.user is None:
                 _return_to_own_pid_namespace()
             heard.pidfd = os.pidfd_open(pid)
             _listen(ours, heard, terms)

@@ -19,7 +19,7 @@ from boxship.base.frozen import replace
 from boxship.oci.runtime import Hooks, Spec
 from boxship.runtime import hooks, process
 from boxship.runtime.birth import HOOKS, START, Gate, Manner
-from boxship.runtime.blueprint import Plan
+from boxship.runtime.blueprint import CgroupPlan, Plan, directory_of
 from boxship.runtime.cli import fifo
 from boxship.runtime.cli.bundle import load_spec
 from boxship.runtime.cli.call import Call
@@ -205,6 +205,28 @@ def preserved_descriptors(call: Call) -> int:
     return count
 
 
+def _is_rootless(call: Call) -> bool:
+    wanted = call.common.text("rootless")
+    return os.geteuid() != 0 if wanted == "auto" else wanted == "true"
+
+
+def _writable_part(cgroup: CgroupPlan) -> CgroupPlan:
+    """Do without the hierarchies that are not ours, unless a limit needs one of them."""
+    ours = tuple(one for one in cgroup.directories if _can_make(one.path))
+    kept = replace(cgroup, directories=ours)
+    lost = [one for one in cgroup.writes if not directory_of(kept, one.controller)]
+    missed = next((one for one in lost if one.controller != "devices"), None)
+    if missed:
+        raise InvalidArgumentError(f"rootless: no cgroup of ours can limit {missed.limit}")
+    return replace(kept, writes=tuple(one for one in cgroup.writes if one not in lost))
+
+
+def _can_make(path: str) -> bool:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return os.access(path, os.W_OK)
+
+
 def _has_foreign_formats() -> bool:
     """Tell whether binfmt_misc has the kernel execute more than its own formats."""
     try:
@@ -218,6 +240,8 @@ def _plan(call: Call, spec: Spec, bundle: str) -> Plan:
     if not spec.linux.cgroups_path and not systemd:
         spec = replace(spec, linux=replace(spec.linux, cgroups_path=f"/{call.container_id}"))
     made = plan(spec, call.container_id, Host.look(), bundle=bundle, systemd=systemd)
+    if _is_rootless(call):
+        made = replace(made, cgroup=_writable_part(made.cgroup))
     if call.arguments.switch("no-pivot"):
         moved = (PivotRoot(by_move=True) if step == PivotRoot() else step for step in made.setup)
         made = replace(made, setup=tuple(moved))

@@ -1,16 +1,21 @@
 """The end of a container: what ``delete`` and a foreground ``run`` have in common."""
 
+import os
+import select
+import signal
 from contextlib import suppress
 
 from boxship.base.errors import BoxshipError
 from boxship.runtime import hooks
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli.call import Call
-from boxship.runtime.cli.store import Record, Store
+from boxship.runtime.cli.store import STOPPED, Record, Store
 
 
 def remove_container(call: Call, store: Store, record: Record) -> None:
     """Kill what is left of a container, remove it, and run its poststop hooks."""
+    if store.status(record) != STOPPED and not record.cgroup.directories:
+        _kill_init(record.pid)
     control.kill_and_remove(record.cgroup)
     store.remove(record.container_id)
     state = record.hook_state.at(hooks.STOPPED, 0)
@@ -19,6 +24,17 @@ def remove_container(call: Call, store: Store, record: Record) -> None:
             hooks.run("poststop", (hook,), state)
         except hooks.HookError as error:
             call.warn(str(error).replace("#0", f"#{number}", 1))
+
+
+def _kill_init(pid: int) -> None:
+    """Without cgroups the container's pid namespace has to do: it ends with its first process."""
+    with suppress(ProcessLookupError):
+        init = os.pidfd_open(pid)
+        signal.pidfd_send_signal(init, signal.SIGKILL)
+        poller = select.poll()
+        poller.register(init, select.POLLIN)
+        poller.poll(10_000)
+        os.close(init)
 
 
 def run_poststart(call: Call, store: Store, record: Record) -> None:
