@@ -97,7 +97,8 @@ def test_limits_in_the_words_of_v1() -> None:
 
 def test_limits_in_the_words_of_v2() -> None:
     layout = Layout((), "/c", CONTROLLERS)
-    resources = replace(RESOURCES, unified={"memory.high": "90"})
+    memory = oci.Memory(limit=100, swap=150, reservation=50)
+    resources = replace(RESOURCES, unified={"memory.high": "90"}, memory=memory)
     assert {f"{w.file}={w.value}" for w in plan_writes(resources, layout)} == {
         "memory.max=100",
         "memory.swap.max=50",
