@@ -1,5 +1,6 @@
 """Attach and exec: the connection stops being HTTP, and not one byte is lost."""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -10,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from boxship.api.http.body import ClientGoneError
+from boxship.api.http.connection import Connection
+from boxship.api.http.server import Server
 from boxship.base.errors import ConflictError
+from support.residue import descriptors
 
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: tcp\r\n"
 ATTACH = b"POST /v1.56/containers/web/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\n"
@@ -251,6 +256,50 @@ def _until(step, sock, incoming, outgoing):
         chunk = sock.recv(65536)
         assert chunk, "the connection ended too early"
         incoming.write(chunk)
+
+
+def sockets():
+    return sum("socket:" in line for line in descriptors(os.getpid()))
+
+
+class TlsConnection(asyncio.Transport):
+    """As much of a TLS client's transport as a hand-over uses."""
+
+    def get_extra_info(self, name, default=None):
+        return object() if name == "sslcontext" else default
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        pass
+
+    def write(self, data):
+        pass
+
+    def is_closing(self):
+        return True
+
+    def close(self):
+        pass
+
+
+def test_a_tls_client_that_leaves_during_the_hand_over_leaves_no_descriptor(loop):
+    async def scene():
+        connection = Connection(Server(None, None, {}))
+        await asyncio.sleep(0)
+        before = sockets()
+        connection.connection_made(TlsConnection())
+        handing_over = asyncio.ensure_future(connection.detach(b"head"))
+        await asyncio.sleep(0)  # it waits for the pump
+        assert not handing_over.done()
+        connection.connection_lost(None)
+        with pytest.raises(ClientGoneError):
+            await handing_over
+        del handing_over
+        async with asyncio.timeout(10):
+            while sockets() > before:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    with contextlib.closing(loop):
+        loop.run_until_complete(scene())
 
 
 def test_tls_serves_ordinary_requests_and_refuses_plain_ones(tls):

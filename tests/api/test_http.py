@@ -1,5 +1,6 @@
 """The HTTP server itself: framing, pipelining, limits, what isn't HTTP."""
 
+import socket
 import threading
 
 import pytest
@@ -126,6 +127,25 @@ def test_chunks_are_decoded_wherever_they_are_cut(step):
 def test_bad_chunks(data):
     with pytest.raises(ChunkError):
         ChunkDecoder().feed(data)
+
+
+@pytest.mark.parametrize("path", ["/images/load", "/containers/create"])
+@pytest.mark.parametrize("half_close", [False, True])
+def test_a_body_of_bad_chunks_is_told_so(api, path, half_close):
+    with api.client.connect() as sock:
+        sock.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nnumber\r\n".encode()
+        )
+        if half_close:
+            sock.shutdown(socket.SHUT_WR)
+        data = b""
+        while b"}\n" not in data:
+            part = sock.recv(65536)
+            assert part, data
+            data += part
+    assert data.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"malformed chunked body: a chunk's size is not a number" in data
 
 
 def test_head_with_both_lengths_is_refused():

@@ -1,7 +1,9 @@
 """Answers that last: header first, body when there is something, an end when the client goes."""
 
+import gc
 import socket
 import threading
+import weakref
 
 import msgspec
 import pytest
@@ -184,6 +186,19 @@ def test_a_client_that_leaves_is_no_listener_any_more(api):
             return
         threading.Event().wait(0.05)
     pytest.fail("the subscription was kept")
+
+
+def test_a_client_that_leaves_before_until_leaves_no_timer(api):
+    """A timer would keep the subscription until then, which may be in years."""
+    sock, _ = open_stream(api, "/events?until=1800500000")
+    (kept,) = [weakref.ref(subscription) for subscription in api.events._subscriptions]
+    sock.close()
+    for _ in range(100):
+        gc.collect()
+        if kept() is None:
+            return
+        threading.Event().wait(0.05)
+    pytest.fail("something still knows the subscription")
 
 
 def test_half_closing_ends_an_endless_stream_but_not_a_short_answer(api):

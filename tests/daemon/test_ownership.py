@@ -44,13 +44,48 @@ def test_pid_file(tmp_path):
     assert not path.exists()
 
 
-def test_pid_file_of_a_living_process_is_respected(tmp_path):
+HOLDER = """
+import sys; from boxship.daemon.ownership import pid_file
+with pid_file(sys.argv[1]): print("held", flush=True); sys.stdin.read()
+"""
+
+
+def holder(path):
+    """Another process that keeps a pid file until its stdin ends."""
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+def test_pid_file_of_a_living_daemon_is_respected(tmp_path):
+    path = tmp_path / "pid"
+    with holder(path) as other:
+        alive = f"PID {other.pid} is still running"
+        with pytest.raises(UnavailableError, match=alive), pid_file(str(path)):
+            pass
+        assert path.read_text() == str(other.pid)
+        other.stdin.close()
+    assert not path.exists()
+    with pid_file(str(path)):
+        assert int(path.read_text()) == os.getpid()
+
+
+def test_pid_file_of_a_killed_daemon_is_replaced_before_it_is_reaped(tmp_path):
+    path = tmp_path / "pid"
+    with holder(path) as other:
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        assert path.read_text() == str(other.pid)
+        with pid_file(str(path)):
+            assert int(path.read_text()) == os.getpid()
+
+
+def test_pid_file_with_the_number_of_some_other_process_is_replaced(tmp_path):
     path = tmp_path / "pid"
     path.write_text(str(os.getppid()))
-    alive = f"PID {os.getppid()} is still running"
-    with pytest.raises(UnavailableError, match=alive), pid_file(str(path)):
-        pass
-    assert path.read_text() == str(os.getppid())
+    with pid_file(str(path)):
+        assert int(path.read_text()) == os.getpid()
 
 
 @pytest.mark.parametrize("text", ["", "rubbish", "-5", "4194999"])

@@ -11,14 +11,26 @@ from typing import Any
 
 import pytest
 
-from boxship.base.errors import UnavailableError
-from boxship.engine.containers import shimlink, start
+from boxship.base.errors import ConflictError, NotFoundError, UnavailableError
+from boxship.engine.containers import shimlink, start, states
 from boxship.engine.containers.context import Context
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.discard import discard
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 from boxship.engine.engine import Engine
 from boxship.model.container import HostConfig, RestartPolicy
-from support.opened import Place, engine_of_its_own, run, until
+from support.opened import (
+    Client,
+    Place,
+    attached,
+    engine_of_its_own,
+    make,
+    outcome,
+    output,
+    run,
+    text_of,
+    until,
+)
 
 pytestmark = pytest.mark.privileged
 
@@ -107,3 +119,157 @@ async def test_a_frozen_one_whose_shim_hangs_can_be_removed(engine: Engine, plac
         async with asyncio.timeout(10):
             await engine.containers.remove(container, force=True)
     assert place.remains() == []
+
+
+@with_engine
+async def test_a_shim_that_takes_its_time_to_leave_holds_up_the_next_start_only(
+    engine: Engine, _: Place
+) -> None:
+    container = await run(engine, "sleep", "1000")
+    _context, found = inside(engine, container)
+    with found.hand_overs:  # a client who reads its history slowly
+        await engine.containers.stop(container, timeout=0)
+        async with asyncio.timeout(5):
+            await engine.containers.rename(container, "other")
+        starting = asyncio.create_task(engine.containers.start(container))
+        async with asyncio.timeout(5), locked(found):
+            assert not found.record.state.running
+    await starting
+    assert found.record.state.running
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "rename"])
+def test_what_has_been_removed_meanwhile_is_not_touched(verb: str) -> None:
+    @with_engine
+    async def scene(engine: Engine, place: Place) -> None:
+        container = await make(engine, "true", host=HostConfig(auto_remove=True))
+        context, found = inside(engine, container)
+        name = {"rename": ("ghost",)}.get(verb, ())
+        async with found.lock:
+            work = getattr(engine.containers, verb)(container, *name)
+            task = await waiting_for_the_lock(found, work)
+            await discard(context, found)
+        with pytest.raises(NotFoundError):
+            await task
+        assert place.remains() == []
+        await make(engine, "true", name="ghost")
+
+    scene()
+
+
+@with_engine
+async def test_a_container_that_could_not_be_removed_keeps_its_name(
+    engine: Engine, _: Place
+) -> None:
+    container = await make(engine, "true", name="dead")
+    _context, found = inside(engine, container)
+    dead = states.with_status(found.record.state, Status.DEAD)
+    found.record = found.record.with_state(dead)
+    with pytest.raises(ConflictError, match="marked for removal"):
+        await engine.containers.rename(container, "other")
+
+
+@with_engine
+async def test_force_removes_what_a_start_has_just_begun(engine: Engine, _: Place) -> None:
+    container = await make(engine, "sleep", "1000")
+    context, found = inside(engine, container)
+    async with found.lock:
+        removing = await waiting_for_the_lock(
+            found, engine.containers.remove(container, force=True)
+        )
+        await start.launch(context, found)
+    await removing
+    assert found.gone.is_set()
+
+
+@with_engine
+async def test_what_is_being_removed_by_force_is_not_started_again(
+    engine: Engine, _: Place
+) -> None:
+    container = await run(engine, "sleep", "1000")
+    _context, found = inside(engine, container)
+    async with found.lock:
+        removing = await waiting_for_the_lock(
+            found, engine.containers.remove(container, force=True)
+        )
+        before = len(found.lock._waiters or ())
+        os.kill(found.record.state.pid, signal.SIGKILL)
+        await until(lambda: len(found.lock._waiters or ()) > before)  # its end is in the queue
+        starting = await waiting_for_the_lock(found, engine.containers.start(container))
+    await removing
+    with pytest.raises((ConflictError, NotFoundError)):
+        await starting
+    assert found.gone.is_set()
+
+
+@with_engine
+async def test_a_client_that_does_not_read_its_history_holds_up_nobody(
+    engine: Engine, _: Place
+) -> None:
+    container = await run(engine, "seq", "100000")
+    await outcome(engine, container)
+    client = Client()
+    attaching = asyncio.create_task(attached(engine, container, client, logs=True))
+    await client.receive()  # it has begun, and is then stuck
+    async with asyncio.timeout(5):
+        await engine.containers.remove(container, force=True)
+    client.close()
+    with contextlib.suppress(OSError, NotFoundError):
+        await attaching
+
+
+@with_engine
+async def test_a_start_during_the_history_leaves_no_gap(engine: Engine, _: Place) -> None:
+    container = await run(engine, "sh", "-c", "seq 40000; exec sleep 1000")
+
+    async def logged(times: int) -> bool:
+        return (await output(engine, container)).count("\n") == 40000 * times
+
+    await until(lambda: logged(1))
+    await engine.containers.stop(container, timeout=0)
+    client = Client()
+    attaching = asyncio.create_task(attached(engine, container, client, logs=True))
+    data = await client.receive()
+    await engine.containers.start(container)
+    reading = asyncio.create_task(client.receive_all())
+    await attaching
+    await until(lambda: logged(2))
+    await engine.containers.stop(container, timeout=0)
+    data += await reading
+    assert text_of(data).split() == [str(n) for n in range(1, 40001)] * 2
+    client.close()
+
+
+@with_engine
+async def test_a_client_is_not_left_to_a_shim_that_hangs(engine: Engine, place: Place) -> None:
+    container = await run(engine, "sleep", "1000")
+    client = Client()
+    with hanging(place, container):
+        with pytest.raises(UnavailableError):
+            await attached(engine, container, client, logs=True)
+        assert await client.receive_all() == b""
+    client.close()
+
+
+@with_engine
+async def test_only_a_signal_that_is_to_stop_it_outweighs_its_policy(
+    engine: Engine, _: Place
+) -> None:
+    script = "trap 'exit 3' HUP; echo up; while :; do sleep 0.05; done"
+    named = await run(engine, "sh", "-c", script, host=ALWAYS, stop_signal="SIGQUIT")
+    unnamed = await run(engine, "sh", "-c", script, host=ALWAYS)
+
+    def starts(container: str, number: int) -> Callable[[], Coroutine[Any, Any, bool]]:
+        async def so_often() -> bool:
+            return (await output(engine, container)).count("up") == number
+
+        return so_often
+
+    await until(starts(named, 1))
+    await until(starts(unnamed, 1))
+    await engine.containers.kill(named, "HUP")
+    await engine.containers.kill(unnamed, "HUP")
+    await until(starts(named, 2))
+    await until(lambda: engine.containers.get(unnamed).status is Status.EXITED)
+    await engine.containers.stop(named, signal="HUP", timeout=5)
+    assert engine.containers.get(named).status is Status.EXITED

@@ -47,6 +47,18 @@ def test_one_file_starts_afresh_and_leaves_readers_their_own(tmp_path: Path):
     log.close()
 
 
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_log_that_somebody_has_removed_begins_afresh(tmp_path: Path, files: int):
+    path = tmp_path / "x.log"
+    log = LogFile(LogConfig(path=str(path), max_size=10, max_file=files))
+    log.append(lines(1))
+    path.unlink()
+    log.append(lines(2))
+    log.close()
+    assert path.read_bytes() == lines(2)
+    assert log.lost_lines == 0
+
+
 @pytest.mark.parametrize("limit", [-1, 0])
 def test_no_limit(tmp_path: Path, limit: int):
     path = tmp_path / "x.log"

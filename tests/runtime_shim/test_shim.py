@@ -39,6 +39,11 @@ def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def processor_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 # ── start and end ────────────────────────────────────────────────────────────────────────────
 
 
@@ -303,6 +308,25 @@ def test_bytes_read_along_with_the_request_come_first(shim, connection):
     assert client.read_all() == b"first second"
 
 
+@pytest.mark.parametrize("kind", [m.Start, m.Exec])
+def test_much_input_that_came_before_the_start_is_no_trouble(shim, connection, process_plan, kind):
+    typed = os.urandom(2_000_000)
+    spec = m.Attachment(stdin=True, prefix=typed)
+    client = connection()
+    if kind is m.Start:
+        shim.start("cat", stdio=INTERACTIVE, attachments=(spec,), socks=(client.server,))
+    else:
+        shim.start("sleep", "60")
+        exec_ = m.Exec(
+            exec_id="e", plan=process_plan("cat"), stdio=INTERACTIVE, attachments=(spec,)
+        )
+        shim.peer.expect(m.Started, exec_, client.server)
+    client.half_close()
+    assert client.read_all() == typed
+    before = os.listdir(f"/proc/{shim.pid}/fd")
+    assert "boxship-birth" not in "".join(os.readlink(f"/proc/{shim.pid}/fd/{fd}") for fd in before)
+
+
 def test_input_open_for_more_than_one_client(shim, connection):
     shim.start("cat", stdio=m.Stdio(open_stdin=True))
     watcher = connection()
@@ -410,6 +434,60 @@ def test_the_end_is_told_though_a_client_does_not_read_and_it_gets_all_later(shi
     assert shim.wait() == 0
 
 
+def resident_kilobytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def test_who_writes_on_after_the_end_of_an_exec_waits_for_its_client_too(
+    shim, connection, process_plan
+):
+    shim.start("sleep", "60")
+    slow = connection()
+    script = "echo $$ >&2; trap '' PIPE; yes 2>&- & exec 2>&-; exit 7"
+    exec_ = m.Exec(
+        exec_id="e", plan=process_plan("sh", "-c", script), attachments=(m.Attachment(),)
+    )
+    shim.peer.expect(m.Started, exec_, slow.server)
+    before = resident_kilobytes(shim.pid)
+    assert shim.peer.event(m.ExecExited).exit_code == 7
+    assert resident_kilobytes(shim.pid) - before < 8 << 10
+    assert 1 << 20 < len(slow.read_all()) < 4 << 20
+
+
+def written(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
+
+
+@pytest.mark.parametrize("stdio", [m.Stdio(), TERMINAL])
+def test_an_end_does_not_wait_for_a_client_that_does_not_read(
+    shim, connection, process_plan, stdio
+):
+    shim.start("sleep", "60")
+    slow = connection()
+    exec_ = m.Exec(
+        exec_id="e",
+        plan=process_plan("cat", "/dev/zero"),
+        stdio=stdio,
+        attachments=(m.Attachment(),),
+    )
+    pid = shim.peer.expect(m.Started, exec_, slow.server).pid
+    sizes = [0]
+
+    def stands_still() -> bool:
+        sizes.append(written(pid))
+        return sizes[-1] == sizes[-10:][0] > 1 << 19
+
+    eventually(stands_still, "the client's congestion")
+    begin = time.monotonic()
+    shim.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL, process="e"))
+    assert shim.peer.event(m.ExecExited).exit_code == 137
+    assert time.monotonic() - begin < 1.5
+    got = len(slow.read_all())
+    assert sizes[-1] <= got < sizes[-1] + (1 << 18)  # the last write was cut short
+
+
 def test_replay_and_follow_meet_without_gap_or_duplicate(shim, connection):
     script = "echo one; printf tw; read x; echo o; echo three; read x; echo four"
     shim.start("sh", "-c", script, stdio=m.Stdio(open_stdin=True))
@@ -477,6 +555,28 @@ def test_a_terminal_is_one_raw_stream_with_a_size(shim, connection):
     client.client.sendall(b"\n")
     assert client.read_all().endswith(b"33 111\r\n")
     assert {stream for stream, _ in logged(shim.log)} == {"stdout"}
+
+
+def test_a_terminal_that_nobody_has_open_for_a_while_is_not_at_its_end(shim, connection, tmp_path):
+    client = connection()
+    os.mkfifo(tmp_path / "fifo")
+    script = f"""
+        terminal=$(tty); echo first; exec </dev/null >/dev/null 2>&1; read x < {tmp_path}/fifo
+        (echo again; read typed; echo got $typed) <>$terminal >&0; read x < {tmp_path}/fifo
+        echo last >$terminal; exit 3
+    """
+    shim.start("sh", "-c", script, stdio=TERMINAL, attachments=(ALL,), socks=(client.server,))
+    client.read_until(b"first\r\n")
+    client.client.sendall(b"typed\n")
+    used = processor_ticks(shim.pid)
+    time.sleep(0.4)
+    assert processor_ticks(shim.pid) - used < 10, "it spins"
+    (tmp_path / "fifo").write_text("\n")
+    client.read_until(b"got typed\r\n")
+    (tmp_path / "fifo").write_text("\n")
+    assert client.read_all() == b"last\r\n"
+    assert shim.peer.event(m.Exited).exit.exit_code == 3
+    assert [text for _, text in logged(shim.log)][-1] == "last\r\n"
 
 
 def test_no_terminal_has_no_size(shim):

@@ -128,6 +128,38 @@ def test_two_at_once_unpack_once(layers: LayerStore, storage: Storage) -> None:
     }  # fmt: skip
 
 
+def test_one_that_stalls_does_not_hold_up_the_others(layers: LayerStore, storage: Storage) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    results = []
+
+    def stalled() -> Iterator[bytes]:
+        yield LAYER[:5000]
+        started.set()
+        assert go_on.wait(20)
+        yield LAYER[5000:]
+
+    def work(chunks: Iterator[bytes]) -> None:
+        with layers.lease() as lease:
+            results.append(layers.unpack(chunks, lease, expected=DIFF_ID))
+
+    first = threading.Thread(target=work, args=[stalled()])
+    second = threading.Thread(target=work, args=[iter([LAYER])])
+    first.start()
+    try:
+        assert started.wait(10)
+        second.start()
+        second.join(10)
+        assert len(results) == 1
+    finally:
+        go_on.set()
+        first.join(10)
+        second.join(10)
+    assert results == [layers.get(DIFF_ID)] * 2
+    assert everything(storage) == {
+        "l": [results[0].short], "layers/sha256": [DIFF_ID.hex], "tmp": []
+    }  # fmt: skip
+
+
 def test_two_at_once_without_knowing_agree_in_the_end(layers: LayerStore, storage: Storage) -> None:
     barrier = threading.Barrier(4)
     results = []

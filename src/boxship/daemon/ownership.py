@@ -38,32 +38,38 @@ def owned(directory: str) -> Iterator[None]:
 def pid_file(path: str) -> Iterator[None]:
     """Keep our process id in ``path`` for the length of a ``with``; an empty path is no file.
 
-    UnavailableError: the process named there lives.
+    The file is locked meanwhile. The number in one that isn't means nothing: its process has been
+    killed, and another may have its number. UnavailableError: a daemon holds the lock.
     """
     if not path:
         yield
         return
-    holder = _holder(path)
-    if holder is not None and holder != os.getpid():
-        raise UnavailableError(
-            f"failed to start daemon, ensure boxshipd is not running or delete {path}: "
-            f"process with PID {holder} is still running"
-        )
     os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
-    with open(path, "w", encoding="ascii") as stream:
-        stream.write(str(os.getpid()))
+    fd = _locked(path)
     try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
         yield
     finally:
         with contextlib.suppress(OSError):
             os.unlink(path)
+        os.close(fd)
 
 
-def _holder(path: str) -> int | None:
-    """Return the pid in the file if that process lives."""
-    try:
-        with open(path, encoding="ascii") as stream:
-            pid = int(stream.read().strip())
-    except (OSError, ValueError):
-        return None
-    return pid if pid > 0 and os.path.exists(f"/proc/{pid}") else None
+def _locked(path: str) -> int:
+    """Open and lock the file that has this name."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have removed it after we opened it: then it is nobody's file.
+            if os.path.exists(path) and os.path.samestat(os.fstat(fd), os.stat(path)):
+                return fd
+        except BlockingIOError as error:
+            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise UnavailableError(
+                f"failed to start daemon, ensure boxshipd is not running or delete {path}: "
+                f"process with PID {holder} is still running"
+            ) from error
+        os.close(fd)

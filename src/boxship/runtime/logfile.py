@@ -74,7 +74,8 @@ class LogFile:
     def _rotate(self) -> None:
         names = [self._path, *(f"{self._path}.{n}" for n in range(1, self._max_file))]
         if len(names) == 1:
-            os.unlink(self._path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
         for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
             with contextlib.suppress(FileNotFoundError):
                 os.rename(newer, older)

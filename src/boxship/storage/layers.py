@@ -2,8 +2,8 @@
 
 A layer is unpacked below ``tmp`` and becomes part of the store by one rename, so it is there whole
 or not at all. Two that unpack the same layer at once: with the diff id known beforehand the second
-waits for the first and takes its layer; otherwise both unpack, and the second finds the place taken
-and throws its own away.
+waits a moment for the first and takes its layer; otherwise both unpack, and the second finds the
+place taken and throws its own away.
 
 Nothing refers to a layer between its commit and the commit of the image that needs it. A *lease*
 covers that gap: what was added or looked up under a lease stays until the lease ends.
@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from boxship.storage.unpack import Unpacked, Unpacker
 from boxship.storage.writeback import WriteBack
 
 _SHORT = 12
+_PATIENCE = 1.0
 _FAULTS_OF_ARCHIVES = frozenset(
     # A parent that is a file or a dangling link, a hard link to nothing, a name too long: no disk
     # and no administrator could do better. Everything else is the machine's trouble.
@@ -136,7 +138,7 @@ class LayerStore:
         if expected is None:
             return self._unpack(chunks, lease, None)
         lease.hold(expected)
-        with self._alone(expected):
+        with self._turn(expected):
             return self.find(expected) or self._unpack(chunks, lease, expected)
 
     def tar(self, diff_id: Digest) -> Iterator[Buffer]:
@@ -179,15 +181,21 @@ class LayerStore:
             self._leased[diff_id] += 1
 
     @contextlib.contextmanager
-    def _alone(self, diff_id: Digest) -> Iterator[None]:
-        """Let one thread at a time work on a layer."""
+    def _turn(self, diff_id: Digest) -> Iterator[None]:
+        """Let one thread at a time work on a layer, unless it takes long.
+
+        What the one reads may come from a client that has stalled, on whom no other may depend.
+        """
+        deadline = time.monotonic() + _PATIENCE
         while True:
             with self._lock:
                 other = self._in_work.get(diff_id)
                 if other is None:
                     done = self._in_work[diff_id] = threading.Event()
                     break
-            other.wait()
+            if not other.wait(max(0.0, deadline - time.monotonic())):
+                yield
+                return
         try:
             yield
         finally:

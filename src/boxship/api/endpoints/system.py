@@ -1,7 +1,7 @@
 """The daemon itself: ping, version, info, disk usage, events."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -108,11 +108,22 @@ async def stream_events(call: Call) -> Answer:
             f"`until` time ({call.text('until')})"
         )
     subscription = call.backend.events.subscribe(since_ns=since or None)
-    if until:
-        ahead = (until - call.backend.clock.now_ns()) / 1e9
-        asyncio.get_running_loop().call_later(max(0.0, ahead), subscription.close)
+    ahead = (until - call.backend.clock.now_ns()) / 1e9
+    release = _closing_after(max(0.0, ahead), subscription) if until else subscription.close
     chunks = _lines(call, subscription, events.EventFilter(filters), until)
-    return Stream(Guarded(chunks, subscription.close), endless=not until)
+    # An end to come is none for a client that leaves before it.
+    return Stream(Guarded(chunks, release), endless=not until or ahead > 0)
+
+
+def _closing_after(seconds: float, subscription: Subscription) -> Callable[[], None]:
+    """Close the subscription then; return what closes it at once."""
+    timer = asyncio.get_running_loop().call_later(seconds, subscription.close)
+
+    def close() -> None:
+        timer.cancel()
+        subscription.close()
+
+    return close
 
 
 async def _lines(

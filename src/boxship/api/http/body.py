@@ -45,7 +45,7 @@ class Body:
 
     def fail(self, error: Exception) -> None:
         """Tell the reader, after what has arrived, that nothing more will."""
-        if not self.complete:
+        if not self.complete and self._error is None:
             self._error = error
             self._wake()
 
@@ -112,6 +112,7 @@ class Incoming:
         self.body = body
         self._left = length or 0
         self._decoder = ChunkDecoder() if length is None else None
+        self._lost_count = False
         if length == 0:
             body.finish()
 
@@ -129,10 +130,13 @@ class Incoming:
         return rest
 
     def _feed_chunks(self, decoder: ChunkDecoder, data: bytes) -> bytes:
+        if self._lost_count:
+            return b""
         try:
             self.body.feed(decoder.feed(data))
         except ChunkError as error:
-            self.body.fail(ClientGoneError(str(error)))
+            self._lost_count = True  # nobody can tell any more what is body and what isn't
+            self.body.fail(InvalidArgumentError(f"malformed chunked body: {error}"))
             return b""
         if decoder.done:
             self.body.finish()

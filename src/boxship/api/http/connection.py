@@ -381,6 +381,9 @@ class Connection(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with theirs:
             self._pump = await Pump.start(self._transport, ours)
+            if self._lost:  # meanwhile, when there was no pump to be told
+                self._pump.client_gone()
+                raise ClientGoneError("the client has gone")
             self._pump.from_client(self._buffer)
             self._buffer = b""
             if self._half_closed:

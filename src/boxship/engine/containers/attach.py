@@ -11,18 +11,19 @@ and may even die. Three situations::
 
 import asyncio
 import contextlib
+import os
 import socket
 from dataclasses import replace
 
 from boxship.base.errors import ConflictError
 from boxship.engine.containers.attachments import attachment
 from boxship.engine.containers.context import Context
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.logs import history
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.requests import AttachRequest, HijackedStream, LogQuery
-from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink, ShimSilentError
 from boxship.runtime.messages import Attach, Attached, Attachment, LogPosition, Resume
 from boxship.wire.stdcopy import LineEncoder
 
@@ -71,35 +72,49 @@ async def _join(
     """Hand the connection over, and leave what is not to go on to the caller's closing."""
     if not request.stream:
         if request.logs:
-            await _replay(container, request, client, None)
+            await _replay(container, request, client)
         return
-    # The lock keeps the start from slipping in between looking and waiting for it.
-    async with container.lock:
-        link = container.shim
-        if link is None:
-            await _await_start(context, container, request, wanted, client)
-            return
+    sent = None
+    while True:
+        # The lock keeps the start from slipping in between looking and waiting for it. Nobody may
+        # hold it while a client reads: that takes as long as the client likes.
+        async with locked(container):
+            link = container.shim
+            if link is not None:
+                break
+            end = _end_of_log(container) if request.logs else None
+            if end == sent:
+                _await_start(context, container, wanted, client)
+                return
+        await _replay(container, request, client, after=sent, until=end)
+        sent = end
     with container.hand_overs:
-        await _hand_over(container, link, request, wanted, client)
+        try:
+            await _hand_over(container, link, request, wanted, client, sent=sent)
+        except ShimSilentError:
+            # It may still take the client, and hold it for a resume that never comes.
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+            raise
 
 
-async def _await_start(
-    context: Context,
-    container: Container,
-    request: AttachRequest,
-    wanted: Attachment,
-    client: socket.socket,
+def _await_start(
+    context: Context, container: Container, wanted: Attachment, client: socket.socket
 ) -> None:
-    if request.logs:
-        await _replay(container, request, client, None)
-    if container.gone.is_set():
-        return
-
     def forget(attachment: PendingAttachment) -> None:
         if attachment in container.pending:
             container.pending.remove(attachment)
 
     container.pending.append(PendingAttachment(client.detach(), wanted, context.pending, forget))
+
+
+def _end_of_log(container: Container) -> LogPosition | None:
+    """Return where the log of a container that doesn't run ends; None if there is none."""
+    try:
+        status = os.stat(container.record.log_path)
+    except OSError:
+        return None
+    return LogPosition(inode=status.st_ino, offset=status.st_size)
 
 
 async def _hand_over(
@@ -108,6 +123,8 @@ async def _hand_over(
     request: AttachRequest,
     wanted: Attachment,
     client: socket.socket,
+    *,
+    sent: LogPosition | None,
 ) -> None:
     try:
         reply = await link.request(Attach(attachment=wanted, hold=request.logs), [client.fileno()])
@@ -116,7 +133,7 @@ async def _hand_over(
     position = reply.log if isinstance(reply, Attached) else None  # None: it has just ended
     if request.logs:
         with contextlib.suppress(OSError):  # the client went away; the shim will see it
-            await _replay(container, request, client, position)
+            await _replay(container, request, client, after=sent, until=position)
     if request.logs and isinstance(reply, Attached):
         with contextlib.suppress(ShimGoneError):
             await link.request(Resume(attachment=reply.attachment))
@@ -126,9 +143,11 @@ async def _replay(
     container: Container,
     request: AttachRequest,
     client: socket.socket,
-    until: LogPosition | None,
+    *,
+    after: LogPosition | None = None,
+    until: LogPosition | None = None,
 ) -> None:
-    """Copy the log to the client, up to the position where the live stream begins."""
+    """Copy the log to the client, from where it has it up to where the live stream begins."""
     record = container.record
     if not record.log_path:
         return
@@ -136,5 +155,5 @@ async def _replay(
     query = LogQuery(stdout=request.stdout, stderr=request.stderr)
     loop = asyncio.get_running_loop()
     client.setblocking(False)
-    async for batch in history(record.log_path, query, until):
+    async for batch in history(record.log_path, query, until, after=after):
         await loop.sock_sendall(client, encoder.encode(batch))

@@ -10,6 +10,7 @@ _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _PATIENCE = 10.0
+_PATIENCE_WITH_REQUESTS = 5.0  # less: one may wait for a container's end
 
 
 class Background:
@@ -18,6 +19,7 @@ class Background:
     def __init__(self) -> None:
         self._chores: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
         self.closed = False
 
     def spawn(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
@@ -40,18 +42,20 @@ class Background:
         A client that hangs up in the middle of a create or remove must not leave half of it.
         """
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Finish the chores, cancel what else still runs, and wait for it."""
+        """Finish the chores and, if they don't take long, requests; cancel what else still runs."""
         self.closed = True
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=_PATIENCE_WITH_REQUESTS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 while self._chores:  # one may bring about another
                     await asyncio.wait(self._chores)
-        tasks = list(self._tasks)
+        tasks = [*self._tasks, *self._requests]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

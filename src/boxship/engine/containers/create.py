@@ -40,7 +40,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
                 _record(context, request, image, identity=(container_id, name), points=points)
             )
             await _make(context, container, image)
-        except BaseException:
+        except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
             context.shelf.release(name, container_id)
             raise
     warnings += _image_warnings(image, request)
@@ -145,7 +145,7 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
         os.mkdir(context.paths.of(record.id).directory, 0o710)
         context.snapshots.prepare(record.id, image.layers)
         await context.shelf.add(container, durable=not record.host.auto_remove)
-    except BaseException as error:
+    except Exception as error:
         context.snapshots.remove(record.id)
         context.throw_away(context.paths.of(record.id).directory)
         if isinstance(error, OSError) and not isinstance(error, BoxshipError):

@@ -1,7 +1,8 @@
 """Make a container that does not run disappear: mark it, undo everything, delete the record last.
 
 Whoever is told that it is gone finds nothing of it. Killed in between, the daemon finds the mark at
-start-up and finishes; one that removes itself needs no mark, because it is removed anyway.
+start-up and finishes; one that removes itself at its end needs no mark once it has been started,
+because it is removed anyway.
 """
 
 from boxship.base.errors import UnavailableError
@@ -16,7 +17,8 @@ async def discard(context: Context, container: Container) -> None:
     """Remove one that does not run; the lock is held. UnavailableError: something is in the way."""
     record = container.record
     durable = not record.host.auto_remove
-    if durable and record.status is not Status.REMOVING:
+    needs_mark = durable or record.status is Status.CREATED
+    if needs_mark and record.status is not Status.REMOVING:
         removing = states.step(record, states.with_status(record.state, Status.REMOVING))
         await context.shelf.save_durable(container, removing, "")
     container.drop_pending()

@@ -26,7 +26,7 @@ from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import WaitOutcome
 from boxship.engine.containers.sharedmemory import unmount_shm
-from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink, ShimSilentError
 from boxship.runtime.control_codec import ProtocolError, exit_from_json
 from boxship.runtime.messages import Detached, ExecExited, Exit, Exited, Message, Release
 from boxship.runtime.shim.directory import PID, start_time
@@ -34,7 +34,11 @@ from boxship.runtime.shim.directory import PID, start_time
 _log = logging.getLogger(__name__)
 KILLED = 137
 _HISTORY_PATIENCE = 10.0
-_RELEASE_PATIENCE = 5.0
+_RECORD_PATIENCE = 5.0
+"""Seconds for the record of an end; the disk may be full, and the shelf goes on trying."""
+_LEAVING_PATIENCE = 1.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
 
 
 def listener(context: Context, container: Container) -> Callable[[Message], None]:
@@ -85,15 +89,40 @@ async def lost(context: Context, container: Container) -> None:
     exit_ = recorded_exit(context, container.id)
     if exit_ is None:
         _log.error("the shim of container %s was killed; ending the container", container.id)
-        await context.planner.kill(container.record)
+        try:
+            await context.planner.kill(container.record)
+        except (BoxshipError, OSError):  # nobody is left who could tell a later end
+            _log.exception("processes of container %s stay", container.id)
         exit_ = Exit(
             exit_code=KILLED,
             oom_killed=False,
             finished_ns=context.clock.now_ns(),
             error="the container's shim was killed, and the container with it",
         )
-    await asyncio.to_thread(clean_up, context, container.record)
+    await clean_up_or_retry(context, container)
     await end(context, container, exit_, None)
+
+
+async def clean_up_or_retry(context: Context, container: Container) -> None:
+    """Clean up; what can't be removed yet is tried again later, and holds nothing up."""
+    try:
+        await asyncio.to_thread(clean_up, context, container.record)
+    except (BoxshipError, OSError):
+        _log.exception("what is left of container %s cannot be removed yet", container.id)
+        context.background.spawn(_keep_cleaning(context, container))
+
+
+async def _keep_cleaning(context: Context, container: Container) -> None:
+    pause = _FIRST_PAUSE
+    while True:
+        await asyncio.sleep(pause)
+        async with container.lock:
+            if container.shim is not None:  # it has been started again, in the same cgroups
+                return
+            with contextlib.suppress(BoxshipError, OSError):
+                await asyncio.to_thread(clean_up, context, container.record)
+                return
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def recorded_exit(context: Context, container_id: str) -> Exit | None:
@@ -117,6 +146,16 @@ def kill_shim(directory: str) -> None:
     """Kill a shim that does not answer; one that is gone already is no error."""
     with contextlib.suppress(OSError, ValueError), _shim_process(directory) as pidfd:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def wait_for_shim(directory: str, seconds: float) -> None:
+    """Wait until a shim that has been told to go is gone, and kill it if it is not; blocking."""
+    with contextlib.suppress(OSError, ValueError), _shim_process(directory) as pidfd:
+        polled = select.poll()
+        polled.register(pidfd, select.POLLIN)
+        if not polled.poll(1000 * seconds):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            polled.poll(1000 * seconds)
 
 
 def shim_lives(directory: str) -> bool:
@@ -146,20 +185,39 @@ async def _release(
     context: Context, container: Container, link: ShimLink, recorded: asyncio.Future[None] | None
 ) -> None:
     """Let the shim go, and ``exit.json`` with it, once the record says the same."""
-    if recorded is not None:
-        await asyncio.wait([recorded])
+    if recorded is not None and not await _committed(recorded):
+        context.background.spawn(_clean_up_once(context, container, recorded))
+        link.close()  # it leaves exit.json behind, for whoever looks after the container next
+        await asyncio.to_thread(wait_for_shim, context.paths.shim(container.id), _LEAVING_PATIENCE)
+        return
     # A client that does not read its history must not keep the shim for ever.
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(container.hand_overs.none_left(), _HISTORY_PATIENCE)
     await let_go(context, container, link)
 
 
+async def _committed(recorded: asyncio.Future[None]) -> bool:
+    await asyncio.wait([recorded], timeout=_RECORD_PATIENCE)
+    return recorded.done() and recorded.exception() is None
+
+
+async def _clean_up_once(
+    context: Context, container: Container, recorded: asyncio.Future[None]
+) -> None:
+    """Remove what the shim left, when the record is at last as complete."""
+    with contextlib.suppress(Exception):  # the shelf has told the log
+        await asyncio.shield(recorded)
+        async with container.lock:
+            if container.shim is None and not container.record.state.alive:
+                await asyncio.to_thread(clean_up, context, container.record)
+
+
 async def let_go(context: Context, container: Container, link: ShimLink) -> None:
     """Release the shim of a container whose end is recorded; it takes its directory with it."""
     try:
-        await asyncio.wait_for(link.request(Release()), _RELEASE_PATIENCE)
-    except (ShimGoneError, TimeoutError):
-        await asyncio.to_thread(clean_up, context, container.record)
+        await link.request(Release())
+    except (ShimGoneError, ShimSilentError):
+        await clean_up_or_retry(context, container)
     finally:
         link.close()
 
@@ -167,7 +225,7 @@ async def let_go(context: Context, container: Container, link: ShimLink) -> None
 async def end(context: Context, container: Container, exit_: Exit, link: ShimLink | None) -> None:
     """Take the step; the lock is held. The shim behind ``link`` is let go before another start."""
     record = container.record
-    again = policy.decide(record, exit_.exit_code, held=container.kept > 0 or container.daemon_goes)
+    again = policy.decide(record, exit_.exit_code, held=container.held)
     state = states.ended(
         record.state,
         exit_code=exit_.exit_code,
@@ -182,9 +240,9 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
         container.record = states.step(record, state)
     else:
         recorded = context.shelf.save(container, states.step(record, state), "die")
-    release = None
     if link is not None:
-        release = context.background.chore(_release(context, container, link, recorded))
+        letting_go = _release(context, container, link, recorded)
+        container.releasing = context.background.chore(letting_go)
     execs.container_ended(context, container)
     _announce(context, container, exit_)
     container.ended.set()
@@ -194,8 +252,6 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
     if ends_here and not again:  # never starts again: nothing depends on the release
         await remove_itself(context, container)
         return
-    if release is not None:
-        await asyncio.wait([release])
     if again:
         context.start_again(context, container)
 

@@ -3,13 +3,13 @@
 from boxship.base.errors import ConflictError
 from boxship.engine.containers import states
 from boxship.engine.containers.context import Context
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 
 
 async def pause(context: Context, container: Container) -> None:
     """Freeze it."""
-    async with container.lock:
+    async with locked(container):
         record = container.record
         if record.status is Status.PAUSED:
             raise ConflictError(f"Container {container.id} is already paused")
@@ -27,7 +27,7 @@ async def pause(context: Context, container: Container) -> None:
 
 async def unpause(context: Context, container: Container) -> None:
     """Thaw it."""
-    async with container.lock:
+    async with locked(container):
         if container.record.status is not Status.PAUSED:
             raise ConflictError(f"Container {container.id} is not paused")
         await thaw(context, container)

@@ -3,15 +3,19 @@
 ``Container`` is the owner through which everything that happens to one container goes. Its rules:
 
 - Steps from one state to another are taken with ``lock`` held, one at a time, and never wait for
-  the container's end under the lock: the end itself is such a step.
+  the container's end under the lock: the end itself is such a step. Verbs take it by
+  :func:`locked`, because the container may have been removed while they waited.
 - ``record`` is replaced as a whole, by the shelf.
 - ``shim`` is set while a shim lives, from before the start until its directory is gone.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from boxship.base.errors import NotFoundError
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import ExecConfig, WaitCondition, Waiting, WaitOutcome
@@ -101,9 +105,13 @@ class Container:
         """The start to come, while the restart policy waits."""
         self.backoff = 0.0
         self.kept = 0
+        """Above 0: a restart is under way, during which the end does not remove it."""
         self.daemon_goes = False
         """The daemon ends it because it goes itself: no policy starts it again until the next."""
-        """Above 0: a restart is under way, during which the end does not remove it."""
+        self.doomed = 0
+        """Above 0: it is being removed by force, and nothing may start it any more."""
+        self.releasing: asyncio.Task[None] | None = None
+        """The last run's shim being let go; only after that may another run begin."""
         self.ended = asyncio.Event()
         """Set while it has no processes; one event per run, so that nobody misses the end."""
         self.ended.set()
@@ -123,3 +131,30 @@ class Container:
         """Close the connections of those that waited for a start that will not come."""
         for attachment in self.take_pending():
             attachment.close()
+
+    @property
+    def held(self) -> bool:
+        """Tell whether its restart policy has nothing to say now."""
+        return self.kept > 0 or self.daemon_goes or self.doomed > 0
+
+    @property
+    def shim_leaves(self) -> bool:
+        return self.releasing is not None and not self.releasing.done()
+
+
+@asynccontextmanager
+async def locked(container: Container, *, released: bool = False) -> AsyncIterator[None]:
+    """Hold the lock for a step; with ``released`` once the last run's shim has left.
+
+    That is waited for without the lock. NotFoundError: the container has been removed meanwhile.
+    """
+    while True:
+        if released and container.releasing is not None:
+            await asyncio.wait([container.releasing])
+        async with container.lock:
+            if container.gone.is_set():
+                raise NotFoundError(f"No such container: {container.id}")
+            if released and container.shim_leaves:  # another run has come and gone
+                continue
+            yield
+            return

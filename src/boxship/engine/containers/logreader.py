@@ -88,6 +88,16 @@ def cut_at(segments: list[Segment], position: LogPosition) -> list[Segment]:
     return segments
 
 
+def skip_to(segments: list[Segment], position: LogPosition) -> list[Segment]:
+    """Keep what lies behind ``position``; a position in no file keeps everything."""
+    for index, segment in enumerate(segments):
+        if segment.inode == position.inode:
+            segment.start = min(segment.end, position.offset)
+            close_all(segments[:index])
+            return segments[index:]
+    return segments
+
+
 def keep_last(segments: list[Segment], lines: int) -> list[Segment]:
     """Keep the last ``lines`` entries, found by looking backwards from the end."""
     wanted = lines
@@ -205,9 +215,16 @@ class LogReading:
     """
 
     def __init__(
-        self, path: str, query: LogQuery, *, until: LogPosition | None = None, follow: bool = False
+        self,
+        path: str,
+        query: LogQuery,
+        *,
+        after: LogPosition | None = None,
+        until: LogPosition | None = None,
+        follow: bool = False,
     ) -> None:
         self._path = path
+        self._after = after
         self._until = until
         self._tail = query.tail
         self._follow = follow
@@ -241,6 +258,8 @@ class LogReading:
         self._segments = open_segments(self._path)
         if self._until is not None:
             self._segments = cut_at(self._segments, self._until)
+        if self._after is not None:
+            self._segments = skip_to(self._segments, self._after)
         if self._tail is not None:
             self._segments = keep_last(self._segments, self._tail)
         # A log that isn't there yet is looked for again, and then followed from its beginning.

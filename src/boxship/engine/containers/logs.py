@@ -33,9 +33,15 @@ def read(context: Context, container: Container, query: LogQuery) -> Batches:
     return follow(path, query, container.ended, context.clock)
 
 
-async def history(path: str, query: LogQuery, until: LogPosition | None = None) -> Batches:
-    """Yield what is in the log now; with ``until`` only what lies before that place."""
-    reading = LogReading(path, query, until=until)
+async def history(
+    path: str,
+    query: LogQuery,
+    until: LogPosition | None = None,
+    *,
+    after: LogPosition | None = None,
+) -> Batches:
+    """Yield what is in the log now, or of that what lies before ``until`` and behind ``after``."""
+    reading = LogReading(path, query, after=after, until=until)
     steps = _Steps(reading.more, reading.close)
     try:
         while (batch := await steps.next()) is not None:

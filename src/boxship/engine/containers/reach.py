@@ -10,25 +10,23 @@ import errno
 import os
 import socket
 
-from boxship.base.errors import UnavailableError
 from boxship.engine.containers import ending
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
-from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink, ShimSilentError
 from boxship.runtime.messages import State, StateQuery
 from boxship.runtime.shim.directory import SOCKET
 
 _NOBODY = (errno.ENOENT, errno.ECONNREFUSED)
 
 
-class ShimSilentError(UnavailableError):
-    """The shim lives and does not answer; nothing has been written of an end."""
-
-
 async def call_shim(
     context: Context, container: Container, patience: float
 ) -> tuple[ShimLink, State] | None:
-    """Connect to the container's shim and ask it how things are; None: it is gone, or of no use."""
+    """Connect to the container's shim and ask it how things are; None: it is gone, or of no use.
+
+    ShimSilentError: it lives, does not answer, and has written nothing of an end.
+    """
     directory = context.paths.shim(container.id)
     try:
         connection = await asyncio.to_thread(connect, directory, patience)
@@ -39,8 +37,8 @@ async def call_shim(
         return None
     link = ShimLink(connection, ending.listener(context, container))
     try:
-        state = await asyncio.wait_for(link.request(StateQuery()), patience)
-    except (ShimGoneError, TimeoutError) as error:
+        state = await link.request(StateQuery(), patience=patience)
+    except (ShimGoneError, ShimSilentError) as error:
         link.close()
         _raise_if_silent(context, container, error)
         return None

@@ -27,10 +27,10 @@ from boxship.base.errors import BoxshipError
 from boxship.engine.containers import ending, policy, sharedmemory, states
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, Exec
-from boxship.engine.containers.reach import ShimSilentError, call_shim, connect
+from boxship.engine.containers.reach import call_shim, connect
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ExecConfig
-from boxship.engine.containers.shimlink import ShimGoneError, ShimLink
+from boxship.engine.containers.shimlink import ShimGoneError, ShimLink, ShimSilentError
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.runtime.messages import Exit, Exited, Message, Release, Signal, State
 from boxship.runtime.shim.directory import EXIT, PID
@@ -255,7 +255,7 @@ async def _end_lost(context: Context, container: Container) -> None:
             finished_ns=max(state.started_ns, _boot_ns(context)),
             error="the machine went down while the container ran",
         )
-        await asyncio.to_thread(ending.clean_up, context, container.record)
+        await ending.clean_up_or_retry(context, container)
         await ending.end(context, container, went_down, None)
     else:
         await ending.lost(context, container)
@@ -280,7 +280,7 @@ async def _end_orphan(context: Context, record: ContainerRecord) -> None:
                 ended.set()
 
         link = ShimLink(connection, listen)
-        with contextlib.suppress(ShimGoneError, TimeoutError):
+        with contextlib.suppress(ShimGoneError, ShimSilentError, TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await link.request(Signal(signal=SIGKILL, everyone=True))
                 await ended.wait()

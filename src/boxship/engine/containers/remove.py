@@ -1,10 +1,12 @@
 """Remove a container on request."""
 
+import contextlib
+
 from boxship.base.errors import ConflictError, NotFoundError
 from boxship.engine.containers import stop
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 
 
@@ -18,27 +20,42 @@ async def remove(
     state = container.record.state
     if state.status is Status.REMOVING and container.lock.locked():
         raise ConflictError(f"removal of container {container.id} is already in progress")
-    if state.running:
-        if not force:
+    if not force:
+        if state.running:
             raise _still_running(container)
-        await stop.end_now(context, container)
-    async with container.lock:
-        if container.gone.is_set():
-            if force:
-                return
-            raise NotFoundError(f"No such container: {container.id}")
-        if container.record.state.running:  # somebody was faster and started it
+        await _discard(context, container)
+        return
+    container.doomed += 1
+    try:
+        # Who was about to start it when it was doomed may be faster than the lock.
+        while not container.gone.is_set():
+            await stop.end_now(context, container)
+            with contextlib.suppress(_StillRunningError):
+                await _discard(context, container)
+    except NotFoundError:
+        return  # somebody else has removed it, or it has itself
+    finally:
+        container.doomed -= 1
+
+
+async def _discard(context: Context, container: Container) -> None:
+    async with locked(container, released=True):
+        if container.record.state.running:
             raise _still_running(container)
         await discard(context, container)
 
 
-def _still_running(container: Container) -> ConflictError:
+class _StillRunningError(ConflictError):
+    """It has to end first."""
+
+
+def _still_running(container: Container) -> _StillRunningError:
     status, full_id = container.record.status, container.id
     advice = {
         Status.PAUSED: "Unpause and then stop",
         Status.RESTARTING: "Stop",
     }.get(status, "Stop")
-    return ConflictError(
+    return _StillRunningError(
         f"You cannot remove a {status} container {full_id}. "
         f"{advice} the container before attempting removal or force remove"
     )

@@ -5,21 +5,26 @@ the moment its record's deletion is. Names are reserved before (``reserve``), be
 may be under way at once. Nothing here decides what may happen to a container.
 """
 
+import asyncio
 import logging
 import sqlite3
 from asyncio import Future
 from collections.abc import Iterator
+from functools import partial
 
 from boxship.base.clock import Clock
-from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
+from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError, UnavailableError
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, decode_record, encode_record
 from boxship.engine.records.database import Change, Database
 
 _log = logging.getLogger(__name__)
 
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
 KEPT_HISTORY = 20_000
-"""Rows of history that outlive a restart of the daemon."""
+"""Rows of history that are kept when it is trimmed."""
+_TRIM_EVERY = 1000
 
 
 class Shelf:
@@ -30,6 +35,9 @@ class Shelf:
         self._clock = clock
         self._containers: dict[str, Container] = {}
         self._names: dict[str, str] = {}
+        self._being_replaced: set[str] = set()
+        """Containers whose next record is being committed, and not theirs yet."""
+        self._until_trimmed = _TRIM_EVERY
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
@@ -90,30 +98,71 @@ class Shelf:
         return list(self._containers.values())
 
     async def add(self, container: Container, *, durable: bool) -> None:
-        """Commit a new container, whose name is reserved already."""
+        """Commit a new container, whose name is reserved already.
+
+        Cancelling the caller cancels nothing here: the commit may come all the same, and with it
+        the container. Its directories must stay then; without a record start-up removes them.
+        """
         record = container.record
-        await self._database.write(_insert(record, self._clock.now_ns()), durable=durable)
-        self._containers[record.id] = container
+
+        def put(done: Future[None]) -> None:
+            if done.exception() is None:
+                self._containers[record.id] = container
+
+        done = self._database.submit(_insert(record, self._clock.now_ns()), durable=durable)
+        done.add_done_callback(put)
+        await asyncio.shield(done)
 
     def save(self, container: Container, record: ContainerRecord, action: str) -> Future[None]:
         """Make ``record`` what the container is, now, and queue its commit.
 
         The commit survives the daemon's death, perhaps not power loss; await it only where the
-        caller must not go on before. ``action`` goes into the history; empty for none.
+        caller must not go on before. While the disk refuses, it is tried again, with what the
+        container is by then. ``action`` goes into the history; empty for none.
         """
         container.record = record
-        change = _update(record, action, self._clock.now_ns())
-        done = self._database.submit(change, durable=False)
-        done.add_done_callback(_report)
-        return done
+        saved: Future[None] = asyncio.get_running_loop().create_future()
+        self._try_to_save(container, action, saved, _FIRST_PAUSE)
+        return saved
+
+    def _try_to_save(
+        self, container: Container, action: str, saved: Future[None], pause: float
+    ) -> None:
+        loop = saved.get_loop()
+        again = partial(self._try_to_save, container, action, saved, min(2 * pause, _LONGEST_PAUSE))
+
+        def settle(done: Future[None]) -> None:
+            error = done.exception()
+            if isinstance(error, UnavailableError):
+                _log.error("a container's state is not recorded yet: %s", error)
+                loop.call_later(pause, again)
+            elif error is not None:
+                # What is true is in memory; start-up finds it out again from the shims if need be.
+                _log.error("a container's state could not be recorded", exc_info=error)
+                if not saved.done():
+                    saved.set_exception(error)
+                    saved.exception()  # told already
+            elif not saved.done():
+                saved.set_result(None)
+
+        if container.id in self._being_replaced:  # what it is now must not get behind that
+            loop.call_later(pause, again)
+            return
+        change = _update(container.record, action, self._clock.now_ns())
+        self._database.submit(change, durable=False).add_done_callback(settle)
+        self._trim_now_and_then()
 
     async def save_durable(
         self, container: Container, record: ContainerRecord, action: str
     ) -> None:
         """Commit ``record`` for good, and then make it what the container is."""
         change = _update(record, action, self._clock.now_ns())
-        await self._database.write(change, durable=True)
-        container.record = record
+        self._being_replaced.add(record.id)
+        try:
+            await self._database.write(change, durable=True)
+            container.record = record
+        finally:
+            self._being_replaced.discard(record.id)
 
     async def delete(self, container: Container, *, durable: bool) -> None:
         """Commit that the container is gone."""
@@ -122,15 +171,20 @@ class Shelf:
         self._containers.pop(record.id, None)
         self.release(record.name, record.id)
 
+    def _trim_now_and_then(self) -> None:
+        self._until_trimmed -= 1
+        if self._until_trimmed == 0:
+            self._until_trimmed = _TRIM_EVERY
+            self._database.submit(_trim, durable=False).add_done_callback(_report)
+
     async def trim_history(self) -> None:
         """Forget the oldest rows of history beyond what is kept."""
         await self._database.write(_trim, durable=False)
 
 
 def _report(done: Future[None]) -> None:
-    if not done.cancelled() and (error := done.exception()) is not None:
-        # What is true is in memory; start-up finds it out again from the shims if need be.
-        _log.error("a container's state could not be recorded: %s", error)
+    if (error := done.exception()) is not None:
+        _log.error("the history could not be trimmed: %s", error)
 
 
 _HISTORY = "INSERT INTO history(at_ns, kind, id, action, detail) VALUES(?, 'container', ?, ?, ?)"

@@ -24,7 +24,7 @@ from boxship.engine.containers import ending, policy, states
 from boxship.engine.containers.attachments import parse_detach_keys
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.identity import write_files
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.logconfig import shim_log_config
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord, Status
@@ -54,7 +54,7 @@ async def start(
     """Start it. See :meth:`ContainerService.start` for the errors."""
     if detach_keys is not None:
         parse_detach_keys(detach_keys)
-    async with container.lock:
+    async with locked(container, released=True):
         check_startable(container)
         return await launch(context, container)
 
@@ -66,7 +66,7 @@ def check_startable(container: Container) -> None:
         raise ConflictError("cannot start a paused container, try unpause instead")
     if state.running:
         raise NotModifiedError(f"Container {container.id} is already running")
-    if state.status in (Status.REMOVING, Status.DEAD):
+    if state.status in (Status.REMOVING, Status.DEAD) or container.doomed:
         raise ConflictError("container is marked for removal and cannot be started")
 
 
@@ -218,7 +218,7 @@ def schedule(context: Context, container: Container) -> None:
 
 async def _start_again(context: Context, container: Container) -> None:
     await asyncio.sleep(container.backoff)
-    async with container.lock:
+    async with locked(container, released=True):
         container.again = None
         record = container.record
         if record.status is not Status.RESTARTING:

@@ -15,12 +15,13 @@ from msgspec import UNSET
 from boxship.base.errors import (
     ConflictError,
     InternalError,
+    NotFoundError,
     NotModifiedError,
     UnavailableError,
 )
 from boxship.engine.containers import ending, freeze, start, states
 from boxship.engine.containers.context import Context
-from boxship.engine.containers.live import Container
+from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.shimlink import ShimGoneError, ShimSilentError
 from boxship.engine.containers.signals import parse_signal
@@ -53,7 +54,7 @@ async def stop(
         raise NotModifiedError(f"Container {container.id} is already stopped")
     if grace is None:
         grace = _own_grace(context, container)
-    signalled = await _send(context, container, number)
+    signalled = await _send(context, container, number, for_good=True)
     patience = None if grace < 0 else grace  # of a silent shim too, which may be slow and do it
     if signalled is not None and not await _wait(signalled.ended, patience):
         await end_now(context, container)
@@ -66,7 +67,7 @@ async def stop_for_now(context: Context, container: Container, *, at_most: int) 
     grace = _own_grace(context, container)
     if at_most >= 0:
         grace = at_most if grace < 0 else min(grace, at_most)
-    with contextlib.suppress(NotModifiedError):  # it has ended by itself
+    with contextlib.suppress(NotModifiedError, NotFoundError):  # it has ended by itself
         await stop(context, container, signal=None, grace=grace)
 
 
@@ -77,7 +78,7 @@ def _own_grace(context: Context, container: Container) -> int:
 
 async def end_now(context: Context, container: Container) -> None:
     """Kill it and wait until it has ended. UnavailableError: it does not end."""
-    signalled = await _send(context, container, SIGKILL)
+    signalled = await _send(context, container, SIGKILL, for_good=True)
     if signalled is not None:
         await _make_sure(context, container, signalled)
 
@@ -103,7 +104,7 @@ async def kill(context: Context, container: Container, signal: str) -> None:
         raise ConflictError(
             f"cannot kill container: {container.id}: container {container.id} is not running"
         )
-    signalled = await _send(context, container, number)
+    signalled = await _send(context, container, number, for_good=False)
     if signalled is None:
         return
     if number == SIGKILL:
@@ -123,7 +124,7 @@ async def restart(
                 await stop(context, container, signal=signal, grace=grace)
             except NotModifiedError:
                 _log.debug("container %s ended before its restart", container.id)
-        async with container.lock:
+        async with locked(container, released=True):
             if not container.record.state.running:
                 start.check_startable(container)
                 await start.launch(context, container)
@@ -132,9 +133,14 @@ async def restart(
     context.announcer.say(container.record, "restart")
 
 
-async def _send(context: Context, container: Container, number: int) -> _Signalled | None:
-    """Send a signal to its first process; None if there was none to send to any more."""
-    async with container.lock:
+async def _send(
+    context: Context, container: Container, number: int, *, for_good: bool
+) -> _Signalled | None:
+    """Send a signal to its first process; None if there was none to send to any more.
+
+    ``for_good``: whatever the signal is, no policy is to start the container again.
+    """
+    async with locked(container):
         state = container.record.state
         if state.status is Status.RESTARTING:
             start.give_up(context, container)
@@ -142,7 +148,7 @@ async def _send(context: Context, container: Container, number: int) -> _Signall
         if not state.alive:
             return None
         link, ended = container.shim, container.ended
-        if not container.daemon_goes:
+        if not container.daemon_goes and (for_good or _is_to_stay_ended(container, number)):
             wanted = states.stopped_by_user(state)
             context.shelf.save(container, container.record.with_state(wanted), "")
         if link is None:
@@ -165,6 +171,12 @@ def _ends_it(container: Container, number: int) -> bool:
     """A signal that is meant to end a frozen container is of no use unless it thaws."""
     asked = container.record.config.stop_signal
     return number in (SIGKILL, parse_signal(str(asked or DEFAULT_SIGNAL)))
+
+
+def _is_to_stay_ended(container: Container, number: int) -> bool:
+    """Where a stop signal is named, an end by another signal is like one of its own accord."""
+    asked = container.record.config.stop_signal
+    return not asked or number in (SIGKILL, parse_signal(str(asked)))
 
 
 async def _wait(ended: asyncio.Event, seconds: float | None) -> bool:

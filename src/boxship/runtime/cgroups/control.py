@@ -93,7 +93,7 @@ def oom_kills(plan: CgroupPlan) -> int:
     file = "memory.events" if unified else "memory.oom_control"
     try:
         text = read_file(f"{memory}/{file}")
-    except FileNotFoundError:
+    except OSError:  # removed by somebody, before we could open it (ENOENT) or after (ENODEV)
         return 0
     for line in text.splitlines():
         name, _, value = line.partition(" ")

@@ -1,14 +1,17 @@
 """A process of the container, init or exec, as its shim sees it: streams, clients, end.
 
-Output is read in chunks; each goes to the attached clients and then to the log. A process has
-ended for good when it was reaped *and* its output came to an end; somebody else who holds the
-pipe open may delay that for two seconds.
+Output is read in chunks; each goes to the attached clients and then to the log. While a client has
+too much to take already, nothing is read. A process has ended for good when it was reaped *and* its
+output came to an end; somebody else who holds the pipe open may delay that for two seconds.
 """
 
+import fcntl
 import os
+import struct
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
-from select import EPOLLIN
+from select import EPOLLET, EPOLLIN
 from typing import Final, Protocol
 
 from boxship.kernel.terminal import set_window_size
@@ -18,7 +21,7 @@ from boxship.runtime.shim.stdio import Inlet
 
 _READ: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 2.0
-_DRAIN_READS: Final = 64  # more than any pipe holds; a writer that goes on must not keep us
+_UNWATCHED: Final = -1
 
 
 class Sink(Protocol):
@@ -84,7 +87,7 @@ class Process:
         self._inlet: Inlet | None = None
         if streams.inlet >= 0:
             self._inlet = Inlet(streams.inlet, loop, self._input_unblocked)
-        self._reading = False
+        self._mask = _UNWATCHED
         self._timer: Timer | None = None
         self._watch_outlets()
 
@@ -148,31 +151,44 @@ class Process:
     # ── output ───────────────────────────────────────────────────────────────────────────────
 
     def _watch_outlets(self) -> None:
-        """Watch output, unless a client must catch up first; after the end nothing waits."""
-        wanted = self.exit_code is not None or not any(c.congested for c in self._clients)
-        if wanted == self._reading:
+        """Watch output, unless a client must catch up first.
+
+        Once the process has ended, what nobody can add to any more is read nevertheless: so much
+        a client's queue may exceed its limit, and the end need not wait for the client.
+        """
+        if not any(client.congested for client in self._clients):
+            self._watch(EPOLLIN)
+        else:
+            self._watch(_UNWATCHED if self.exit_code is None else 0)
+
+    def _watch(self, mask: int) -> None:
+        if mask == self._mask:
             return
-        self._reading = wanted
+        self._mask = mask
         for fd in self._outlets:
-            if wanted:
-                self._loop.watch(fd, EPOLLIN, self._reader(fd))
-            else:
+            if mask == _UNWATCHED:
                 self._loop.forget(fd)
+            else:
+                self._loop.watch(fd, mask, self._reader(fd))
 
     def _reader(self, fd: int) -> Callable[[int], object]:
         return lambda _events: self._read(fd)
 
-    def _read(self, fd: int) -> bool:
-        """Read once and pass it on; tell whether there was something."""
+    def _read(self, fd: int) -> int:
+        """Read once and pass it on; return how much there was."""
         try:
             data = os.read(fd, _READ)
         except BlockingIOError:
-            return False
-        except OSError:  # EIO: no process has the terminal open any more
+            return 0
+        except OSError:  # EIO: no process has the terminal open
+            if self.exit_code is None:
+                # It may be opened again. Reported as ready until then, unless we ask for news only.
+                self._watch(EPOLLIN | EPOLLET)
+                return 0
             data = b""
         if not data:
             self._close_outlet(fd)
-            return False
+            return 0
         stream = self._outlets[fd]
         for client in tuple(self._clients):
             if client.wants(stream):
@@ -180,7 +196,7 @@ class Process:
         if self._sink is not None:
             self._sink.write(stream, data)
         self._watch_outlets()
-        return True
+        return len(data)
 
     def _close_outlet(self, fd: int) -> None:
         self._loop.forget(fd)
@@ -195,6 +211,7 @@ class Process:
         self.exit_code = exit_code
         if self._inlet is not None:
             self._inlet.close()
+        self._mask = _UNWATCHED  # a terminal that nobody has open is no news, and its end now
         self._watch_outlets()
         self._timer = self._loop.call_later(_DRAIN_SECONDS, self.drain)
         self._end_if_done()
@@ -202,9 +219,10 @@ class Process:
     def drain(self) -> None:
         """Read what is there and wait no longer, whoever else holds the streams."""
         for fd in tuple(self._outlets):
-            for _ in range(_DRAIN_READS):
-                if not self._read(fd):
-                    break
+            # Not more than is there now: a writer that goes on must not keep us.
+            left = _waiting(fd)
+            while left > 0 and (got := self._read(fd)):
+                left -= got
             if fd in self._outlets:
                 self._close_outlet(fd)
 
@@ -219,3 +237,12 @@ class Process:
         clients, self._clients = self._clients, []
         for client in clients:
             client.finish()
+
+
+def _waiting(fd: int) -> int:
+    """Return at least how many bytes can be read from ``fd`` now.
+
+    A terminal does not count what is still on its way from one side to the other.
+    """
+    (counted,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))
+    return int(counted) + _READ

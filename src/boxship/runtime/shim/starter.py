@@ -19,7 +19,9 @@ container's init is the shim's child all the same (CLONE_PARENT), so that the sh
 takes it along when it dies. The first request, that for the container itself, the starter even
 receives on its own; an exec's has been received by the shim, in whose connection it came.
 
-The outcome travels as a marshalled tuple: reading that touches next to nothing.
+The outcome travels as a marshalled tuple: reading that touches next to nothing. It holds all that
+a client has typed before the start, and may be larger than a message of the kernel's; then it lies
+in a file without a name, whose length is what travels.
 """
 
 import _socket
@@ -53,7 +55,7 @@ from boxship.runtime.shim.directory import make_directory, remove_directory
 from boxship.runtime.shim.stdio import Ends, open_pipes, terminal_ends
 
 _BUILD_FAILED = 125
-_MAX_BIRTH = 1 << 17
+_MAX_BIRTH = 1 << 15
 _ANCILLARY = _socket.CMSG_SPACE(4 * (MAX_FDS + 8))
 
 Descriptor = int
@@ -133,7 +135,30 @@ def finish(starter: Starter) -> Outcome:
     os.waitpid(starter.pid, 0)
     if not data:
         raise OSError("the process that starts others has died")
-    return Birth(*marshal.loads(data)), received(rights)
+    fds = received(rights)
+    content = marshal.loads(data)
+    if isinstance(content, int):
+        # If anything was lost for want of room in our table, it is not the first descriptor.
+        content = marshal.loads(_content(fds[0], content))
+        fds = fds[1:]
+    return Birth(*content), fds
+
+
+def _store(content: bytes) -> Descriptor:
+    """Return a file without a name that holds ``content``."""
+    fd = os.memfd_create("boxship-birth")
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    return fd
+
+
+def _content(fd: Descriptor, length: int) -> bytes:
+    """Return what was stored, and close the file."""
+    try:
+        return os.pread(fd, length, 0)
+    finally:
+        os.close(fd)
 
 
 def run(work: Callable[[], Outcome]) -> Outcome:
@@ -159,9 +184,13 @@ def _work(channel: _socket.socket, work: Callable[[], Outcome]) -> NoReturn:
             birth, fds = work()
         except ProtocolError:
             birth, fds = Birth(broken=True), ()
+        data = marshal.dumps(tuple(birth))
+        if len(data) > _MAX_BIRTH:
+            fds = (_store(data), *fds)
+            data = marshal.dumps(len(data))
         rights = struct.pack(f"{len(fds)}i", *fds)
         ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
-        channel.sendmsg([marshal.dumps(tuple(birth))], ancillary)
+        channel.sendmsg([data], ancillary)
         status = 0
     except BaseException:  # noqa: BLE001 - a defect: say so in the launcher's log
         sys.excepthook(*sys.exc_info())
