@@ -164,6 +164,6 @@ def test_new_rules_take_the_place_of_old_ones(cgroup: CgroupDirectory) -> None:
 @pytest.mark.privileged
 def test_what_the_verifier_says_is_said(cgroup: CgroupDirectory) -> None:
     broken = CgroupPlan((cgroup,), (), struct.pack("<BBhi", 0x95, 0, 0, 0))
-    with pytest.raises(tree.CgroupError, match="cannot set devices limit: .*R0"):
+    with pytest.raises(tree.CgroupError, match=r"cannot set devices limit: .*R0"):
         tree.create(broken)
     assert Path(cgroup.path).is_dir()
