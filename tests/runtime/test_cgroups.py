@@ -213,10 +213,10 @@ def test_device_rules_bind_even_for_a_node_of_ones_own_making(box: Box) -> None:
     result = box.run(
         "sh",
         "-c",
-        "mknod /tmp/vda b 254 0 && echo made; head -c 1 /tmp/vda; head -c 1 /dev/zero | wc -c",
+        "mknod /tmp/loop c 10 237 && echo made; head -c 1 /tmp/loop; head -c 1 /dev/zero | wc -c",
     )
     assert result.output == "made\n1\n"
-    assert "/tmp/vda: Operation not permitted" in result.errors
+    assert "/tmp/loop: Operation not permitted" in result.errors
 
 
 @pytest.mark.privileged

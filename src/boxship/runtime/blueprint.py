@@ -249,11 +249,12 @@ class Plan:
                 cgroup=CODEC.from_plain(CgroupPlan, plain["cgroup"], "cgroup"),
                 new_pid_namespace=plain["new_pid_namespace"],
                 join_pid_namespace=plain["join_pid_namespace"],
-                user=CODEC.from_plain(UserPlan, plain["user"], "user") if plain["user"] else None,
+                user=_user(plain.get("user")),
                 before=tuple(
-                    step_from_plain(step, f"before[{n}]") for n, step in enumerate(plain["before"])
+                    step_from_plain(step, f"before[{n}]")
+                    for n, step in enumerate(plain.get("before", ()))
                 ),
-                warnings=tuple(plain["warnings"]),
+                warnings=tuple(plain.get("warnings", ())),
             )
         except KeyError as error:
             raise ValueError(f"plan.{error.args[0]}: missing") from None
@@ -262,3 +263,7 @@ class Plan:
     def from_json(cls, text: str | bytes) -> "Plan":
         """Read what ``to_json`` gave."""
         return cls.from_plain(json.loads(text))
+
+
+def _user(plain: object) -> UserPlan | None:
+    return None if plain is None else CODEC.from_plain(UserPlan, plain, "user")

@@ -79,7 +79,7 @@ def decode(data: bytes) -> Message:
         reader.align(8)
         signature = fields.get(_SIGNATURE, "")
         body = tuple(reader.take(each) for each in split(signature))
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, KeyError, ValueError) as error:
         raise ValueError(f"not a D-Bus message: {error}") from None
     return Message(
         kind,
