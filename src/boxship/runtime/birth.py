@@ -229,6 +229,8 @@ def join(
     except OSError as error:
         message = f"cannot join the container: {error}"
         _report(end, StepError("join", error.errno or 0, message), manner)
+    except BaseException as error:  # noqa: BLE001 - nobody else to tell
+        _report(end, StepError("internal", 0, f"{type(error).__name__}: {error}"), manner)
     finally:
         os._exit(status)
 
@@ -237,7 +239,8 @@ def _keep_only(wanted: set[int]) -> None:
     """Close every descriptor but standard error and these."""
     first = 0
     for fd in sorted({2, *wanted} - {-1}):
-        os.closerange(first, fd)
+        if first < fd:  # closerange(0, 0) would close everything
+            os.closerange(first, fd)
         first = fd + 1
     processes.close_from(first)
 
