@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from boxship.engine.containers import recovery
 from boxship.engine.containers.requests import DetachedStream, ExecConfig
 from boxship.engine.engine import Engine
+from boxship.runtime.messages import ExecState, State
 from support.opened import engine_of_its_own, executed, make, run
 
 pytestmark = pytest.mark.privileged
@@ -78,6 +80,26 @@ def test_the_ended_are_forgotten_after_a_while_and_the_others_are_not() -> None:
         latest = await containers.exec_create(container, TRUE)
         assert set(context.execs) == {prepared, latest}
         assert set(context.shelf.find(container).execs) == {prepared, latest}
+
+    play(scene)
+
+
+def test_those_that_ended_before_the_daemon_came_are_forgotten_too() -> None:
+    async def scene(engine: Engine) -> None:
+        container = await run(engine, "sleep", "1000")
+        context = engine.containers._context
+        found = context.shelf.find(container)
+        told = (
+            ExecState(exec_id="a" * 64, pid=5, running=True),
+            ExecState(exec_id="b" * 64, pid=6, running=False, exit_code=3),
+        )
+        state = State(container_id=container, status="running", pid=1, started_ns=1, execs=told)
+        recovery._recover_execs(context, found, state)
+        ended = engine.containers.exec_inspect("b" * 64)
+        assert (ended.running, ended.exit_code) == (False, 3)
+        assert [known.id for known in found.ended_execs] == ["b" * 64]
+        assert found.ended_execs[0].ended_ns
+        assert list(engine.containers.execs(container)) == ["a" * 64]
 
     play(scene)
 

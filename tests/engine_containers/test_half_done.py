@@ -110,3 +110,30 @@ def test_history_is_trimmed_while_the_daemon_lives(monkeypatch: pytest.MonkeyPat
             assert count <= 15
 
     scene(act)
+
+
+def test_those_that_join_another_are_started_behind_it() -> None:
+    async def act(place: Place) -> None:
+        await killed(
+            place,
+            """
+            from boxship.engine.containers import create
+            ids = iter("cba")  # so that donors come last
+            create.ids.new_id = lambda: next(ids) * 64
+            always = RestartPolicy("always")
+            modes = ("none", "container:donor", "container:joins")
+            for name, mode in zip(("donor", "joins", "joins-both"), modes):
+                host = HostConfig(
+                    restart_policy=always, network_mode=mode,
+                    pid_mode="container:donor" if name == "joins-both" else "",
+                )
+                await run(engine, "sleep", "1000", name=name, host=host, stop_signal="SIGKILL")
+            for name in ("joins-both", "joins", "donor"):
+                await engine.containers.stop(name)
+            """,
+        )
+        async with opened(place) as engine:
+            for name in ("donor", "joins", "joins-both"):
+                await until(lambda name=name: engine.containers.get(name).status is Status.RUNNING)
+
+    scene(act)

@@ -142,7 +142,7 @@ async def test_a_shim_that_takes_its_time_to_leave_holds_up_the_next_start_only(
 def test_what_has_been_removed_meanwhile_is_not_touched(verb: str) -> None:
     @with_engine
     async def scene(engine: Engine, place: Place) -> None:
-        container = await make(engine, "true", host=HostConfig(auto_remove=True))
+        container = await make(engine, "true")
         context, found = inside(engine, container)
         name = {"rename": ("ghost",)}.get(verb, ())
         async with found.lock:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -268,6 +269,14 @@ def test_exec(site: Site, connection):
     client.half_close()
     assert client.read_all() == b"boxship\ntyped"
     assert container.peer.event(m.ExecExited).exit_code == 6
+
+
+def test_a_container_has_the_daemon_s_limit_of_open_files_and_its_shim_the_highest(site: Site):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    container = site.run("sh", "-c", "ulimit -Sn; ulimit -Hn; sleep 1000")
+    assert resource.prlimit(container.shim, resource.RLIMIT_NOFILE) == (hard, hard)
+    eventually(lambda: len(texts(container.log)) == 2, "the limits")
+    assert texts(container.log) == [f"{soft}\n", f"{hard}\n"]
 
 
 def test_execs_that_fail_do_not_keep_the_container_from_ending(site: Site):

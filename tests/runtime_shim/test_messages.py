@@ -166,3 +166,19 @@ def test_exit_record_comes_back_and_rubbish_is_refused():
     for rubbish in (b"", b"[]", b"{}", b"\xff", b'{"exit_code": "3"}'):
         with pytest.raises(codec.ProtocolError):
             codec.exit_from_json(rubbish)
+
+
+def test_descriptors_that_were_dropped_are_missed_in_their_own_message_only():
+    decoder = codec.Decoder()
+    data = [codec.encode(Done(), seq=seq, fds=count) for seq, count in ((1, 2), (2, 3), (3, 1))]
+    decoder.feed(data[0][:5], [10], cut=True)
+    decoder.feed(data[0][5:] + data[1][:5], [], cut=True)
+    decoder.feed(data[1][5:] + data[2], [11])
+    frames = [decoder.next_raw() for _ in data]
+    assert [(f.seq, f.fds, f.cut) for f in frames] == [
+        (1, (10,), True),
+        (2, (), True),
+        (3, (11,), False),
+    ]
+    decoder.feed(b"", [12], cut=True)
+    assert decoder.unclaimed() == (12,)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -540,6 +541,52 @@ def test_attach_needs_a_socket_and_a_process(shim):
     b.close()
 
 
+# ── no room for descriptors ──────────────────────────────────────────────────────────────────
+
+
+def limit_descriptors(shim, more: int) -> None:
+    """Let the shim have ``more`` descriptors than it has."""
+    shim.peer.expect(m.State, m.StateQuery())  # it has begun
+    used = set(map(int, os.listdir(f"/proc/{shim.pid}/fd")))
+    free = [number for number in range(1000) if number not in used]
+    _, hard = resource.prlimit(shim.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(shim.pid, resource.RLIMIT_NOFILE, (free[more], hard))
+
+
+@pytest.mark.parametrize("more", range(0, 12, 2))
+def test_without_room_requests_fail_and_nothing_else(shim, connection, process_plan, more):
+    shim.start("sleep", "60")
+    limit_descriptors(shim, 0)
+    reply = shim.peer.expect(m.Failed, m.Attach(attachment=ALL), connection().server)
+    assert reply.errno == errno.EMFILE
+    limit_descriptors(shim, more)
+    spec = m.Attachment(stdin=True, prefix=bytes(100_000))
+    exec_ = m.Exec(exec_id="e", plan=process_plan("cat"), stdio=INTERACTIVE, attachments=(spec,))
+    client = connection()
+    reply = shim.peer.request(exec_, client.server)
+    if isinstance(reply, m.Started):
+        client.half_close()
+        assert client.read_all() == bytes(100_000)
+        assert shim.peer.event(m.ExecExited).exit_code == 0
+    limit_descriptors(shim, 100)
+    shim.peer.expect(m.Started, m.Exec(exec_id="e2", plan=process_plan("true")))
+    assert shim.peer.event(m.ExecExited).exec_id == "e2"
+    children = Path(f"/proc/{shim.pid}/task/{shim.pid}/children")
+    eventually(lambda: len(children.read_text().split()) == 1, "the end of what was not told")
+
+
+def test_a_daemon_that_calls_when_there_is_no_room_is_heard_later(shim):
+    shim.start("sleep", "60")
+    shim.peer.expect(m.State, m.StateQuery())
+    resource.prlimit(shim.pid, resource.RLIMIT_NOFILE, (3, 4096))
+    late = shim.connect()
+    used = processor_ticks(shim.pid)
+    time.sleep(0.4)
+    assert processor_ticks(shim.pid) - used < 10, "it spins"
+    limit_descriptors(shim, 100)
+    late.expect(m.State, m.StateQuery())
+
+
 # ── terminals ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -637,6 +684,30 @@ def test_an_exec_has_its_own_streams_and_exit_code_and_no_log(shim, connection, 
     assert frames(client.read_all()) == [(1, b"hello")]
     assert shim.peer.event(m.ExecExited) == m.ExecExited(exec_id="e1", exit_code=4)
     assert logged(shim.log) == []
+
+
+def test_the_end_of_an_exec_is_told_though_the_container_ended_first(shim, process_plan):
+    shim.start("sleep", "60", own_pids=False)
+    exec_ = m.Exec(exec_id="e", plan=process_plan("sh", "-c", "sleep 0.5; exit 4"))
+    shim.peer.expect(m.Started, exec_)
+    shim.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL))
+    shim.peer.event(m.Exited)
+    shim.peer.expect(m.Released, m.Release())
+    assert shim.peer.event(m.ExecExited).exit_code == 4
+    assert shim.peer.ended()
+    assert shim.wait() == 0
+
+
+def test_an_exec_that_does_not_end_keeps_the_shim_a_few_seconds_only(shim, process_plan):
+    shim.start("sleep", "60", own_pids=False)
+    exec_ = m.Exec(exec_id="e", plan=process_plan("sleep", "60"))
+    pid = shim.peer.expect(m.Started, exec_).pid
+    shim.peer.expect(m.Done, m.Signal(signal=signal.SIGKILL))
+    shim.peer.event(m.Exited)
+    shim.peer.expect(m.Released, m.Release())
+    assert shim.peer.ended()
+    assert shim.wait() == 0
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_an_exec_that_cannot_be_executed(shim, connection, process_plan):

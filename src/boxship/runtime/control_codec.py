@@ -43,6 +43,9 @@ from boxship.runtime.messages import (
 MAX_MESSAGE: Final = 8 << 20
 """Longest body, in bytes. A plan with a compiled seccomp filter is some 20 KiB."""
 
+_CUT: Final = -1
+"""Stands in the queue of descriptors where the kernel dropped some."""
+
 MAX_FDS: Final = 64
 """Most descriptors with one message (the kernel allows 253)."""
 
@@ -169,6 +172,8 @@ class RawFrame(NamedTuple):
     seq: int
     body: bytes
     fds: tuple[int, ...] = ()
+    cut: bool = False
+    """Not all of its descriptors found room in our table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +219,12 @@ class Decoder:
         self._fds: list[int] = []
         self._broken: ProtocolError | None = None
 
-    def feed(self, data: bytes, fds: Iterable[int] = ()) -> None:
-        """Take what one ``recvmsg`` returned."""
+    def feed(self, data: bytes, fds: Iterable[int] = (), *, cut: bool = False) -> None:
+        """Take what one ``recvmsg`` returned; ``cut``: it set MSG_CTRUNC."""
         self._buffer += data
         self._fds.extend(fds)
+        if cut:
+            self._fds.append(_CUT)
 
     def next_frame(self) -> Frame | None:
         """Return the next whole message, None if more bytes are needed. Raise ProtocolError."""
@@ -250,11 +257,13 @@ class Decoder:
         end = _header.size + length
         if len(self._buffer) < end:
             return None
-        if count > len(self._fds):
+        cut = _CUT in self._fds[:count]
+        have = self._fds.index(_CUT) if cut else count
+        if have > len(self._fds):
             raise ProtocolError(f"{count} descriptors announced, {len(self._fds)} arrived")
         body, self._buffer = self._buffer[_header.size : end], self._buffer[end:]
-        fds, self._fds = tuple(self._fds[:count]), self._fds[count:]
-        return RawFrame(_TYPES[number], seq, body, fds)
+        fds, self._fds = tuple(self._fds[:have]), self._fds[have + cut :]
+        return RawFrame(_TYPES[number], seq, body, fds, cut)
 
     def wanted(self) -> int:
         """Return how many bytes complete the next header or message, for who must not read on."""
@@ -265,5 +274,5 @@ class Decoder:
 
     def unclaimed(self) -> tuple[int, ...]:
         """Return, and forget, the descriptors that belong to no message."""
-        rest, self._fds = tuple(self._fds), []
+        rest, self._fds = tuple(fd for fd in self._fds if fd != _CUT), []
         return rest

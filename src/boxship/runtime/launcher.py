@@ -16,6 +16,7 @@ copy, the pages that all shims share.
 import _socket
 import gc
 import os
+import resource
 import signal
 from typing import Final, NoReturn
 
@@ -46,7 +47,7 @@ def main(run_dir: str) -> NoReturn:
     # Ended shims are reaped by the kernel. The other signals are for the shims to ignore.
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    prepared = Prepared(LinuxContainment())
+    prepared = Prepared(LinuxContainment(_raise_open_files()))
     gc.freeze()
     name = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
     os.write(name, _NAME)
@@ -59,6 +60,13 @@ def main(run_dir: str) -> NoReturn:
         for fd in fds:
             os.close(fd)
     os._exit(0)
+
+
+def _raise_open_files() -> int:
+    """Let shims have as many descriptors as they may; return how many it were before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
 
 
 def _receive(control: _socket.socket) -> tuple[bytes, list[int]] | None:

@@ -24,7 +24,8 @@ import msgspec
 
 from boxship.base import ids
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import ending, policy, sharedmemory, states
+from boxship.engine.containers import ending, execs, policy, sharedmemory, states
+from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, Exec
 from boxship.engine.containers.reach import call_shim, connect
@@ -64,16 +65,48 @@ async def recover(context: Context) -> None:
 
 
 async def start_wanted(context: Context) -> None:
-    """Start what the restart policies say runs whenever the daemon does."""
+    """Start what the restart policies say runs whenever the daemon does.
+
+    One that joins another's namespaces is started behind it.
+    """
+    wanted = []
     for container in context.shelf:
         async with container.lock:
             record = container.record
-            if record.status is Status.RESTARTING and container.again is None:
-                context.start_again(context, container)
-            elif record.status is Status.EXITED and policy.wanted_at_startup(record):
+            if record.status is Status.EXITED and policy.wanted_at_startup(record):
                 waiting = states.with_status(record.state, Status.RESTARTING)
                 container.record = record.with_state(waiting)
+            if container.record.status is Status.RESTARTING and container.again is None:
+                wanted.append(container)
+    for container in wanted:
+        async with container.lock:
+            donors = [other for other in wanted if other.id in _joined(container.record)]
+            if container.record.status is not Status.RESTARTING:
+                continue
+            if donors:
+                behind = _start_behind(context, container, donors)
+                container.again = context.background.spawn(behind)
+            else:
                 context.start_again(context, container)
+
+
+def _joined(record: ContainerRecord) -> set[str]:
+    modes = (record.host.network_mode, record.host.pid_mode, record.host.ipc_mode)
+    return {other for other in map(joined_container, modes) if other is not None}
+
+
+async def _start_behind(context: Context, container: Container, donors: list[Container]) -> None:
+    """Start it when the starts of those whose namespaces it joins have come about, or failed."""
+    for donor in donors:
+        while donor.record.status is Status.RESTARTING:
+            # Their tasks follow each other: the wait for another's start, the pause, the start.
+            if donor.again is not None:
+                await asyncio.wait([donor.again])
+            async with donor.lock:  # held by the start itself
+                await asyncio.sleep(0.02)
+    async with container.lock:
+        if container.record.status is Status.RESTARTING:
+            context.start_again(context, container)
 
 
 async def _recover_one(context: Context, container: Container) -> None:
@@ -203,11 +236,12 @@ def _recover_execs(context: Context, container: Container, state: State) -> None
             config=ExecConfig(cmd=("(started before the daemon)",)),
             started=True,
             running=told.running,
-            pid=told.pid if told.running else 0,
-            exit_code=None if told.running else told.exit_code,
+            pid=told.pid,
         )
         container.execs[found.id] = found
         context.execs[found.id] = container.id
+        if not told.running:
+            execs.ended(context, container, found, told.exit_code)
 
 
 # ── shims that are gone ──────────────────────────────────────────────────────────────────────

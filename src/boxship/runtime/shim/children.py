@@ -25,7 +25,10 @@ def adopt_orphans(loop: Loop, reap: Callable[[], None]) -> None:
 
 
 def hear_of_children(loop: Loop, reap: Callable[[], None]) -> None:
-    """Call ``reap`` whenever a child has ended, and once now for those that have already."""
+    """Call ``reap`` whenever a child has ended, and once now for those that have already.
+
+    Raise OSError when there is no room for the descriptors that takes.
+    """
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)

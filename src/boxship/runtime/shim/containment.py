@@ -1,9 +1,11 @@
 """What the shim asks of the runtime, behind a Protocol so that tests can run plain processes."""
 
+import resource
+from dataclasses import replace
 from typing import Protocol
 
 from boxship.runtime import process
-from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
+from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, Rlimit
 from boxship.runtime.cgroups import control
 
 Descriptors = tuple[int, int, int]
@@ -43,9 +45,17 @@ class Containment(Protocol):
 
 
 class LinuxContainment:
-    """The real one. Called in the starter, whose parent, the shim, shall be the parent."""
+    """The real one. Called in the starter, whose parent, the shim, shall be the parent.
+
+    ``open_files``: the soft limit that containers get unless their plan has one. The shims' own is
+    higher: each attached client takes a descriptor.
+    """
+
+    def __init__(self, open_files: int) -> None:
+        self._open_files = open_files
 
     def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
+        plan = replace(plan, process=self._limited(plan.process))
         return process.spawn_init(plan, *streams, terminal=terminal, sibling=True)
 
     def spawn_exec(
@@ -57,6 +67,7 @@ class LinuxContainment:
         *,
         terminal: bool,
     ) -> process.Spawned:
+        plan = self._limited(plan)
         return process.spawn_exec(pidfd, plan, cgroup, *streams, terminal=terminal, sibling=True)
 
     def destroy(self, plan: Plan) -> None:
@@ -67,3 +78,10 @@ class LinuxContainment:
 
     def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
         return control.processes(cgroup)
+
+    def _limited(self, plan: ProcessPlan) -> ProcessPlan:
+        if any(limit.resource == resource.RLIMIT_NOFILE for limit in plan.rlimits):
+            return plan
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        own = Rlimit(resource.RLIMIT_NOFILE, self._open_files, hard, "RLIMIT_NOFILE")
+        return replace(plan, rlimits=(*plan.rlimits, own))

@@ -86,7 +86,7 @@ class Connection:
 
     def _receive(self) -> None:
         try:
-            data, ancillary, _, _ = self._socket.recvmsg(
+            data, ancillary, flags, _ = self._socket.recvmsg(
                 _RECEIVE, _ANCILLARY, _socket.MSG_DONTWAIT | _socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
@@ -94,7 +94,8 @@ class Connection:
         except OSError:
             self.close()
             return
-        self._decoder.feed(data, _descriptors(ancillary))
+        cut = bool(flags & _socket.MSG_CTRUNC)
+        self._decoder.feed(data, _descriptors(ancillary), cut=cut)
         if not data:
             self.close()
             return

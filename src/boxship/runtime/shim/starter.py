@@ -21,11 +21,12 @@ receives on its own; an exec's has been received by the shim, in whose connectio
 
 The outcome travels as a marshalled tuple: reading that touches next to nothing. It holds all that
 a client has typed before the start, and may be larger than a message of the kernel's; then it lies
-in a file without a name, whose length is what travels.
+in a file without a name, of which a ``_Stored`` tells.
 """
 
 import _socket
 import contextlib
+import errno
 import marshal
 import os
 import signal
@@ -34,7 +35,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from boxship.kernel import processes
 from boxship.runtime import messages as m
@@ -90,6 +91,13 @@ class Birth(NamedTuple):
     started_ns: int = 0
 
 
+class _Stored(NamedTuple):
+    """Stands for a birth too large to travel. Its file is the first descriptor."""
+
+    length: int
+    pid: int
+
+
 def spec_of(attachment: m.Attachment) -> Spec:
     """Return the fields of ``attachment``."""
     return Spec(*_plain(attachment))
@@ -110,9 +118,10 @@ def begin(work: Callable[[], Outcome]) -> Starter:
     """Do ``work`` in a process of its own. Raise OSError when that could not be made."""
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0)
     try:
+        shim = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _work(theirs, work)
+            _work(shim, theirs, work)
     except OSError:
         ours.close()
         raise
@@ -137,10 +146,8 @@ def finish(starter: Starter) -> Outcome:
         raise OSError("the process that starts others has died")
     fds = received(rights)
     content = marshal.loads(data)
-    if isinstance(content, int):
-        # If anything was lost for want of room in our table, it is not the first descriptor.
-        content = marshal.loads(_content(fds[0], content))
-        fds = fds[1:]
+    if len(content) == len(_Stored._fields):
+        content, fds = _unpack(_Stored(*content), fds)
     return Birth(*content), fds
 
 
@@ -153,12 +160,18 @@ def _store(content: bytes) -> Descriptor:
     return fd
 
 
-def _content(fd: Descriptor, length: int) -> bytes:
-    """Return what was stored, and close the file."""
+def _unpack(
+    stored: _Stored, fds: tuple[Descriptor, ...]
+) -> tuple[tuple[Any, ...], tuple[Descriptor, ...]]:
+    """Read a stored birth. Raise OSError, having ended the process, when it did not arrive."""
+    if not fds:  # no room in our table
+        if stored.pid:
+            os.kill(stored.pid, signal.SIGKILL)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     try:
-        return os.pread(fd, length, 0)
+        return marshal.loads(os.pread(fds[0], stored.length, 0)), fds[1:]
     finally:
-        os.close(fd)
+        os.close(fds[0])
 
 
 def run(work: Callable[[], Outcome]) -> Outcome:
@@ -174,12 +187,19 @@ def received(rights: list[tuple[int, int, bytes]]) -> tuple[Descriptor, ...]:
     return fds
 
 
-def _work(channel: _socket.socket, work: Callable[[], Outcome]) -> NoReturn:
+def die_with(shim: int) -> None:
+    """End when our parent ``shim`` does, at once if it already has."""
+    processes.set_parent_death_signal(signal.SIGKILL)
+    if os.getppid() != shim:
+        os._exit(1)
+
+
+def _work(shim: int, channel: _socket.socket, work: Callable[[], Outcome]) -> NoReturn:
     """Be the starter. Nothing of the shim's own code may run on from here."""
     status = 1
     try:
         # Our end of a handshake is what a half-born process takes for the shim's.
-        processes.set_parent_death_signal(signal.SIGKILL)
+        die_with(shim)
         try:
             birth, fds = work()
         except ProtocolError:
@@ -187,7 +207,7 @@ def _work(channel: _socket.socket, work: Callable[[], Outcome]) -> NoReturn:
         data = marshal.dumps(tuple(birth))
         if len(data) > _MAX_BIRTH:
             fds = (_store(data), *fds)
-            data = marshal.dumps(len(data))
+            data = marshal.dumps((len(data), birth.pid))
         rights = struct.pack(f"{len(fds)}i", *fds)
         ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
         channel.sendmsg([data], ancillary)
@@ -368,8 +388,8 @@ def _refused(frame: Frame, step: str, error: Exception) -> Outcome:
             step=error.step, message=error.message, errno=error.errno, exit_code=error.exit_code
         )
     else:
-        errno = error.errno or 0 if isinstance(error, OSError) else 0
-        failed = m.Failed(step=step, message=str(error), errno=errno, exit_code=_BUILD_FAILED)
+        number = error.errno or 0 if isinstance(error, OSError) else 0
+        failed = m.Failed(step=step, message=str(error), errno=number, exit_code=_BUILD_FAILED)
     return Birth(reply=encode(failed, seq=frame.seq)), ()
 
 

@@ -5,7 +5,8 @@
     running ──init reaped and drained──► ended ──release, or no daemon──► gone
                                          exit.json, exited
 
-Being gone waits for attached clients that still have output to take. A control connection that
+Being gone waits for attached clients that still have output to take, and for execs to end, but not
+long: they have been killed with the container. A control connection that
 ends changes nothing for a running container.
 
 Memory is what this process must not use: it stays small as long as it touches few of the objects
@@ -44,6 +45,11 @@ from boxship.runtime.shim.process import Notices, Process, Streams
 
 Descriptors = tuple[int, ...]
 
+_EXEC_SECONDS: Final = 5.0
+"""How long an ended container's execs may take to end; somebody may hold their output open."""
+_NO_ROOM_SECONDS: Final = 0.1
+"""How long to wait before looking again whether there are descriptors."""
+
 
 class Supervisor:
     """Keeps one container."""
@@ -68,6 +74,7 @@ class Supervisor:
         self._exit: m.Exit | None = None
         self._recorded = False
         self._released = False
+        self._patience_over = False
         self._hears_of_children = False
 
     def begin(self, control: _socket.socket, birth: starter.Birth, fds: Descriptors) -> None:
@@ -109,7 +116,10 @@ class Supervisor:
 
     def _request(self, connection: Connection, raw: RawFrame) -> None:
         """Answer one request. Raise ProtocolError for what is none."""
-        if raw.kind is m.Exec:
+        if raw.cut:
+            _close(raw.fds)
+            connection.send(_failed("descriptors", _no_room()), seq=raw.seq)
+        elif raw.kind is m.Exec:
             self._exec(connection, raw)
         else:
             self._answer(connection, raw)
@@ -177,7 +187,12 @@ class Supervisor:
             _close(fds)
             os.kill(birth.pid, SIGKILL)
             return m.Failed(step="exec", message="the exec id is in use")
-        process = self._keep(birth, fds)
+        try:
+            process = self._keep(birth, fds)
+        except OSError as error:
+            _close(fds)
+            os.kill(birth.pid, SIGKILL)
+            return _failed("exec", error)
         wish.connection.send_encoded(birth.reply)
         for number, fd, fields in zip(wish.numbers, wish.clients, birth.attachments, strict=True):
             client = self._add_client(number, _socket.socket(fileno=fd), Spec(*fields))
@@ -186,12 +201,19 @@ class Supervisor:
 
     def _expect_unborn(self) -> None:
         """Reap, now or later, a process that was forked and could not execute."""
-        if not self._hears_of_children:
-            self._hears_of_children = True
+        if self._hears_of_children:
+            return
+        try:
             hear_of_children(self._loop, self._reap)
+            self._hears_of_children = True
+        except OSError:
+            self._loop.call_later(_NO_ROOM_SECONDS, self._expect_unborn)
 
     def _keep(self, birth: starter.Birth, fds: Descriptors) -> Process:
-        """Take care of a process that has just been started."""
+        """Take care of a process that has just been started. Raise OSError, having done nothing."""
+        if len(fds) < len(birth.streams):
+            raise _no_room()
+        pidfd = os.pidfd_open(birth.pid)
         inlet = -1
         outlets = {}
         for fd, stream in zip(fds, birth.streams, strict=True):
@@ -208,7 +230,6 @@ class Supervisor:
             sink=self._log if birth.name == m.INIT else None,
         )
         self._processes[birth.name] = process
-        pidfd = os.pidfd_open(birth.pid)
         self._pidfds[birth.pid] = pidfd
         self._loop.watch(pidfd, EPOLLIN, self._reap)
         return process
@@ -217,7 +238,10 @@ class Supervisor:
         assert self._listener is not None
         try:
             fd, _ = self._listener._accept()  # type: ignore[attr-defined]
-        except OSError:  # the peer has gone again, or descriptors have run out
+        except BlockingIOError:  # the peer has gone again
+            return
+        except OSError:  # descriptors have run out, and the peer goes on waiting
+            self._loop.rest(self._listener.fileno(), _NO_ROOM_SECONDS)
             return
         self.accept(_socket.socket(fileno=fd))
 
@@ -271,6 +295,7 @@ class Supervisor:
             )
         # The collector is off; the objects of a process refer to each other.
         gc.collect()
+        self._loop.call_later(0, self._go_if_done)
 
     def _container_ended(self, init: Process) -> None:
         for process in tuple(self._processes.values()):
@@ -288,6 +313,12 @@ class Supervisor:
         self._destroy(self._plan())
         # Not at once: the clients of the process have not been told to finish yet.
         self._loop.call_later(0, self._go_if_done)
+        if len(self._processes) > 1 or self._births.pending:
+            self._loop.call_later(_EXEC_SECONDS, self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        self._patience_over = True
+        self._go_if_done()
 
     def _plan(self) -> Plan:
         return Plan.from_plain(json.loads(self._birth.plan))
@@ -299,11 +330,14 @@ class Supervisor:
 
     def _go_if_done(self) -> None:
         """Leave when nobody needs this process any more."""
+        ending = len(self._processes) > 1 or self._births.pending
+        if ending and not self._patience_over:
+            return
         if self._released:
             for connection in tuple(self._connections):
                 connection.finish()
         unheard = self._exit is not None and self._recorded and not self._released
-        if self._connections or self._clients or self._births.pending:
+        if self._connections or self._clients:
             return
         if not (unheard or self._released):
             return
@@ -418,6 +452,10 @@ _ANSWERS: Final[dict[type[m.Message], _Answer]] = {
     m.StateQuery: Supervisor._state,
     m.Release: Supervisor._release,
 }
+
+
+def _no_room() -> OSError:
+    return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _close(fds: Descriptors) -> None:
