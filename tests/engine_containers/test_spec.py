@@ -275,21 +275,24 @@ def planned(host: str, layout: Layout) -> Plan:
 
 V1 = Layout((Hierarchy("/c/devices", ("devices",)),))
 V2 = Layout(unified="/c", unified_controllers=("memory", "pids"))
+NONE = Layout((Hierarchy("/c/memory", ("memory",)),), unified="/c/unified")
 
 
 @pytest.mark.parametrize(
     ("host", "layout", "may"),
     [
         ("{}", V1, True),
-        ("{}", V2, False),
-        ('{"CapAdd":["MKNOD"]}', V2, False),
-        ('{"Privileged":true}', V2, True),
+        ("{}", V2, True),
+        ("{}", NONE, False),
+        ('{"CapAdd":["MKNOD"]}', NONE, False),
+        ('{"Privileged":true}', NONE, True),
     ],
 )
 def test_without_device_rules_nobody_makes_or_opens_nodes(
     host: str, layout: Layout, may: bool
 ) -> None:
     plan = planned(host, layout)
+    assert bool(plan.cgroup.device_program) is (layout is V2)
     assert plan.process.capabilities is not None
     bounding = plan.process.capabilities.bounding
     assert bool(bounding >> CAPABILITIES["CAP_MKNOD"] & 1) is may

@@ -197,13 +197,15 @@ def test_a_failing_call_names_its_step() -> None:
 
 def every_step() -> Iterator[steps.Step]:
     spec = default_spec(("true",), terminal=True)
+    kinds = [n for n in spec.linux.namespaces if n.type != "ipc"]
     linux = replace(
         spec.linux, sysctl={"net.x": "1"}, rootfs_propagation="shared",
-        namespaces=(*spec.linux.namespaces, oci.Namespace("ipc", "/proc/1/ns/ipc")),
+        namespaces=(*kinds, oci.Namespace("ipc", "/proc/1/ns/ipc"), oci.Namespace("time")),
+        net_devices={"eth9": oci.NetDevice("eth0")},
     )  # fmt: skip
     mounts = (*MOUNTS, oci.Mount("/m", "bind", "/host", ("rbind", "ro", "rshared", "rnosuid")))
     assert spec.process is not None
-    rlimits = (oci.Rlimit("RLIMIT_CPU", 1, 2**64 - 1),)
+    rlimits = (oci.Rlimit("RLIMIT_CPU", 2**64 - 1, 1),)
     process = replace(spec.process, cwd="/work", rlimits=rlimits)
     root = oci.Root("/r", readonly=True)
     spec = replace(spec, linux=linux, mounts=mounts, domainname="d", root=root, process=process)

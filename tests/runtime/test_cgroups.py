@@ -97,7 +97,8 @@ def test_limits_in_the_words_of_v1() -> None:
 
 def test_limits_in_the_words_of_v2() -> None:
     layout = Layout((), "/c", CONTROLLERS)
-    resources = replace(RESOURCES, unified={"memory.high": "90"})
+    memory = oci.Memory(limit=100, swap=150, reservation=50)
+    resources = replace(RESOURCES, unified={"memory.high": "90"}, memory=memory)
     assert {f"{w.file}={w.value}" for w in plan_writes(resources, layout)} == {
         "memory.max=100",
         "memory.swap.max=50",
@@ -212,10 +213,10 @@ def test_device_rules_bind_even_for_a_node_of_ones_own_making(box: Box) -> None:
     result = box.run(
         "sh",
         "-c",
-        "mknod /tmp/vda b 254 0 && echo made; head -c 1 /tmp/vda; head -c 1 /dev/zero | wc -c",
+        "mknod /tmp/loop c 10 237 && echo made; head -c 1 /tmp/loop; head -c 1 /dev/zero | wc -c",
     )
     assert result.output == "made\n1\n"
-    assert "/tmp/vda: Operation not permitted" in result.errors
+    assert "/tmp/loop: Operation not permitted" in result.errors
 
 
 @pytest.mark.privileged

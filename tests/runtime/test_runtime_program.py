@@ -45,7 +45,9 @@ def test_a_wrong_bundle_is_one_line_naming_the_field(box: Box) -> None:
     path.write_text(json.dumps(document))
     result = program("run", "one", cwd=box.place)
     assert result.returncode == 1
-    assert result.stderr == "boxship-runtime: process.cwd: 'here' is not an absolute path\n"
+    assert (
+        result.stderr == "boxship-runtime run failed: process.cwd: 'here' is not an absolute path\n"
+    )
 
 
 def test_a_command_that_is_not_there(box: Box) -> None:

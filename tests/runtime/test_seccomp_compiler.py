@@ -154,8 +154,20 @@ def test_an_empty_profile_is_its_default() -> None:
     ("profile", "words"),
     [
         (Seccomp("SCMP_ACT_ALLOW", flags=("NONSENSE",)), "linux.seccomp.flags"),
-        (Seccomp("SCMP_ACT_ALLOW", listener_path="/x"), "listenerPath"),
-        (Seccomp("SCMP_ACT_NOTIFY"), "SCMP_ACT_NOTIFY"),
+        (Seccomp("SCMP_ACT_ALLOW", listener_metadata="x"), "listenerMetadata"),
+        (Seccomp("SCMP_ACT_NOTIFY"), "defaultAction: SCMP_ACT_NOTIFY"),
+        (
+            Seccomp("SCMP_ACT_ALLOW", syscalls=(SeccompRule(("mkdir",), "SCMP_ACT_NOTIFY"),)),
+            "listenerPath: missing",
+        ),
+        (
+            Seccomp("SCMP_ACT_ALLOW", syscalls=(SeccompRule(("write",), "SCMP_ACT_NOTIFY"),)),
+            "cannot be for write",
+        ),
+        (
+            Seccomp("SCMP_ACT_ALLOW", flags=("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",)),
+            "WAIT_KILLABLE_RECV",
+        ),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(profile: Seccomp, words: str) -> None:

@@ -80,8 +80,11 @@ def set_no_new_privileges() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def seccomp_set_filter(program: bytes, flags: int) -> None:
-    """Put a BPF program of 8-byte instructions before every system call from now on."""
+def seccomp_set_filter(program: bytes, flags: int) -> int:
+    """Put a BPF program of 8-byte instructions before every system call from now on.
+
+    Return the listener's descriptor when ``flags`` ask for one, else 0.
+    """
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = _SockFprog(len(program) // 8, ctypes.addressof(buffer))
-    _seccomp(_SECCOMP_SET_MODE_FILTER, flags, ctypes.addressof(fprog))
+    return _seccomp(_SECCOMP_SET_MODE_FILTER, flags, ctypes.addressof(fprog))

@@ -16,9 +16,10 @@ AT_RECURSIVE = 0x8000
 AT_SYMLINK_NOFOLLOW = 0x100
 
 MS_RDONLY = 1
+MS_NODEV = 4
 MS_REMOUNT = 0x20
 MS_BIND = 0x1000
-MS_NODEV = 4
+MS_MOVE = 0x2000
 MS_REC = 0x4000
 MS_UNBINDABLE = 1 << 17
 MS_PRIVATE = 1 << 18
@@ -40,6 +41,7 @@ MOUNT_ATTR_RELATIME = 0x0
 MOUNT_ATTR_NOATIME = 0x10
 MOUNT_ATTR_STRICTATIME = 0x20
 MOUNT_ATTR_NODIRATIME = 0x80
+MOUNT_ATTR_IDMAP = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 
 PROC_SUPER_MAGIC = 0x9FA0
@@ -111,6 +113,13 @@ def mount_setattr(
 ) -> None:
     """Change attributes of the mount ``mount_fd``; ``flags`` may be AT_RECURSIVE."""
     attributes = _MountAttr(set_bits, clear_bits, propagation, 0)
+    size = ctypes.sizeof(attributes)
+    _mount_setattr(mount_fd, b"", flags | AT_EMPTY_PATH, ctypes.addressof(attributes), size)
+
+
+def map_owners(mount_fd: int, user_namespace: int, flags: int = 0) -> None:
+    """Show the files of a detached mount with the owners that a user namespace gives them."""
+    attributes = _MountAttr(MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
     size = ctypes.sizeof(attributes)
     _mount_setattr(mount_fd, b"", flags | AT_EMPTY_PATH, ctypes.addressof(attributes), size)
 

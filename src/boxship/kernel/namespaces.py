@@ -61,6 +61,22 @@ def loopback_up() -> None:
         fcntl.ioctl(endpoint, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
+def differs(pidfd: int, kind: str) -> bool:
+    """Tell whether a process is in another namespace of ``kind`` than we; no if there is none.
+
+    ``kind`` as in ``/proc/PID/ns``. The pidfd's own entry in /proc has the number that /proc
+    itself uses, whatever pid namespace we are in.
+    """
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb", buffering=0) as info:
+        number = info.read(4096).partition(b"Pid:")[2].split(None, 1)[0].decode()
+    try:
+        theirs = os.stat(f"/proc/{number}/ns/{kind}")
+    except FileNotFoundError:
+        return False
+    ours = os.stat(f"/proc/self/ns/{kind}")
+    return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
+
+
 def open_namespace(path: str) -> int:
     """Open a namespace file such as ``/proc/1/ns/net``."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -23,6 +23,7 @@ _keyctl = system_call("keyctl", {"x86_64": 250, "aarch64": 219}, LONG, TEXT)
 _rt_sigaction = system_call(
     "rt_sigaction", {"x86_64": 13, "aarch64": 134}, LONG, POINTER, POINTER, LONG
 )
+_pidfd_getfd = system_call("pidfd_getfd", 438, LONG, LONG, LONG)
 _CLONE_PIDFD = 0x1000
 _CLONE_PARENT = 0x8000
 _CLONE_INTO_CGROUP = 0x200000000
@@ -95,6 +96,11 @@ def _string_array(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
     return (ctypes.c_char_p * (len(texts) + 1))(*map(encoded, texts), None)
 
 
+def take_descriptor(pidfd: int, number: int) -> int:
+    """Return a duplicate of another process's descriptor; ``pidfd_getfd(2)``, Linux 5.6."""
+    return _pidfd_getfd(pidfd, number, 0)
+
+
 def open_pidfd(pid: int) -> int:
     """Return a descriptor that means this very process, whatever becomes of its number."""
     return os.pidfd_open(pid)
@@ -119,14 +125,16 @@ def fork_sibling() -> int:
     return fork_into(sibling=True)
 
 
-def fork_into(cgroup: int = -1, *, sibling: bool = False) -> int:
+def fork_into(cgroup: int = -1, *, sibling: bool = False, namespaces: int = 0) -> int:
     """Fork by ``clone3(2)``; the child is born in the cgroup2 directory open as ``cgroup``.
+
+    ``namespaces`` are CLONE_NEW* bits; a new user namespace owns the others made with it.
 
     Being born there costs nothing, while moving there waits for an RCU grace period, 6 to 10 ms.
     For single-threaded processes whose child soon executes: the interpreter's own preparations
     after a fork (locks, other threads) are left out.
     """
-    return _fork(_CLONE_PARENT if sibling else 0, cgroup)
+    return _fork(namespaces | (_CLONE_PARENT if sibling else 0), cgroup)
 
 
 def fork_held(*, sibling: bool = False) -> tuple[int, int]:

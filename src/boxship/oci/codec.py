@@ -2,20 +2,22 @@
 
 Supported are str, int, float, bool, bytes (as base64), ``X | None``, ``tuple[X, ...]``,
 ``tuple[X, Y]``, ``dict[str, X]`` and dataclasses of these. A field may carry metadata: ``name``
-(its JSON name where the rule does not give it) and ``choices`` (the texts allowed). Errors are
-ValueError and name the field as a person would: ``process.rlimits[2].type: …``.
+(its JSON name where the rule does not give it), ``choices`` (the texts allowed) and ``limits``
+(the least and the greatest number allowed). Errors are ValueError and name the field as a person
+would: ``process.rlimits[2].type: …``.
 
 Standard library alone, because the launcher and every shim import it; converters are made once
 per class, on first use.
 """
 
-import dataclasses
 import re
 import types
 import typing
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from boxship.base.frozen import MISSING, dataclass, fields_of, has_fields
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
@@ -39,13 +41,14 @@ def same_name(name: str) -> str:
     return name
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Field:
     attribute: str
     json_name: str
     default: object
     required: bool
     choices: tuple[str, ...]
+    limits: tuple[int, int] | None
     read: Reader
 
 
@@ -83,29 +86,34 @@ class Codec:
 
     def prepare(self, kind: type) -> None:
         """Build the reader of ``kind`` and of all it consists of now instead of on first use."""
-        for field in dataclasses.fields(kind):
-            for inner in _dataclasses_in(typing.get_type_hints(kind)[field.name]):
+        for field in fields_of(kind):
+            for inner in _dataclasses_in(_hints(kind)[field.name]):
                 self.prepare(inner)
         self._fields_of(kind)
+
+    def prepared(self) -> tuple[type, ...]:
+        """Return the classes whose readers have been built."""
+        return tuple(self._fields)
 
     def _fields_of(self, kind: type) -> tuple[_Field, ...]:
         known = self._fields.get(kind)
         if known is None:
-            hints = typing.get_type_hints(kind)
-            known = tuple(self._field(field, hints) for field in dataclasses.fields(kind))
+            hints = _hints(kind)
+            known = tuple(self._field(field, hints) for field in fields_of(kind))
             self._fields[kind] = known
         return known
 
-    def _field(self, field: "dataclasses.Field[Any]", hints: dict[str, Any]) -> _Field:
+    def _field(self, field: Any, hints: dict[str, Any]) -> _Field:
         default = field.default
-        if field.default_factory is not dataclasses.MISSING:
+        if field.default_factory is not MISSING:
             default = field.default_factory()
         return _Field(
             attribute=field.name,
             json_name=field.metadata.get("name") or self._name_rule(field.name),
             default=default,
-            required=default is dataclasses.MISSING,
+            required=default is MISSING,
             choices=field.metadata.get("choices", ()),
+            limits=field.metadata.get("limits"),
             read=self._reader(hints[field.name]),
         )
 
@@ -124,6 +132,8 @@ class Codec:
                 values[field.attribute] = result = field.read(value)
                 if field.choices:
                     _check_choice(result, field.choices)
+                if field.limits:
+                    _check_limits(result, field.limits)
             except _WrongError as wrong:
                 wrong.path.append(f".{field.json_name}")
                 raise
@@ -140,7 +150,7 @@ class Codec:
         if origin in (types.UnionType, typing.Union):
             (inner,) = (argument for argument in arguments if argument is not type(None))
             return self._reader(inner)
-        if dataclasses.is_dataclass(kind):
+        if has_fields(kind):
             return lambda plain: self._read_dataclass(typing.cast("type", kind), plain)
         return _scalar_reader(kind)
 
@@ -193,8 +203,15 @@ class _WrongError(Exception):
         self.path = [part] if part else []
 
 
+def _hints(kind: type) -> dict[str, Any]:
+    hints = {field.name: field.type for field in fields_of(kind)}
+    if any(isinstance(hint, str) for hint in hints.values()):
+        return typing.get_type_hints(kind)
+    return hints
+
+
 def _dataclasses_in(kind: Any) -> list[type]:
-    if dataclasses.is_dataclass(kind):
+    if has_fields(kind):
         return [typing.cast("type", kind)]
     return [found for each in typing.get_args(kind) for found in _dataclasses_in(each)]
 
@@ -224,6 +241,13 @@ def _check_choice(value: object, choices: tuple[str, ...]) -> None:
     for item in value if isinstance(value, tuple) else (value,):
         if item not in choices:
             raise _WrongError(f"{item!r} is none of {', '.join(choices)}")
+
+
+def _check_limits(value: Any, limits: tuple[int, int]) -> None:
+    least, most = limits
+    for item in value if isinstance(value, tuple) else (value,):
+        if not least <= item <= most:
+            raise _WrongError(f"{item} is not between {least} and {most}")
 
 
 def _refuse_unknown(plain: dict[str, Any], known: set[str]) -> None:

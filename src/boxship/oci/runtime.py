@@ -6,9 +6,9 @@ Absent lists are empty tuples and absent texts empty; where absence means someth
 the type says ``| None``.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from boxship.base.frozen import dataclass, field
 from boxship.oci.codec import Codec, camel_case
 
 _CODEC = Codec(camel_case, refuse_unknown=False)
@@ -52,29 +52,114 @@ SECCOMP_ACTIONS = tuple(
 SECCOMP_OPERATORS = tuple(
     f"SCMP_CMP_{name}" for name in ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"]
 )
+SECCOMP_FLAGS = tuple(
+    f"SECCOMP_FILTER_FLAG_{name}" for name in ["TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"]
+)
+SECCOMP_ARCHITECTURES = tuple(
+    f"SCMP_ARCH_{name}"
+    for name in [
+        "X86",
+        "X86_64",
+        "X32",
+        "ARM",
+        "AARCH64",
+        "LOONGARCH64",
+        "M68K",
+        "MIPS",
+        "MIPS64",
+        "MIPS64N32",
+        "MIPSEL",
+        "MIPSEL64",
+        "MIPSEL64N32",
+        "PPC",
+        "PPC64",
+        "PPC64LE",
+        "S390",
+        "S390X",
+        "SH",
+        "SHEB",
+        "PARISC",
+        "PARISC64",
+        "RISCV64",
+    ]
+)
+SCHEDULERS = tuple(
+    f"SCHED_{name}" for name in ["OTHER", "FIFO", "RR", "BATCH", "ISO", "IDLE", "DEADLINE"]
+)
+SCHEDULER_FLAGS = tuple(
+    f"SCHED_FLAG_{name}"
+    for name in [
+        "RESET_ON_FORK",
+        "RECLAIM",
+        "DL_OVERRUN",
+        "KEEP_POLICY",
+        "KEEP_PARAMS",
+        "UTIL_CLAMP_MIN",
+        "UTIL_CLAMP_MAX",
+    ]
+)
+IO_CLASSES = ("IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE")
+PERSONALITIES = ("LINUX", "LINUX32")
+MEMORY_POLICIES = tuple(
+    f"MPOL_{name}"
+    for name in [
+        "DEFAULT",
+        "BIND",
+        "INTERLEAVE",
+        "WEIGHTED_INTERLEAVE",
+        "PREFERRED",
+        "PREFERRED_MANY",
+        "LOCAL",
+    ]
+)
+MEMORY_POLICY_FLAGS = tuple(
+    f"MPOL_F_{name}" for name in ["NUMA_BALANCING", "RELATIVE_NODES", "STATIC_NODES"]
+)
 PROPAGATIONS = tuple(
     prefix + name for name in ("private", "slave", "shared", "unbindable") for prefix in ("", "r")
 )
 
 
-def _named(name: str, default: Any) -> Any:
-    return field(default=default, metadata={"name": name})
+FOREIGN_SECTIONS = ("solaris", "windows", "vm", "zos", "freebsd")
+"""Sections for platforms that this runtime is not for; a document that has one is refused."""
+
+_UINT16 = (0, 2**16 - 1)
+_INT32 = (-(2**31), 2**31 - 1)
+_UINT32 = (0, 2**32 - 1)
+_INT64 = (-(2**63), 2**63 - 1)
+_UINT64 = (0, 2**64 - 1)
+
+
+def _named(name: str, default: Any, limits: tuple[int, int] | None = None) -> Any:
+    return field(default=default, metadata={"name": name, "limits": limits})
+
+
+def _one_of(choices: tuple[str, ...], default: Any = ...) -> Any:
+    if default is ...:
+        return field(metadata={"choices": choices})
+    return field(default=default, metadata={"choices": choices})
+
+
+def _number(limits: tuple[int, int], default: Any = ...) -> Any:
+    if default is ...:
+        return field(metadata={"limits": limits})
+    return field(default=default, metadata={"limits": limits})
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSize:
-    height: int
-    width: int
+    height: int = _number(_UINT16)
+    width: int = _number(_UINT16)
 
 
 @dataclass(frozen=True, slots=True)
 class User:
     """``username`` is Docker's text (``name:group``), looked up inside the root when not empty."""
 
-    uid: int = 0
-    gid: int = 0
-    umask: int | None = None
-    additional_gids: tuple[int, ...] = ()
+    uid: int = _number(_UINT32, 0)
+    gid: int = _number(_UINT32, 0)
+    umask: int | None = _number((0, 0o777), None)
+    additional_gids: tuple[int, ...] = _number(_UINT32, ())
     username: str = ""
 
 
@@ -89,9 +174,36 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Rlimit:
-    type: str = field(metadata={"choices": RLIMITS})
-    hard: int = 0
-    soft: int = 0
+    type: str = _one_of(RLIMITS)
+    hard: int = _number(_UINT64, 0)
+    soft: int = _number(_UINT64, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduler:
+    """Arguments of ``sched_setattr(2)``; times in nanoseconds."""
+
+    policy: str = _one_of(SCHEDULERS)
+    nice: int = _number((-20, 19), 0)
+    priority: int = _number((0, 99), 0)
+    flags: tuple[str, ...] = _one_of(SCHEDULER_FLAGS, ())
+    runtime: int = _number(_UINT64, 0)
+    deadline: int = _number(_UINT64, 0)
+    period: int = _number(_UINT64, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class IoPriority:
+    io_class: str = field(metadata={"name": "class", "choices": IO_CLASSES})
+    priority: int = _number((0, 7), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecCpuAffinity:
+    """Processors of an exec: before it joins the container's cgroup, and afterwards."""
+
+    initial: str = ""
+    final: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +219,14 @@ class Process:
     no_new_privileges: bool = False
     apparmor_profile: str = ""
     selinux_label: str = ""
-    oom_score_adj: int | None = None
+    oom_score_adj: int | None = _number((-1000, 1000), None)
+    scheduler: Scheduler | None = None
+    io_priority: IoPriority | None = None
+    exec_cpu_affinity: ExecCpuAffinity | None = field(
+        default=None, metadata={"name": "execCPUAffinity"}
+    )
+    command_line: str = ""
+    """Windows' own; refused."""
 
     @classmethod
     def from_json(cls, document: object) -> "Process":
@@ -123,9 +242,9 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class IdMapping:
-    container_id: int = field(metadata={"name": "containerID"})
-    host_id: int = field(metadata={"name": "hostID"})
-    size: int
+    container_id: int = field(metadata={"name": "containerID", "limits": _UINT32})
+    host_id: int = field(metadata={"name": "hostID", "limits": _UINT32})
+    size: int = _number((1, 2**32 - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +262,7 @@ class Hook:
     path: str
     args: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
-    timeout: int | None = None
+    timeout: int | None = _number((1, 2**31 - 1), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +279,26 @@ class Hooks:
 class Namespace:
     """Without ``path`` a new one, with it the one to join."""
 
-    type: str = field(metadata={"choices": NAMESPACES})
+    type: str = _one_of(NAMESPACES)
     path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     path: str
-    type: str = field(metadata={"choices": ("c", "b", "u", "p")})
-    major: int = 0
-    minor: int = 0
-    file_mode: int | None = None
-    uid: int = 0
-    gid: int = 0
+    type: str = _one_of(("c", "b", "u", "p"))
+    major: int = _number(_INT64, 0)
+    minor: int = _number(_INT64, 0)
+    file_mode: int | None = _number((0, 0o7777), None)
+    uid: int = _number(_UINT32, 0)
+    gid: int = _number(_UINT32, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class NetDevice:
+    """An interface of the host's to be moved into the container; ``name``: its new name."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +306,9 @@ class DeviceRule:
     """``major`` and ``minor`` of None mean all."""
 
     allow: bool
-    type: str = field(default="a", metadata={"choices": ("a", "c", "b")})
-    major: int | None = None
-    minor: int | None = None
+    type: str = _one_of(("a", "c", "b"), "a")
+    major: int | None = _number(_INT64, None)
+    minor: int | None = _number(_INT64, None)
     access: str = ""
 
 
@@ -190,12 +316,12 @@ class DeviceRule:
 class Memory:
     """Bytes; -1 is unlimited. ``swap`` is memory and swap together."""
 
-    limit: int | None = None
-    reservation: int | None = None
-    swap: int | None = None
-    kernel: int | None = None
-    kernel_tcp: int | None = _named("kernelTCP", None)
-    swappiness: int | None = None
+    limit: int | None = _number(_INT64, None)
+    reservation: int | None = _number(_INT64, None)
+    swap: int | None = _number(_INT64, None)
+    kernel: int | None = _number(_INT64, None)
+    kernel_tcp: int | None = _named("kernelTCP", None, _INT64)
+    swappiness: int | None = _number((0, 200), None)
     disable_oom_killer: bool = _named("disableOOMKiller", False)
     use_hierarchy: bool = False
     check_before_update: bool = False
@@ -205,41 +331,41 @@ class Memory:
 class Cpu:
     """Times in microseconds."""
 
-    shares: int | None = None
-    quota: int | None = None
-    burst: int | None = None
-    period: int | None = None
-    realtime_runtime: int | None = None
-    realtime_period: int | None = None
+    shares: int | None = _number(_UINT64, None)
+    quota: int | None = _number(_INT64, None)
+    burst: int | None = _number(_UINT64, None)
+    period: int | None = _number(_UINT64, None)
+    realtime_runtime: int | None = _number(_INT64, None)
+    realtime_period: int | None = _number(_UINT64, None)
     cpus: str = ""
     mems: str = ""
-    idle: int | None = None
+    idle: int | None = _number((0, 1), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Pids:
-    limit: int
+    limit: int = _number(_INT64)
 
 
 @dataclass(frozen=True, slots=True)
 class WeightDevice:
-    major: int
-    minor: int
-    weight: int | None = None
-    leaf_weight: int | None = None
+    major: int = _number(_INT64)
+    minor: int = _number(_INT64)
+    weight: int | None = _number(_UINT16, None)
+    leaf_weight: int | None = _number(_UINT16, None)
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottleDevice:
-    major: int
-    minor: int
-    rate: int
+    major: int = _number(_INT64)
+    minor: int = _number(_INT64)
+    rate: int = _number(_UINT64)
 
 
 @dataclass(frozen=True, slots=True)
 class BlockIo:
-    weight: int | None = None
-    leaf_weight: int | None = None
+    weight: int | None = _number(_UINT16, None)
+    leaf_weight: int | None = _number(_UINT16, None)
     weight_device: tuple[WeightDevice, ...] = ()
     throttle_read_bps_device: tuple[ThrottleDevice, ...] = ()
     throttle_write_bps_device: tuple[ThrottleDevice, ...] = ()
@@ -250,7 +376,27 @@ class BlockIo:
 @dataclass(frozen=True, slots=True)
 class HugepageLimit:
     page_size: str
-    limit: int
+    limit: int = _number(_UINT64)
+
+
+@dataclass(frozen=True, slots=True)
+class Rdma:
+    hca_handles: int | None = _number(_UINT32, None)
+    hca_objects: int | None = _number(_UINT32, None)
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacePriority:
+    name: str
+    priority: int = _number(_UINT32)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The two network controllers of cgroup v1."""
+
+    class_id: int | None = _named("classID", None, _UINT32)
+    priorities: tuple[InterfacePriority, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,31 +407,38 @@ class Resources:
     pids: Pids | None = None
     block_io: BlockIo | None = field(default=None, metadata={"name": "blockIO"})
     hugepage_limits: tuple[HugepageLimit, ...] = ()
+    rdma: dict[str, Rdma] = field(default_factory=dict)
+    network: Network | None = None
     unified: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: object) -> "Resources":
+        """Read the ``linux.resources`` object alone, as update takes it."""
+        return _CODEC.from_plain(cls, document, "resources")
 
 
 @dataclass(frozen=True, slots=True)
 class SeccompArg:
-    index: int
-    value: int
-    op: str = field(metadata={"choices": SECCOMP_OPERATORS})
-    value_two: int = 0
+    index: int = _number((0, 5))
+    value: int = _number(_UINT64)
+    op: str = _one_of(SECCOMP_OPERATORS)
+    value_two: int = _number(_UINT64, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SeccompRule:
     names: tuple[str, ...]
-    action: str = field(metadata={"choices": SECCOMP_ACTIONS})
-    errno_ret: int | None = None
+    action: str = _one_of(SECCOMP_ACTIONS)
+    errno_ret: int | None = _number(_UINT32, None)
     args: tuple[SeccompArg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Seccomp:
-    default_action: str = field(metadata={"choices": SECCOMP_ACTIONS})
-    default_errno_ret: int | None = None
-    architectures: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
+    default_action: str = _one_of(SECCOMP_ACTIONS)
+    default_errno_ret: int | None = _number(_UINT32, None)
+    architectures: tuple[str, ...] = _one_of(SECCOMP_ARCHITECTURES, ())
+    flags: tuple[str, ...] = _one_of(SECCOMP_FLAGS, ())
     listener_path: str = ""
     listener_metadata: str = ""
     syscalls: tuple[SeccompRule, ...] = ()
@@ -297,19 +450,64 @@ class Seccomp:
 
 
 @dataclass(frozen=True, slots=True)
+class IntelRdt:
+    """Cache and memory bandwidth of a group below ``/sys/fs/resctrl``."""
+
+    clos_id: str = _named("closID", "")
+    schemata: tuple[str, ...] = ()
+    l3_cache_schema: str = ""
+    mem_bw_schema: str = ""
+    enable_monitoring: bool = False
+    enable_cmt: bool = _named("enableCMT", False)
+    enable_mbm: bool = _named("enableMBM", False)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPolicy:
+    """Arguments of ``set_mempolicy(2)``; ``nodes`` as in ``0-1,3``."""
+
+    mode: str = _one_of(MEMORY_POLICIES)
+    nodes: str = ""
+    flags: tuple[str, ...] = _one_of(MEMORY_POLICY_FLAGS, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Personality:
+    domain: str = _one_of(PERSONALITIES, "LINUX")
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOffset:
+    secs: int = _number(_INT64, 0)
+    nanosecs: int = _number((0, 999_999_999), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOffsets:
+    boottime: TimeOffset | None = None
+    monotonic: TimeOffset | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Linux:
     namespaces: tuple[Namespace, ...] = ()
     uid_mappings: tuple[IdMapping, ...] = ()
     gid_mappings: tuple[IdMapping, ...] = ()
     devices: tuple[Device, ...] = ()
+    net_devices: dict[str, NetDevice] = field(default_factory=dict)
     cgroups_path: str = ""
     resources: Resources = field(default_factory=Resources)
-    rootfs_propagation: str = ""
+    rootfs_propagation: str = _one_of(("", *PROPAGATIONS), "")
     seccomp: Seccomp | None = None
     sysctl: dict[str, str] = field(default_factory=dict)
     masked_paths: tuple[str, ...] = ()
     readonly_paths: tuple[str, ...] = ()
     mount_label: str = ""
+    intel_rdt: IntelRdt | None = None
+    memory_policy: MemoryPolicy | None = None
+    personality: Personality | None = None
+    time_offsets: TimeOffsets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +527,10 @@ class Spec:
     @classmethod
     def from_json(cls, document: object) -> "Spec":
         """Read what ``json.loads`` gave; raise ValueError naming the field."""
+        if isinstance(document, dict):
+            for name in FOREIGN_SECTIONS:
+                if document.get(name) is not None:
+                    raise ValueError(f"{name}: this runtime is for Linux alone")
         return _CODEC.from_plain(cls, document)
 
     def to_json(self) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
+from boxship.base.frozen import dataclass, field
 from boxship.kernel import mounts as k
 from boxship.kernel.namespaces import CLONE_FLAGS
 from boxship.kernel.terminal import PTMX_DEVICE
@@ -38,8 +39,10 @@ class Setup:
     root: int = -1
     peer: int = -1
     """The pty's side for the process itself; -1 without a terminal."""
-    trees: dict[tuple[str, bool], int] = field(default_factory=dict)
-    """Copies made by CopyTree, by source and whether they are recursive."""
+    trees: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Copies made by CopyTree, by source and target."""
+    host_network: int = -1
+    """A netlink socket of the network namespace we came from; -1 without need of it."""
     ended: list[int] = field(default_factory=list)
 
 
@@ -84,11 +87,13 @@ def _propagation(setup: Setup, step: steps.SetPropagation) -> None:
 
 def _copy_tree(setup: Setup, step: steps.CopyTree) -> None:
     tree = mounts.copy_tree_at(setup.kernel, step.source, step.recursive)
-    setup.trees[step.source, step.recursive] = tree
+    if step.uid_map or step.gid_map:
+        _rare("map_owners")(setup, step, tree)
+    setup.trees[step.source, step.target] = tree
 
 
 def _bind(setup: Setup, step: steps.BindMount) -> None:
-    tree = setup.trees.pop((step.source, step.recursive), -1)
+    tree = setup.trees.pop((step.source, step.target), -1)
     if tree < 0:
         tree = mounts.copy_tree_at(setup.kernel, step.source, step.recursive)
     mounts.mount_bind(setup.kernel, setup.root, step, tree)
@@ -183,14 +188,31 @@ def _readonly_root(setup: Setup, _: steps.ReadonlyRoot) -> None:
     setup.kernel.mount_setattr(setup.root, k.MOUNT_ATTR_RDONLY)
 
 
-def _pivot(setup: Setup, _: steps.PivotRoot) -> None:
+def _pivot(setup: Setup, step: steps.PivotRoot) -> None:
     """Stack the old root under the new one and let go of it: no directory for it is needed."""
     kernel = setup.kernel
     kernel.fchdir(setup.root)
-    kernel.pivot_root(".", ".")
-    kernel.umount2(".", k.MNT_DETACH)
+    if step.by_move:
+        kernel.mount(".", "/", "", k.MS_MOVE)
+        kernel.chroot(".")
+    else:
+        kernel.pivot_root(".", ".")
+        kernel.umount2(".", k.MNT_DETACH)
     kernel.chdir("/")
     kernel.close(setup.root)
+
+
+def _rare(name: str) -> Callable[..., None]:
+    """Return a function that calls the one of this name in the module for rare steps.
+
+    It is loaded by the process that needs it, before it leaves the host's file system, and never
+    by the launcher, in whose memory it would be a burden to every shim.
+    """
+
+    def call(*arguments: Any) -> None:
+        getattr(import_module("boxship.runtime.apply_rare"), name)(*arguments)
+
+    return call
 
 
 _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
@@ -204,6 +226,9 @@ _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
     steps.BindRoot: _bind_root,
     steps.Mount: lambda setup, step: mounts.mount_new(setup.kernel, setup.root, step),
     steps.CopyTree: _copy_tree,
+    steps.NewTimeNamespace: _rare("new_time_namespace"),
+    steps.HoldHostNetwork: _rare("hold_host_network"),
+    steps.MoveInterfaces: _rare("move_interfaces"),
     steps.BindMount: _bind,
     steps.MakeNode: _node,
     steps.MakeLink: _link,

@@ -6,10 +6,19 @@
     ─────────────                                ─────
     create cgroups, write limits
     clone3 into cgroup2's ─────────────────────► join the others, namespaces, mounts, pivot_root …
+    ◄────────────────────────────────── FIRST    with a user namespace only: the pid of the first
+    any byte ──────────────────────────────►     process, of which ours was a stage (``userns.py``)
     ◄──────────────────────────────────── PTY    with the pty's master (SCM_RIGHTS), if asked for
+    ◄──────────────────────────────────── ASK    "hooks", before the root is changed; also "maps"
+    any byte ──────────────────────────────►     done: hooks in the container's namespaces,
+                                                 then pivot_root and the rest of the set-up
                                                  session … command (``enter.PREPARATIONS``)
+    ◄─────────────────────────────── LISTENER    the number of seccomp's listener, to be taken
+    any byte ──────────────────────────────►     it has been handed on
     ◄────────────────────────────────── READY    warnings, end of each step
-                                                 seccomp, capabilities, execve
+    ◄──────────────────────────────────── ASK    "start" (``Gate.PARENT``); or wait for a byte on
+                                                 exec.fifo (``Gate`` of descriptors)
+                                                 startContainer hooks, seccomp, capabilities, execve
     ◄──────────────────────────────────── EOF    the descriptor is close-on-exec: it has executed
     or ◄─────────────────────────────── FAILED   at any point, as data; then the child exits
 
@@ -18,6 +27,8 @@ child as its own sibling, says BORN with the child's pid and a pidfd, and is gon
 
 One SOCK_SEQPACKET pair, so that messages keep their bounds; the first byte says what it is. EOF
 without READY means that the child was killed on its way. The parent's death is EOF for the child.
+With exec.fifo the parent leaves at READY; what fails later is said on the gate's second descriptor,
+where whoever started the container listens (``cli/fifo.py``).
 """
 
 import contextlib
@@ -27,23 +38,72 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
+from boxship.base.frozen import dataclass
 from boxship.kernel import namespaces, processes
-from boxship.runtime import enter
+from boxship.runtime import enter, steps
 from boxship.runtime.apply import Setup, StepError, open_pty, walk
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.cgroups import tree
+from boxship.runtime.command import CommandError, check_format
 from boxship.runtime.kernel import LINUX
+
+if TYPE_CHECKING:
+    from boxship.oci.runtime import Hook
+    from boxship.runtime.hooks import HookState
 
 BORN = b"B"
 PTY = b"P"
 READY = b"R"
 FAILED = b"F"
+ASK = b"A"
+FIRST = b"U"
+LISTENER = b"L"
+
+HOOKS = "hooks"
+START = "start"
 
 _EXEC_NAMESPACES = ("mnt", "net", "ipc", "uts", "cgroup", "pid")
 _EXEC_FLAGS = sum(namespaces.CLONE_FLAGS[kind] for kind in _EXEC_NAMESPACES)
+
+_AFTER_HOOKS = (steps.ReadonlyPaths, steps.MaskPaths, steps.ReadonlyRoot, steps.PivotRoot)
+"""Hooks may still mount and write everywhere, so they come before the first of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the child waits for before it executes: a byte from ``fifo``, then word to ``outcome``.
+
+    Both are FIFOs' descriptors. ``outcome`` ends with the command's execution; before it comes
+    the reason, if that failed.
+    """
+
+    fifo: int
+    outcome: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a process is born, apart from what it is."""
+
+    bound: bool = True
+    """Die with the parent."""
+    gate: Gate | None = None
+    asks: frozenset[str] = frozenset()
+    """What the parent is asked for: HOOKS, START."""
+    preserved: int = 0
+    """How many descriptors from 3 on the command inherits."""
+    native_only: bool = False
+    """No other formats than the kernel's own can be executed: find that out beforehand."""
+    create_container: "tuple[Hook, ...]" = ()
+    start_container: "tuple[Hook, ...]" = ()
+    hook_state: "HookState | None" = None
+
+
+ORDINARY = Manner()
 
 
 class ChildEnd:
@@ -60,11 +120,29 @@ class ChildEnd:
 
     def send_ready(self, warnings: list[str], ended: list[int]) -> None:
         body = json.dumps([warnings, ended])
-        self._channel.send(READY + body.encode())
+        self._channel.send(READY + body.encode(), socket.MSG_NOSIGNAL)
 
     def send_failure(self, failure: StepError) -> None:
         body = [failure.step, failure.errno, failure.message[:4096], failure.exit_code]
-        self._channel.send(FAILED + json.dumps(body).encode())
+        self._channel.send(FAILED + json.dumps(body).encode(), socket.MSG_NOSIGNAL)
+
+    def ask(self, what: str) -> None:
+        """Have the parent do something; return when it is done. Without a parent, end."""
+        self._channel.send(ASK + what.encode(), socket.MSG_NOSIGNAL)
+        self.wait()
+
+    def send_first(self, pid: int) -> None:
+        self._channel.send(FIRST + str(pid).encode(), socket.MSG_NOSIGNAL)
+
+    def send_listener(self, number: int) -> None:
+        """By ``write(2)``, the one call that a filter with a listener must not hold up."""
+        os.write(self._channel.fileno(), LISTENER + str(number).encode())
+        self.wait()  # exec would close it
+
+    def wait(self) -> None:
+        """Wait for the parent's leave to go on. Without a parent, end."""
+        if not self._channel.recv(1):
+            os._exit(1)
 
     def parent_is_gone(self) -> bool:
         """Tell whether the parent died before it could be our death signal's sender."""
@@ -73,17 +151,47 @@ class ChildEnd:
         return bool(poller.poll(0))
 
 
-def run_init(plan: Plan, stdio: tuple[int, int, int], channel: socket.socket) -> NoReturn:
+def run_init(
+    plan: Plan,
+    stdio: tuple[int, int, int],
+    channel: socket.socket,
+    manner: Manner = ORDINARY,
+) -> NoReturn:
     """Become the container's first process."""
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
         warnings = _take_place(plan.cgroup, plan.process)
+        label = enter.open_label(plan.process)
         ended.append(time.monotonic_ns())
         setup = Setup(LINUX, end.send_pty, ended=ended)
-        walk(plan.setup, setup)
-        return enter.Entry(plan.process, stdio, setup.peer, warnings=warnings)
+        if plan.user is not None:
+            import_module("boxship.runtime.userns").enter(plan, setup, end, stdio)
+        before = _steps_before_hooks(plan.setup)
+        walk(plan.setup[:before], setup)
+        if HOOKS in manner.asks:
+            end.ask(HOOKS)
+        _run_hooks("createContainer", manner.create_container, manner, "creating")
+        walk(plan.setup[before:], setup)
+        return enter.Entry(plan.process, stdio, setup.peer, label, warnings=warnings)
 
-    _become(channel, prepare)
+    _become(channel, prepare, manner)
+
+
+def _steps_before_hooks(setup: Sequence[steps.Step]) -> int:
+    after = (n for n, step in enumerate(setup) if isinstance(step, _AFTER_HOOKS))
+    return next(after, len(setup))
+
+
+def _run_hooks(kind: str, wanted: "Sequence[Hook]", manner: Manner, status: str) -> None:
+    """Run hooks that belong into the container's namespaces, where our pid is another one."""
+    if not wanted or manner.hook_state is None:
+        return
+    from boxship.runtime import hooks
+
+    try:
+        hooks.run(kind, wanted, manner.hook_state.at(status, os.getpid()))
+    except hooks.HookError as error:
+        raise StepError("hook", 0, str(error)) from None
 
 
 def join(
@@ -94,6 +202,7 @@ def join(
     channel: socket.socket,
     *,
     terminal: bool,
+    manner: Manner = ORDINARY,
 ) -> NoReturn:
     """Enter the container whose init is ``pidfd``, and fork the process that executes there.
 
@@ -105,20 +214,23 @@ def join(
     end = ChildEnd(channel)
     status = 1
     try:
-        _keep_only({channel.fileno(), pidfd, *stdio})
+        _keep_only({channel.fileno(), pidfd, *stdio, *range(3, 3 + manner.preserved)})
         warnings = _take_place(cgroup, process)
-        namespaces.setns(pidfd, _EXEC_FLAGS)
+        _enter_namespaces(pidfd)
         os.close(pidfd)
         pid, held = processes.fork_held(sibling=True)
         if pid == 0:
-            _run_exec(process, stdio, channel, terminal, warnings)
+            entry = enter.Entry(process, stdio, warnings=warnings)
+            _run_exec(entry, channel, manner, terminal=terminal)
         end.send_born(pid, held)
         status = 0
     except StepError as failure:
-        _report(end, failure)
+        _report(end, failure, manner)
     except OSError as error:
         message = f"cannot join the container: {error}"
-        _report(end, StepError("join", error.errno or 0, message))
+        _report(end, StepError("join", error.errno or 0, message), manner)
+    except BaseException as error:  # noqa: BLE001 - nobody else to tell
+        _report(end, StepError("internal", 0, f"{type(error).__name__}: {error}"), manner)
     finally:
         os._exit(status)
 
@@ -133,22 +245,34 @@ def _keep_only(wanted: set[int]) -> None:
     processes.close_from(first)
 
 
+def _enter_namespaces(pidfd: int) -> None:
+    """Enter all namespaces of a process in one call.
+
+    A user namespace that we are in already cannot be joined again, and not every kernel has time
+    namespaces, so these two are asked for where they are others than ours.
+    """
+    others = [kind for kind in ("user", "time") if namespaces.differs(pidfd, kind)]
+    namespaces.setns(pidfd, _EXEC_FLAGS | sum(namespaces.CLONE_FLAGS[kind] for kind in others))
+    if "user" in others:
+        with contextlib.suppress(OSError):  # there may be no user 0
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+        processes.set_dumpable(False)
+
+
 def _run_exec(
-    process: ProcessPlan,
-    stdio: tuple[int, int, int],
-    channel: socket.socket,
-    terminal: bool,
-    warnings: list[str],
+    entry: enter.Entry, channel: socket.socket, manner: Manner, *, terminal: bool
 ) -> NoReturn:
     """Become one more process of the container; we are inside already."""
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
+        entry.label = enter.open_label(entry.plan)
         ended.append(time.monotonic_ns())
-        peer = _own_terminal(end, process) if terminal else -1
+        entry.peer = _own_terminal(end, entry.plan) if terminal else -1
         ended.append(time.monotonic_ns())
-        return enter.Entry(process, stdio, peer, warnings=warnings)
+        return entry
 
-    _become(channel, prepare)
+    _become(channel, prepare, manner)
 
 
 def _own_terminal(end: ChildEnd, process: ProcessPlan) -> int:
@@ -172,17 +296,24 @@ def _take_place(cgroup: CgroupPlan, process: ProcessPlan) -> list[str]:
             tree.write_file("/proc/self/oom_score_adj", str(score))
         except PermissionError:
             warnings.append(f"oom_score_adj: {score} cannot be set without CAP_SYS_RESOURCE")
+    placement = process.placement and import_module("boxship.runtime.placement")
+    if placement:
+        placement.before_cgroups(process.placement)
     try:
         tree.join(cgroup)
     except tree.CgroupError as error:
         raise StepError("cgroup", error.errno, str(error)) from error
+    if placement:
+        placement.after_cgroups(process.placement)
     # Until exec nobody in the container may look into us: our memory holds the shim's.
     processes.set_dumpable(False)
     return warnings
 
 
 def _become(
-    channel: socket.socket, prepare: Callable[[ChildEnd, list[int]], enter.Entry]
+    channel: socket.socket,
+    prepare: Callable[[ChildEnd, list[int]], enter.Entry],
+    manner: Manner,
 ) -> NoReturn:
     """Prepare, enter and execute; whatever goes wrong reaches the parent and ends this process.
 
@@ -192,34 +323,73 @@ def _become(
     try:
         os.umask(0)
         enter.reset_signals()
+        processes.set_parent_death_signal(signal.SIGKILL)
         ended: list[int] = []
-        _finish(end, prepare(end, ended), ended)
+        _finish(end, prepare(end, ended), ended, manner)
     except StepError as failure:
-        _report(end, failure)
+        _report(end, failure, manner)
     except BaseException as error:  # noqa: BLE001 - a child has nobody else to tell
-        _report(end, StepError("internal", 0, f"{type(error).__name__}: {error}"))
+        _report(end, StepError("internal", 0, f"{type(error).__name__}: {error}"), manner)
     finally:
         os._exit(1)
 
 
-def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int]) -> None:
+def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner) -> None:
     for name, prepare in enter.PREPARATIONS:
         try:
             prepare(entry)
         except OSError as error:
             raise StepError(name, error.errno or 0, f"{name}: {error}") from error
         ended.append(time.monotonic_ns())
-    end.send_ready(entry.warnings, ended)
-    processes.set_parent_death_signal(signal.SIGKILL)
-    if end.parent_is_gone():
-        return
-    try:
-        enter.seccomp(entry)
-    except OSError as error:
-        raise StepError("seccomp", error.errno or 0, f"seccomp: {error}") from error
+    if manner.native_only:
+        _check_format(entry)
+    for fd in range(3, 3 + manner.preserved):
+        os.set_inheritable(fd, True)
+    listening = entry.plan.seccomp is not None and entry.plan.seccomp.listener is not None
+    if listening:
+        # While the parent is still there to hand the listener on.
+        end.send_listener(_filter(entry))
+    _be_ready(end, entry, ended, manner)
+    _run_hooks("startContainer", manner.start_container, manner, "created")
+    if not listening:
+        _filter(entry)
+    if manner.bound:
+        # Last, because new credentials undo it.
+        processes.set_parent_death_signal(signal.SIGKILL)
     enter.execute(entry)
 
 
-def _report(end: ChildEnd, failure: StepError) -> None:
+def _check_format(entry: enter.Entry) -> None:
+    try:
+        check_format(entry.plan.init or entry.executable)
+    except CommandError as error:
+        raise StepError("command", error.errno, str(error), error.exit_code) from None
+
+
+def _filter(entry: enter.Entry) -> int:
+    try:
+        return enter.seccomp(entry)
+    except OSError as error:
+        raise StepError("seccomp", error.errno or 0, f"seccomp: {error}") from error
+
+
+def _be_ready(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner) -> None:
+    """Tell the parent, and wait for leave to go on."""
+    processes.set_parent_death_signal(signal.SIGKILL if manner.bound else 0)
+    if end.parent_is_gone():
+        os._exit(1)
+    end.send_ready(entry.warnings, ended)
+    if START in manner.asks:
+        end.ask(START)
+    if manner.gate:
+        poller = select.poll()
+        poller.register(manner.gate.fifo, select.POLLIN)
+        poller.poll()
+
+
+def _report(end: ChildEnd, failure: StepError, manner: Manner) -> None:
     with contextlib.suppress(OSError):
+        if manner.gate:
+            text = json.dumps(failure.message[:2048])
+            os.write(manner.gate.outcome, text.encode())
         end.send_failure(failure)

@@ -3,6 +3,7 @@
 ::
 
     Plan
+    ├── user: UserPlan, before     a user namespace, and what is still done outside of it
     ├── namespaces of processes    joined or made by the parent before it forks
     ├── cgroup: CgroupPlan         directories, values; done by the parent while the child mounts
     ├── setup: Step …              done by the child, in order (``steps.py``)
@@ -10,9 +11,9 @@
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from boxship.base.frozen import dataclass
 from boxship.runtime.steps import CODEC, Step, step_from_plain, step_to_plain
 
 
@@ -38,11 +39,53 @@ class CapabilityPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SeccompListener:
+    """Whom to hand the filter's notifications to: a unix socket of the host's.
+
+    ``state`` is the container's state as JSON, with which they are introduced.
+    """
+
+    path: str
+    metadata: str = ""
+    state: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
 class SeccompFilter:
     """A compiled BPF program and the flags of ``SECCOMP_SET_MODE_FILTER``."""
 
     program: bytes
     flags: int = 0
+    listener: SeccompListener | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerPlan:
+    """The fields of the kernel's ``struct sched_attr``."""
+
+    policy: int
+    nice: int = 0
+    priority: int = 0
+    flags: int = 0
+    runtime: int = 0
+    deadline: int = 0
+    period: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and when the kernel lets a process run; -1 and empty mean: as it is."""
+
+    scheduler: SchedulerPlan | None = None
+    io_priority: int = -1
+    """Class << 13 | priority, as ``ioprio_set(2)`` takes it."""
+    initial_cpus: tuple[int, ...] = ()
+    """Before it joins the container's cgroups."""
+    final_cpus: tuple[int, ...] = ()
+    personality: int = -1
+    memory_mode: int = -1
+    """``set_mempolicy(2)``'s mode with its flags."""
+    memory_nodes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +117,12 @@ class ProcessPlan:
     oom_score_adj: int | None = None
     init: str = ""
     """Path inside the container of an init that runs the command: ``init PATH ARGV0 ARG…``."""
+    placement: Placement | None = None
+    label_file: str = ""
+    """``/proc/self/attr/…``: where ``label`` is written, last before exec."""
+    label: str = ""
+    keep_groups: bool = False
+    """Rootless: the kernel lets nobody touch supplementary groups in such a user namespace."""
     keyring: str = ""
     """Name of the session keyring to create or join; empty: keep the caller's."""
 
@@ -95,6 +144,17 @@ class CgroupWrite:
     controller: str
     file: str
     value: str
+    usage: str = ""
+    """A file whose number must not be above ``value``, or the kernel would have to kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A unit that systemd makes for the container; ``properties`` are (name, D-Bus type, text)."""
+
+    unit: str
+    parent: str
+    properties: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +165,8 @@ class CgroupDirectory:
     path: str
     controllers: tuple[str, ...] = ()
     unified: bool = False
+    keep: bool = False
+    """Not ours to remove: a group of resctrl that others share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +175,9 @@ class CgroupPlan:
 
     directories: tuple[CgroupDirectory, ...] = ()
     writes: tuple[CgroupWrite, ...] = ()
+    device_program: bytes = b""
+    """eBPF to attach to the unified directory, where there is no devices controller."""
+    scope: Scope | None = None
 
 
 def directory_of(plan: CgroupPlan, controller: str) -> str:
@@ -121,6 +186,18 @@ def directory_of(plan: CgroupPlan, controller: str) -> str:
         if controller in directory.controllers or (not controller and directory.unified):
             return directory.path
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserPlan:
+    """A new user namespace with its maps, or one to ``join`` by path.
+
+    Maps are triples as ``/proc/PID/uid_map`` has them: first id inside, first id outside, how many.
+    """
+
+    uid_map: tuple[tuple[int, int, int], ...] = ()
+    gid_map: tuple[tuple[int, int, int], ...] = ()
+    join: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +211,10 @@ class Plan:
     new_pid_namespace: bool = True
     join_pid_namespace: str = ""
     """Path of a pid namespace to enter instead of making one (``--pid container:X``)."""
+    user: UserPlan | None = None
+    before: tuple[Step, ...] = ()
+    """With ``user``: what must be done with the rights that entering it takes away."""
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""
@@ -148,6 +229,9 @@ class Plan:
             "cgroup": CODEC.to_plain(self.cgroup),
             "new_pid_namespace": self.new_pid_namespace,
             "join_pid_namespace": self.join_pid_namespace,
+            "user": CODEC.to_plain(self.user),
+            "before": [step_to_plain(step) for step in self.before],
+            "warnings": list(self.warnings),
         }
 
     @classmethod
@@ -165,6 +249,12 @@ class Plan:
                 cgroup=CODEC.from_plain(CgroupPlan, plain["cgroup"], "cgroup"),
                 new_pid_namespace=plain["new_pid_namespace"],
                 join_pid_namespace=plain["join_pid_namespace"],
+                user=_user(plain.get("user")),
+                before=tuple(
+                    step_from_plain(step, f"before[{n}]")
+                    for n, step in enumerate(plain.get("before", ()))
+                ),
+                warnings=tuple(plain.get("warnings", ())),
             )
         except KeyError as error:
             raise ValueError(f"plan.{error.args[0]}: missing") from None
@@ -173,3 +263,7 @@ class Plan:
     def from_json(cls, text: str | bytes) -> "Plan":
         """Read what ``to_json`` gave."""
         return cls.from_plain(json.loads(text))
+
+
+def _user(plain: object) -> UserPlan | None:
+    return None if plain is None else CODEC.from_plain(UserPlan, plain, "user")

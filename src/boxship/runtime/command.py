@@ -7,7 +7,12 @@ searched in PATH, where what cannot be executed is passed over.
 import errno
 import os
 import stat
+import sys
 from collections.abc import Sequence
+
+_ELF_KINDS = (2, 3)
+_ELF_MACHINES = {"x86_64": (62, 3), "aarch64": (183, 40), "riscv64": (243,), "s390x": (22,)}
+"""What kernels run, their 32-bit programs included."""
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -40,6 +45,24 @@ def find_command(command: str, search_path: str) -> str:
         return candidate
     message = f'exec: "{command}": executable file not found in $PATH'
     raise CommandError(message, NOT_FOUND, errno.ENOENT)
+
+
+def check_format(path: str) -> None:
+    """Raise CommandError for a file whose format the kernel cannot execute.
+
+    ``execve`` itself says so too late where a container is created long before it is started.
+    """
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            head = stream.read(64)
+    except OSError:  # one may execute what one may not read
+        return
+    native = head[:4] == b"\x7fELF" and len(head) == 64
+    if native:
+        kind, machine = (int.from_bytes(head[n : n + 2], sys.byteorder) for n in (16, 18))
+        native = kind in _ELF_KINDS and machine in _ELF_MACHINES.get(os.uname().machine, (machine,))
+    if not native and head[:2] != b"#!":
+        raise exec_error(path, OSError(errno.ENOEXEC, ""))
 
 
 def exec_error(path: str, error: OSError) -> CommandError:

@@ -15,23 +15,31 @@ seccomp   as late as it can be, so that the filter need not allow the steps abov
           no_new_privs that takes CAP_SYS_ADMIN, so it comes before capset; capset itself,
           prctl and execve are all the filter has to let pass
 caps      the final sets
-exec      parent-death signal (credentials changes would clear it), then execve
+exec      execve
 ========  ==========================================================================
 """
 
 # Below the wrappers of `signal`, whose enums make sixty questions cost 100 µs at every start.
 import _signal  # type: ignore[import-not-found]
+import contextlib
 import errno
 import os
 import resource
 import signal
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from boxship.base.frozen import dataclass, field
 from boxship.kernel import credentials, processes, terminal
-from boxship.kernel.mounts import filesystem_magic
-from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
+from boxship.kernel.mounts import PROC_SUPER_MAGIC, filesystem_magic
+from boxship.kernel.paths import (
+    RESOLVE_BENEATH,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
+    openat2,
+)
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CapabilityPlan, ProcessPlan, Rlimit
 from boxship.runtime.capabilities import ALL, CAPABILITIES, numbers_of
@@ -39,6 +47,7 @@ from boxship.runtime.command import CommandError, exec_error, find_command, go_w
 from boxship.runtime.users import Identity, UnknownUserError, home_of, read_database, resolve_user
 
 _NULL_DEVICE = os.makedev(1, 3)
+_PROC_ROOT = 1
 _PIPEFS_MAGIC = 0x50495045
 _SOCKFS_MAGIC = 0x534F434B
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
@@ -55,6 +64,8 @@ class Entry:
     stdio: tuple[int, int, int]
     peer: int = -1
     """The pty's side to be our terminal; -1 without one."""
+    label: int = -1
+    """Where the label that exec shall give us is written; -1 without one."""
     env: list[str] = field(default_factory=list)
     identity: Identity = _NOBODY_YET
     executable: str = ""
@@ -62,6 +73,32 @@ class Entry:
     """The capabilities we have ourselves; nobody can give more."""
     cwd_denied: bool = False
     warnings: list[str] = field(default_factory=list)
+
+
+def open_label(plan: ProcessPlan) -> int:
+    """Open the file that a security module reads our next label from; -1 when there is no label.
+
+    The process itself must do so, an exec's therefore in the container's /proc, where anything
+    may be mounted: only what the kernel itself has there counts.
+    """
+    if not plan.label_file:
+        return -1
+    try:
+        return _open_in_procfs(plan.label_file.removeprefix("/proc/"))
+    except OSError as error:
+        words = f"{plan.label_file}: {os.strerror(error.errno or 0)}"
+        raise StepError("label", error.errno or 0, words) from error
+
+
+def _open_in_procfs(path: str) -> int:
+    root = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if filesystem_magic(root) != PROC_SUPER_MAGIC or os.fstat(root).st_ino != _PROC_ROOT:
+            raise OSError(errno.ENOTSUP, "not the root of a proc file system")
+        resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS
+        return openat2(root, path, os.O_WRONLY, resolve)
+    finally:
+        os.close(root)
 
 
 def reset_signals() -> None:
@@ -226,12 +263,16 @@ def _smaller(one: int, other: int) -> int:
 
 def identity(entry: Entry) -> None:
     who, capabilities = entry.identity, entry.plan.capabilities
-    _give_stdio(who.uid)
+    with contextlib.suppress(PermissionError):
+        # In a user namespace it has been done from outside: pipes are the host's here.
+        give_stdio((0, 1, 2), who.uid)
     _, entry.own, _ = credentials.capget()
     if capabilities is not None:
         _shrink_bounding_set(capabilities.bounding)
     credentials.set_keep_capabilities(True)
-    os.setgroups(list(dict.fromkeys((who.gid, *who.groups))) if entry.plan.user else who.groups)
+    if not entry.plan.keep_groups:
+        named = list(dict.fromkeys((who.gid, *who.groups)))
+        os.setgroups(named if entry.plan.user else who.groups)
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)
     credentials.set_keep_capabilities(False)
@@ -253,12 +294,14 @@ def _shrink_bounding_set(keep: int) -> None:
             return  # an older kernel, which ends here
 
 
-def _give_stdio(uid: int) -> None:
+def give_stdio(stdio: tuple[int, int, int], uid: int) -> None:
     """Let the user open /dev/stdout again, which leads to the inode behind the descriptor.
 
     Only pipes, sockets and our own pty: a /dev/null or a file of the host's is not ours to give.
     """
-    for fd in (0, 1, 2):
+    for fd in stdio:
+        if fd < 0:
+            continue
         status = os.fstat(fd)
         if status.st_uid == uid:
             continue
@@ -276,17 +319,19 @@ def command(entry: Entry) -> None:
         raise StepError("command", error.errno, str(error), error.exit_code) from None
 
 
-def seccomp(entry: Entry) -> None:
-    plan = entry.plan
+def seccomp(entry: Entry) -> int:
+    """Put on the filter, if any, and the final capabilities; return its listener or 0."""
+    plan, listener = entry.plan, 0
     if plan.no_new_privileges:
         credentials.set_no_new_privileges()
         capabilities(entry)
     if plan.seccomp is not None:
         if not plan.no_new_privileges:
             credentials.capset(entry.own & _SYS_ADMIN, entry.own, 0)
-        credentials.seccomp_set_filter(plan.seccomp.program, plan.seccomp.flags)
+        listener = credentials.seccomp_set_filter(plan.seccomp.program, plan.seccomp.flags)
     if not plan.no_new_privileges:
         capabilities(entry)
+    return listener
 
 
 def capabilities(entry: Entry) -> None:
@@ -308,7 +353,8 @@ def execute(entry: Entry) -> None:
     if entry.plan.init:
         args = (entry.plan.init, executable, *args)
         executable = entry.plan.init
-    processes.set_parent_death_signal(signal.SIGKILL)
+    if entry.label >= 0:
+        os.write(entry.label, entry.plan.label.encode())
     try:
         processes.execve(executable, args, entry.env)
     except OSError as error:

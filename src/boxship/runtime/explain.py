@@ -10,7 +10,7 @@ from typing import Any
 
 from boxship.kernel import mounts as k
 from boxship.runtime import steps
-from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, directory_of
+from boxship.runtime.blueprint import CgroupPlan, Placement, Plan, ProcessPlan, directory_of
 from boxship.runtime.capabilities import names_of
 
 _ATTRIBUTES = (
@@ -24,7 +24,7 @@ _ATTRIBUTES = (
     (k.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"),
 )
 _UNSHARE_FLAGS = {"mnt": "mount", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup",
-                  "user": "user", "time": "time"}  # fmt: skip
+                  "user": "user", "time": "time", "pid": "pid"}  # fmt: skip
 
 
 def explain(plan: Plan) -> list[str]:
@@ -36,6 +36,8 @@ def explain(plan: Plan) -> list[str]:
     ]
     lines += _cgroup(plan.cgroup)
     lines += ["", "# in the container's first process:"]
+    if plan.user is not None:
+        lines += _user(plan)
     if plan.join_pid_namespace:
         lines.append(f"nsenter --pid={_quote(plan.join_pid_namespace)}")
     elif plan.new_pid_namespace:
@@ -62,6 +64,10 @@ def explain_process(process: ProcessPlan) -> list[str]:
     if process.oom_score_adj is not None:
         lines.append(f"echo {process.oom_score_adj} > /proc/self/oom_score_adj")
     lines.append(f"umask {process.umask:04o}")
+    if process.placement is not None:
+        lines += _placement(process.placement)
+    if process.label:
+        lines.append(f"echo {_quote(process.label)} > {process.label_file}")
     if process.no_new_privileges:
         lines.append("setpriv --no-new-privs")
     if process.seccomp is not None:
@@ -79,6 +85,11 @@ def explain_process(process: ProcessPlan) -> list[str]:
 def _cgroup(plan: CgroupPlan) -> Iterator[str]:
     for directory in plan.directories:
         yield f"mkdir -p {_quote(directory.path)}"
+    if plan.scope is not None:
+        yield f"systemd-run --scope --unit={plan.scope.unit} --slice={plan.scope.parent} …"
+    if plan.device_program:
+        size = len(plan.device_program) // 8
+        yield f"# device rules: an eBPF program of {size} instructions on the unified cgroup"
     for write in plan.writes:
         file = f"{directory_of(plan, write.controller)}/{write.file}"
         yield f"echo {_quote(write.value)} > {_quote(file)}"
@@ -159,7 +170,10 @@ def _readonly(step: steps.ReadonlyPaths) -> Iterator[str]:
         yield f"mount --rbind {place} {place} && mount -o remount,bind,ro {place}"
 
 
-def _pivot(_: steps.PivotRoot) -> Iterator[str]:
+def _pivot(step: steps.PivotRoot) -> Iterator[str]:
+    if step.by_move:
+        yield "mount --move . / && chroot . && cd /"
+        return
     yield "pivot_root . . && umount -l . && cd /"
 
 
@@ -178,6 +192,55 @@ def _opposite(name: str) -> str:
 
 def _quote(text: str) -> str:
     return shlex.quote(text)
+
+
+def _time(step: steps.NewTimeNamespace) -> Iterator[str]:
+    offsets = f" --monotonic {step.monotonic[0]} --boottime {step.boottime[0]}"
+    yield f"unshare --time{offsets if any((*step.monotonic, *step.boottime)) else ''}"
+
+
+def _interfaces(step: steps.MoveInterfaces) -> Iterator[str]:
+    for old, new in step.interfaces:
+        yield f"ip link set {_quote(old)} netns $$ name {_quote(new)} up  # with its addresses"
+
+
+def _copy(step: steps.CopyTree) -> Iterator[str]:
+    if not step.uid_map:
+        yield f"# remember {step.source}, whose mounts stay shared"
+    for kind, entries in (("u", step.uid_map), ("g", step.gid_map)):
+        for inside, outside, count in entries:
+            option = f"X-mount.idmap={kind}:{inside}:{outside}:{count}"
+            yield f"mount --bind -o {option} {_quote(step.source)} .{_quote(step.target)}"
+
+
+def _user(plan: Plan) -> Iterator[str]:
+    assert plan.user is not None
+    for step in plan.before:
+        yield from explain_step(step)
+    if plan.user.join:
+        yield f"nsenter --user={_quote(plan.user.join)}"
+        return
+    maps = [
+        f"--map-{kind}s={inside}:{outside}:{count}"
+        for kind, entries in (("user", plan.user.uid_map), ("group", plan.user.gid_map))
+        for inside, outside, count in entries
+    ]
+    yield " ".join(["unshare --user --setuid 0 --setgid 0", *maps])
+
+
+def _placement(placement: Placement) -> Iterator[str]:
+    if placement.final_cpus or placement.initial_cpus:
+        cpus = ",".join(map(str, placement.final_cpus or placement.initial_cpus))
+        yield f"taskset --pid --cpu-list {cpus} $$"
+    if placement.io_priority >= 0:
+        kind, priority = divmod(placement.io_priority, 1 << 13)
+        yield f"ionice --class {kind} --classdata {priority} --pid $$"
+    if placement.scheduler is not None:
+        yield f"chrt --pid {placement.scheduler.priority} $$  # policy {placement.scheduler.policy}"
+    if placement.personality > 0:
+        yield "setarch linux32"
+    if placement.memory_mode >= 0:
+        yield f"# memory policy {placement.memory_mode}, nodes {placement.memory_nodes}"
 
 
 def _unshare(step: steps.Unshare) -> Iterator[str]:
@@ -199,7 +262,10 @@ _EXPLAIN: dict[type[steps.Step], Callable[[Any], Iterator[str]]] = {
     steps.SetHostname: _one(lambda step: f"hostname {_quote(step.name)}"),
     steps.SetDomainname: _one(lambda step: f"domainname {_quote(step.name)}"),
     steps.SetPropagation: _one(lambda step: f"mount --make-{step.propagation} /"),
-    steps.CopyTree: _one(lambda step: f"# remember {step.source}, whose mounts stay shared"),
+    steps.CopyTree: _copy,
+    steps.NewTimeNamespace: _time,
+    steps.HoldHostNetwork: _one(lambda _: "# keep a way back to the network we come from"),
+    steps.MoveInterfaces: _interfaces,
     steps.MountOverlay: _overlay,
     steps.BindRoot: _bind_root,
     steps.Mount: _mount,

@@ -1,8 +1,8 @@
 """Mount options as text to what the kernel takes: attributes, propagation, file system data."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from boxship.base.frozen import dataclass
 from boxship.kernel.mounts import (
     MOUNT_ATTR_ATIME,
     MOUNT_ATTR_NOATIME,
@@ -38,7 +38,7 @@ _SET_AND_CLEAR: dict[str, tuple[int, int]] = {
 }
 """Access times are one field of the attributes: setting a value means clearing the field."""
 
-_WITHOUT_EFFECT = frozenset(("defaults", "bind", "rbind", "remount", "silent", "loud", "async"))
+_WITHOUT_EFFECT = frozenset(("defaults", "bind", "rbind", "silent", "loud", "async"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,15 @@ class MountOptions:
     recursive_clear: int = 0
     propagation: str = ""
     copy_up: bool = False
+    map_owners: str = ""
+    """``idmap`` or ``ridmap``; the latter for submounts too."""
     data: tuple[str, ...] = ()
 
 
 def parse_options(options: Iterable[str]) -> MountOptions:
     """Sort options into their kinds; what is none of ours is the file system's."""
     plain, recursive = [0, 0], [0, 0]
-    propagation, data, listed = "", [], tuple(options)
+    propagation, map_owners, data, listed = "", "", [], tuple(options)
     for option in listed:
         if option in _SET_AND_CLEAR:
             _merge(plain, _SET_AND_CLEAR[option])
@@ -67,6 +69,8 @@ def parse_options(options: Iterable[str]) -> MountOptions:
             _merge(recursive, _SET_AND_CLEAR[option[1:]])
         elif option in PROPAGATIONS:
             propagation = option
+        elif option in ("idmap", "ridmap"):
+            map_owners = option
         elif option not in _WITHOUT_EFFECT and option != "tmpcopyup":
             data.append(option)
     return MountOptions(
@@ -78,6 +82,7 @@ def parse_options(options: Iterable[str]) -> MountOptions:
         recursive_clear=recursive[1],
         propagation=propagation,
         copy_up="tmpcopyup" in listed,
+        map_owners=map_owners,
         data=tuple(data),
     )
 

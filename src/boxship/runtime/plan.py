@@ -3,10 +3,12 @@
 Masking comes after everything that could still be mounted over.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from importlib import import_module
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import replace
 from boxship.oci import runtime as oci
 from boxship.runtime import steps
 from boxship.runtime.blueprint import (
@@ -16,17 +18,30 @@ from boxship.runtime.blueprint import (
     ProcessPlan,
     Rlimit,
     SeccompFilter,
+    UserPlan,
 )
-from boxship.runtime.capabilities import mask_of
-from boxship.runtime.cgroups.plan import plan_cgroup
-from boxship.runtime.devices import CORE_LINK, DEFAULT_LINKS, DEFAULT_NODES
+from boxship.runtime.capabilities import mask_of, unknown_names
+from boxship.runtime.cgroups.plan import plan_cgroup, plan_scope, with_resctrl
+from boxship.runtime.checks import check, check_process
+from boxship.runtime.devices import (
+    CORE_LINK,
+    DEFAULT_LINKS,
+    DEFAULT_NODES,
+    with_default_devices,
+)
 from boxship.runtime.host import Host
 from boxship.runtime.options import MountOptions, parse_options
-from boxship.runtime.seccomp.compiler import compile_filter
+from boxship.runtime.placement_plan import placement_of
 
 RootStep = steps.MountOverlay | steps.BindRoot
 
-_KINDS = {"network": "net", "mount": "mnt"} | {k: k for k in ("ipc", "uts", "cgroup", "user")}
+Map = tuple[tuple[int, int, int], ...]
+
+_KINDS = {"network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup",
+          "pid": "pid", "time": "time"}  # fmt: skip
+_UNSHARED = ("network", "mount", "ipc", "uts", "cgroup")
+_JOINED = ("network", "ipc", "uts", "cgroup", "time")
+_CGROUPS = ("cgroup", "cgroup2")
 _RLIMIT_NUMBERS = {
     f"RLIMIT_{name}": number
     for number, name in enumerate(
@@ -38,42 +53,70 @@ _UNLIMITED = 2**63
 """Values from here on mean "unlimited": JSON writers say it as 2**64-1."""
 
 
-def plan(spec: oci.Spec, container_id: str, host: Host, root: RootStep | None = None) -> Plan:
+def plan(
+    spec: oci.Spec,
+    container_id: str,
+    host: Host,
+    root: RootStep | None = None,
+    *,
+    bundle: str = "",
+    systemd: bool = False,
+) -> Plan:
     """Plan the start of ``container_id``; ``root`` overrides ``spec.root.path``.
 
-    Raise InvalidArgumentError for what cannot be: it names the spec's field.
+    ``bundle`` goes into the state that a seccomp agent is given; with ``systemd`` the cgroup is
+    a scope that systemd makes. Raise InvalidArgumentError for what cannot be: it names the
+    spec's field.
     """
     if spec.process is None:
         raise InvalidArgumentError("process: missing")
+    check(spec, host)
     if root is None:
         if spec.root is None:
             raise InvalidArgumentError("root: missing")
         root = steps.BindRoot(spec.root.path, spec.linux.rootfs_propagation)
-    cgroup_path = spec.linux.cgroups_path or f"/boxship/{container_id}"
-    cgroup = plan_cgroup(cgroup_path, spec.linux.resources, host.layout)
+    cgroup = _cgroup(spec.linux, container_id, host, systemd=systemd)
     namespaces = _namespace_paths(spec)
-    if namespaces.get("mount") != "":
-        raise InvalidArgumentError("linux.namespaces: a new mount namespace is needed")
-    process = plan_process(spec.process, host, spec.linux.seccomp, container_id)
+    inside = "user" in namespaces
+    state: dict[str, object] = {
+        "ociVersion": spec.oci_version,
+        "id": container_id,
+        "status": "creating",
+        "bundle": bundle,
+        "annotations": spec.annotations,
+    }
+    process = plan_process(
+        spec.process, host, spec.linux.seccomp, container_id, linux=spec.linux, state=state
+    )
     return Plan(
         container_id=container_id,
         process=process,
         setup=tuple(_setup(spec, cgroup, root, process, host)),
         cgroup=cgroup,
         new_pid_namespace=namespaces.get("pid") == "",
-        join_pid_namespace=namespaces.get("pid", ""),
+        join_pid_namespace="" if inside else namespaces.get("pid", ""),
+        user=_user(spec.linux, namespaces["user"]) if inside else None,
+        before=tuple(_arrival(spec, namespaces, host)) if inside else (),
+        warnings=tuple(_warnings(spec.process)),
     )
 
 
 def plan_process(
-    process: oci.Process, host: Host, seccomp: oci.Seccomp | None, container_id: str
+    process: oci.Process,
+    host: Host,
+    seccomp: oci.Seccomp | None,
+    container_id: str,
+    *,
+    linux: oci.Linux | None = None,
+    state: dict[str, object] | None = None,
 ) -> ProcessPlan:
-    """Plan a process of its own, for init and for exec alike."""
-    if not process.args:
-        raise InvalidArgumentError("process.args: no command specified")
-    if not process.cwd.startswith("/"):
-        raise InvalidArgumentError(f"process.cwd: {process.cwd!r} is not an absolute path")
+    """Plan a process of its own, for init and for exec alike.
+
+    ``linux`` is given for init only, ``state`` of the container for a seccomp agent.
+    """
+    check_process(process, host)
     size, user = process.console_size, process.user
+    label_file, label = _label(process)
     return ProcessPlan(
         args=process.args,
         env=_last_of_each(process.env),
@@ -89,14 +132,65 @@ def plan_process(
         rlimits=tuple(_rlimit(limit) for limit in process.rlimits),
         capabilities=_capabilities(process.capabilities),
         no_new_privileges=process.no_new_privileges,
-        seccomp=_filter(seccomp, host),
+        seccomp=_filter(seccomp, host, state or {"id": container_id, "status": "running"}),
         oom_score_adj=process.oom_score_adj,
+        placement=placement_of(process, linux, is_exec=linux is None),
+        label_file=label_file,
+        label=label,
+        keep_groups=not host.root,
         keyring=f"_ses.{container_id}",
     )
 
 
-def _filter(seccomp: oci.Seccomp | None, host: Host) -> SeccompFilter | None:
-    return None if seccomp is None else compile_filter(seccomp, host.machine)
+def _cgroup(linux: oci.Linux, container_id: str, host: Host, *, systemd: bool) -> CgroupPlan:
+    if not host.root and not linux.cgroups_path and not systemd:
+        return CgroupPlan()  # there is none that we may write to
+    resources = replace(linux.resources, devices=with_default_devices(linux.resources.devices))
+    if systemd:
+        made = plan_scope(linux.cgroups_path, container_id, resources, host.layout)
+    else:
+        path = linux.cgroups_path or f"/boxship/{container_id}"
+        made = plan_cgroup(path, resources, host.layout)
+    return with_resctrl(made, linux.intel_rdt, container_id, host.resctrl)
+
+
+def _user(linux: oci.Linux, path: str) -> UserPlan:
+    if path:
+        return UserPlan(join=path)
+    return UserPlan(_triples(linux.uid_mappings), _triples(linux.gid_mappings))
+
+
+def _triples(mappings: tuple[oci.IdMapping, ...]) -> Map:
+    return tuple((m.container_id, m.host_id, m.size) for m in mappings)
+
+
+def _warnings(process: oci.Process) -> Iterator[str]:
+    if process.capabilities is not None:
+        sets = process.capabilities
+        names = (*sets.bounding, *sets.effective, *sets.permitted, *sets.inheritable, *sets.ambient)
+        for name in dict.fromkeys(unknown_names(names)):
+            yield f"process.capabilities: {name} is unknown and left out"
+
+
+def _label(process: oci.Process) -> tuple[str, str]:
+    if process.apparmor_profile:
+        return "/proc/self/attr/apparmor/exec", f"exec {process.apparmor_profile}"
+    if process.selinux_label:
+        return "/proc/self/attr/exec", process.selinux_label
+    return "", ""
+
+
+def _filter(
+    seccomp: oci.Seccomp | None, host: Host, state: dict[str, object]
+) -> SeccompFilter | None:
+    if seccomp is None:
+        return None
+    # Loaded by those who need it: a table of a thousand system calls comes with it.
+    made = import_module("boxship.runtime.seccomp.compiler").compile_filter(seccomp, host.machine)
+    assert isinstance(made, SeccompFilter)
+    if made.listener is None:
+        return made
+    return replace(made, listener=replace(made.listener, state=json.dumps(state)))
 
 
 def _last_of_each(env: tuple[str, ...]) -> tuple[str, ...]:
@@ -127,14 +221,16 @@ def _setup(
     """Yield all set-up steps; we are in our cgroups already."""
     linux, namespaces = spec.linux, _namespace_paths(spec)
     shared_root = linux.rootfs_propagation.lstrip("r") in ("shared", "unbindable")
-    yield from _namespaces(namespaces)
-    yield from _copies_of_shared(spec.mounts)
+    if "user" not in namespaces:
+        yield from _arrival(spec, namespaces, host)
+    yield from _new_namespaces(spec, namespaces, host)
     outer = "rslave" if shared_root else linux.rootfs_propagation or "rslave"
     yield from (steps.SetPropagation(outer), root)
+    label = linux.mount_label
     own_view = namespaces.get("cgroup") == ""
     for mount in spec.mounts:
-        is_cgroup = mount.type in ("cgroup", "cgroup2")
-        yield _cgroup_mount(mount, cgroup, own_view) if is_cgroup else _mount(mount)
+        is_cgroup = mount.type in _CGROUPS
+        yield _cgroup_mount(mount, cgroup, own_view) if is_cgroup else _mount(mount, label)
     yield from _devices(spec, host)
     if process.terminal:
         yield steps.MakeConsole(process.height, process.width)
@@ -165,27 +261,70 @@ def _namespace_paths(spec: oci.Spec) -> dict[str, str]:
     return {namespace.type: namespace.path for namespace in spec.linux.namespaces}
 
 
-def _copies_of_shared(mounts: tuple[oci.Mount, ...]) -> list[steps.Step]:
-    binds = [step for step in map(_mount, mounts) if isinstance(step, steps.BindMount)]
-    shared = [bind for bind in binds if bind.propagation in ("shared", "rshared")]
-    return [steps.CopyTree(bind.source, bind.recursive) for bind in shared]
+def _arrival(spec: oci.Spec, namespaces: dict[str, str], host: Host) -> Iterator[steps.Step]:
+    """What comes before new namespaces: it takes rights outside of them, or a look back.
+
+    Join first: the right to join what others own may be gone in a namespace of our own.
+    """
+    inside = "user" in namespaces
+    if spec.linux.net_devices:
+        yield steps.HoldHostNetwork()
+    for kind, path in namespaces.items():
+        if path and (kind in _JOINED or (kind == "pid" and inside)):
+            yield steps.JoinNamespace(_KINDS[kind], path)
+    if namespaces.get("time") == "" and (host.root or not inside):
+        yield _time(spec.linux.time_offsets)
+    for mount in spec.mounts:
+        step = _mount(mount) if mount.type not in _CGROUPS else None
+        if isinstance(step, steps.BindMount):
+            yield from _copy(mount, step, spec.linux)
 
 
-def _namespaces(namespaces: dict[str, str]) -> list[steps.Step]:
-    """Join first: the right to join what others own may be gone in a namespace of our own."""
-    result: list[steps.Step] = [
-        steps.JoinNamespace(_KINDS[kind], path)
-        for kind, path in namespaces.items()
-        if path and kind in _KINDS
-    ]
-    new = tuple(_KINDS[kind] for kind in namespaces if not namespaces[kind] and kind in _KINDS)
-    result.append(steps.Unshare(new))
-    if "net" in new:
-        result.append(steps.LoopbackUp())
-    return result
+def _new_namespaces(spec: oci.Spec, namespaces: dict[str, str], host: Host) -> Iterator[steps.Step]:
+    new = tuple(kind for kind, path in namespaces.items() if not path and kind in _UNSHARED)
+    yield steps.Unshare(tuple(_KINDS[kind] for kind in new))
+    if "user" in namespaces and namespaces.get("time") == "" and not host.root:
+        yield _time(spec.linux.time_offsets)
+    if "network" in new:
+        yield steps.LoopbackUp()
+    if spec.linux.net_devices:
+        devices = spec.linux.net_devices.items()
+        yield steps.MoveInterfaces(tuple((old, device.name or old) for old, device in devices))
 
 
-def _mount(mount: oci.Mount) -> steps.Step:
+def _time(offsets: oci.TimeOffsets | None) -> steps.NewTimeNamespace:
+    monotonic, boottime = (
+        (offset.secs, offset.nanosecs) if offset else (0, 0)
+        for offset in ((offsets.monotonic, offsets.boottime) if offsets else (None, None))
+    )
+    return steps.NewTimeNamespace(monotonic, boottime)
+
+
+def _copy(mount: oci.Mount, bind: steps.BindMount, linux: oci.Linux) -> Iterator[steps.Step]:
+    """Copy early what stays a peer of the host's mount, or shows other owners than it."""
+    mapped = parse_options(mount.options).map_owners or ("idmap" if mount.uid_mappings else "")
+    if not mapped:
+        if bind.propagation in ("shared", "rshared"):
+            yield steps.CopyTree(bind.source, bind.target, bind.recursive)
+        return
+    # Without maps of its own, a mount gets the container's.
+    uid_map = _triples(mount.uid_mappings or linux.uid_mappings)
+    gid_map = _triples(mount.gid_mappings or linux.gid_mappings)
+    if not (uid_map and gid_map):
+        raise InvalidArgumentError(
+            f"mounts: {mount.destination}: uidMappings: {mapped} without mappings of any kind"
+        )
+    yield steps.CopyTree(
+        bind.source,
+        bind.target,
+        bind.recursive,
+        uid_map=uid_map,
+        gid_map=gid_map,
+        map_recursive=mapped == "ridmap",
+    )
+
+
+def _mount(mount: oci.Mount, label: str = "") -> steps.Step:
     options = parse_options(mount.options)
     if not mount.destination.startswith("/"):
         mount = replace(mount, destination=f"/{mount.destination}")
@@ -198,10 +337,16 @@ def _mount(mount: oci.Mount) -> steps.Step:
         source=mount.source or mount.type,
         target=mount.destination,
         attributes=options.set_bits,
-        options=options.data,
+        options=(*options.data, *_context(mount.type, label)),
         propagation=options.propagation,
         copy_up=options.copy_up,
     )
+
+
+def _context(fstype: str, label: str) -> tuple[str, ...]:
+    """Let SELinux label a file system that keeps no labels of its own."""
+    labelled = label and fstype in ("tmpfs", "mqueue", "ramfs", "devpts")
+    return (f"context={label}",) if labelled else ()
 
 
 def _bind(mount: oci.Mount, options: MountOptions) -> steps.BindMount:
@@ -226,22 +371,31 @@ def _devices(spec: oci.Spec, host: Host) -> list[steps.Step]:
     for mount in spec.mounts:
         if mount.destination.rstrip("/") == "/dev" and parse_options(mount.options).bind:
             return []
-    result: list[steps.Step] = list(DEFAULT_NODES)
+    make = _shown if any(n.type == "user" for n in spec.linux.namespaces) else _made
+    result: list[steps.Step] = [make(node) for node in DEFAULT_NODES]
     defaults = {node.path for node in DEFAULT_NODES}
     for device in spec.linux.devices:
         if device.path in defaults:
             continue
         mode = 0o666 if device.file_mode is None else device.file_mode & 0o7777
         kind = "c" if device.type == "u" else device.type
-        result.append(
-            steps.MakeNode(
-                device.path, kind, device.major, device.minor, mode, device.uid, device.gid
-            )
+        node = steps.MakeNode(
+            device.path, kind, device.major, device.minor, mode, device.uid, device.gid
         )
+        result.append(make(node) if kind != "p" else node)
     result += DEFAULT_LINKS
     if host.kcore:
         result.append(CORE_LINK)
     return result
+
+
+def _made(node: steps.MakeNode) -> steps.Step:
+    return node
+
+
+def _shown(node: steps.MakeNode) -> steps.Step:
+    """In a user namespace nobody can make device nodes: show the host's."""
+    return steps.BindMount(node.path, node.path)
 
 
 def _cgroup_mount(mount: oci.Mount, cgroup: CgroupPlan, own_view: bool) -> steps.Step:

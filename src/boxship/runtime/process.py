@@ -12,16 +12,22 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import NoReturn
 
 from boxship.base.errors import BoxshipError
+from boxship.base.frozen import dataclass
 from boxship.kernel import namespaces, processes
 from boxship.runtime import birth, enter
-from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
+from boxship.runtime.apply import StepError
+from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, SeccompFilter, UserPlan
 from boxship.runtime.cgroups import control, tree
 
+Answer = Callable[["Spawned"], None]
+"""Does what the child asks for; what it raises ends the child."""
+
+_NO_ANSWERS: Mapping[str, Answer] = {}
 _PID = namespaces.CLONE_FLAGS["pid"]
 _MAX_MESSAGE = 65536
 EXEC_PATIENCE = 10.0
@@ -115,6 +121,8 @@ def spawn_init(
     *,
     terminal: bool | None = None,
     sibling: bool = False,
+    manner: birth.Manner = birth.ORDINARY,
+    answers: Mapping[str, Answer] = _NO_ANSWERS,
 ) -> Spawned:
     """Create the container that ``plan`` describes and return once its command is executing.
 
@@ -124,18 +132,23 @@ def spawn_init(
     the child opens a pty in the container's own devpts and its master comes back in
     ``Spawned.master``. With ``sibling`` the process becomes a child of our parent.
 
+    With a gate in ``manner`` it returns when the process waits there. ``answers`` has one entry
+    for each of ``manner.asks``; it is given what is known of the process by then.
+
     On failure nothing is left (child reaped, cgroups removed) and StepFailedError is raised.
     """
     del terminal  # the plan's MakeConsole step decides
     course = _Course(["join cgroups", *(type(step).__name__ for step in plan.setup)])
 
     def child(channel: socket.socket) -> NoReturn:
-        birth.run_init(plan, (stdin, stdout, stderr), channel)
+        birth.run_init(plan, (stdin, stdout, stderr), channel, manner)
 
     try:
-        _create_cgroups(plan.cgroup)
-        course.note("cgroups")
-        return _spawn(child, plan, course, sibling)
+        with _scope(plan.cgroup):
+            _create_cgroups(plan.cgroup)
+            course.note("cgroups")
+            terms = _Terms(sibling, manner, answers, plan.user, plan.process.seccomp, plan.warnings)
+            return _spawn(child, plan, course, terms)
     except BaseException:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
@@ -152,14 +165,17 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     *,
     terminal: bool | None = None,
     sibling: bool = False,
+    manner: birth.Manner = birth.ORDINARY,
+    answers: Mapping[str, Answer] = _NO_ANSWERS,
 ) -> Spawned:
     """Run one more process in the container whose init ``pidfd`` refers to.
 
     ``cgroup`` is the container's (``plan.cgroup``); its values are not written again. Everything
-    else is as in ``spawn_init``. The new process dies with the caller (PR_SET_PDEATHSIG).
+    else is as in ``spawn_init``. The new process dies with the caller unless ``manner`` says no.
     """
     with_terminal = process.terminal if terminal is None else terminal
     course = _Course(["join", "pty"])
+    terms = _Terms(sibling, manner, answers, seccomp=process.seccomp)
     ours, theirs = _handshake()
     with ours:
         with theirs:
@@ -167,11 +183,13 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
             if joiner == 0:
                 ours.close()
                 stdio = (stdin, stdout, stderr)
-                birth.join(pidfd, process, cgroup, stdio, theirs, terminal=with_terminal)
+                birth.join(
+                    pidfd, process, cgroup, stdio, theirs, terminal=with_terminal, manner=manner
+                )
         ours.settimeout(EXEC_PATIENCE)
         heard = _Heard()
         try:
-            _listen(ours, heard)
+            _listen(ours, heard, terms)
         except TimeoutError:
             heard.failure = StepFailedError("exec", errno.ETIMEDOUT, _STUCK)
             with contextlib.suppress(ProcessLookupError):
@@ -190,6 +208,22 @@ def destroy(plan: Plan) -> None:
     control.kill_and_remove(plan.cgroup)
 
 
+@contextlib.contextmanager
+def _scope(cgroup: CgroupPlan) -> Iterator[None]:
+    """Have systemd make the unit, if there is to be one, and keep it until a process is in it."""
+    if cgroup.scope is None:
+        yield
+        return
+    try:
+        placeholder = import_module("boxship.runtime.cgroups.systemd").start_scope(cgroup.scope)
+    except tree.CgroupError as error:
+        raise StepFailedError("cgroup", error.errno, str(error)) from error
+    try:
+        yield
+    finally:
+        placeholder.release()
+
+
 def _create_cgroups(cgroup: CgroupPlan) -> None:
     try:
         tree.create(cgroup)
@@ -200,6 +234,9 @@ def _create_cgroups(cgroup: CgroupPlan) -> None:
 @contextlib.contextmanager
 def _children_in_their_namespace(plan: Plan) -> Iterator[None]:
     """Have processes forked meanwhile be born in the container's pid namespace."""
+    if plan.user is not None:
+        yield  # a matter of the stage's, after or together with the user namespace
+        return
     own = namespaces.open_namespace("/proc/self/ns/pid")
     try:
         try:
@@ -215,22 +252,34 @@ def _children_in_their_namespace(plan: Plan) -> Iterator[None]:
         os.close(own)
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What was agreed with the caller."""
+
+    sibling: bool
+    manner: birth.Manner
+    answers: Mapping[str, Answer]
+    user: UserPlan | None = None
+    seccomp: SeccompFilter | None = None
+    warnings: tuple[str, ...] = ()
+
+
 def _spawn(
-    child: Callable[[socket.socket], NoReturn], plan: Plan, course: "_Course", sibling: bool
+    child: Callable[[socket.socket], NoReturn], plan: Plan, course: "_Course", terms: _Terms
 ) -> Spawned:
     """Fork and listen; the child is reaped here unless it has executed its command."""
     ours, theirs = _handshake()
     with ours:
         with theirs, _children_in_their_namespace(plan):
-            pid = _fork(plan.cgroup, sibling)
+            pid = _fork(plan.cgroup, terms.sibling)
             if pid == 0:
                 ours.close()
                 child(theirs)
         course.note("fork")
-        heard = _Heard(pid)
+        heard = _Heard(pid, warnings=terms.warnings)
         try:
             heard.pidfd = os.pidfd_open(pid)
-            _listen(ours, heard)
+            _listen(ours, heard, terms)
         except BaseException:
             _discard(heard)
             raise
@@ -261,7 +310,8 @@ def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
         raise StepFailedError("fork", error.errno or 0, str(error)) from error
 
 
-def _listen(channel: socket.socket, heard: _Heard) -> None:
+def _listen(channel: socket.socket, heard: _Heard, terms: _Terms) -> None:
+    asked = b""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
         if not message:
@@ -274,10 +324,47 @@ def _listen(channel: socket.socket, heard: _Heard) -> None:
         elif kind == birth.READY:
             content = json.loads(body)
             heard.ready = True
-            heard.warnings = tuple(content[0])
+            heard.warnings += tuple(content[0])
             heard.ended = tuple(content[1])
+            if terms.manner.gate:
+                return
         elif kind == birth.FAILED:
             heard.failure = StepFailedError(*json.loads(body))
+        else:
+            asked = message
+        if asked and heard.pid:  # the process may ask before the joiner says which it is
+            _answer(channel, heard, terms, asked)
+            asked = b""
+
+
+def _answer(channel: socket.socket, heard: _Heard, terms: _Terms, asked: bytes) -> None:
+    """Do what the child waits for, and let it go on."""
+    kind, body = asked[:1], asked[1:]
+    if kind == birth.ASK:
+        known = Spawned(heard.pid, heard.pidfd, heard.master, heard.warnings, ())
+        terms.answers[body.decode()](known)
+    elif kind == birth.FIRST:
+        _meet_first_process(heard, terms, int(body))
+    elif kind == birth.LISTENER:
+        assert terms.seccomp is not None
+        listener = import_module("boxship.runtime.seccomp.listener")
+        try:
+            listener.hand_over(terms.seccomp.listener, heard.pid, heard.pidfd, int(body))
+        except StepError as error:
+            raise StepFailedError(error.step, error.errno, error.message) from error
+    channel.send(kind)
+
+
+def _meet_first_process(heard: _Heard, terms: _Terms, pid: int) -> None:
+    """The process we have forked was a stage; this is the one it has left in its place."""
+    with contextlib.suppress(ChildProcessError):  # a sibling: our parent reaps it
+        os.waitpid(heard.pid, 0)
+    os.close(heard.pidfd)
+    heard.pid, heard.pidfd = pid, os.pidfd_open(pid)
+    try:
+        import_module("boxship.runtime.userns").write_maps(pid, terms.user)
+    except OSError as error:
+        raise StepFailedError("user namespace", error.errno or 0, str(error)) from error
 
 
 def _discard(heard: _Heard) -> int:

@@ -6,9 +6,9 @@ the container and are resolved there, whatever links they cross; paths called ``
 host's. A step's JSON form is ``["ClassName", {fields that differ from their default}]``.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from boxship.base.frozen import dataclass
 from boxship.oci.codec import Codec, same_name
 
 CODEC = Codec(same_name, refuse_unknown=True)
@@ -66,7 +66,33 @@ class CopyTree(Step):
     """
 
     source: str
+    target: str
+    """Of the BindMount that it is for."""
     recursive: bool = False
+    uid_map: tuple[tuple[int, int, int], ...] = ()
+    gid_map: tuple[tuple[int, int, int], ...] = ()
+    """With maps the copy shows other owners than the files have (``MOUNT_ATTR_IDMAP``)."""
+    map_recursive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewTimeNamespace(Step):
+    """Make one, set its clocks' offsets (seconds, nanoseconds) and enter it."""
+
+    monotonic: tuple[int, int] = (0, 0)
+    boottime: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldHostNetwork(Step):
+    """Keep a way to the network namespace that is about to be left, for MoveInterfaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveInterfaces(Step):
+    """Move interfaces of the host's here, with their addresses; pairs of old and new name."""
+
+    interfaces: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +232,13 @@ class ReadonlyRoot(Step):
 
 @dataclass(frozen=True, slots=True)
 class PivotRoot(Step):
-    """Make the container's root ours and let go of the host's."""
+    """Make the container's root ours and let go of the host's.
+
+    With ``by_move`` the root's mount is moved over the host's instead, which stays below it: the
+    only way where the host's root is an initramfs, and no match for who may use chroot inside.
+    """
+
+    by_move: bool = False
 
 
 STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in Step.__subclasses__()}

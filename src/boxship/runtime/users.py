@@ -8,8 +8,8 @@ is; additional groups are those the user is listed in, unless a group was named.
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from boxship.base.frozen import dataclass
 from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 
 _MAX_ID = 2**31 - 1

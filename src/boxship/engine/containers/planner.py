@@ -126,8 +126,9 @@ class Planner:
 
     @property
     def _device_rules_hold(self) -> bool:
-        """Device rules are a v1 controller; on cgroup2 they take a BPF program, not written yet."""
-        return self._host.layout.hierarchy_of("devices") is not None
+        """Device rules are a v1 controller; with cgroup2 alone they become a BPF program."""
+        layout = self._host.layout
+        return layout.version == 2 or layout.hierarchy_of("devices") is not None
 
     def _capabilities(self, record: ContainerRecord) -> int:
         """Return what may be given at all.

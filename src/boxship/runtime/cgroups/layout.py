@@ -1,10 +1,10 @@
 """Which cgroup hierarchies this machine has, and where they are mounted."""
 
 import os
-from dataclasses import dataclass
 from functools import cache
 
 from boxship.base.files import opened
+from boxship.base.frozen import dataclass
 
 V1_CONTROLLERS = frozenset(
     ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",

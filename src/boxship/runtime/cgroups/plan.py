@@ -1,40 +1,63 @@
 """From limits and a machine's layout to a ``CgroupPlan``. Pure."""
 
+import re
+from collections.abc import Iterator
+
 from boxship.base.errors import InvalidArgumentError
-from boxship.oci.runtime import Resources
-from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite
+from boxship.base.frozen import replace
+from boxship.oci.runtime import IntelRdt, Resources
+from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, Scope
 from boxship.runtime.cgroups import v1, v2
+from boxship.runtime.cgroups.ebpf import device_program
 from boxship.runtime.cgroups.layout import Layout
+
+_UNLIMITED = 2**64 - 1
+_PAGE_SIZE = re.compile(r"[1-9][0-9]*[KMG]B")
 
 
 def plan_cgroup(path: str, resources: Resources, layout: Layout) -> CgroupPlan:
     """Plan the directory ``path`` (``/boxship/<id>``) in every hierarchy.
 
     Hierarchies that are missing do not matter until a limit needs one: then InvalidArgumentError.
-    Hybrid machines get a directory in the unified hierarchy too. It has no controllers, yet it
-    can kill and count what is inside in one go.
+    Hybrid machines get a directory in the unified hierarchy too. It has no controllers but those
+    that a limit needs, yet it can kill and count what is inside in one go.
     """
     relative = path.strip("/")
+    if ".." in relative.split("/"):
+        raise InvalidArgumentError(f"linux.cgroupsPath: {path!r} leads out of the hierarchy")
+    writes = plan_writes(resources, layout)
     directories = tuple(
         CgroupDirectory(h.mount, f"{h.mount}/{relative}", h.controllers) for h in layout.hierarchies
     )
+    program = b""
     if layout.unified:
-        controllers = layout.unified_controllers if layout.version == 2 else ()
+        controllers = layout.unified_controllers
+        if layout.version != 2:
+            used = {write.controller for write in writes}
+            controllers = tuple(each for each in controllers if each in used)
         unified = CgroupDirectory(
             layout.unified, f"{layout.unified}/{relative}", controllers, unified=True
         )
         directories += (unified,)
-    return CgroupPlan(directories, plan_writes(resources, layout))
+        if layout.version == 2 and resources.devices:
+            program = device_program(resources.devices)
+    return CgroupPlan(directories, writes, program)
 
 
 def plan_writes(resources: Resources, layout: Layout) -> tuple[CgroupWrite, ...]:
     """Plan the values alone, as for an update of a running container."""
+    for n, page in enumerate(resources.hugepage_limits):
+        if not _PAGE_SIZE.fullmatch(page.page_size):
+            raise InvalidArgumentError(
+                f"linux.resources.hugepageLimits[{n}].pageSize: "
+                f"{page.page_size!r} is not a size such as 2MB"
+            )
+    available = frozenset(layout.unified_controllers)
     if layout.version == 2:
         wanted = tuple(v2.writes(resources))
-        available = frozenset(layout.unified_controllers)
     else:
-        wanted = tuple(v1.writes(resources, layout))
-        available = frozenset(c for h in layout.hierarchies for c in h.controllers)
+        wanted = _hybrid_writes(resources, layout)
+        available |= frozenset(c for h in layout.hierarchies for c in h.controllers)
     kept = []
     for write in wanted:
         if not write.controller or write.controller in available:
@@ -44,3 +67,92 @@ def plan_writes(resources: Resources, layout: Layout) -> tuple[CgroupWrite, ...]
                 f"cannot set {write.limit} limit: container could not join or create cgroup"
             )
     return tuple(kept)
+
+
+def _hybrid_writes(resources: Resources, layout: Layout) -> tuple[CgroupWrite, ...]:
+    """Speak v1, and v2 for the controllers that this machine has there."""
+    unified = list(v2.unified(resources))
+    if unified and not layout.unified:
+        raise InvalidArgumentError("linux.resources.unified: this machine has no cgroup v2")
+    if resources.hugepage_limits and "hugetlb" in layout.unified_controllers:
+        unified = [w for page in resources.hugepage_limits for w in v2.hugepages(page)] + unified
+        resources = replace(resources, hugepage_limits=())
+    return (*v1.writes(resources, layout), *unified)
+
+
+def with_resctrl(
+    plan: CgroupPlan, wanted: IntelRdt | None, container_id: str, mount: str
+) -> CgroupPlan:
+    """Add a group of resctrl's, which is made, filled and joined like a cgroup of v1."""
+    if wanted is None:
+        return plan
+    name = wanted.clos_id or container_id
+    if "/" in name or name in (".", "..", "info", "mon_groups", "mon_data"):
+        raise InvalidArgumentError(f"linux.intelRdt.closID: {name!r} is not a group's name")
+    lines = [*wanted.schemata, wanted.l3_cache_schema, wanted.mem_bw_schema]
+    if any("\n" in line for line in lines):
+        raise InvalidArgumentError("linux.intelRdt.schemata: a line break in a line")
+    group = f"{mount}/{name}"
+    directories = [CgroupDirectory(mount, group, ("resctrl",), keep=bool(wanted.clos_id))]
+    if wanted.enable_monitoring or wanted.enable_cmt or wanted.enable_mbm:
+        directories.append(CgroupDirectory(mount, f"{group}/mon_groups/{container_id}", ("mon",)))
+    writes = tuple(
+        CgroupWrite("intelRdt", "resctrl", "schemata", f"{line}\n") for line in lines if line
+    )
+    return replace(
+        plan, directories=(*plan.directories, *directories), writes=(*plan.writes, *writes)
+    )
+
+
+def plan_scope(path: str, container_id: str, resources: Resources, layout: Layout) -> CgroupPlan:
+    """Plan a scope of systemd's; ``path`` is ``slice:prefix:name``, each of which may be empty."""
+    parts = path.split(":") if path else ["", "boxship", container_id]
+    if len(parts) != 3:
+        raise InvalidArgumentError(
+            f"linux.cgroupsPath: {path!r} is not slice:prefix:name, as systemd's driver wants it"
+        )
+    parent, prefix, name = parts[0] or "system.slice", parts[1], parts[2] or container_id
+    if not parent.endswith(".slice") or "/" in path:
+        raise InvalidArgumentError(f"linux.cgroupsPath: {parent!r} is not the name of a slice")
+    unit = f"{prefix}-{name}.scope" if prefix else f"{name}.scope"
+    made = plan_cgroup(f"{slice_path(parent)}/{unit}", resources, layout)
+    properties = (
+        ("Description", "s", f"boxship container {container_id}"),
+        ("Slice", "s", parent),
+        ("Delegate", "b", "true"),
+        ("DefaultDependencies", "b", "false"),
+        ("CollectMode", "s", "inactive-or-failed"),
+        ("MemoryAccounting", "b", "true"),
+        ("CPUAccounting", "b", "true"),
+        ("TasksAccounting", "b", "true"),
+        *_unit_limits(resources, layout),
+    )
+    return replace(made, scope=Scope(unit, parent, properties))
+
+
+def slice_path(name: str) -> str:
+    """Return where a slice is: ``a-b.slice`` is ``/a.slice/a-b.slice``."""
+    if name == "-.slice":
+        return ""
+    words = name.removesuffix(".slice").split("-")
+    if not all(words):
+        raise InvalidArgumentError(f"linux.cgroupsPath: {name!r} is not the name of a slice")
+    return "".join(f"/{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
+
+
+def _unit_limits(resources: Resources, layout: Layout) -> Iterator[tuple[str, str, str]]:
+    """Tell systemd the limits that it writes itself, or it would undo ours at a reload."""
+    memory, cpu, unified = resources.memory, resources.cpu, layout.version == 2
+    if memory and memory.limit:
+        name = "MemoryMax" if unified else "MemoryLimit"
+        yield name, "t", str(_UNLIMITED if memory.limit < 0 else memory.limit)
+    if cpu and cpu.shares:
+        shares = ("CPUWeight", v2.weight_of_shares(cpu.shares))
+        name, number = shares if unified else ("CPUShares", cpu.shares)
+        yield name, "t", str(number)
+    if cpu and cpu.quota and cpu.quota > 0:
+        per_second = cpu.quota * 1_000_000 // (cpu.period or 100_000)
+        yield "CPUQuotaPerSecUSec", "t", str(-(-per_second // 10_000) * 10_000)
+    if resources.pids and resources.pids.limit:
+        limit = resources.pids.limit
+        yield "TasksMax", "t", str(_UNLIMITED if limit < 0 else limit)

@@ -7,8 +7,10 @@ them, and a Python stream costs ten times the system calls.
 import contextlib
 import errno
 import os
+from importlib import import_module
 
 from boxship.base.errors import BoxshipError
+from boxship.base.files import opened
 from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, directory_of
 
 
@@ -28,6 +30,8 @@ def create(plan: CgroupPlan) -> None:
         except OSError as error:
             message = f"cannot create cgroup {directory.path}: {error.strerror}"
             raise CgroupError(message, error.errno or 0) from error
+    if plan.device_program:
+        _attach_device_program(plan)
     apply_writes(plan, plan.writes)
 
 
@@ -37,6 +41,9 @@ def apply_writes(plan: CgroupPlan, writes: tuple[CgroupWrite, ...]) -> None:
     That is how limits that bound each other (memory, and memory with swap) can be moved both up
     and down without knowing what they are now.
     """
+    for write in writes:
+        if write.usage:
+            _check_usage(plan, write)
     postponed = [write for write in writes if not _try_write(plan, write)]
     for write in postponed:
         path = f"{directory_of(plan, write.controller)}/{write.file}"
@@ -45,6 +52,24 @@ def apply_writes(plan: CgroupPlan, writes: tuple[CgroupWrite, ...]) -> None:
         except OSError as error:
             message = f"cannot set {write.limit} limit: {path}: {error.strerror}"
             raise CgroupError(message, error.errno or 0) from error
+
+
+def _check_usage(plan: CgroupPlan, write: CgroupWrite) -> None:
+    """Refuse a limit that is passed already."""
+    directory = directory_of(plan, write.controller)
+    used = int(read_file(f"{directory}/{write.usage}"))
+    if 0 < int(write.value.replace("max", "-1")) < used:
+        message = f"cannot set {write.limit} limit: {used} bytes are in use"
+        raise CgroupError(message, errno.EBUSY)
+
+
+def _attach_device_program(plan: CgroupPlan) -> None:
+    bpf = import_module("boxship.kernel.bpf")  # a machine with v1's devices does not need it
+    try:
+        with opened(directory_of(plan, ""), os.O_RDONLY | os.O_DIRECTORY) as directory:
+            bpf.attach_device_program(directory, plan.device_program)
+    except OSError as error:
+        raise CgroupError(f"cannot set devices limit: {error}", error.errno or 0) from error
 
 
 def open_unified(plan: CgroupPlan) -> int:
@@ -75,7 +100,9 @@ def join(plan: CgroupPlan) -> None:
 def remove(plan: CgroupPlan) -> tuple[str, ...]:
     """Remove the directories with what was made below them; return those still in use."""
     busy = []
-    for directory in plan.directories:
+    for directory in reversed(plan.directories):
+        if directory.keep:
+            continue
         try:
             _remove_one(directory.path)
         except OSError as error:

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from boxship.oci.runtime import BlockIo, Cpu, DeviceRule, Memory, Resources, ThrottleDevice
+from boxship.oci.runtime import (
+    BlockIo,
+    Cpu,
+    DeviceRule,
+    Memory,
+    Network,
+    Rdma,
+    Resources,
+    ThrottleDevice,
+)
 from boxship.runtime.blueprint import CgroupWrite
 from boxship.runtime.cgroups.layout import Layout
 
@@ -20,8 +29,19 @@ def writes(resources: Resources, layout: Layout) -> Iterator[CgroupWrite]:
     if resources.block_io:
         yield from _block(resources.block_io, layout)
     for page in resources.hugepage_limits:
-        file = f"hugetlb.{page.page_size}.limit_in_bytes"
-        yield CgroupWrite("hugetlb", "hugetlb", file, str(page.limit))
+        for file in ("limit_in_bytes", "rsvd.limit_in_bytes"):
+            name = f"hugetlb.{page.page_size}.{file}"
+            yield CgroupWrite("hugetlb", "hugetlb", name, str(page.limit))
+    for device, limits in resources.rdma.items():
+        yield CgroupWrite("rdma", "rdma", "rdma.max", rdma_line(device, limits))
+    if resources.network:
+        yield from _network(resources.network)
+
+
+def rdma_line(device: str, limits: Rdma) -> str:
+    """Write limits as ``mlx4_0 hca_handle=2 hca_object=2000``, the same in both versions."""
+    pairs = (("hca_handle", limits.hca_handles), ("hca_object", limits.hca_objects))
+    return " ".join([device, *(f"{name}={value}" for name, value in pairs if value is not None)])
 
 
 def device_rule(rule: DeviceRule) -> str:
@@ -37,9 +57,26 @@ def _devices(rules: tuple[DeviceRule, ...]) -> Iterator[CgroupWrite]:
         yield CgroupWrite("devices", "devices", file, device_rule(rule))
 
 
+def _network(network: Network) -> Iterator[CgroupWrite]:
+    if network.class_id is not None:
+        yield CgroupWrite("net_cls", "net_cls", "net_cls.classid", str(network.class_id))
+    for each in network.priorities:
+        line = f"{each.name} {each.priority}"
+        yield CgroupWrite("net_prio", "net_prio", "net_prio.ifpriomap", line)
+
+
 def _memory(memory: Memory, layout: Layout) -> Iterator[CgroupWrite]:
+    if memory.use_hierarchy:
+        yield CgroupWrite("memory hierarchy", "memory", "memory.use_hierarchy", "1")
     if memory.limit:
-        yield CgroupWrite("memory", "memory", "memory.limit_in_bytes", str(memory.limit))
+        usage = "memory.usage_in_bytes" if memory.check_before_update else ""
+        yield CgroupWrite("memory", "memory", "memory.limit_in_bytes", str(memory.limit), usage)
+    for name, file, value in (
+        ("kernel memory", "memory.kmem.limit_in_bytes", memory.kernel),
+        ("kernel TCP memory", "memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp),
+    ):
+        if value:
+            yield CgroupWrite(name, "memory", file, str(value))
     if memory.swap and layout.swap_accounting:
         file = "memory.memsw.limit_in_bytes"
         yield CgroupWrite("memory swap", "memory", file, str(memory.swap))
@@ -77,6 +114,17 @@ def _block(block: BlockIo, layout: Layout) -> Iterator[CgroupWrite]:
     # The weight files come with the CFQ or BFQ scheduler; without them weights mean nothing.
     if block.weight and layout.block_weight_file:
         yield CgroupWrite("blkio weight", "blkio", layout.block_weight_file, str(block.weight))
+    if block.leaf_weight:
+        weight = str(block.leaf_weight)
+        yield CgroupWrite("blkio leaf weight", "blkio", "blkio.leaf_weight", weight)
+    for each in block.weight_device:
+        node = f"{each.major}:{each.minor}"
+        if each.weight is not None:
+            file = f"{layout.block_weight_file or 'blkio.weight'}_device"
+            yield CgroupWrite("blkio weight of a device", "blkio", file, f"{node} {each.weight}")
+        if each.leaf_weight is not None:
+            file, value = "blkio.leaf_weight_device", f"{node} {each.leaf_weight}"
+            yield CgroupWrite("blkio leaf weight of a device", "blkio", file, value)
     tables: tuple[tuple[str, tuple[ThrottleDevice, ...]], ...] = (
         ("read_bps", block.throttle_read_bps_device),
         ("write_bps", block.throttle_write_bps_device),

@@ -5,7 +5,8 @@ to go further. Who builds long programs goes around by an unconditional jump.
 """
 
 import struct
-from dataclasses import dataclass
+
+from boxship.base.frozen import dataclass
 
 LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 JUMP = 0x05  # BPF_JMP | BPF_JA

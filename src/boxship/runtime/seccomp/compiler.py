@@ -12,19 +12,20 @@ is an errno they get ENOSYS, not the profile's EPERM: a C library falls back to 
 import errno
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.frozen import dataclass, field
 from boxship.oci.runtime import Seccomp, SeccompArg, SeccompRule
-from boxship.runtime.blueprint import SeccompFilter
+from boxship.runtime.blueprint import SeccompFilter, SeccompListener
 from boxship.runtime.seccomp import bpf
 from boxship.runtime.seccomp.bpf import Instruction, Item, Label
 
 X32_BIT = 0x40000000
 _KILL_THREAD = 0x00000000
 _ERRNO = 0x00050000
+_NOTIFY = 0x7FC00000
 _NEW_CALL = _ERRNO | errno.ENOSYS
 
 _ACTIONS = {
@@ -34,6 +35,7 @@ _ACTIONS = {
     "SCMP_ACT_TRAP": 0x00030000,
     "SCMP_ACT_ERRNO": _ERRNO,
     "SCMP_ACT_TRACE": 0x7FF00000,
+    "SCMP_ACT_NOTIFY": _NOTIFY,
     "SCMP_ACT_LOG": 0x7FFC0000,
     "SCMP_ACT_ALLOW": 0x7FFF0000,
 }
@@ -42,7 +44,10 @@ _FLAGS = {
     "SECCOMP_FILTER_FLAG_TSYNC": 1,
     "SECCOMP_FILTER_FLAG_LOG": 2,
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 32,
 }
+_TSYNC = 1
+_NEW_LISTENER = 8
 _DEFAULT_FLAGS = 4
 """SPEC_ALLOW: no speculation barriers on behalf of a filter, as Linux itself has it since 5.16."""
 
@@ -78,14 +83,38 @@ class _Verdict:
 def compile_filter(profile: Seccomp, machine: str) -> SeccompFilter:
     """Compile for ``machine`` (x86_64 or aarch64); the result is kept for the next container.
 
-    Raise InvalidArgumentError naming what cannot be: an unknown machine, flag or action.
+    The filter's ``listener`` has the profile's path and metadata and no state yet. Raise
+    InvalidArgumentError naming what cannot be: an unknown machine, flag or action.
     """
     if machine not in _NATIVE:
         raise InvalidArgumentError(f"linux.seccomp: no system call table for {machine}")
-    if profile.listener_path:
-        raise InvalidArgumentError("linux.seccomp.listenerPath: notification is not supported")
-    flags = sum(_flag(flag) for flag in profile.flags) if profile.flags else _DEFAULT_FLAGS
-    return SeccompFilter(bpf.assemble(_program(profile, machine)), flags)
+    flags = sum(_flag(f) for f in set(profile.flags)) if profile.flags else _DEFAULT_FLAGS
+    listener = _listener(profile)
+    if listener is not None:
+        # One thread has nobody to synchronize with, and the kernel refuses the two together.
+        flags = flags & ~_TSYNC | _NEW_LISTENER
+    elif flags & _FLAGS["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]:
+        raise InvalidArgumentError(
+            "linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is for filters that notify"
+        )
+    return SeccompFilter(bpf.assemble(_program(profile, machine)), flags, listener)
+
+
+def _listener(profile: Seccomp) -> SeccompListener | None:
+    """Return who listens; what notifies must have somebody listening, and the other way round."""
+    notifies = [rule for rule in profile.syscalls if rule.action == "SCMP_ACT_NOTIFY"]
+    if profile.default_action == "SCMP_ACT_NOTIFY":
+        raise InvalidArgumentError("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is for rules only")
+    if any("write" in rule.names for rule in notifies):
+        # It is by this call that the runtime itself learns of the listener.
+        raise InvalidArgumentError("linux.seccomp.syscalls: SCMP_ACT_NOTIFY cannot be for write")
+    if notifies and not profile.listener_path:
+        raise InvalidArgumentError("linux.seccomp.listenerPath: missing, and rules notify")
+    if not notifies:
+        if profile.listener_metadata and not profile.listener_path:
+            raise InvalidArgumentError("linux.seccomp.listenerMetadata: without a listenerPath")
+        return None
+    return SeccompListener(profile.listener_path, profile.listener_metadata)
 
 
 def _flag(name: str) -> int:

@@ -5,9 +5,9 @@ are let through because the kernel will ask for the capability anyway. Everythin
 listed fails with EPERM.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
+from boxship.base.frozen import dataclass
 from boxship.oci.runtime import Seccomp, SeccompArg, SeccompRule
 
 _ALWAYS = {

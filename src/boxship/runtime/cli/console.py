@@ -1,0 +1,85 @@
+"""Terminals: handing a pty's master to who asked for it, or being its user's end ourselves."""
+
+import os
+import select
+import signal
+import socket
+import termios
+import tty
+
+from boxship.kernel.terminal import set_window_size, window_size
+
+_ONLCR = 0o4
+_CHUNK = 32768
+
+
+def clear_onlcr(master: int) -> None:
+    """Have newlines come out as they went in: our own terminal sees to the carriage returns."""
+    attributes = termios.tcgetattr(master)
+    attributes[1] &= ~_ONLCR
+    termios.tcsetattr(master, termios.TCSANOW, attributes)
+
+
+def send_master(path: str, master: int) -> None:
+    """Send the master to the unix socket ``path``, named as others name it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as endpoint:
+        directory = os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_CLOEXEC)
+        try:
+            # A path may be longer than a socket's address can be.
+            endpoint.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
+        finally:
+            os.close(directory)
+        socket.send_fds(endpoint, [b"/dev/ptmx"], [master])
+
+
+class Proxy:
+    """Our terminal and a container's pty, connected until the process has ended."""
+
+    def __init__(self, master: int, pidfd: int) -> None:
+        self._master, self._pidfd = master, pidfd
+        self._saved = termios.tcgetattr(0) if os.isatty(0) else None
+
+    def run(self) -> None:
+        """Copy both ways; return when the process has ended and all it said is written."""
+        self._resize()
+        signal.signal(signal.SIGWINCH, lambda *_: self._resize())
+        try:
+            if self._saved:
+                tty.setraw(0)
+            self._copy()
+        finally:
+            if self._saved:
+                termios.tcsetattr(0, termios.TCSAFLUSH, self._saved)
+
+    def _resize(self) -> None:
+        if self._saved:
+            set_window_size(self._master, *window_size(0))
+
+    def _copy(self) -> None:
+        poller = select.poll()
+        for fd in (0, self._master, self._pidfd):
+            poller.register(fd, select.POLLIN)
+        ended = False
+        while True:
+            ready = dict(poller.poll(0 if ended else None))
+            if self._master in ready:
+                if not self._move(self._master, 1):
+                    return
+            elif ended:
+                return
+            if 0 in ready and not self._move(0, self._master):
+                poller.unregister(0)
+            if self._pidfd in ready:
+                ended = True
+                poller.unregister(self._pidfd)
+
+    @staticmethod
+    def _move(source: int, target: int) -> bool:
+        try:
+            data = os.read(source, _CHUNK)
+        except OSError:  # EIO: nobody has the other side any more
+            return False
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+        return bool(data)

@@ -1,0 +1,58 @@
+"""Undo a creation that its creator does not live to finish, whatever ended it.
+
+A creator that is killed (SIGKILL included) can remove nothing, and its container's init can
+remove nothing either, being in another root by then. So before anything is made, a fork is put
+aside that waits for the creator's death, or for a byte that says that all went well. The pipe's
+own end would not do as a sign of death: init inherits the pipe, and may outlive its creator.
+"""
+
+import os
+import select
+import signal
+from collections.abc import Callable
+
+
+class Guard:
+    """``undo`` is called in another process, if the ``with`` is left by death; not by an error."""
+
+    def __init__(self, undo: Callable[[], None]) -> None:
+        reading, writing = os.pipe()
+        creator = os.pidfd_open(os.getpid())
+        self._writing = writing
+        self._pid = os.fork()
+        if self._pid == 0:
+            _watch(reading, creator, undo)
+        os.close(reading)
+        os.close(creator)
+
+    def dismiss(self) -> None:
+        """All is well, or has been undone. Called twice is no error."""
+        if self._writing < 0:
+            return
+        os.write(self._writing, b"d")
+        os.close(self._writing)
+        self._writing = -1
+        os.waitpid(self._pid, 0)
+
+
+def _watch(reading: int, creator: int, undo: Callable[[], None]) -> None:
+    try:
+        # Out of reach of who kills the creator's whole process group, or types ^C.
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        poller = select.poll()
+        poller.register(reading, select.POLLIN)
+        poller.register(creator, select.POLLIN)
+        poller.poll()
+        os.set_blocking(reading, False)
+        if not _read_byte(reading):
+            undo()
+    finally:
+        os._exit(0)
+
+
+def _read_byte(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1)
+    except BlockingIOError:
+        return b""

@@ -1,0 +1,179 @@
+"""The containers under one ``--root``, and what is kept of each.
+
+::
+
+    <root>/                     0711
+    ├── .new-<creator>/         becomes <id>, by a rename that decides which of two creators wins
+    └── <id>/                   0700
+        ├── creator             whose creation it was, for his guard to know
+        ├── state.json          the record, replaced whole; absent while the container is made
+        ├── exec.fifo           there until start: init waits for a byte on it
+        └── outcome.fifo        there until start: init says here why it could not execute
+
+The record is what was decided; whether the container runs is asked of the kernel every time.
+"""
+
+import errno
+import json
+import os
+
+from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
+from boxship.base.files import write_atomic
+from boxship.base.frozen import dataclass
+from boxship.oci.runtime import Hook
+from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
+from boxship.runtime.hooks import HookState
+from boxship.runtime.steps import CODEC
+
+EXEC_FIFO, OUTCOME_FIFO = "exec.fifo", "outcome.fifo"
+CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", "paused", "stopped"
+
+_STATE = "state.json"
+_CREATOR = "creator"
+_MAX_ID = 1024
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A container, as it was made. ``start_time`` (clock ticks) tells its pid from a later one."""
+
+    oci_version: str
+    container_id: str
+    pid: int
+    start_time: int
+    bundle: str
+    rootfs: str
+    created: str
+    owner: str
+    process: ProcessPlan
+    cgroup: CgroupPlan
+    annotations: dict[str, str]
+    poststart: tuple[Hook, ...] = ()
+    poststop: tuple[Hook, ...] = ()
+    systemd_unit: str = ""
+
+    @property
+    def hook_state(self) -> HookState:
+        return HookState(self.oci_version, self.container_id, self.bundle, self.annotations)
+
+
+class Store:
+    """Finds, adds and removes containers."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def directory(self, container_id: str) -> str:
+        """Return the container's directory; raise InvalidArgumentError for an impossible id."""
+        good = 0 < len(container_id) <= _MAX_ID and _LETTERS.issuperset(container_id)
+        if not good or container_id in (".", ".."):
+            raise InvalidArgumentError(f"invalid container ID format: {container_id!r}")
+        return f"{self.root}/{container_id}"
+
+    def add(self, container_id: str, creator: str) -> str:
+        """Claim an id and return its new directory."""
+        path = self.directory(container_id)
+        os.makedirs(self.root, 0o711, exist_ok=True)
+        fresh = f"{self.root}/.new-{creator}"
+        os.mkdir(fresh, 0o700)
+        try:
+            os.symlink(creator, f"{fresh}/{_CREATOR}")
+            os.rename(fresh, path)
+        except OSError as error:
+            remove_directory(fresh)
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise ConflictError("container with given ID already exists") from None
+        return path
+
+    def belongs_to(self, container_id: str, creator: str) -> bool:
+        """Tell whether the directory is the one that ``creator`` claimed."""
+        try:
+            return os.readlink(f"{self.directory(container_id)}/{_CREATOR}") == creator
+        except OSError:
+            return False
+
+    def forget_claim(self, creator: str) -> None:
+        """Remove what is left of a claim that was never made."""
+        remove_directory(f"{self.root}/.new-{creator}")
+
+    def save(self, record: Record) -> None:
+        """Write the record, replacing an earlier one."""
+        path = f"{self.directory(record.container_id)}/{_STATE}"
+        data = json.dumps(CODEC.to_plain(record), separators=(",", ":")).encode()
+        write_atomic(path, data, mode=0o600, durable=False)
+
+    def load(self, container_id: str) -> Record:
+        """Return the record; raise NotFoundError."""
+        try:
+            with open(f"{self.directory(container_id)}/{_STATE}", "rb") as stream:
+                plain = json.load(stream)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError("container does not exist") from None
+        return CODEC.from_plain(Record, plain)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all containers that have been made."""
+        try:
+            names = sorted(os.listdir(self.root))
+        except FileNotFoundError:
+            return []
+        return [name for name in names if os.path.exists(f"{self.root}/{name}/{_STATE}")]
+
+    def remove(self, container_id: str) -> None:
+        """Remove the directory; a missing one is no error."""
+        remove_directory(self.directory(container_id))
+
+    def status(self, record: Record) -> str:
+        """Ask the kernel what the container is doing."""
+        if not is_alive(record.pid, record.start_time):
+            return STOPPED
+        if os.path.exists(f"{self.directory(record.container_id)}/{EXEC_FIFO}"):
+            return CREATED
+        return PAUSED if _is_paused(record.cgroup) else RUNNING
+
+
+def remove_directory(path: str) -> None:
+    """Remove a flat directory with its files; a missing one is no error."""
+    try:
+        names = os.listdir(path)
+    except FileNotFoundError:
+        return
+    for name in names:
+        try:
+            os.unlink(f"{path}/{name}")
+        except FileNotFoundError:
+            continue
+    os.rmdir(path)
+
+
+def start_time_of(pid: int) -> int:
+    """Return when a process started, in clock ticks after boot; 0 when there is none."""
+    state, start_time = _stat(pid)
+    return start_time if state else 0
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """Tell whether the very process runs; a zombie does not."""
+    state, started = _stat(pid)
+    return state not in ("", "Z", "X") and started == start_time
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            # The name, in parentheses, may hold anything.
+            fields = stream.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return "", 0
+    return fields[0].decode(), int(fields[19])
+
+
+def _is_paused(cgroup: CgroupPlan) -> bool:
+    from boxship.runtime.cgroups import control
+
+    try:
+        return control.is_paused(cgroup)
+    except OSError:
+        return False

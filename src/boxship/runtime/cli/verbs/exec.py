@@ -1,0 +1,139 @@
+"""``exec``: run one more process in a container."""
+
+import json
+import os
+
+from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.base.frozen import replace
+from boxship.oci.runtime import Process
+from boxship.runtime.birth import START, Manner
+from boxship.runtime.blueprint import CapabilityPlan, CgroupPlan, ProcessPlan
+from boxship.runtime.cli.call import Call
+from boxship.runtime.cli.creation import (
+    announce,
+    check_terminal,
+    explained,
+    preserved_descriptors,
+)
+from boxship.runtime.cli.store import PAUSED, STOPPED, Record, Store
+from boxship.runtime.cli.waiting import wait
+from boxship.runtime.process import Spawned, StepFailedError, spawn_exec
+
+
+def run(call: Call) -> int:
+    """Return the process's exit status, 0 when detached."""
+    store = Store(call.root)
+    record = store.load(call.container_id)
+    _check_status(call, store.status(record))
+    process = _process(call, record)
+    detached = call.arguments.switch("detach")
+    check_terminal(call, terminal=process.terminal, detached=detached)
+    manner = Manner(bound=False, asks=frozenset((START,)), preserved=preserved_descriptors(call))
+
+    def begin(spawned: Spawned) -> None:
+        announce(call, spawned)
+
+    init = os.pidfd_open(record.pid)
+    cgroup = _cgroup(call, record.cgroup)
+    try:
+        spawned = spawn_exec(init, process, cgroup, 0, 1, 2, manner=manner, answers={START: begin})
+    except StepFailedError as error:
+        raise explained(error) from error
+    finally:
+        os.close(init)
+    return 0 if detached else wait(spawned)
+
+
+def _check_status(call: Call, status: str) -> None:
+    if status == STOPPED:
+        raise ConflictError("cannot exec in a stopped container")
+    if status == PAUSED and not call.arguments.switch("ignore-paused"):
+        raise ConflictError("cannot exec in a paused container (use --ignore-paused to override)")
+
+
+def _process(call: Call, record: Record) -> ProcessPlan:
+    if path := call.arguments.text("process"):
+        process = _from_file(path, record)
+    else:
+        args = tuple(call.arguments.operands[1:])
+        if not args:
+            raise InvalidArgumentError("exec: a command or --process is needed")
+        process = replace(record.process, args=args, terminal=False)
+    return _changed_by_flags(call, process)
+
+
+def _from_file(path: str, record: Record) -> ProcessPlan:
+    """Plan a process of its own; what it leaves open is as for the container's first."""
+    from boxship.runtime.host import Host
+    from boxship.runtime.plan import plan_process
+
+    with open(path, "rb") as stream:
+        wanted = Process.from_json(json.load(stream))
+    made = plan_process(wanted, Host.look(), None, record.container_id)
+    first = record.process
+    return replace(
+        made,
+        capabilities=made.capabilities if wanted.capabilities else first.capabilities,
+        rlimits=made.rlimits or first.rlimits,
+        seccomp=first.seccomp,
+        keyring=first.keyring,
+    )
+
+
+def _changed_by_flags(call: Call, process: ProcessPlan) -> ProcessPlan:
+    arguments = call.arguments
+    if arguments.switch("tty"):
+        process = replace(process, terminal=True)
+    if cwd := arguments.text("cwd"):
+        process = replace(process, cwd=cwd, create_cwd=True)
+    if env := arguments.texts("env"):
+        merged = {item.partition("=")[0]: item for item in (*process.env, *env)}
+        process = replace(process, env=tuple(merged.values()))
+    if user := arguments.text("user"):
+        uid, _, gid = user.partition(":")
+        process = replace(process, uid=_id(uid), gid=_id(gid or "0"))
+    if groups := arguments.texts("additional-gids"):
+        process = replace(process, groups=(*process.groups, *map(_id, groups)))
+    if names := arguments.texts("cap"):
+        process = replace(process, capabilities=_with(process.capabilities, names))
+    if arguments.switch("no-new-privs"):
+        process = replace(process, no_new_privileges=True)
+    return process
+
+
+def _id(text: str) -> int:
+    if not text.isdecimal():
+        raise InvalidArgumentError(f"--user: numbers expected, not {text!r}")
+    return int(text)
+
+
+def _with(plan: CapabilityPlan | None, names: tuple[str, ...]) -> CapabilityPlan:
+    from boxship.runtime.capabilities import mask_of
+
+    more = mask_of(names)
+    old = plan or CapabilityPlan()
+    ambient = old.ambient | (more & old.inheritable)
+    return replace(
+        old,
+        bounding=old.bounding | more,
+        effective=old.effective | more,
+        permitted=old.permitted | more,
+        ambient=ambient,
+    )
+
+
+def _cgroup(call: Call, cgroup: CgroupPlan) -> CgroupPlan:
+    """Go below the container's own cgroup where ``--cgroup`` says so."""
+    for text in call.arguments.texts("cgroup"):
+        names, colon, path = text.rpartition(":")
+        controllers = set(names.split(",")) if colon else set()
+        if ".." in path.split("/"):
+            raise InvalidArgumentError(f"--cgroup: {path!r} is not below the container's")
+        directories = tuple(
+            replace(one, path=os.path.normpath(f"{one.path}/{path}"))
+            if not controllers or controllers & set(one.controllers)
+            else one
+            for one in cgroup.directories
+        )
+        cgroup = replace(cgroup, directories=directories)
+    return cgroup

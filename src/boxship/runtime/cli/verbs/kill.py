@@ -1,0 +1,66 @@
+"""``kill``: send a signal to a container's first process, or to all."""
+
+import os
+import signal
+from contextlib import suppress
+
+from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.runtime.cgroups import control
+from boxship.runtime.cli.call import Call
+from boxship.runtime.cli.store import STOPPED, Record, Store, is_alive
+
+
+def run(call: Call) -> int:
+    """Send it."""
+    operands = call.arguments.operands
+    number = parse_signal(operands[1] if len(operands) > 1 else "TERM")
+    store = Store(call.root)
+    record = store.load(call.container_id)
+    if call.arguments.switch("all"):
+        for pid in control.processes(record.cgroup):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return 0
+    if store.status(record) == STOPPED:
+        raise ConflictError("container not running")
+    _send(record, number)
+    if number == signal.SIGKILL and _is_frozen(record):
+        # A frozen v1 cgroup would keep the killed process until somebody resumes it.
+        control.resume(record.cgroup)
+    return 0
+
+
+def _send(record: Record, number: int) -> None:
+    try:
+        pidfd = os.pidfd_open(record.pid)
+    except ProcessLookupError:
+        raise ConflictError("container not running") from None
+    try:
+        # Looked at once more, now that the number cannot come to mean another process.
+        if not is_alive(record.pid, record.start_time):
+            raise ConflictError("container not running")
+        signal.pidfd_send_signal(pidfd, number)
+    finally:
+        os.close(pidfd)
+
+
+def _is_frozen(record: Record) -> bool:
+    try:
+        return control.is_paused(record.cgroup)
+    except OSError:
+        return False
+
+
+def parse_signal(text: str) -> int:
+    """Read ``9``, ``KILL``, ``SIGKILL``, ``RTMIN+3``; raise InvalidArgumentError."""
+    if text.isdecimal() and 0 < int(text) < signal.NSIG:
+        return int(text)
+    name = text.upper().removeprefix("SIG")
+    base, sign, offset = name.partition("+" if "+" in name else "-")
+    try:
+        number = int(signal.Signals[f"SIG{base}"])
+        if sign:
+            number += int(offset) if sign == "+" else -int(offset)
+    except (KeyError, ValueError):
+        raise InvalidArgumentError(f"unknown signal {text!r}") from None
+    return number

@@ -1,0 +1,38 @@
+"""``run``: create, start and, unless detached, wait for the end."""
+
+import contextlib
+import os
+
+from boxship.kernel.processes import set_child_subreaper
+from boxship.runtime.cli.call import Call
+from boxship.runtime.cli.creation import Creation, check_terminal
+from boxship.runtime.cli.ending import remove_container, run_poststart
+from boxship.runtime.cli.waiting import wait
+
+
+def run(call: Call) -> int:
+    """Return the process's exit status, 128 and the signal's number if one ended it."""
+    creation = Creation(call)
+    detached = call.arguments.switch("detach")
+    check_terminal(call, terminal=creation.plan.process.terminal, detached=detached)
+    if not detached and not call.arguments.switch("no-subreaper"):
+        set_child_subreaper()
+    spawned = creation.make(waits=False, started=lambda _: None)
+    record = creation.store.load(creation.container_id) if creation.spec.hooks.poststart else None
+    if record:
+        run_poststart(call, creation.store, record)
+    if detached:
+        return 0
+    try:
+        status = wait(spawned)
+    finally:
+        if not call.arguments.switch("keep"):
+            remove_container(call, creation.store, creation.store.load(creation.container_id))
+        _reap_adopted()
+    return status
+
+
+def _reap_adopted() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

@@ -1,0 +1,34 @@
+"""``start``: let a created container's process begin."""
+
+import os
+from contextlib import suppress
+
+from boxship.base.errors import BoxshipError, ConflictError
+from boxship.runtime.cli.call import Call
+from boxship.runtime.cli.ending import remove_container, run_poststart
+from boxship.runtime.cli.fifo import open_gate
+from boxship.runtime.cli.store import CREATED, OUTCOME_FIFO, RUNNING, STOPPED, Store
+
+_WHY_NOT = {
+    STOPPED: "cannot start a container that has stopped",
+    RUNNING: "cannot start an already running container",
+}
+
+
+def run(call: Call) -> int:
+    """Open the gate, then run the poststart hooks."""
+    store = Store(call.root)
+    record = store.load(call.container_id)
+    status = store.status(record)
+    if status != CREATED:
+        raise ConflictError(_WHY_NOT.get(status, f"cannot start a container that is {status}"))
+    directory = store.directory(call.container_id)
+    failure = open_gate(directory)
+    with suppress(FileNotFoundError):
+        os.unlink(f"{directory}/{OUTCOME_FIFO}")
+    if failure:
+        if "hook #" in failure:
+            remove_container(call, store, record)
+        raise BoxshipError(f"unable to start container process: {failure}")
+    run_poststart(call, store, record)
+    return 0
