@@ -58,8 +58,9 @@ class Recorder:
     def close(self, fd: int) -> None:
         del self.open_fds[fd]
 
-    def openat2(self, _: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
-        assert resolve & 0x10, "a path of the container's must be resolved in its root"
+    def openat2(self, root: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
+        confined = resolve & 0x10 or (self.open_fds[root] == "/proc" and resolve & 0x08)
+        assert confined, "a path of the container's must be resolved in its root"
         if path in self.missing:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
         return self._open(path)
@@ -84,7 +85,7 @@ class Recorder:
         name = self.open_fds[fd]
         if "ptmx" in name:
             return k.DEVPTS_SUPER_MAGIC
-        return k.PROC_SUPER_MAGIC if name.startswith("/proc/") else 0
+        return k.PROC_SUPER_MAGIC if name.startswith("/proc") else 0
 
     def fstat(self, fd: int) -> os.stat_result:
         device = self.devices.get(self.open_fds[fd], 0)

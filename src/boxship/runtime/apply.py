@@ -18,7 +18,7 @@ from boxship.kernel.namespaces import CLONE_FLAGS
 from boxship.kernel.terminal import PTMX_DEVICE
 from boxship.runtime import mounts, steps
 from boxship.runtime.kernel import Kernel
-from boxship.runtime.paths import ensure_directory, open_inside
+from boxship.runtime.paths import ensure_directory, open_in_procfs, open_inside
 
 
 class StepError(Exception):
@@ -171,11 +171,8 @@ def _check_ptmx(kernel: Kernel, fd: int) -> None:
 def _sysctl(setup: Setup, step: steps.WriteSysctl) -> None:
     kernel = setup.kernel
     # The host's /proc shows the namespaces of whoever opens it, so the container's own (which
-    # its image could have prepared) is not needed. That it is a procfs is proven all the same:
-    # what is written here must not land elsewhere (CVE-2025-52881).
-    fd = kernel.open("/proc/sys/" + step.key.replace(".", "/"), os.O_WRONLY)
-    if kernel.filesystem_magic(fd) != k.PROC_SUPER_MAGIC:
-        raise PermissionError(1, "not on a proc file system", step.key)
+    # its image could have prepared) is not needed.
+    fd = open_in_procfs(kernel, "sys/" + step.key.replace(".", "/"), os.O_WRONLY)
     kernel.write(fd, step.value.encode())
     kernel.close(fd)
 

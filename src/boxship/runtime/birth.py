@@ -172,6 +172,7 @@ def run_init(
             end.ask(HOOKS)
         _run_hooks("createContainer", manner.create_container, manner, "creating")
         walk(plan.setup[before:], setup)
+        enter.refuse_imports()
         return enter.Entry(plan.process, stdio, setup.peer, label, warnings=warnings)
 
     _become(channel, prepare, manner)
@@ -216,6 +217,7 @@ def join(
     try:
         _keep_only({channel.fileno(), pidfd, *stdio, *range(3, 3 + manner.preserved)})
         warnings = _take_place(cgroup, process)
+        enter.refuse_imports()
         _enter_namespaces(pidfd)
         os.close(pidfd)
         pid, held = processes.fork_held(sibling=True)

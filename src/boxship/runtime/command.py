@@ -95,5 +95,7 @@ def _check(path: str) -> None:
         raise CommandError(message, code, number) from None
     if stat.S_ISDIR(mode):
         raise CommandError(f'exec: "{path}": is a directory', NOT_EXECUTABLE, errno.EISDIR)
-    if not mode & 0o111 or not os.access(path, os.X_OK, effective_ids=True):
+    # A FIFO or a device would hold up whoever looks into it before executing it.
+    executable = stat.S_ISREG(mode) and mode & 0o111
+    if not executable or not os.access(path, os.X_OK, effective_ids=True):
         raise CommandError(f'exec: "{path}": permission denied', NOT_EXECUTABLE, errno.EACCES)

@@ -48,7 +48,8 @@ def _copy_content(source: int, target: int) -> None:
 
 
 def _copy_file(source: int, target: int, name: str, status: os.stat_result) -> None:
-    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    # What was a file a moment ago may be a FIFO by now, which must not hold us up.
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     reading = os.open(name, flags | os.O_RDONLY, dir_fd=source)
     try:
         writing = os.open(name, flags | os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=target)

@@ -19,6 +19,8 @@ exec      execve
 ========  ==========================================================================
 """
 
+import _frozen_importlib
+
 # Below the wrappers of `signal`, whose enums make sixty questions cost 100 µs at every start.
 import _signal  # type: ignore[import-not-found]
 import contextlib
@@ -27,27 +29,22 @@ import os
 import resource
 import signal
 import stat
+import sys
 from collections.abc import Callable
 
 from boxship.base.frozen import dataclass, field
 from boxship.kernel import credentials, processes, terminal
-from boxship.kernel.mounts import PROC_SUPER_MAGIC, filesystem_magic
-from boxship.kernel.paths import (
-    RESOLVE_BENEATH,
-    RESOLVE_IN_ROOT,
-    RESOLVE_NO_MAGICLINKS,
-    RESOLVE_NO_SYMLINKS,
-    RESOLVE_NO_XDEV,
-    openat2,
-)
+from boxship.kernel.mounts import filesystem_magic
+from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CapabilityPlan, ProcessPlan, Rlimit
 from boxship.runtime.capabilities import ALL, CAPABILITIES, numbers_of
 from boxship.runtime.command import CommandError, exec_error, find_command, go_words, search_path_of
+from boxship.runtime.kernel import LINUX
+from boxship.runtime.paths import ensure_directory, open_in_procfs
 from boxship.runtime.users import Identity, UnknownUserError, home_of, read_database, resolve_user
 
 _NULL_DEVICE = os.makedev(1, 3)
-_PROC_ROOT = 1
 _PIPEFS_MAGIC = 0x50495045
 _SOCKFS_MAGIC = 0x534F434B
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
@@ -84,21 +81,21 @@ def open_label(plan: ProcessPlan) -> int:
     if not plan.label_file:
         return -1
     try:
-        return _open_in_procfs(plan.label_file.removeprefix("/proc/"))
+        return open_in_procfs(LINUX, plan.label_file.removeprefix("/proc/"), os.O_WRONLY)
     except OSError as error:
         words = f"{plan.label_file}: {os.strerror(error.errno or 0)}"
         raise StepError("label", error.errno or 0, words) from error
 
 
-def _open_in_procfs(path: str) -> int:
-    root = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if filesystem_magic(root) != PROC_SUPER_MAGIC or os.fstat(root).st_ino != _PROC_ROOT:
-            raise OSError(errno.ENOTSUP, "not the root of a proc file system")
-        resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS
-        return openat2(root, path, os.O_WRONLY, resolve)
-    finally:
-        os.close(root)
+def refuse_imports() -> None:
+    """Load no more code: where we would look for it, the container decides what is there.
+
+    What is part of the interpreter itself can still be had.
+    """
+    sys.path.clear()
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    sys.meta_path[:] = (_frozen_importlib.BuiltinImporter, _frozen_importlib.FrozenImporter)
 
 
 def reset_signals() -> None:
@@ -209,7 +206,7 @@ def cwd(entry: Entry) -> None:
     except FileNotFoundError:
         if not entry.plan.create_cwd:
             raise _cwd_error(path, 2) from None
-        os.makedirs(path, exist_ok=True)
+        _make_inside(path)
         os.chdir(path)
     except PermissionError:
         entry.cwd_denied = True
@@ -217,6 +214,17 @@ def cwd(entry: Entry) -> None:
     except OSError as error:
         raise _cwd_error(path, error.errno or 0) from None
     _check_cwd_inside()
+
+
+def _make_inside(path: str) -> None:
+    """Make a directory where no magic link (``/proc/self/fd/N``) can have it made outside."""
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(ensure_directory(LINUX, root, path))
+    except OSError as error:
+        raise _cwd_error(path, error.errno or 0) from None
+    finally:
+        os.close(root)
 
 
 def _cwd_error(path: str, number: int) -> StepError:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 _MAY_NEED_SEAL = frozenset(("create", "run", "exec", "restore"))
 _AGAIN = (
     "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1))\n"
-    "from boxship.runtime.main import main; main()"
+    "from boxship.runtime.main import main; main(again=True)"
 )
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def main(*, again: bool = False) -> None:
+    """Run the command line and exit; ``again`` when the sealed image has been started for it."""
     words = sys.argv[1:]
     if not _MAY_NEED_SEAL.isdisjoint(words):
         # Before anything is imported that would be once more.
-        _seal()
+        _seal(again=again)
     from boxship.runtime.cli.catalog import GLOBAL_FLAGS, find_verb
     from boxship.runtime.cli.syntax import UsageError, parse
 
@@ -80,8 +80,13 @@ def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split("\n"))
 
 
-def _seal() -> None:
-    from boxship.runtime.sealed import execute_sealed
+def _seal(*, again: bool) -> None:
+    from boxship.runtime.sealed import execute_sealed, is_sealed
+
+    if again:
+        if not is_sealed():
+            sys.exit("boxship-runtime: this program's image stays writable: nothing is started")
+        return
 
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     execute_sealed(["-I", "-S", "-c", _AGAIN, root, *sys.argv[1:]])

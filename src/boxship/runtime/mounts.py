@@ -23,7 +23,7 @@ _ALLOWED_IN_PROC = frozenset(
     for name in ("cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat",
                  "swaps", "uptime")
 )  # fmt: skip
-"""What lxcfs provides; anything else over /proc would fool us or the container (CVE-2019-16884)."""
+"""What lxcfs provides; anything else over /proc would fool those inside (CVE-2019-16884)."""
 
 
 def propagation_bits(name: str) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def mount_new(kernel: Kernel, root: int, step: steps.Mount) -> None:
         target = open_inside(kernel, root, step.target, follow=False)
     else:
         target = ensure_directory(kernel, root, step.target, step.mode)
-    _refuse_proc(kernel, target, step.target, step.fstype)
+    _refuse_proc(kernel, target, step.target, is_proc=step.fstype == "proc")
     mount = kernel.new_filesystem(
         step.fstype, step.source, step.options, 0 if step.copy_up else step.attributes
     )
@@ -86,7 +86,8 @@ def mount_bind(kernel: Kernel, root: int, step: steps.BindMount, tree: int) -> N
     """Attach ``tree``, a copy of ``step.source``, at ``step.target``."""
     ensure = ensure_directory if is_directory(kernel, tree) else ensure_file
     target = ensure(kernel, root, step.target)
-    _refuse_proc(kernel, target, step.target, "bind")
+    is_proc = _is_proc(step.target) and kernel.filesystem_magic(tree) == k.PROC_SUPER_MAGIC
+    _refuse_proc(kernel, target, step.target, is_proc=is_proc)
     if step.set_attributes or step.clear_attributes:
         kernel.mount_setattr(tree, step.set_attributes, step.clear_attributes)
     if step.recursive_set or step.recursive_clear:
@@ -192,11 +193,18 @@ def _open_existing(kernel: Kernel, root: int, path: str) -> int:
         return -1
 
 
-def _refuse_proc(kernel: Kernel, target: int, path: str, fstype: str) -> None:
-    if fstype == "proc" or path in _ALLOWED_IN_PROC:
+def _refuse_proc(kernel: Kernel, target: int, path: str, *, is_proc: bool) -> None:
+    """Refuse what would give the container another /proc than the kernel's."""
+    if is_proc or path in _ALLOWED_IN_PROC:
         return
+    if _is_proc(path):
+        raise PermissionError(1, "only a proc file system can be mounted there", path)
     if kernel.filesystem_magic(target) == k.PROC_SUPER_MAGIC:
         raise PermissionError(1, "cannot be mounted over because it is inside /proc", path)
+
+
+def _is_proc(path: str) -> bool:
+    return path == "/proc" or os.path.normpath(path) in ("/proc", "//proc")
 
 
 def _escaped(path: str) -> str:

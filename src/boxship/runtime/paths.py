@@ -10,10 +10,19 @@ import errno
 import os
 import stat
 
-from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS
+from boxship.kernel.mounts import PROC_SUPER_MAGIC
+from boxship.kernel.paths import (
+    RESOLVE_BENEATH,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
+)
 from boxship.runtime.kernel import Kernel
 
 _MAX_LINKS = 40
+_PROC_ROOT = 1
+"""The root of every procfs has this inode number."""
 
 
 def open_inside(
@@ -22,6 +31,21 @@ def open_inside(
     """Open ``path`` below ``root``; without ``follow`` no link is crossed anywhere in it."""
     rules = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if follow else RESOLVE_NO_SYMLINKS)
     return kernel.openat2(root, path, flags, rules)
+
+
+def open_in_procfs(kernel: Kernel, path: str, flags: int) -> int:
+    """Open ``path`` below ``/proc``, which must be the kernel's own: no other file system, nothing
+    mounted over any part of it. What is written here must not land elsewhere (CVE-2025-52881).
+    """
+    root = kernel.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        genuine = kernel.filesystem_magic(root) == PROC_SUPER_MAGIC
+        if not genuine or kernel.fstat(root).st_ino != _PROC_ROOT:
+            raise OSError(errno.ENOTSUP, "not the root of a proc file system", "/proc")
+        rules = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS
+        return kernel.openat2(root, path, flags, rules)
+    finally:
+        kernel.close(root)
 
 
 def ensure_directory(kernel: Kernel, root: int, path: str, mode: int = 0o755) -> int:

@@ -6,14 +6,11 @@ detached bind mount that is read-only has no path and lets nobody open it for wr
 pages stay the page cache's. Rejected: a sealed copy in memory, which costs its size each time.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
 
 from boxship.kernel import mounts, processes
-
-_MARK = "BOXSHIP_SEALED"
 
 
 def read_only_image(path: str) -> int:
@@ -28,23 +25,21 @@ def read_only_image(path: str) -> int:
 
 
 def is_sealed() -> bool:
-    """Tell whether our own image cannot be opened for writing."""
-    try:
-        os.close(os.open("/proc/self/exe", os.O_WRONLY | os.O_CLOEXEC))
-    except OSError as error:
-        # ETXTBSY is no seal: it ends with the last process that runs the file.
-        return error.errno != errno.ETXTBSY
-    return False
+    """Tell whether our own image is on a mount that is read-only.
+
+    Not whether it can be opened for writing: that fails for every program while it runs (ETXTBSY).
+    """
+    return bool(os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY)
 
 
 def execute_sealed(arguments: Sequence[str]) -> None:
     """Replace this process by its own interpreter, sealed, with ``arguments``.
 
-    Return when it is sealed already, or when that has been tried once and did not help.
+    Return when it is sealed already.
     """
-    if is_sealed() or os.environ.pop(_MARK, ""):
+    if is_sealed():
         return
     interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     environment = [f"{name}={value}" for name, value in os.environ.items()]
     image = read_only_image(interpreter)
-    processes.execveat(image, [interpreter, *arguments], [*environment, f"{_MARK}=1"])
+    processes.execveat(image, [interpreter, *arguments], environment)

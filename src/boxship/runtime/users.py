@@ -14,6 +14,7 @@ from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 
 _MAX_ID = 2**31 - 1
 _MAX_DATABASE = 16 << 20
+_LONGEST_NUMBER = 20
 
 
 class UnknownUserError(Exception):
@@ -77,7 +78,7 @@ def read_database(root: int, path: str) -> str:
 
 
 def _find(entries: list[_Entry], wanted: str) -> _Entry | None:
-    number = int(wanted) if wanted.isdecimal() else -1
+    number = int(wanted) if _is_number(wanted) else -1
     return next((e for e in entries if e.name == wanted or e.number == number), None)
 
 
@@ -103,12 +104,17 @@ def _checked(number: int) -> int:
     return number
 
 
+def _is_number(text: str) -> bool:
+    """Numbers without end would take time without end to read, so Python refuses them."""
+    return len(text) <= _LONGEST_NUMBER and text.isdecimal()
+
+
 def _passwd_entries(text: str) -> list[_Entry]:
     found = []
     for line in text.splitlines():
         parts = line.strip().split(":")
-        if len(parts) >= 4 and parts[2].isdecimal():
-            gid = int(parts[3]) if parts[3].isdecimal() else 0
+        if len(parts) >= 4 and _is_number(parts[2]):
+            gid = int(parts[3]) if _is_number(parts[3]) else 0
             home = parts[5] if len(parts) > 5 else ""
             found.append(_Entry(parts[0], int(parts[2]), gid, home))
     return found
@@ -118,7 +124,7 @@ def _group_entries(text: str) -> list[_Entry]:
     found = []
     for line in text.splitlines():
         parts = line.strip().split(":")
-        if len(parts) >= 3 and parts[2].isdecimal():
+        if len(parts) >= 3 and _is_number(parts[2]):
             members = tuple(parts[3].split(",")) if len(parts) > 3 else ()
             found.append(_Entry(parts[0], int(parts[2]), members=members))
     return found
