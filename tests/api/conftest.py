@@ -119,6 +119,11 @@ class FakeContainers:
     def execs(self, reference: str) -> list[str]:
         return []
 
+    async def update(self, reference: str, wanted: HostConfig) -> tuple[str, ...]:
+        self.get(reference)
+        self.asked.append(("update", wanted))
+        return ("a warning",) if wanted.blkio_weight else ()
+
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable:
         return TopTable(("PID", "CMD"), (("1", ps_args),))
 

@@ -293,3 +293,24 @@ def test_a_traced_start_tells_where_the_time_went(api):
 def test_inspect_shows_where_the_files_are(api):
     view = api.client.json("/containers/web/json")
     assert view["GraphDriver"]["Data"] == {"UpperDir": f"/snapshots/{view['Id']}/upper"}
+
+
+@pytest.mark.parametrize(
+    ("version", "pids", "kernel"),
+    [("1.39", None, 100), ("1.41", 7, 100), ("1.42", 7, msgspec.UNSET)],
+)
+def test_an_update_is_read_as_its_version_means_it(api, version, pids, kernel):
+    body = {"pidslimit": 7, "KernelMemory": 100, "BlkioWeight": 10, "RestartPolicy": None}
+    path = f"/v{version}/containers/web/update"
+    answer = api.client.request("POST", path, msgspec.json.encode(body))
+    assert (answer.status, answer.body) == (200, b'{"Warnings":["a warning"]}\n')
+    _, wanted = api.containers.asked[-1]
+    assert (wanted.pids_limit, wanted.kernel_memory) == (pids, kernel)
+    assert (wanted.blkio_weight, wanted.restart_policy.name) == (10, "")
+
+
+def test_an_update_without_warnings_and_a_bad_one(api):
+    answer = api.client.request("POST", "/containers/web/update", b'{"Memory": 1}')
+    assert answer.body == b'{"Warnings":null}\n'
+    answer = api.client.request("POST", "/containers/web/update", b'{"Memory": "x"}')
+    assert (answer.status, answer.message) == (400, "invalid JSON: Memory: Expected int, got str")

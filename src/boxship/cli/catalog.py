@@ -89,6 +89,7 @@ ENTRIES = (
     _container("stop", "Ask containers to end, and end them when they do not"),
     _container("top", "Show the processes of a container"),
     _container("unpause", "Let frozen containers go on"),
+    _container("update", "Change limits and the restart policy of containers"),
     _container("wait", "Wait until containers end and print their exit codes"),
     _container("inspect", "Show all details of containers", top=""),
     Entry("image", "history", "image.history", "Show how an image came about", "history"),

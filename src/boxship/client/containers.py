@@ -109,6 +109,12 @@ def rename(client: EngineClient, ref: str, new_name: str) -> None:
     client.do("POST", f"/containers/{ref}/rename", {"name": new_name})
 
 
+def update(client: EngineClient, ref: str, body: JsonObject) -> tuple[str, ...]:
+    """Change limits and restart policy; return warnings."""
+    answer = client.json("POST", f"/containers/{ref}/update", body=body)
+    return tuple(answer.get("Warnings") or ())
+
+
 def remove(
     client: EngineClient,
     ref: str,

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
-from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.container import ContainerConfig, HostConfig, RestartPolicy
 from boxship.wire.images import Driver
 from boxship.wire.networks import Endpoint, NetworkingConfig
 from boxship.wire.versions import ApiVersion
@@ -42,6 +42,40 @@ def host_config_of(body: CreateBody, version: ApiVersion) -> HostConfig:
     if version < 43:
         changes["annotations"] = UNSET
     return structs.replace(host, **changes)
+
+
+class UpdateBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /containers/{id}/update``: what of a ``HostConfig`` can be changed."""
+
+    blkio_weight: int = 0
+    cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    nano_cpus: int = 0
+    cpu_realtime_period: int = 0
+    cpu_realtime_runtime: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    memory: int = 0
+    memory_swap: int = 0
+    memory_reservation: int = 0
+    kernel_memory: int = 0
+    pids_limit: int | None = None
+    restart_policy: RestartPolicy = RestartPolicy()
+
+
+def updates_of(body: UpdateBody, version: ApiVersion) -> HostConfig:
+    """Return a host config with these fields, as the client's version means them."""
+    fields: dict[str, Any] = {name: getattr(body, name) for name in body.__struct_fields__}
+    if version < 40:
+        fields["pids_limit"] = None
+    if version >= 42:
+        fields["kernel_memory"] = UNSET
+    return HostConfig(**fields)
+
+
+class UpdateAnswer(Struct, frozen=True, rename="pascal"):
+    warnings: tuple[str, ...] | None = None
 
 
 class CreateAnswer(Struct, frozen=True, rename="pascal"):

@@ -25,7 +25,6 @@ _NOT_YET = (
     ("POST", "/containers/{id}/checkpoints"),
     ("GET", "/containers/{id}/export"),
     ("GET", "/containers/{id}/stats"),
-    ("POST", "/containers/{id}/update"),
     ("GET", "/distribution/{name...}/json"),
     ("GET", "/images/search"),
     ("POST", "/images/prune"),

@@ -121,6 +121,13 @@ async def rename(call: Call) -> Answer:
     return NO_CONTENT
 
 
+async def update(call: Call) -> Answer:
+    body = await call.body(shapes.UpdateBody)
+    wanted = shapes.updates_of(body, call.version)
+    warnings = await call.backend.containers.update(call.target, wanted)
+    return call.json(shapes.UpdateAnswer(warnings or None))
+
+
 async def remove(call: Call) -> Answer:
     await call.backend.containers.remove(
         call.target,
@@ -148,6 +155,7 @@ ROUTES = (
     ("POST", "/containers/{id}/pause", pause),
     ("POST", "/containers/{id}/unpause", unpause),
     ("POST", "/containers/{id}/rename", rename),
+    ("POST", "/containers/{id}/update", update),
     ("POST", "/containers/{id}/resize", resize),
     ("DELETE", "/containers/{id}", remove),
 )

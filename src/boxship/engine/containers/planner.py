@@ -7,10 +7,11 @@ machine looked up once; the costly part of it, the compiled seccomp filter, is c
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from boxship.base.errors import ConflictError, NotFoundError
+from boxship.base.errors import ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.paths import Paths
@@ -27,7 +28,9 @@ from boxship.runtime import plan as runtime
 from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.cgroups import control
-from boxship.runtime.cgroups.plan import plan_cgroup
+from boxship.runtime.cgroups.change import change
+from boxship.runtime.cgroups.plan import plan_cgroup, plan_writes
+from boxship.runtime.cgroups.tree import CgroupError
 from boxship.runtime.host import Host
 from boxship.runtime.messages import Json
 from boxship.runtime.pid1 import init_program
@@ -50,6 +53,20 @@ class Planner:
     def unified_cgroups(self) -> bool:
         """Tell whether the machine has cgroup v2 alone."""
         return self._host.layout.version == 2
+
+    @property
+    def has_block_weight(self) -> bool:
+        """Tell whether shares of block I/O can be given."""
+        layout = self._host.layout
+        if layout.version == 2:
+            return "io" in layout.unified_controllers
+        return bool(layout.block_weight_file)
+
+    @property
+    def has_realtime(self) -> bool:
+        """Tell whether real-time processes can be limited: on cgroup v1, by kernels made for it."""
+        cpu = self._host.layout.hierarchy_of("cpu")
+        return cpu is not None and os.path.exists(f"{cpu.mount}/cpu.rt_runtime_us")
 
     # ── plans ────────────────────────────────────────────────────────────────────────────────
 
@@ -161,6 +178,20 @@ class Planner:
         path = assembly.cgroup_path(record.host, record.id, self._settings.cgroup_parent)
         limits = resources(record.host, ()) if with_limits else Resources()
         return plan_cgroup(path, limits, self._host.layout)
+
+    async def change_limits(
+        self, record: ContainerRecord, limits: Resources
+    ) -> Callable[[], Awaitable[object]]:
+        """Set limits of one that runs, all or none; return what takes that back.
+
+        InvalidArgumentError: cgroups here have nothing like it; InternalError: the kernel refused.
+        """
+        cgroup, writes = self.cgroup(record), plan_writes(limits, self._host.layout)
+        try:
+            before = await asyncio.to_thread(change, cgroup, writes)
+        except CgroupError as error:
+            raise InternalError(f"Cannot update container {record.id}: {error}") from error
+        return lambda: asyncio.to_thread(change, cgroup, before)
 
     async def freeze(self, record: ContainerRecord) -> None:
         """Stop every process. UnavailableError: it can't be done."""

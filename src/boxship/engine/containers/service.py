@@ -21,6 +21,7 @@ from boxship.engine.containers import (
     stop,
     terminal,
     top,
+    update,
     waiting,
 )
 from boxship.engine.containers.context import Context
@@ -41,6 +42,7 @@ from boxship.engine.containers.requests import (
     Waiting,
 )
 from boxship.engine.images.users import ImageUse
+from boxship.model.container import HostConfig
 from boxship.oci.digest import Digest
 
 
@@ -145,6 +147,15 @@ class ContainerService:
     async def unpause(self, reference: str) -> None:
         """Thaw them. ConflictError: it isn't paused."""
         await self._finish(freeze.unpause(self._context, self._context.shelf.find(reference)))
+
+    async def update(self, reference: str, wanted: HostConfig) -> tuple[str, ...]:
+        """Change limits and the restart policy; zero fields stay as they are. Return warnings.
+
+        InvalidArgumentError: a bad value; ConflictError: it does not go with what is set already,
+        or the container is being removed; InternalError: the kernel refused, nothing has changed.
+        """
+        found = self._context.shelf.find(reference)
+        return await self._finish(update.update(self._context, found, wanted))
 
     async def rename(self, reference: str, new_name: str) -> None:
         """Give it another name. ConflictError: in use."""

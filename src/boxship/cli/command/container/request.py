@@ -152,7 +152,7 @@ def _host_config(values: Values, around: Surroundings) -> Json:
     host |= {
         "LogConfig": _log_config(values),
         "NetworkMode": _first_network(values).name or "default",
-        "RestartPolicy": _restart_policy(values.text("restart")),
+        "RestartPolicy": restart_policy(values.text("restart")),
         "ConsoleSize": list(around.console),
         "Cgroup": "",
         "SecurityOpt": listed if listed or options.bare_paths else None,
@@ -206,7 +206,8 @@ def _log_config(values: Values) -> Json:
     return {"Type": driver, "Config": _pairs(options)}
 
 
-def _restart_policy(text: str) -> Json:
+def restart_policy(text: str) -> Json:
+    """Read ``on-failure:3``; raise InvalidArgumentError."""
     name, separator, times = text.partition(":")
     if separator and not name:
         raise InvalidArgumentError("invalid restart policy format: no policy provided before colon")

@@ -10,10 +10,13 @@ MINIMUM_MEMORY = 6 * 2**20
 _MILLISECOND, _SECOND = 1000, 1_000_000  # as CFS counts, in microseconds
 
 
-def check(host: HostConfig, machine: Machine) -> list[str]:
-    """Raise InvalidArgumentError, or return warnings."""
+def check(host: HostConfig, machine: Machine, *, update: bool = False) -> list[str]:
+    """Raise InvalidArgumentError, or return warnings.
+
+    An ``update`` says only what changes: what it leaves out may have been set before.
+    """
     warnings: list[str] = []
-    _check_memory(host)
+    _check_memory(host, update=update)
     warnings += _check_oom(host)
     _check_processors(host, machine)
     _check_sets(host, machine)
@@ -23,7 +26,7 @@ def check(host: HostConfig, machine: Machine) -> list[str]:
     return warnings
 
 
-def _check_memory(host: HostConfig) -> None:
+def _check_memory(host: HostConfig, *, update: bool) -> None:
     memory, swap, reservation = host.memory, host.memory_swap, host.memory_reservation
     if memory and memory < MINIMUM_MEMORY:
         raise InvalidArgumentError("Minimum memory limit allowed is 6MB")
@@ -31,7 +34,7 @@ def _check_memory(host: HostConfig) -> None:
         raise InvalidArgumentError(
             "Minimum memoryswap limit should be larger than memory limit, see usage"
         )
-    if memory == 0 and swap > 0:
+    if memory == 0 and swap > 0 and not update:
         raise InvalidArgumentError(
             "You should always set the Memory limit when using Memoryswap limit, see usage"
         )

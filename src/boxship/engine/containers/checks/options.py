@@ -26,7 +26,7 @@ _ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in RLIMITS)
 
 def check(host: HostConfig) -> None:
     """Raise InvalidArgumentError."""
-    _check_restart(host.restart_policy, host.auto_remove)
+    check_restart(host.restart_policy, auto_remove=host.auto_remove)
     check_log(host.log_config)
     _check_hosts(host)
     _check_devices(host)
@@ -39,7 +39,8 @@ def check(host: HostConfig) -> None:
         )
 
 
-def _check_restart(policy: RestartPolicy, auto_remove: bool) -> None:
+def check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
+    """Check a restart policy, of a container or by itself."""
     if policy.name in ("always", "unless-stopped", "no"):
         if policy.maximum_retry_count:
             raise InvalidArgumentError(

@@ -6,9 +6,9 @@ import sys
 from boxship.base.errors import ConflictError, InvalidArgumentError
 from boxship.base.frozen import replace
 from boxship.oci.runtime import BlockIo, Cpu, Memory, Pids, Resources
+from boxship.runtime.cgroups.change import change
 from boxship.runtime.cgroups.layout import host_layout
 from boxship.runtime.cgroups.plan import plan_writes
-from boxship.runtime.cgroups.tree import apply_writes
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.store import STOPPED, Store
 
@@ -27,7 +27,7 @@ _UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def run(call: Call) -> int:
-    """Write what is given; all else stays as it is."""
+    """Write what is given, all or nothing; all else stays as it is."""
     store = Store(call.root)
     record = store.load(call.container_id)
     if store.status(record) == STOPPED:
@@ -39,7 +39,7 @@ def run(call: Call) -> int:
     resources = _from_file(path) if path else _from_flags(call)
     # Who may use which device was decided when the container was made.
     resources = replace(resources, devices=())
-    apply_writes(record.cgroup, plan_writes(resources, host_layout()))
+    change(record.cgroup, plan_writes(resources, host_layout()))
     return 0
 
 

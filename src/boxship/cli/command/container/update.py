@@ -1,0 +1,92 @@
+"""``boxship update``."""
+
+from typing import Any
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.cli import kinds
+from boxship.cli.batch import for_each
+from boxship.cli.command.container import settings
+from boxship.cli.command.container.flags import CREATE_FLAGS, sorted_by_name
+from boxship.cli.command.container.request import restart_policy
+from boxship.cli.command.container.settings import Get, Setting
+from boxship.cli.exitcodes import FAILURE, ExitError
+from boxship.cli.flags import Flag, Values
+from boxship.cli.session import Session
+from boxship.cli.verb import SOME, Command, Invocation
+from boxship.client import containers
+
+_SETTINGS = (
+    Setting("blkio-weight", "BlkioWeight", Get.NUMBER),
+    Setting("cpu-period", "CpuPeriod", Get.NUMBER),
+    Setting("cpu-quota", "CpuQuota", Get.NUMBER),
+    Setting("cpu-rt-period", "CpuRealtimePeriod", Get.NUMBER),
+    Setting("cpu-rt-runtime", "CpuRealtimeRuntime", Get.NUMBER),
+    Setting("cpu-shares", "CpuShares", Get.NUMBER),
+    Setting("cpus", "NanoCpus", Get.NUMBER),
+    Setting("cpuset-cpus", "CpusetCpus", Get.TEXT),
+    Setting("cpuset-mems", "CpusetMems", Get.TEXT),
+    Setting("kernel-memory", "KernelMemory", Get.NUMBER, only_if_given=True),
+    Setting("memory", "Memory", Get.NUMBER),
+    Setting("memory-reservation", "MemoryReservation", Get.NUMBER),
+    Setting("memory-swap", "MemorySwap", Get.NUMBER),
+)
+_UNCHANGED: dict[str, Any] = {
+    "CgroupParent": "",
+    "BlkioWeightDevice": None,
+    "BlkioDeviceReadBps": None,
+    "BlkioDeviceWriteBps": None,
+    "BlkioDeviceReadIOps": None,
+    "BlkioDeviceWriteIOps": None,
+    "Devices": None,
+    "DeviceCgroupRules": None,
+    "DeviceRequests": None,
+    "MemorySwappiness": None,
+    "OomKillDisable": None,
+    "Ulimits": None,
+    "CpuCount": 0,
+    "CpuPercent": 0,
+    "IOMaximumIOps": 0,
+    "IOMaximumBandwidth": 0,
+}
+"""What Docker's client sends though no flag says it."""
+
+_NAMES = frozenset({row.flag for row in _SETTINGS} | {"pids-limit"})
+FLAGS = sorted_by_name(
+    tuple(flag for flag in CREATE_FLAGS if flag.name in _NAMES),
+    (Flag("restart", "", kinds.STRING, "no, on-failure[:times], always, unless-stopped"),),
+)
+
+
+def run(session: Session, given: Invocation) -> int:
+    values = given.values
+    if not any(values.changed(flag.name) for flag in FLAGS):
+        raise ExitError(FAILURE, "you must provide one or more flags when using this command")
+    try:
+        body = _body(values)
+    except InvalidArgumentError as error:
+        raise ExitError(FAILURE, str(error)) from error
+    warnings: list[str] = []
+    code = for_each(
+        session,
+        given.arguments,
+        lambda name: warnings.extend(containers.update(session.client, name, body)),
+    )
+    for warning in warnings:
+        session.warn(warning)
+    return code
+
+
+def _body(values: Values) -> dict[str, Any]:
+    no_policy = {"Name": "", "MaximumRetryCount": 0}
+    policy = values.text("restart")
+    return (
+        _UNCHANGED
+        | settings.read(values, _SETTINGS)
+        | {
+            "PidsLimit": values.number("pids-limit") or None,
+            "RestartPolicy": restart_policy(policy) if policy else no_policy,
+        }
+    )
+
+
+COMMAND = Command("[OPTIONS] CONTAINER [CONTAINER...]", SOME, run, FLAGS)
