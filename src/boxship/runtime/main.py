@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from boxship.runtime.cli.syntax import Arguments, Verb
 
 _MAY_NEED_SEAL = frozenset(("create", "run", "exec", "restore"))
+_NO_SUCH_VERB = 3  # as with runc
 _AGAIN = (
     "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1))\n"
     "from boxship.runtime.main import main; main(again=True)"
@@ -43,11 +44,9 @@ def main(*, again: bool = False) -> None:
 
             print(of_verb(verb), end="")
             sys.exit(0)
+        verb.check(arguments.operands)
     except UsageError as error:
-        print(f"boxship-runtime: {error}", file=sys.stderr)
-        sys.exit(1)
-    if len(arguments.operands) < verb.needed:
-        print(f"boxship-runtime: {verb.name}: {verb.operands} expected", file=sys.stderr)
+        print(f"boxship-runtime: {error}; see --help", file=sys.stderr)
         sys.exit(1)
     status = _carry_out(verb, common, arguments)
     sys.stdout.flush()
@@ -98,10 +97,13 @@ def _without_verb(common: "Arguments") -> int:
 
         print(f"boxship-runtime version {__version__}\nspec: 1.2.0")
         return 0
-    from boxship.runtime.cli.usage import overview
+    from boxship.runtime.cli.usage import asked_for, overview
 
-    if common.operands and not common.switch("help"):
-        print(f"boxship-runtime: {common.operands[0]}: no such verb; see --help", file=sys.stderr)
-        return 1
-    print(overview(), end="")
-    return 0
+    if not common.operands or common.switch("help"):
+        print(overview(), end="")
+        return 0
+    if (text := asked_for(common.operands)) is not None:
+        print(text, end="")
+        return 0
+    print(f"boxship-runtime: {common.operands[-1]}: no such verb; see --help", file=sys.stderr)
+    return _NO_SUCH_VERB

@@ -14,7 +14,7 @@ _PREFIXES = {
     "exec": "exec",
 }
 """What engines cut off, or show, in front of the reason."""
-_LOG_FORMATS = ("text", "json")
+_CHOICES = {"log-format": ("text", "json"), "rootless": ("true", "false", "auto")}
 
 
 class Call:
@@ -49,7 +49,11 @@ class Call:
         if prefix := _PREFIXES.get(self.verb, ""):
             message = f"{prefix} failed: {message}"
         self._log("error", message)
-        print(message if prefix else f"boxship-runtime: {message}", file=sys.stderr)
+        if not self.common.text("log") and self.common.text("log-format") == "json":
+            message = self._line("error", message)
+        elif not prefix:
+            message = f"boxship-runtime: {message}"
+        print(message, file=sys.stderr)
 
     def debug(self, message: str) -> None:
         """Say what is of use to who looks for a fault."""
@@ -62,27 +66,37 @@ class Call:
             print(f"boxship-runtime: {level}: {message}", file=sys.stderr)
 
     def _log(self, level: str, message: str) -> bool:
+        """Write to the log; without one nothing is written, and False returned."""
         path = self.common.text("log")
         if not path:
             return False
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        import json
-
-        if self.common.text("log-format") == "json":
-            line = json.dumps({"level": level, "msg": message, "time": now})
-        else:
-            line = f'time="{now}" level={level} msg={json.dumps(message)}'
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError:
+            fd = _open_log(path)
+        except OSError:  # it could be opened when we began; stderr has to do
             return False
         try:
-            os.write(fd, f"{line}\n".encode())
+            os.write(fd, f"{self._line(level, message)}\n".encode())
         finally:
             os.close(fd)
         return True
 
+    def _line(self, level: str, message: str) -> str:
+        import json
+
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if self.common.text("log-format") == "json":
+            return json.dumps({"level": level, "msg": message, "time": now})
+        return f'time="{now}" level={level} msg={json.dumps(message)}'
+
     def check(self) -> None:
-        """Raise ValueError for a common flag's value that nobody understands."""
-        if self.common.text("log-format") not in _LOG_FORMATS:
-            raise ValueError(f"--log-format: one of {', '.join(_LOG_FORMATS)} expected")
+        """Raise ValueError for a common flag's value that nobody understands, OSError for a
+        log that cannot be written."""
+        for name, known in _CHOICES.items():
+            if self.common.text(name) not in known:
+                raise ValueError(f"--{name}: one of {', '.join(known)} expected")
+        if path := self.common.text("log"):
+            os.close(_open_log(path))
+
+
+def _open_log(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from boxship.base.errors import BoxshipError, InvalidArgumentError
+from boxship.base.errors import BoxshipError, ConflictError, InvalidArgumentError
 from boxship.base.files import write_atomic
 from boxship.base.frozen import replace
 from boxship.oci.runtime import Hooks, Spec
@@ -61,6 +61,8 @@ class Creation:
 
     def make_by(self, spawn: Callable[[], process.Spawned]) -> process.Spawned:
         """Make it by ``spawn``; when that fails or we are killed, nothing is left."""
+        self.store.check_free(self.container_id)
+        _check_cgroup(self.plan.cgroup)
         creator = f"{os.getpid()}-{os.urandom(4).hex()}"
         guard = Guard(lambda: self._undo_after_death(creator))
         try:
@@ -219,6 +221,20 @@ def _writable_part(cgroup: CgroupPlan) -> CgroupPlan:
     if missed:
         raise InvalidArgumentError(f"rootless: no cgroup of ours can limit {missed.limit}")
     return replace(kept, writes=tuple(one for one in cgroup.writes if one not in lost))
+
+
+def _check_cgroup(cgroup: CgroupPlan) -> None:
+    """Refuse a cgroup that others live in, for they would end with the container, or one that is
+    frozen, in which creation would never end."""
+    if not any(os.path.isdir(one.path) for one in cgroup.directories if not one.keep):
+        return
+    from boxship.runtime.cgroups import control
+
+    if found := control.processes(cgroup):
+        raise ConflictError(f"container's cgroup is not empty: {len(found)} process(es) found")
+    with suppress(OSError):
+        if control.is_paused(cgroup):
+            raise ConflictError("container's cgroup unexpectedly frozen")
 
 
 def _can_make(path: str) -> bool:

@@ -29,8 +29,9 @@ EXEC_FIFO, OUTCOME_FIFO = "exec.fifo", "outcome.fifo"
 CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", "paused", "stopped"
 
 _STATE = "state.json"
+_TAKEN = "container with given ID already exists"
 _CREATOR = "creator"
-_MAX_ID = 1024
+_MAX_ID = 255  # a file name has no room for more
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
 
@@ -71,6 +72,11 @@ class Store:
             raise InvalidArgumentError(f"invalid container ID format: {container_id!r}")
         return f"{self.root}/{container_id}"
 
+    def check_free(self, container_id: str) -> None:
+        """Raise ConflictError when the id is taken; that it is free ``add`` alone can tell."""
+        if os.path.lexists(self.directory(container_id)):
+            raise ConflictError(_TAKEN)
+
     def add(self, container_id: str, creator: str) -> str:
         """Claim an id and return its new directory."""
         path = self.directory(container_id)
@@ -84,7 +90,7 @@ class Store:
             remove_directory(fresh)
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            raise ConflictError("container with given ID already exists") from None
+            raise ConflictError(_TAKEN) from None
         return path
 
     def belongs_to(self, container_id: str, creator: str) -> bool:
@@ -121,6 +127,16 @@ class Store:
             return []
         return [name for name in names if os.path.exists(f"{self.root}/{name}/{_STATE}")]
 
+    def owner(self, container_id: str) -> str:
+        """Return the name, or the number, of who made the container."""
+        import pwd
+
+        uid = os.stat(self.directory(container_id)).st_uid
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return f"#{uid}"
+
     def remove(self, container_id: str) -> None:
         """Remove the directory; a missing one is no error."""
         remove_directory(self.directory(container_id))
@@ -129,9 +145,13 @@ class Store:
         """Ask the kernel what the container is doing."""
         if not is_alive(record.pid, record.start_time):
             return STOPPED
-        if os.path.exists(f"{self.directory(record.container_id)}/{EXEC_FIFO}"):
-            return CREATED
-        return PAUSED if _is_paused(record.cgroup) else RUNNING
+        if _is_paused(record.cgroup):
+            return PAUSED
+        return CREATED if self._is_waiting(record) else RUNNING
+
+    def _is_waiting(self, record: Record) -> bool:
+        """Tell whether the container's process has not been started yet."""
+        return os.path.exists(f"{self.directory(record.container_id)}/{EXEC_FIFO}")
 
 
 def remove_directory(path: str) -> None:

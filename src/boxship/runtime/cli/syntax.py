@@ -24,7 +24,7 @@ class Flag:
 class Verb:
     """One verb; ``operands`` is what a person reads, with a count of those needed."""
 
-    __slots__ = ("flags", "help", "interspersed", "name", "needed", "operands", "sealed")
+    __slots__ = ("flags", "help", "interspersed", "most", "name", "needed", "operands", "sealed")
 
     def __init__(
         self,
@@ -34,15 +34,31 @@ class Verb:
         needed: int = 1,
         flags: Sequence[Flag] = (),
         *,
+        most: int | None = None,
         sealed: bool = False,
         interspersed: bool = True,
     ) -> None:
         self.name, self.help, self.operands, self.needed = name, help_text, operands, needed
         self.flags: tuple[Flag, ...] = tuple(flags)
+        self.most = needed if most is None else most
+        """How many operands there may be; less than 0: any number."""
         self.sealed = sealed
         """Whether it makes processes that enter containers."""
         self.interspersed = interspersed
         """Whether flags may follow operands."""
+
+    def check(self, operands: Sequence[str]) -> None:
+        """Raise UsageError when there are too few operands, or too many."""
+        count = len(operands)
+        if self.needed <= count and (count <= self.most or self.most < 0):
+            return
+        if self.most == self.needed:
+            wanted = f"requires exactly {self.needed} argument(s)"
+        elif count < self.needed:
+            wanted = f"requires a minimum of {self.needed} argument(s)"
+        else:
+            wanted = f"requires a maximum of {self.most} argument(s)"
+        raise UsageError(f'"{self.name}" {wanted}: {self.operands or "none"}')
 
 
 class Arguments:

@@ -53,7 +53,7 @@ def _is_frozen(record: Record) -> bool:
 
 def parse_signal(text: str) -> int:
     """Read ``9``, ``KILL``, ``SIGKILL``, ``RTMIN+3``; raise InvalidArgumentError."""
-    if text.isdecimal() and 0 < int(text) < signal.NSIG:
+    if text.isdecimal() and int(text) < signal.NSIG:
         return int(text)
     name = text.upper().removeprefix("SIG")
     base, sign, offset = name.partition("+" if "+" in name else "-")

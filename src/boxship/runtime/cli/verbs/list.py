@@ -21,12 +21,12 @@ def run(call: Call) -> int:
     states = []
     for name in store.ids():
         try:
-            states.append(state_of(store, store.load(name)))
+            states.append(state_of(store, store.load(name)) | {"owner": store.owner(name)})
         except NotFoundError:  # deleted just now
             continue
     match call.arguments.text("format"):
         case "json":
-            print(json.dumps(states))
+            print(json.dumps(states, separators=(",", ":")))
         case "table":
             _print_table(states)
         case _:
@@ -37,8 +37,6 @@ def run(call: Call) -> int:
 def _print_table(states: list[dict[str, Any]]) -> None:
     rows = [tuple(name.upper() for name in _COLUMNS)]
     rows += [tuple(str(state[name]) for name in _COLUMNS) for state in states]
-    widths = [max(12, *(len(row[n]) for row in rows)) for n in range(len(_COLUMNS))]
+    widths = [max(12, *(len(row[n]) + 3 for row in rows)) for n in range(len(_COLUMNS) - 1)]
     for row in rows:
-        print(
-            "".join(f"{cell:<{width}} " for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        print("".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)))

@@ -7,11 +7,12 @@ from boxship.base.errors import BoxshipError, ConflictError
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.ending import remove_container, run_poststart
 from boxship.runtime.cli.fifo import open_gate
-from boxship.runtime.cli.store import CREATED, OUTCOME_FIFO, RUNNING, STOPPED, Store
+from boxship.runtime.cli.store import CREATED, OUTCOME_FIFO, PAUSED, RUNNING, STOPPED, Store
 
 _WHY_NOT = {
     STOPPED: "cannot start a container that has stopped",
     RUNNING: "cannot start an already running container",
+    PAUSED: "cannot start a container in the paused state",
 }
 
 
@@ -21,7 +22,7 @@ def run(call: Call) -> int:
     record = store.load(call.container_id)
     status = store.status(record)
     if status != CREATED:
-        raise ConflictError(_WHY_NOT.get(status, f"cannot start a container that is {status}"))
+        raise ConflictError(_WHY_NOT[status])
     directory = store.directory(call.container_id)
     failure = open_gate(directory)
     with suppress(FileNotFoundError):
