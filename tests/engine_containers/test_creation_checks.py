@@ -9,7 +9,7 @@ from boxship.base.errors import (
     NotImplementedYetError,
 )
 from boxship.engine.containers import mounts
-from boxship.engine.containers.checks import request
+from boxship.engine.containers.checks import request, rights
 from boxship.engine.containers.checks.machine import Machine, format_list, parse_list
 from boxship.model.container import ContainerConfig, HostConfig
 
@@ -167,6 +167,47 @@ REFUSED_HOST_CONFIGS = [
         '{"StorageOpt":{"size":"1G"}}',
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
     ),
+    ('{"StorageOpt":{"foo":"1G"}}', "Unknown option foo"),
+    ('{"CapAdd":["CAP_ALL"]}', 'invalid CapAdd: unknown capability: "CAP_ALL"'),
+    ('{"CpusetCpus":"0,,1"}', "Invalid value 0,,1 for cpuset cpus: invalid format: 0,,1"),
+    (
+        '{"CpusetCpus":"9000"}',
+        "Invalid value 9000 for cpuset cpus: value of out range, maximum is 8192",
+    ),
+    (
+        '{"CpuRealtimeRuntime":2000,"CpuRealtimePeriod":1000}',
+        "cpu real-time runtime cannot be higher than cpu real-time period",
+    ),
+    (
+        '{"IOMaximumIOps":1}',
+        "Invalid QoS settings: linux does not support configuration of maximum IOPs",
+    ),
+    ('{"KernelMemory":1}', "Minimum kernel memory limit allowed is 6MB"),
+    (
+        '{"SecurityOpt":["systempaths=unconfined"]}',
+        'invalid --security-opt 2: "systempaths=unconfined"',
+    ),
+    (
+        '{"SecurityOpt":["credentialspec=file://x"]}',
+        'invalid --security-opt 2: "credentialspec=file://x"',
+    ),
+    (
+        '{"Annotations":{"":"x"}}',
+        "invalid Annotations: the empty string is not permitted as an annotation key",
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Source":"/tmp","Target":"/x","VolumeOptions":{}}]}',
+        'invalid mount config for type "bind": field VolumeOptions must not be specified',
+    ),
+    (
+        '{"Mounts":[{"Type":"tmpfs","Target":"/x","BindOptions":{}}]}',
+        'invalid mount config for type "tmpfs": field BindOptions must not be specified',
+    ),
+    (
+        '{"Mounts":[{"Type":"bind","Source":"/tmp","Target":"/x",'
+        '"BindOptions":{"ReadOnlyForceRecursive":true}}]}',
+        'invalid mount config for type "bind": ReadOnlyForceRecursive needs ReadOnly',
+    ),
 ]
 
 
@@ -248,6 +289,34 @@ def test_good_requests_pass(host: str) -> None:
     assert check(host=host) == (published if "PortBindings" in host else [])
 
 
+def test_a_limit_of_kernel_memory_is_warned_of() -> None:
+    (warning,) = check(host='{"KernelMemory":8388608}')
+    assert "kernel memory limit is deprecated" in warning
+
+
+def test_binds_around_the_data_root_let_unmounts_through() -> None:
+    def propagation(*binds: str) -> list[str]:
+        points = mounts.resolve(HostConfig(binds=binds), "/var/lib/boxship")
+        return [point.propagation for point in points]
+
+    assert propagation("/:/a", "/var/lib/boxship/tmp:/b", "/var/lib:/c") == ["rslave"] * 3
+    assert propagation("/etc:/a", "/var/lib/box:/b") == ["rprivate"] * 2
+    assert propagation("/:/a:rshared", "/etc:/b:slave") == ["rshared", "slave"]
+    with pytest.raises(InvalidArgumentError, match="must use either propagation mode"):
+        propagation("/:/a:rprivate")
+
+
+def test_cgroups_can_be_writable_on_version_2_alone() -> None:
+    asked = HostConfig(security_opt=("writable-cgroups=true",))
+    rights.check_writable_cgroups(asked, unified=True)
+    with pytest.raises(InvalidArgumentError, match="only with cgroup v2"):
+        rights.check_writable_cgroups(asked, unified=False)
+    assert rights.writable_cgroups(asked)
+    assert rights.writable_cgroups(HostConfig(privileged=True))
+    kept = HostConfig(privileged=True, security_opt=("writable-cgroups=false",))
+    assert not rights.writable_cgroups(kept)
+
+
 def test_a_probe_that_will_not_run_is_warned_of() -> None:
     (warning,) = check('{"Healthcheck":{"Test":["CMD","true"]}}')
     assert "not run" in warning
@@ -271,5 +340,5 @@ def test_cpu_lists(text: str, numbers: set[int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "1-", "3-1", "a", "1,,2", "0-99999999999"])
 def test_bad_cpu_lists(text: str) -> None:
-    with pytest.raises(ValueError, match="invalid format"):
+    with pytest.raises(ValueError, match=r"invalid format|out of range|of out range"):
         parse_list(text)

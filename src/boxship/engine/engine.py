@@ -18,6 +18,7 @@ from boxship.engine.containers import recovery, start, stop
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import this_machine
+from boxship.engine.containers.checks.support import missing_limits
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.pending import HangupWatch
@@ -68,17 +69,18 @@ class Engine:
         images = ImageService(database, storage, events, clock)
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
+        host = Host.look()
         context = Context(
             settings=settings,
             paths=paths,
             clock=clock,
-            machine=this_machine(),
+            machine=this_machine(missing_limits(host.layout)),
             shelf=Shelf(database, clock),
             announcer=Announcer(events),
             images=images,
             snapshots=storage.snapshots,
             throw_away=lambda path: storage.disposal.add([storage.root.move_aside(path)]),
-            planner=Planner(settings, paths, Host.look()),
+            planner=Planner(settings, paths, host),
             shims=shims,
             pending=HangupWatch(),
             start_again=start.schedule,

@@ -172,9 +172,20 @@ def _sysctl(setup: Setup, step: steps.WriteSysctl) -> None:
     kernel = setup.kernel
     # The host's /proc shows the namespaces of whoever opens it, so the container's own (which
     # its image could have prepared) is not needed.
-    fd = open_in_procfs(kernel, "sys/" + step.key.replace(".", "/"), os.O_WRONLY)
+    fd = open_in_procfs(kernel, "sys/" + sysctl_path(step.key), os.O_WRONLY)
     kernel.write(fd, step.value.encode())
     kernel.close(fd)
+
+
+def sysctl_path(key: str) -> str:
+    """Return the path below /proc/sys: of ``a.b/1.c`` and ``a/b.1/c`` alike ``a/b.1/c``.
+
+    Whichever comes first separates, and the other one is part of a name (sysctl.d(5)).
+    """
+    slash, dot = key.find("/"), key.find(".")
+    if dot < 0 or 0 <= slash < dot:
+        return key
+    return key.translate({ord("."): "/", ord("/"): "."})
 
 
 def _directory(setup: Setup, step: steps.MakeDirectory) -> None:

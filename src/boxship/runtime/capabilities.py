@@ -65,8 +65,6 @@ def _normal(names: Iterable[str], what: str) -> set[str]:
     for name in names:
         upper = name.upper()
         full = upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
-        if full == "CAP_ALL":
-            full = "ALL"
         if full != "ALL" and full not in CAPABILITIES:
             raise InvalidArgumentError(
                 f'invalid CapAdd: unknown capability: "{full}"'

@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from boxship.model.container import ContainerConfig, HostConfig, RestartPolicy
 from boxship.wire.images import Driver
+from boxship.wire.mounts import mount_of
 from boxship.wire.networks import Endpoint, NetworkingConfig
 from boxship.wire.versions import ApiVersion
 
@@ -41,6 +42,8 @@ def host_config_of(body: CreateBody, version: ApiVersion) -> HostConfig:
         changes |= {"kernel_memory": UNSET, "kernel_memory_tcp": UNSET}
     if version < 43:
         changes["annotations"] = UNSET
+    if version < 44 and host.mounts is not UNSET and host.mounts:
+        changes["mounts"] = tuple(mount_of(mount, version) for mount in host.mounts)
     return structs.replace(host, **changes)
 
 

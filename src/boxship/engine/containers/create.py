@@ -6,6 +6,7 @@ a container. What has no record is garbage and removed at start-up.
 """
 
 import os
+from dataclasses import replace
 
 import msgspec
 
@@ -13,8 +14,10 @@ from boxship.base import ids
 from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError, UnavailableError
 from boxship.engine.containers import defaults, merging, mounts, names
 from boxship.engine.containers.checks import request as checks
+from boxship.engine.containers.checks import support
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.checks.options import check_log
+from boxship.engine.containers.checks.rights import check_writable_cgroups
 from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
@@ -26,8 +29,11 @@ from boxship.oci.platform import Platform
 
 async def create(context: Context, request: CreateContainer) -> CreatedContainer:
     """Make a container. See :meth:`ContainerService.create` for the errors."""
-    warnings = checks.check(request.config, request.host, context.machine)
-    points = mounts.resolve(request.host)
+    possible, warnings = support.discard(request.host, context.machine)
+    request = replace(request, host=possible)
+    warnings += checks.check(request.config, request.host, context.machine)
+    check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
+    points = mounts.resolve(request.host, context.settings.data_root)
     mounts.tmpfs_options(request.host)
     _check_networks(request)
     if not request.config.image:

@@ -22,6 +22,8 @@ def fill(host: HostConfig, settings: EngineSettings, *, unified_cgroups: bool) -
         "log_config": _log(host.log_config, settings.log_config),
         "runtime": host.runtime or settings.runtime,
         "memory_swap": _memory_swap(host),
+        "memory_swappiness": None if host.memory_swappiness == -1 else host.memory_swappiness,
+        "security_opt": _security_options(host),
         "pids_limit": host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
         "ulimits": _ulimits(host, settings),
         "cap_add": _capabilities(host.cap_add),
@@ -52,6 +54,15 @@ def _capabilities(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None
     upper = (name.upper() for name in names)
     return tuple(n if n == "ALL" or n.startswith("CAP_") else f"CAP_{n}" for n in upper)
+
+
+def _security_options(host: HostConfig) -> tuple[str, ...] | None:
+    """A container that shares so much with the host gets no label of its own."""
+    shares = host.privileged or host.pid_mode == "host" or host.ipc_mode == "host"
+    labelled = any(option.startswith("label") for option in host.security_opt or ())
+    if not shares or labelled:
+        return host.security_opt
+    return (*(host.security_opt or ()), "label=disable")
 
 
 def _log(asked: LogConfig, default: LogConfig) -> LogConfig:

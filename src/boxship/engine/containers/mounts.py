@@ -15,11 +15,13 @@ import posixpath
 import re
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.engine.containers.propagation import near
 from boxship.engine.containers.record import MountPoint
-from boxship.model.container import HostConfig, Mount
+from boxship.model.container import BindOptions, HostConfig, Mount
 
 _KINDS = (
     frozenset({"ro", "rw"}),
@@ -41,7 +43,7 @@ _TMPFS_VALUES = frozenset({"gid", "mode", "mpol", "nr_blocks", "nr_inodes", "siz
 _NO_VOLUMES = "volumes are not available in this version; bind a host directory instead"
 
 
-def resolve(host: HostConfig) -> tuple[MountPoint, ...]:
+def resolve(host: HostConfig, data_root: str = "") -> tuple[MountPoint, ...]:
     """Return the mount points of binds and mounts, checked, in the order they were given.
 
     InvalidArgumentError and NotImplementedYetError say what is wrong with which of them.
@@ -50,7 +52,25 @@ def resolve(host: HostConfig) -> tuple[MountPoint, ...]:
     points = [parse_bind(text) for text in host.binds or ()]
     points += [_from_mount(mount) for mount in mounts or ()]
     _check_unique(points, _tmpfs(host))
-    return tuple(points)
+    return tuple(_with_propagation(point, data_root) for point in points)
+
+
+def _with_propagation(point: MountPoint, data_root: str) -> MountPoint:
+    """Settle the propagation of a bind that may not say any.
+
+    Where the daemon's own mounts are, a copy that never learns of an unmount would keep them.
+    """
+    if point.type != "bind":
+        return point
+    is_near = near(point.source, data_root)
+    if is_near and point.propagation not in ("", "rslave", "rshared"):
+        raise InvalidArgumentError(
+            'invalid mount config: must use either propagation mode "rslave" or "rshared" when '
+            f'mount source is within the daemon root, daemon root: "{data_root}", '
+            f'bind mount source: "{point.source}", propagation: "{point.propagation}"'
+        )
+    default = "rslave" if is_near else "rprivate"
+    return msgspec.structs.replace(point, propagation=point.propagation or default)
 
 
 def _tmpfs(host: HostConfig) -> dict[str, str]:
@@ -80,7 +100,7 @@ def parse_bind(text: str) -> MountPoint:
     target = _checked_target(target, where)
     if not source.startswith("/"):
         raise _not_a_directory(source)
-    propagation = next((word for word in words if word in _PROPAGATION), "rprivate")
+    propagation = next((word for word in words if word in _PROPAGATION), "")
     return MountPoint(
         type="bind",
         source=posixpath.normpath(source),
@@ -127,8 +147,21 @@ def _from_mount(mount: Mount) -> MountPoint:
         raise InvalidArgumentError(f"{where}mount type unknown")
     if not mount.target:
         raise InvalidArgumentError(f"{where}field Target must not be empty")
+    _check_options(mount, where)
     target = _checked_target(mount.target, where)
     return _bind(mount, target, where) if mount.type == "bind" else _new_tmpfs(mount, target, where)
+
+
+def _check_options(mount: Mount, where: str) -> None:
+    for field, given, kinds in (
+        ("BindOptions", mount.bind_options, ("bind",)),
+        ("VolumeOptions", mount.volume_options, ("volume",)),
+        ("ImageOptions", mount.image_options, ("image",)),
+        # Docker lets these stand beside a bind, and swarm's clients send them.
+        ("TmpfsOptions", mount.tmpfs_options, ("tmpfs", "bind")),
+    ):
+        if given is not None and mount.type not in kinds:
+            raise InvalidArgumentError(f"{where}field {field} must not be specified")
 
 
 def _bind(mount: Mount, target: str, where: str) -> MountPoint:
@@ -142,9 +175,11 @@ def _bind(mount: Mount, target: str, where: str) -> MountPoint:
     create = bind is not None and bind.create_mountpoint
     if not create and not os.path.lexists(mount.source):
         raise InvalidArgumentError(f"{where}bind source path does not exist: {mount.source}")
-    propagation = (bind.propagation if bind else "") or "rprivate"
-    if propagation not in _PROPAGATION:
+    propagation = bind.propagation if bind else ""
+    if propagation and propagation not in _PROPAGATION:
         raise InvalidArgumentError(f"{where}invalid propagation mode: {propagation}")
+    if bind is not None:
+        _check_recursive_read_only(mount, bind, where)
     options = ["bind" if bind and bind.non_recursive else "rbind"]
     if create:
         options.append("create")
@@ -158,6 +193,22 @@ def _bind(mount: Mount, target: str, where: str) -> MountPoint:
         propagation=propagation,
         options=tuple(options),
     )
+
+
+def _check_recursive_read_only(mount: Mount, bind: BindOptions, where: str) -> None:
+    how = {
+        "ReadOnlyNonRecursive": bind.read_only_non_recursive,
+        "ReadOnlyForceRecursive": bind.read_only_force_recursive,
+    }
+    chosen = [name for name, given in how.items() if given]
+    if len(chosen) > 1:
+        raise InvalidArgumentError(f"{where}{' and '.join(chosen)} exclude each other")
+    if chosen and not mount.read_only:
+        raise InvalidArgumentError(f"{where}{chosen[0]} needs ReadOnly")
+    if bind.read_only_force_recursive and bind.non_recursive:
+        raise InvalidArgumentError(f"{where}ReadOnlyForceRecursive excludes NonRecursive")
+    if bind.read_only_force_recursive and bind.propagation not in ("", "rprivate"):
+        raise InvalidArgumentError(f"{where}ReadOnlyForceRecursive needs propagation rprivate")
 
 
 def _new_tmpfs(mount: Mount, target: str, where: str) -> MountPoint:

@@ -11,8 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from boxship.base.errors import ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
+from boxship.engine.containers import propagation
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, Status
@@ -77,6 +80,7 @@ class Planner:
         device is missing and the like.
         """
         around = self._surroundings(record, shelf)
+        record = self._with_settled_mounts(record)
         spec = assembly.assemble(record, around)
         root = MountOverlay(
             cwd=overlay.cwd,
@@ -90,6 +94,13 @@ class Planner:
         process = self._completed(planned.process, record, is_init=bool(around.init_path))
         plain: Json = replace(planned, process=process).to_plain()
         return plain
+
+    def _with_settled_mounts(self, record: ContainerRecord) -> ContainerRecord:
+        if not propagation.asks(record.mounts):
+            return record
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            points = propagation.settle(record.mounts, file.read(), self._settings.data_root)
+        return structs.replace(record, mounts=points)
 
     def plan_exec(self, record: ContainerRecord, wanted: ExecConfig, shelf: "Shelf") -> Json:
         """Return the plan of one more process."""

@@ -15,12 +15,13 @@ def check(host: HostConfig, machine: Machine, *, update: bool = False) -> list[s
 
     An ``update`` says only what changes: what it leaves out may have been set before.
     """
-    warnings: list[str] = []
     _check_memory(host, update=update)
+    warnings = _check_kernel_memory(host)
     warnings += _check_oom(host)
     _check_processors(host, machine)
     _check_sets(host, machine)
     _check_block_devices(host)
+    _check_elsewhere(host)
     if host.shm_size < 0:
         raise InvalidArgumentError("SHM size can not be less than 0")
     return warnings
@@ -49,9 +50,18 @@ def _check_memory(host: HostConfig, *, update: bool) -> None:
         raise InvalidArgumentError(
             "Minimum memory limit can not be less than memory reservation limit, see usage"
         )
+
+
+def _check_kernel_memory(host: HostConfig) -> list[str]:
+    """Limits of kernel memory went with API 1.42, and no kernel since 5.16 keeps them."""
     kernel = host.kernel_memory
-    if kernel is not UNSET and 0 < kernel < MINIMUM_MEMORY:
+    if kernel is UNSET or kernel <= 0:
+        return []
+    if kernel < MINIMUM_MEMORY:
         raise InvalidArgumentError("Minimum kernel memory limit allowed is 6MB")
+    return [
+        "Specifying a kernel memory limit is deprecated and will be removed in a future release."
+    ]
 
 
 def _check_oom(host: HostConfig) -> list[str]:
@@ -87,6 +97,11 @@ def _check_processors(host: HostConfig, machine: Machine) -> None:
         raise InvalidArgumentError("CPU cfs quota can not be less than 1ms (i.e. 1000)")
     if host.cpu_shares < 0:
         raise InvalidArgumentError(f"invalid CPU shares ({host.cpu_shares}): must not be negative")
+    period, runtime = host.cpu_realtime_period, host.cpu_realtime_runtime
+    if period and runtime and runtime > period:
+        raise InvalidArgumentError(
+            "cpu real-time runtime cannot be higher than cpu real-time period"
+        )
 
 
 def _check_sets(host: HostConfig, machine: Machine) -> None:
@@ -113,3 +128,12 @@ def _check_block_devices(host: HostConfig) -> None:
     for weighted in host.blkio_weight_device or ():
         if weighted.weight and not 10 <= weighted.weight <= 1000:
             raise InvalidArgumentError(f"Range of blkio weight is from 10 to 1000: {weighted.path}")
+
+
+def _check_elsewhere(host: HostConfig) -> None:
+    """Refuse what only Windows can limit."""
+    for value, what in ((host.io_maximum_bandwidth, "bandwidth"), (host.io_maximum_iops, "IOPs")):
+        if value:
+            raise InvalidArgumentError(
+                f"Invalid QoS settings: linux does not support configuration of maximum {what}"
+            )

@@ -33,6 +33,10 @@ def check(host: HostConfig) -> None:
     _check_ulimits(host)
     _check_ports(host)
     rights.check(host)
+    if host.annotations is not UNSET and "" in (host.annotations or {}):
+        raise InvalidArgumentError(
+            "invalid Annotations: the empty string is not permitted as an annotation key"
+        )
     if host.isolation not in ("", "default"):
         raise InvalidArgumentError(
             f"Invalid isolation: \"{host.isolation}\" - linux only supports 'default'"
@@ -136,5 +140,5 @@ def _check_ports(host: HostConfig) -> None:
             if binding.host_ip:
                 _check_address(binding.host_ip, f"invalid IP address: {binding.host_ip}")
     for key in (host.sysctls or {}) if host.sysctls is not UNSET else ():
-        if not key or "/" in key or "\0" in key:
+        if not key or "\0" in key:
             raise InvalidArgumentError(f"invalid sysctl: {key}")

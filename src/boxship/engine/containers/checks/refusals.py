@@ -15,12 +15,13 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
         (_anonymous_volumes(config, host), "anonymous volumes (Volumes)"),
         (host.volumes_from, "volumes of other containers (VolumesFrom)"),
         (host.links, "links (Links)"),
-        (host.device_requests, "device requests (DeviceRequests, --gpus)"),
-        (host.cpu_realtime_period or host.cpu_realtime_runtime, "real-time CPU limits"),
     ):
         if given:
             raise NotImplementedYetError(f"{what} are not available in this version")
     if host.storage_opt is not UNSET and host.storage_opt:
+        unknown = next((name for name in host.storage_opt if name.lower() != "size"), None)
+        if unknown is not None:
+            raise InvalidArgumentError(f"Unknown option {unknown}")
         raise InvalidArgumentError(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )

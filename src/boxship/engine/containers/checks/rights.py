@@ -3,14 +3,15 @@
 Security options are ``key=value`` (or the old ``key:value``)::
 
     no-new-privileges[=true|false]   seccomp=unconfined|builtin|<profile as JSON>
-    apparmor=… label=…               accepted; neither has an effect on a machine without them
-    systempaths=unconfined           is resolved by the client, to empty masked and read-only paths
-    writable-cgroups=true|false
+    apparmor=… label=…               no effect on a machine without these modules, as in Docker
+    writable-cgroups=true|false      /sys/fs/cgroup may be written to; on cgroup v2 only
+
+``systempaths=unconfined`` never comes here: clients turn it into empty masked and read-only paths.
 """
 
 import json
 
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import HostConfig
 from boxship.runtime.capabilities import adjust
 
@@ -33,10 +34,8 @@ def security_options(host: HostConfig) -> dict[str, str]:
                 raise InvalidArgumentError(f'invalid --security-opt 2: "{option}"')
         elif key == "seccomp":
             _check_seccomp(value)
-        elif key not in ("apparmor", "label", "systempaths"):
+        elif key not in ("apparmor", "label"):
             raise InvalidArgumentError(f'invalid --security-opt 2: "{option}"')
-        if key == "writable-cgroups" and _BOOLEANS[value.lower()]:
-            raise NotImplementedYetError("writable-cgroups is not available in this version")
         found[key] = value
     return found
 
@@ -45,6 +44,24 @@ def no_new_privileges(host: HostConfig, default: bool) -> bool:
     """Tell whether the process may never gain rights."""
     text = security_options(host).get("no-new-privileges")
     return default if text is None else _BOOLEANS[text.lower()]
+
+
+def writable_cgroups(host: HostConfig) -> bool:
+    """Tell whether the container may write to its own cgroups; privileged ones may unless told."""
+    text = security_options(host).get("writable-cgroups")
+    return host.privileged if text is None else _BOOLEANS[text.lower()]
+
+
+def check_writable_cgroups(host: HostConfig, *, unified: bool) -> None:
+    """Raise InvalidArgumentError where that would be a way out.
+
+    In a cgroup of version 1, whoever writes to ``devices.allow`` opens the host's disks.
+    """
+    if writable_cgroups(host) and not host.privileged and not unified:
+        raise InvalidArgumentError(
+            "writable-cgroups: only with cgroup v2; this machine has v1, where writing to "
+            "cgroups is a way out of the container"
+        )
 
 
 def _split(option: str) -> tuple[str, str]:
@@ -58,7 +75,7 @@ def _split(option: str) -> tuple[str, str]:
 
 
 def _check_seccomp(value: str) -> None:
-    if value in ("unconfined", "builtin"):
+    if value in ("", "unconfined", "builtin"):
         return
     try:
         profile = json.loads(value)

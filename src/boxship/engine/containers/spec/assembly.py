@@ -42,6 +42,7 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
         root=Root(path="rootfs", readonly=host.readonly_rootfs),
         hostname="" if shares_names else around.hostname,
         domainname="" if shares_names else config.domainname,
+        annotations=dict(host.annotations or {}) if host.annotations is not UNSET else {},
         mounts=filesystems.mounts(record, around),
         linux=Linux(
             namespaces=namespaces(host, around),

@@ -38,12 +38,11 @@ _ALWAYS = (
 
 def devices(host: HostConfig) -> tuple[Device, ...]:
     """Return the nodes to make. InvalidArgumentError: a device of the request does not exist."""
-    if host.privileged:
-        return tuple(_below(_DEV))
-    found: list[Device] = []
+    found = _below(_DEV) if host.privileged else []
+    there = {device.path for device in found}
     for mapping in host.devices or ():
         target = mapping.path_in_container or mapping.path_on_host
-        found += _mapped(mapping, target)
+        found += [device for device in _mapped(mapping, target) if device.path not in there]
     return tuple(found)
 
 

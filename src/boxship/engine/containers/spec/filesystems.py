@@ -3,6 +3,7 @@
 from msgspec import UNSET
 
 from boxship.engine.containers import mounts as asked
+from boxship.engine.containers.checks import rights
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.spec.surroundings import Surroundings
@@ -54,8 +55,9 @@ def mounts(record: ContainerRecord, around: Surroundings) -> tuple[Mount, ...]:
 def _own(record: ContainerRecord, around: Surroundings) -> list[Mount]:
     host = record.host
     access = "rw" if host.privileged else "ro"
+    cgroups = "rw" if rights.writable_cgroups(host) else "ro"
     found = [_PROC, _DEV, _PTS, Mount("/sys", "sysfs", "sysfs", (*_SYS, access))]
-    found.append(Mount("/sys/fs/cgroup", "cgroup", "cgroup", (access, *_SYS)))
+    found.append(Mount("/sys/fs/cgroup", "cgroup", "cgroup", (cgroups, *_SYS)))
     found.append(_MQUEUE)  # in whichever ipc namespace the container is, the host's too
     if (shm := _shm(host, around)) is not None:
         found.append(shm)

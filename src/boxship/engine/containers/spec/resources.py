@@ -53,6 +53,8 @@ def _cpu(host: HostConfig) -> Cpu | None:
         shares=host.cpu_shares or None,
         quota=quota or None,
         period=period or None,
+        realtime_runtime=host.cpu_realtime_runtime or None,
+        realtime_period=host.cpu_realtime_period or None,
         cpus=host.cpuset_cpus,
         mems=host.cpuset_mems,
     )
@@ -82,5 +84,6 @@ def _numbers(path: str) -> tuple[int, int]:
     try:
         device = os.stat(path).st_rdev
     except OSError as error:
-        raise InvalidArgumentError(f"{path}: {error.strerror}") from error
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgumentError(f"stat {path}: {reason}") from error
     return os.major(device), os.minor(device)
