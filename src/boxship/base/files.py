@@ -1,8 +1,14 @@
 """Files that are either the old or the new version, whole, whenever somebody looks."""
 
-import contextlib
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
+
+from boxship.base.suppress import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -28,18 +34,23 @@ def write_atomic(path: str, data: bytes, *, mode: int = 0o644, durable: bool = T
                 os.fsync(fd)
         os.rename(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     if durable:
         fsync_directory(os.path.dirname(path) or ".")
 
 
-@contextlib.contextmanager
-def opened(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> Iterator[int]:
+class opened:  # noqa: N801 - used as a function, as the standard library's own
     """Own a raw descriptor for the length of a ``with``."""
-    fd = os.open(path, flags | os.O_CLOEXEC, mode, dir_fd=dir_fd)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None):
+        self._fd = os.open(path, flags | os.O_CLOEXEC, mode, dir_fd=dir_fd)
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)

@@ -9,9 +9,11 @@ classes that are made by the thousand should not use this. To type checkers and 
 Supported: ``frozen``, ``slots``, defaults, factories, metadata, inheritance. Nothing else.
 """
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-MISSING: Any = object()
+MISSING: "Any" = object()
 """Where a field has no default."""
 
 if TYPE_CHECKING:
@@ -183,7 +185,7 @@ else:
         return made
 
 
-def fields_of(kind: type) -> tuple[Any, ...]:
+def fields_of(kind: type) -> "tuple[Any, ...]":
     """Return a class's fields: name, type, default, default_factory, metadata."""
     own: tuple[Any, ...] | None = getattr(kind, "__frozen_fields__", None)
     if own is None:
@@ -193,7 +195,7 @@ def fields_of(kind: type) -> tuple[Any, ...]:
     return own
 
 
-def has_fields(kind: Any) -> bool:
+def has_fields(kind: "Any") -> bool:
     """Tell whether ``kind`` is a class of fields, by this decorator or the standard one."""
     # The cheap question first: the other one imports the standard library's answer.
     own = getattr(kind, "__frozen_fields__", None) is not None
@@ -220,7 +222,7 @@ def compile_initializer(kind: type) -> None:
     kind.__init__ = names["__init__"]  # type: ignore[misc]
 
 
-def _own(standard: Any) -> Any:
+def _own(standard: "Any") -> "Any":
     import dataclasses
 
     default, factory = (

@@ -6,12 +6,19 @@ path given by keyword goes into the error as well. Integers travel as C longs th
 32-bit integer handed to the variadic ``syscall()`` would leave rubbish in the upper half.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
-from collections.abc import Callable
-from typing import Any, Protocol
 
 from boxship.kernel.machine import MACHINE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 

@@ -4,10 +4,10 @@ The old ``mount`` stays for overlay, whose option string goes beyond the 256 byt
 ``fsconfig`` value may have, and for propagation of whole trees.
 """
 
-import contextlib
 import ctypes
 import os
 
+from boxship.base.suppress import suppress
 from boxship.kernel.libc import LONG, POINTER, TEXT, encoded, function, system_call
 
 AT_FDCWD = -100
@@ -153,7 +153,7 @@ def new_filesystem(
 def _context_log(context: int) -> str:
     """Read what the kernel logged for this mount, such as "e tmpfs: Bad value for 'size'"."""
     lines = []
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         while line := os.read(context, 4096):
             lines.append(line.decode("utf-8", "replace").strip()[2:])
     return "; ".join(lines)

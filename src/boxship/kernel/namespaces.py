@@ -1,9 +1,9 @@
 """Namespaces, and what lives in them: host name and loopback interface."""
 
+import _socket
 import ctypes
 import fcntl
 import os
-import socket
 import struct
 
 from boxship.kernel.libc import TEXT, encoded, function
@@ -55,10 +55,13 @@ def setdomainname(name: str) -> None:
 def loopback_up() -> None:
     """Bring ``lo`` of our network namespace up; the kernel gives it 127.0.0.1 and ::1."""
     request = struct.pack("16sh14x", b"lo", 0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as endpoint:
+    endpoint = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
         answer = fcntl.ioctl(endpoint, _SIOCGIFFLAGS, request)
         (flags,) = struct.unpack_from("h", answer, 16)
         fcntl.ioctl(endpoint, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
+    finally:
+        endpoint.close()
 
 
 def differs(pidfd: int, kind: str) -> bool:

@@ -1,12 +1,17 @@
 """A process's own circumstances: prctl, descriptors to close, keyring, exec."""
 
+from __future__ import annotations
+
 import ctypes
 import os
-import signal
 import struct
-from collections.abc import Sequence
 
+from boxship.kernel import signals
 from boxship.kernel.libc import LONG, POINTER, TEXT, encoded, function, system_call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -150,7 +155,7 @@ def _fork(flags: int, cgroup: int, held: int = 0) -> int:
         flags |= _CLONE_INTO_CGROUP
     # struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
     # set_tid, set_tid_size, cgroup. With CLONE_PARENT the exit signal is the caller's own.
-    exit_signal = 0 if flags & _CLONE_PARENT else signal.SIGCHLD
+    exit_signal = 0 if flags & _CLONE_PARENT else signals.SIGCHLD
     arguments = struct.pack("=11Q", flags, held, 0, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup, 0))
     buffer = ctypes.create_string_buffer(arguments, len(arguments))
     pid: int = _clone3(_SYS_CLONE3, ctypes.addressof(buffer), len(arguments))

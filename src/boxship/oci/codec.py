@@ -10,17 +10,19 @@ Standard library alone, because the launcher and every shim import it; converter
 per class, on first use.
 """
 
-import re
-import types
-import typing
-from base64 import b64decode, b64encode
-from collections.abc import Callable
-from typing import Any, TypeVar
+from __future__ import annotations
 
 from boxship.base.frozen import MISSING, dataclass, fields_of, has_fields
 
-T = TypeVar("T")
-Reader = Callable[[Any], Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+    Reader = Callable[[Any], Any]
+
+_UNION = type(int | None)
 
 _WORDS: dict[Any, str] = {
     str: "text",
@@ -33,7 +35,8 @@ _WORDS: dict[Any, str] = {
 
 def camel_case(name: str) -> str:
     """``no_new_privileges`` to ``noNewPrivileges``."""
-    return re.sub(r"_(.)", lambda match: match[1].upper(), name)
+    first, *others = name.split("_")
+    return first + "".join(other[:1].upper() + other[1:] for other in others)
 
 
 def same_name(name: str) -> str:
@@ -65,7 +68,9 @@ class Codec:
         if value is None or isinstance(value, (str, int, float)):
             return value
         if isinstance(value, bytes):
-            return b64encode(value).decode()
+            from binascii import b2a_base64
+
+            return b2a_base64(value, newline=False).decode()
         if isinstance(value, tuple):
             return [self.to_plain(item) for item in value]
         if isinstance(value, dict):
@@ -79,10 +84,11 @@ class Codec:
     def from_plain(self, kind: type[T], plain: object, where: str = "") -> T:
         """Build a ``kind`` from what ``json.loads`` gave; raise ValueError naming the field."""
         try:
-            return typing.cast("T", self._read_dataclass(kind, plain))
+            made: T = self._read_dataclass(kind, plain)
         except _WrongError as wrong:
             path = f"{where}{''.join(reversed(wrong.path))}".lstrip(".") or "document"
             raise ValueError(f"{path}: {wrong}") from None
+        return made
 
     def prepare(self, kind: type) -> None:
         """Build the reader of ``kind`` and of all it consists of now instead of on first use."""
@@ -117,7 +123,7 @@ class Codec:
             read=self._reader(hints[field.name]),
         )
 
-    def _read_dataclass(self, kind: type, plain: object) -> object:
+    def _read_dataclass(self, kind: type, plain: object) -> Any:
         if type(plain) is not dict:
             raise _WrongError("an object expected")
         values: dict[str, Any] = {}
@@ -142,16 +148,16 @@ class Codec:
         return kind(**values)
 
     def _reader(self, kind: Any) -> Reader:
-        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        origin, arguments = getattr(kind, "__origin__", type(kind)), _arguments(kind)
         if origin is tuple:
             return self._tuple_reader(arguments)
         if origin is dict:
             return self._dict_reader(arguments[1])
-        if origin in (types.UnionType, typing.Union):
+        if origin is _UNION:
             (inner,) = (argument for argument in arguments if argument is not type(None))
             return self._reader(inner)
         if has_fields(kind):
-            return lambda plain: self._read_dataclass(typing.cast("type", kind), plain)
+            return lambda plain: self._read_dataclass(kind, plain)
         return _scalar_reader(kind)
 
     def _tuple_reader(self, arguments: tuple[Any, ...]) -> Reader:
@@ -206,14 +212,22 @@ class _WrongError(Exception):
 def _hints(kind: type) -> dict[str, Any]:
     hints = {field.name: field.type for field in fields_of(kind)}
     if any(isinstance(hint, str) for hint in hints.values()):
+        import typing
+
         return typing.get_type_hints(kind)
     return hints
 
 
+def _arguments(kind: Any) -> tuple[Any, ...]:
+    """Return what stands in the brackets of a type, or between its ``|``."""
+    arguments: tuple[Any, ...] = getattr(kind, "__args__", ())
+    return arguments
+
+
 def _dataclasses_in(kind: Any) -> list[type]:
     if has_fields(kind):
-        return [typing.cast("type", kind)]
-    return [found for each in typing.get_args(kind) for found in _dataclasses_in(each)]
+        return [kind]
+    return [found for each in _arguments(kind) for found in _dataclasses_in(each)]
 
 
 def _scalar_reader(kind: Any) -> Reader:
@@ -231,9 +245,11 @@ def _scalar_reader(kind: Any) -> Reader:
 
 
 def _read_bytes(plain: Any) -> bytes:
+    from binascii import a2b_base64
+
     try:
-        return b64decode(plain, validate=True)
-    except (TypeError, ValueError):
+        return a2b_base64(plain.encode("ascii"), strict_mode=True)
+    except (AttributeError, ValueError):
         raise _WrongError(f"{_WORDS[bytes]} expected") from None
 
 

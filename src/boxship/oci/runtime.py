@@ -6,10 +6,12 @@ Absent lists are empty tuples and absent texts empty; where absence means someth
 the type says ``| None``.
 """
 
-from typing import Any
-
 from boxship.base.frozen import dataclass, field
 from boxship.oci.codec import Codec, camel_case
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _CODEC = Codec(camel_case, refuse_unknown=False)
 
@@ -130,17 +132,17 @@ _INT64 = (-(2**63), 2**63 - 1)
 _UINT64 = (0, 2**64 - 1)
 
 
-def _named(name: str, default: Any, limits: tuple[int, int] | None = None) -> Any:
+def _named(name: str, default: "Any", limits: tuple[int, int] | None = None) -> "Any":
     return field(default=default, metadata={"name": name, "limits": limits})
 
 
-def _one_of(choices: tuple[str, ...], default: Any = ...) -> Any:
+def _one_of(choices: tuple[str, ...], default: "Any" = ...) -> "Any":
     if default is ...:
         return field(metadata={"choices": choices})
     return field(default=default, metadata={"choices": choices})
 
 
-def _number(limits: tuple[int, int], default: Any = ...) -> Any:
+def _number(limits: tuple[int, int], default: "Any" = ...) -> "Any":
     if default is ...:
         return field(metadata={"limits": limits})
     return field(default=default, metadata={"limits": limits})
@@ -533,7 +535,7 @@ class Spec:
                     raise ValueError(f"{name}: this runtime is for Linux alone")
         return _CODEC.from_plain(cls, document)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> "dict[str, Any]":
         """Return what ``json.dumps`` takes; values at their default are left out."""
         plain: dict[str, Any] = _CODEC.to_plain(self)
         return plain

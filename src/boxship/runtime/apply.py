@@ -4,21 +4,26 @@ The container's root is a descriptor from the moment it is mounted; every target
 it. ``walk`` names the step that failed in ``StepError`` and notes when each one ended.
 """
 
-import contextlib
+from __future__ import annotations
+
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import Any
 
 from boxship.base.frozen import dataclass, field
+from boxship.base.loading import load
+from boxship.base.suppress import suppress
 from boxship.kernel import mounts as k
 from boxship.kernel.namespaces import CLONE_FLAGS
 from boxship.kernel.terminal import PTMX_DEVICE
 from boxship.runtime import mounts, steps
 from boxship.runtime.kernel import Kernel
 from boxship.runtime.paths import ensure_directory, open_in_procfs, open_inside
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 
 class StepError(Exception):
@@ -135,7 +140,7 @@ def _check_node(kernel: Kernel, directory: int, name: str, kind: int, device: in
 def _link(setup: Setup, step: steps.MakeLink) -> None:
     parent, _, name = step.path.rpartition("/")
     directory = ensure_directory(setup.kernel, setup.root, parent or "/")
-    with contextlib.suppress(FileExistsError):
+    with suppress(FileExistsError):
         setup.kernel.symlink_at(step.content, directory, name)
     setup.kernel.close(directory)
 
@@ -218,7 +223,7 @@ def _rare(name: str) -> Callable[..., None]:
     """
 
     def call(*arguments: Any) -> None:
-        getattr(import_module("boxship.runtime.apply_rare"), name)(*arguments)
+        getattr(load("boxship.runtime.apply_rare"), name)(*arguments)
 
     return call
 

@@ -31,19 +31,18 @@ With exec.fifo the parent leaves at READY; what fails later is said on the gate'
 where whoever started the container listens (``cli/fifo.py``).
 """
 
-import contextlib
-import json
+from __future__ import annotations
+
 import os
 import select
-import signal
-import socket
 import time
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
 
+from boxship.base import jsontext
 from boxship.base.frozen import dataclass
-from boxship.kernel import namespaces, processes
+from boxship.base.loading import load
+from boxship.base.suppress import suppress
+from boxship.kernel import namespaces, processes, signals
+from boxship.kernel.channel import Channel
 from boxship.runtime import enter, steps
 from boxship.runtime.apply import Setup, StepError, open_pty, walk
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
@@ -51,7 +50,11 @@ from boxship.runtime.cgroups import tree
 from boxship.runtime.command import CommandError, check_format
 from boxship.runtime.kernel import LINUX
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
     from boxship.oci.runtime import Hook
     from boxship.runtime.hooks import HookState
 
@@ -98,9 +101,9 @@ class Manner:
     """How many descriptors from 3 on the command inherits."""
     native_only: bool = False
     """No other formats than the kernel's own can be executed: find that out beforehand."""
-    create_container: "tuple[Hook, ...]" = ()
-    start_container: "tuple[Hook, ...]" = ()
-    hook_state: "HookState | None" = None
+    create_container: tuple[Hook, ...] = ()
+    start_container: tuple[Hook, ...] = ()
+    hook_state: HookState | None = None
 
 
 ORDINARY = Manner()
@@ -109,30 +112,30 @@ ORDINARY = Manner()
 class ChildEnd:
     """The child's end of the handshake."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def send_born(self, pid: int, pidfd: int) -> None:
-        socket.send_fds(self._channel, [BORN, str(pid).encode()], [pidfd])
+        self._channel.send_with(BORN + str(pid).encode(), [pidfd])
 
     def send_pty(self, master: int) -> None:
-        socket.send_fds(self._channel, [PTY], [master])
+        self._channel.send_with(PTY, [master])
 
     def send_ready(self, warnings: list[str], ended: list[int]) -> None:
-        body = json.dumps([warnings, ended])
-        self._channel.send(READY + body.encode(), socket.MSG_NOSIGNAL)
+        body = jsontext.dumps([warnings, ended])
+        self._channel.say(READY + body.encode())
 
     def send_failure(self, failure: StepError) -> None:
         body = [failure.step, failure.errno, failure.message[:4096], failure.exit_code]
-        self._channel.send(FAILED + json.dumps(body).encode(), socket.MSG_NOSIGNAL)
+        self._channel.say(FAILED + jsontext.dumps(body).encode())
 
     def ask(self, what: str) -> None:
         """Have the parent do something; return when it is done. Without a parent, end."""
-        self._channel.send(ASK + what.encode(), socket.MSG_NOSIGNAL)
+        self._channel.say(ASK + what.encode())
         self.wait()
 
     def send_first(self, pid: int) -> None:
-        self._channel.send(FIRST + str(pid).encode(), socket.MSG_NOSIGNAL)
+        self._channel.say(FIRST + str(pid).encode())
 
     def send_listener(self, number: int) -> None:
         """By ``write(2)``, the one call that a filter with a listener must not hold up."""
@@ -154,7 +157,7 @@ class ChildEnd:
 def run_init(
     plan: Plan,
     stdio: tuple[int, int, int],
-    channel: socket.socket,
+    channel: Channel,
     manner: Manner = ORDINARY,
 ) -> NoReturn:
     """Become the container's first process."""
@@ -165,7 +168,7 @@ def run_init(
         ended.append(time.monotonic_ns())
         setup = Setup(LINUX, end.send_pty, ended=ended)
         if plan.user is not None:
-            import_module("boxship.runtime.userns").enter(plan, setup, end, stdio)
+            load("boxship.runtime.userns").enter(plan, setup, end, stdio)
         before = _steps_before_hooks(plan.setup)
         walk(plan.setup[:before], setup)
         if HOOKS in manner.asks:
@@ -183,7 +186,7 @@ def _steps_before_hooks(setup: Sequence[steps.Step]) -> int:
     return next(after, len(setup))
 
 
-def _run_hooks(kind: str, wanted: "Sequence[Hook]", manner: Manner, status: str) -> None:
+def _run_hooks(kind: str, wanted: Sequence[Hook], manner: Manner, status: str) -> None:
     """Run hooks that belong into the container's namespaces, where our pid is another one."""
     if not wanted or manner.hook_state is None:
         return
@@ -200,7 +203,7 @@ def join(
     process: ProcessPlan,
     cgroup: CgroupPlan,
     stdio: tuple[int, int, int],
-    channel: socket.socket,
+    channel: Channel,
     *,
     terminal: bool,
     manner: Manner = ORDINARY,
@@ -256,15 +259,13 @@ def _enter_namespaces(pidfd: int) -> None:
     others = [kind for kind in ("user", "time") if namespaces.differs(pidfd, kind)]
     namespaces.setns(pidfd, _EXEC_FLAGS | sum(namespaces.CLONE_FLAGS[kind] for kind in others))
     if "user" in others:
-        with contextlib.suppress(OSError):  # there may be no user 0
+        with suppress(OSError):  # there may be no user 0
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
         processes.set_dumpable(False)
 
 
-def _run_exec(
-    entry: enter.Entry, channel: socket.socket, manner: Manner, *, terminal: bool
-) -> NoReturn:
+def _run_exec(entry: enter.Entry, channel: Channel, manner: Manner, *, terminal: bool) -> NoReturn:
     """Become one more process of the container; we are inside already."""
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
@@ -298,7 +299,7 @@ def _take_place(cgroup: CgroupPlan, process: ProcessPlan) -> list[str]:
             tree.write_file("/proc/self/oom_score_adj", str(score))
         except PermissionError:
             warnings.append(f"oom_score_adj: {score} cannot be set without CAP_SYS_RESOURCE")
-    placement = process.placement and import_module("boxship.runtime.placement")
+    placement = process.placement and load("boxship.runtime.placement")
     if placement:
         placement.before_cgroups(process.placement)
     try:
@@ -313,7 +314,7 @@ def _take_place(cgroup: CgroupPlan, process: ProcessPlan) -> list[str]:
 
 
 def _become(
-    channel: socket.socket,
+    channel: Channel,
     prepare: Callable[[ChildEnd, list[int]], enter.Entry],
     manner: Manner,
 ) -> NoReturn:
@@ -325,7 +326,7 @@ def _become(
     try:
         os.umask(0)
         enter.reset_signals()
-        processes.set_parent_death_signal(signal.SIGKILL)
+        processes.set_parent_death_signal(signals.SIGKILL)
         ended: list[int] = []
         _finish(end, prepare(end, ended), ended, manner)
     except StepError as failure:
@@ -357,7 +358,7 @@ def _finish(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner)
         _filter(entry)
     if manner.bound:
         # Last, because new credentials undo it.
-        processes.set_parent_death_signal(signal.SIGKILL)
+        processes.set_parent_death_signal(signals.SIGKILL)
     enter.execute(entry)
 
 
@@ -377,7 +378,7 @@ def _filter(entry: enter.Entry) -> int:
 
 def _be_ready(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manner) -> None:
     """Tell the parent, and wait for leave to go on."""
-    processes.set_parent_death_signal(signal.SIGKILL if manner.bound else 0)
+    processes.set_parent_death_signal(signals.SIGKILL if manner.bound else 0)
     if end.parent_is_gone():
         os._exit(1)
     end.send_ready(entry.warnings, ended)
@@ -390,8 +391,8 @@ def _be_ready(end: ChildEnd, entry: enter.Entry, ended: list[int], manner: Manne
 
 
 def _report(end: ChildEnd, failure: StepError, manner: Manner) -> None:
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         if manner.gate:
-            text = json.dumps(failure.message[:2048])
+            text = jsontext.dumps(failure.message[:2048])
             os.write(manner.gate.outcome, text.encode())
         end.send_failure(failure)

@@ -10,11 +10,13 @@
     └── process: ProcessPlan       the last part, the same for init and for exec
 """
 
-import json
-from typing import Any
-
+from boxship.base import jsontext
 from boxship.base.frozen import dataclass
 from boxship.runtime.steps import CODEC, Step, step_from_plain, step_to_plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class ProcessPlan:
     keyring: str = ""
     """Name of the session keyring to create or join; empty: keep the caller's."""
 
-    def to_plain(self) -> Any:
+    def to_plain(self) -> "Any":
         """Return the JSON form."""
         return CODEC.to_plain(self)
 
@@ -218,9 +220,9 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""
-        return json.dumps(self.to_plain(), separators=(",", ":"))
+        return jsontext.dumps(self.to_plain(), compact=True)
 
-    def to_plain(self) -> Any:
+    def to_plain(self) -> "Any":
         """Return the plan as what ``json.dumps`` takes."""
         return {
             "container_id": self.container_id,
@@ -235,7 +237,7 @@ class Plan:
         }
 
     @classmethod
-    def from_plain(cls, plain: Any) -> "Plan":
+    def from_plain(cls, plain: "Any") -> "Plan":
         """Read what ``to_plain`` gave; raise ValueError naming the field."""
         if not isinstance(plain, dict):
             raise ValueError("plan: object expected")  # noqa: TRY004
@@ -262,7 +264,7 @@ class Plan:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Plan":
         """Read what ``to_json`` gave."""
-        return cls.from_plain(json.loads(text))
+        return cls.from_plain(jsontext.loads(text))
 
 
 def _user(plain: object) -> UserPlan | None:

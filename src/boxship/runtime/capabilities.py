@@ -1,8 +1,12 @@
 """Capability names as Docker and the runtime spec write them, to bit masks and back."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from boxship.base.errors import InvalidArgumentError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NAMES = (
     "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",

@@ -4,11 +4,16 @@ The rules are those of Go's ``exec.LookPath``: a command with a slash is taken a
 searched in PATH, where what cannot be executed is passed over.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ELF_KINDS = (2, 3)
 _ELF_MACHINES = {"x86_64": (62, 3), "aarch64": (183, 40), "riscv64": (243,), "s390x": (22,)}

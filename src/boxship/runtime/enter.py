@@ -19,21 +19,18 @@ exec      execve
 ========  ==========================================================================
 """
 
-import _frozen_importlib
+from __future__ import annotations
 
-# Below the wrappers of `signal`, whose enums make sixty questions cost 100 µs at every start.
-import _signal  # type: ignore[import-not-found]
-import contextlib
+import _frozen_importlib
 import errno
 import os
 import resource
-import signal
 import stat
 import sys
-from collections.abc import Callable
 
 from boxship.base.frozen import dataclass, field
-from boxship.kernel import credentials, processes, terminal
+from boxship.base.suppress import suppress
+from boxship.kernel import credentials, processes, signals, terminal
 from boxship.kernel.mounts import filesystem_magic
 from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from boxship.runtime.apply import StepError
@@ -44,11 +41,15 @@ from boxship.runtime.kernel import LINUX
 from boxship.runtime.paths import ensure_directory, open_in_procfs
 from boxship.runtime.users import Identity, UnknownUserError, home_of, read_database, resolve_user
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _NULL_DEVICE = os.makedev(1, 3)
 _PIPEFS_MAGIC = 0x50495045
 _SOCKFS_MAGIC = 0x534F434B
-_SIGNALS = tuple(int(number) for number in signal.valid_signals())
-_DEFAULTS = (int(signal.SIG_DFL), None)
+_SIGNALS = tuple(int(number) for number in signals.valid_signals())
+_DEFAULTS = (int(signals.SIG_DFL), None)
 _NOBODY_YET = Identity(0, 0)
 _SYS_ADMIN = 1 << CAPABILITIES["CAP_SYS_ADMIN"]
 
@@ -101,9 +102,9 @@ def refuse_imports() -> None:
 def reset_signals() -> None:
     """Undo what Python ignores (SIGPIPE, SIGXFSZ) and what the shim handles or blocks."""
     for number in _SIGNALS:
-        if _signal.getsignal(number) not in _DEFAULTS:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if signals.getsignal(number) not in _DEFAULTS:
+            signals.signal(number, signals.SIG_DFL)
+    signals.pthread_sigmask(signals.SIG_SETMASK, ())
 
 
 def session(entry: Entry) -> None:
@@ -271,7 +272,7 @@ def _smaller(one: int, other: int) -> int:
 
 def identity(entry: Entry) -> None:
     who, capabilities = entry.identity, entry.plan.capabilities
-    with contextlib.suppress(PermissionError):
+    with suppress(PermissionError):
         # In a user namespace it has been done from outside: pipes are the host's here.
         give_stdio((0, 1, 2), who.uid)
     _, entry.own, _ = credentials.capget()

@@ -16,15 +16,20 @@ A hook reads the container's state on its stdin. Nothing but ``posix_spawn`` is 
 and files in memory, which cannot block whatever a hook does with them.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import select
-import signal
 import time
-from collections.abc import Sequence
 
+from boxship.base import jsontext
 from boxship.base.frozen import dataclass
+from boxship.kernel import signals
 from boxship.oci.runtime import Hook
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CREATING = "creating"
 CREATED = "created"
@@ -60,7 +65,7 @@ class HookState:
             del document["pid"]
         if self.annotations:
             document |= {"annotations": self.annotations}
-        return json.dumps(document).encode()
+        return jsontext.dumps(document).encode()
 
 
 def run(kind: str, hooks: Sequence[Hook], state: bytes) -> None:
@@ -104,7 +109,7 @@ def _spawn(hook: Hook, told: int, said: int) -> int:
         + [(os.POSIX_SPAWN_DUP2, said, number) for number in (1, 2)],
         setpgroup=0,
         setsigmask=[],
-        setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+        setsigdef=[signals.SIGPIPE, signals.SIGINT, signals.SIGTERM, signals.SIGHUP],
     )
 
 
@@ -118,7 +123,7 @@ def _wait(pid: int, timeout: int | None) -> int | None:
             deadline = time.monotonic() + timeout
             while not poller.poll(max(0, deadline - time.monotonic()) * 1000):
                 if time.monotonic() >= deadline:
-                    os.killpg(pid, signal.SIGKILL)
+                    os.killpg(pid, signals.SIGKILL)
                     os.waitpid(pid, 0)
                     return None
         finally:

@@ -5,10 +5,17 @@ that notes calls and hands out numbers for descriptors, so that the order of a w
 set-up can be read as text without root.
 """
 
+from __future__ import annotations
+
 import os
-from typing import Protocol
 
 from boxship.kernel import mounts, namespaces, paths, terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 
 class Kernel(Protocol):

@@ -1,9 +1,9 @@
 """Mount steps: everything by descriptor, so that no link inside the root can redirect a mount."""
 
-import contextlib
 import os
 import stat
 
+from boxship.base.suppress import suppress
 from boxship.kernel import mounts as k
 from boxship.runtime import steps
 from boxship.runtime.copyup import copy_tree
@@ -160,7 +160,7 @@ def readonly_paths(kernel: Kernel, root: int, paths: tuple[str, ...]) -> None:
 def attach_console(kernel: Kernel, root: int, peer: int) -> None:
     """Show the pty ``peer`` as /dev/console; a link in its place is not followed."""
     directory = open_inside(kernel, root, "/dev", os.O_PATH | os.O_DIRECTORY)
-    with contextlib.suppress(FileExistsError):
+    with suppress(FileExistsError):
         kernel.close(
             kernel.open_at(directory, "console", os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         )

@@ -1,6 +1,6 @@
 """Mount options as text to what the kernel takes: attributes, propagation, file system data."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from boxship.base.frozen import dataclass
 from boxship.kernel.mounts import (
@@ -15,6 +15,10 @@ from boxship.kernel.mounts import (
     MOUNT_ATTR_STRICTATIME,
 )
 from boxship.oci.runtime import PROPAGATIONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SET_AND_CLEAR: dict[str, tuple[int, int]] = {
     "ro": (MOUNT_ATTR_RDONLY, 0),

@@ -3,12 +3,12 @@
 Masking comes after everything that could still be mounted over.
 """
 
-import json
-from collections.abc import Iterator
-from importlib import import_module
+from __future__ import annotations
 
+from boxship.base import jsontext
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import replace
+from boxship.base.loading import load
 from boxship.oci import runtime as oci
 from boxship.runtime import steps
 from boxship.runtime.blueprint import (
@@ -32,6 +32,10 @@ from boxship.runtime.devices import (
 from boxship.runtime.host import Host
 from boxship.runtime.options import MountOptions, parse_options
 from boxship.runtime.placement_plan import placement_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RootStep = steps.MountOverlay | steps.BindRoot
 
@@ -186,11 +190,11 @@ def _filter(
     if seccomp is None:
         return None
     # Loaded by those who need it: a table of a thousand system calls comes with it.
-    made = import_module("boxship.runtime.seccomp.compiler").compile_filter(seccomp, host.machine)
+    made = load("boxship.runtime.seccomp.compiler").compile_filter(seccomp, host.machine)
     assert isinstance(made, SeccompFilter)
     if made.listener is None:
         return made
-    return replace(made, listener=replace(made.listener, state=json.dumps(state)))
+    return replace(made, listener=replace(made.listener, state=jsontext.dumps(state)))
 
 
 def _last_of_each(env: tuple[str, ...]) -> tuple[str, ...]:

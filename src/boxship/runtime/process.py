@@ -5,27 +5,31 @@ the pid namespace they are born into for a moment. The handshake with the child 
 ``birth.py``.
 """
 
-import contextlib
-import errno
-import json
-import os
-import signal
-import socket
-import time
-from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
-from typing import NoReturn
+from __future__ import annotations
 
+import errno
+import os
+import time
+
+from boxship.base import jsontext
 from boxship.base.errors import BoxshipError
 from boxship.base.frozen import dataclass
-from boxship.kernel import namespaces, processes
+from boxship.base.loading import load
+from boxship.base.suppress import suppress
+from boxship.kernel import namespaces, processes, signals
+from boxship.kernel.channel import Channel, channel_pair
 from boxship.runtime import birth, enter
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, SeccompFilter, UserPlan
 from boxship.runtime.cgroups import control, tree
 
-Answer = Callable[["Spawned"], None]
-"""Does what the child asks for; what it raises ends the child."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn
+
+    Answer = Callable[["Spawned"], None]
+    """Does what the child asks for; what it raises ends the child."""
 
 _NO_ANSWERS: Mapping[str, Answer] = {}
 _PID = namespaces.CLONE_FLAGS["pid"]
@@ -140,17 +144,17 @@ def spawn_init(
     del terminal  # the plan's MakeConsole step decides
     course = _Course(["join cgroups", *(type(step).__name__ for step in plan.setup)])
 
-    def child(channel: socket.socket) -> NoReturn:
+    def child(channel: Channel) -> NoReturn:
         birth.run_init(plan, (stdin, stdout, stderr), channel, manner)
 
     try:
-        with _scope(plan.cgroup):
+        with _Scope(plan.cgroup):
             _create_cgroups(plan.cgroup)
             course.note("cgroups")
             terms = _Terms(sibling, manner, answers, plan.user, plan.process.seccomp, plan.warnings)
             return _spawn(child, plan, course, terms)
     except BaseException:
-        with contextlib.suppress(BoxshipError, OSError):
+        with suppress(BoxshipError, OSError):
             destroy(plan)
         raise
 
@@ -192,8 +196,8 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
             _listen(ours, heard, terms)
         except TimeoutError:
             heard.failure = StepFailedError("exec", errno.ETIMEDOUT, _STUCK)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(joiner, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(joiner, signals.SIGKILL)
         except BaseException:
             _discard(heard)
             raise
@@ -208,20 +212,25 @@ def destroy(plan: Plan) -> None:
     control.kill_and_remove(plan.cgroup)
 
 
-@contextlib.contextmanager
-def _scope(cgroup: CgroupPlan) -> Iterator[None]:
+class _Scope:
     """Have systemd make the unit, if there is to be one, and keep it until a process is in it."""
-    if cgroup.scope is None:
-        yield
-        return
-    try:
-        placeholder = import_module("boxship.runtime.cgroups.systemd").start_scope(cgroup.scope)
-    except tree.CgroupError as error:
-        raise StepFailedError("cgroup", error.errno, str(error)) from error
-    try:
-        yield
-    finally:
-        placeholder.release()
+
+    def __init__(self, cgroup: CgroupPlan) -> None:
+        self._scope = cgroup.scope
+        self._release: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        if self._scope is None:
+            return
+        systemd = load("boxship.runtime.cgroups.systemd")
+        try:
+            self._release = systemd.start_scope(self._scope).release
+        except tree.CgroupError as error:
+            raise StepFailedError("cgroup", error.errno, str(error)) from error
+
+    def __exit__(self, *_: object) -> None:
+        if self._release is not None:
+            self._release()
 
 
 def _create_cgroups(cgroup: CgroupPlan) -> None:
@@ -231,25 +240,36 @@ def _create_cgroups(cgroup: CgroupPlan) -> None:
         raise StepFailedError("cgroup", error.errno, str(error)) from error
 
 
-@contextlib.contextmanager
-def _children_in_their_namespace(plan: Plan) -> Iterator[None]:
-    """Have processes forked meanwhile be born in the container's pid namespace."""
-    if plan.user is not None:
-        yield  # a matter of the stage's, after or together with the user namespace
-        return
-    own = namespaces.open_namespace("/proc/self/ns/pid")
-    try:
+class _ChildrenInTheirNamespace:
+    """Have processes forked meanwhile be born in the container's pid namespace.
+
+    With a user namespace that is a matter of the stage's, after or together with that namespace.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._own = plan, -1
+
+    def __enter__(self) -> None:
+        plan = self._plan
+        if plan.user is not None or not (plan.join_pid_namespace or plan.new_pid_namespace):
+            return
+        self._own = namespaces.open_namespace("/proc/self/ns/pid")
         try:
             if plan.join_pid_namespace:
                 _join_pid_namespace(plan.join_pid_namespace)
-            elif plan.new_pid_namespace:
+            else:
                 namespaces.unshare(_PID)
         except OSError as error:
+            os.close(self._own)
             raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
-        yield
-        namespaces.setns(own, _PID)
-    finally:
-        os.close(own)
+
+    def __exit__(self, *_: object) -> None:
+        if self._own < 0:
+            return
+        try:
+            namespaces.setns(self._own, _PID)
+        finally:
+            os.close(self._own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +285,12 @@ class _Terms:
 
 
 def _spawn(
-    child: Callable[[socket.socket], NoReturn], plan: Plan, course: "_Course", terms: _Terms
+    child: Callable[[Channel], NoReturn], plan: Plan, course: _Course, terms: _Terms
 ) -> Spawned:
     """Fork and listen; the child is reaped here unless it has executed its command."""
     ours, theirs = _handshake()
     with ours:
-        with theirs, _children_in_their_namespace(plan):
+        with theirs, _ChildrenInTheirNamespace(plan):
             pid = _fork(plan.cgroup, terms.sibling)
             if pid == 0:
                 ours.close()
@@ -286,11 +306,11 @@ def _spawn(
     return _outcome(heard, course)
 
 
-def _handshake() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+def _handshake() -> tuple[Channel, Channel]:
+    return channel_pair()
 
 
-def _outcome(heard: "_Heard", course: "_Course") -> Spawned:
+def _outcome(heard: _Heard, course: _Course) -> Spawned:
     if heard.failure or not heard.ready:
         status = _discard(heard)
         raise heard.failure or StepFailedError("setup", 0, _untimely_end(status))
@@ -310,10 +330,10 @@ def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
         raise StepFailedError("fork", error.errno or 0, str(error)) from error
 
 
-def _listen(channel: socket.socket, heard: _Heard, terms: _Terms) -> None:
+def _listen(channel: Channel, heard: _Heard, terms: _Terms) -> None:
     asked = b""
     while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE, 1)
+        message, descriptors = channel.receive(_MAX_MESSAGE)
         if not message:
             return
         kind, body = message[:1], message[1:]
@@ -322,14 +342,14 @@ def _listen(channel: socket.socket, heard: _Heard, terms: _Terms) -> None:
         elif kind == birth.PTY:
             heard.master = descriptors[0]
         elif kind == birth.READY:
-            content = json.loads(body)
+            content = jsontext.loads(body)
             heard.ready = True
             heard.warnings += tuple(content[0])
             heard.ended = tuple(content[1])
             if terms.manner.gate:
                 return
         elif kind == birth.FAILED:
-            heard.failure = StepFailedError(*json.loads(body))
+            heard.failure = StepFailedError(*jsontext.loads(body))
         else:
             asked = message
         if asked and heard.pid:  # the process may ask before the joiner says which it is
@@ -337,7 +357,7 @@ def _listen(channel: socket.socket, heard: _Heard, terms: _Terms) -> None:
             asked = b""
 
 
-def _answer(channel: socket.socket, heard: _Heard, terms: _Terms, asked: bytes) -> None:
+def _answer(channel: Channel, heard: _Heard, terms: _Terms, asked: bytes) -> None:
     """Do what the child waits for, and let it go on."""
     kind, body = asked[:1], asked[1:]
     if kind == birth.ASK:
@@ -347,7 +367,7 @@ def _answer(channel: socket.socket, heard: _Heard, terms: _Terms, asked: bytes) 
         _meet_first_process(heard, terms, int(body))
     elif kind == birth.LISTENER:
         assert terms.seccomp is not None
-        listener = import_module("boxship.runtime.seccomp.listener")
+        listener = load("boxship.runtime.seccomp.listener")
         try:
             listener.hand_over(terms.seccomp.listener, heard.pid, heard.pidfd, int(body))
         except StepError as error:
@@ -357,12 +377,12 @@ def _answer(channel: socket.socket, heard: _Heard, terms: _Terms, asked: bytes) 
 
 def _meet_first_process(heard: _Heard, terms: _Terms, pid: int) -> None:
     """The process we have forked was a stage; this is the one it has left in its place."""
-    with contextlib.suppress(ChildProcessError):  # a sibling: our parent reaps it
+    with suppress(ChildProcessError):  # a sibling: our parent reaps it
         os.waitpid(heard.pid, 0)
     os.close(heard.pidfd)
     heard.pid, heard.pidfd = pid, os.pidfd_open(pid)
     try:
-        import_module("boxship.runtime.userns").write_maps(pid, terms.user)
+        load("boxship.runtime.userns").write_maps(pid, terms.user)
     except OSError as error:
         raise StepFailedError("user namespace", error.errno or 0, str(error)) from error
 
@@ -373,20 +393,20 @@ def _discard(heard: _Heard) -> int:
         os.close(heard.master)
     if heard.pid == 0:
         return 0
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(heard.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(heard.pid, signals.SIGKILL)
     if heard.pidfd >= 0:
         os.close(heard.pidfd)
     try:
         _, status = os.waitpid(heard.pid, 0)
     except ChildProcessError:  # a sibling: our parent reaps it
-        return signal.SIGKILL
+        return int(signals.SIGKILL)
     return status
 
 
 def _untimely_end(status: int) -> str:
     if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
+        name = signals.name_of(os.WTERMSIG(status))
         return f"the container's init was killed by {name} before it could start"
     return "the container's init ended before it could start"
 

@@ -6,11 +6,16 @@ detached bind mount that is read-only has no path and lets nobody open it for wr
 pages stay the page cache's. Rejected: a sealed copy in memory, which costs its size each time.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Sequence
 
 from boxship.kernel import mounts, processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def read_only_image(path: str) -> int:

@@ -6,10 +6,12 @@ the container and are resolved there, whatever links they cross; paths called ``
 host's. A step's JSON form is ``["ClassName", {fields that differ from their default}]``.
 """
 
-from typing import Any
-
 from boxship.base.frozen import dataclass
 from boxship.oci.codec import Codec, same_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CODEC = Codec(same_name, refuse_unknown=True)
 """How plans travel. Both ends are ours, so a field unknown to one of them is an error."""
@@ -244,7 +246,7 @@ class PivotRoot(Step):
 STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in Step.__subclasses__()}
 
 
-def step_to_plain(step: Step) -> list[Any]:
+def step_to_plain(step: Step) -> "list[Any]":
     """Return the JSON form of a step."""
     return [type(step).__name__, CODEC.to_plain(step)]
 

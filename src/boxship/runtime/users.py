@@ -5,12 +5,17 @@ rules are those of Docker: the first matching line wins; a number that nobody ha
 is; additional groups are those the user is listed in, unless a group was named.
 """
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Sequence
 
 from boxship.base.frozen import dataclass
 from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MAX_ID = 2**31 - 1
 _MAX_DATABASE = 16 << 20

@@ -1,15 +1,20 @@
 """What is done to the processes of a cgroup as a whole: list, pause, kill, count."""
 
-import contextlib
+from __future__ import annotations
+
 import os
 import select
-import signal
 import time
-from collections.abc import Iterator
 
 from boxship.base.errors import UnavailableError
+from boxship.base.suppress import suppress
+from boxship.kernel import signals
 from boxship.runtime.blueprint import CgroupPlan, directory_of
 from boxship.runtime.cgroups.tree import read_file, remove, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KILL_ROUNDS = 100
 
@@ -18,7 +23,7 @@ def processes(plan: CgroupPlan) -> tuple[int, ...]:
     """Return the pids inside, those in cgroups below included, in ascending order."""
     found: set[int] = set()
     for directory in _walk(_main_directory(plan)):
-        with contextlib.suppress(FileNotFoundError, OSError):
+        with suppress(FileNotFoundError, OSError):
             found.update(map(int, read_file(f"{directory}/cgroup.procs").split()))
     return tuple(sorted(found))
 
@@ -118,7 +123,7 @@ def _main_directory(plan: CgroupPlan) -> str:
 
 def _walk(directory: str) -> Iterator[str]:
     yield directory
-    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
         children = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
         for child in children:
             yield from _walk(child)
@@ -163,8 +168,8 @@ def _write_if_there(path: str, value: str) -> bool:
 
 def _signal_all(pids: tuple[int, ...]) -> None:
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signals.SIGKILL)
 
 
 def _wait_for_any_end(pids: tuple[int, ...], timeout_ms: int = 100) -> None:

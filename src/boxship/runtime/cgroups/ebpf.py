@@ -5,12 +5,17 @@ computed here, so that the same rules mean the same in both worlds, and compiled
 the program is called with what is asked for and returns 1 to allow.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Iterator
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import dataclass, field
 from boxship.oci.runtime import DeviceRule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ACCESS = {"m": 1, "r": 2, "w": 4}
 _ALL = 7

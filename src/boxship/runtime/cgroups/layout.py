@@ -1,7 +1,6 @@
 """Which cgroup hierarchies this machine has, and where they are mounted."""
 
 import os
-from functools import cache
 
 from boxship.base.files import opened
 from boxship.base.frozen import dataclass
@@ -59,6 +58,9 @@ def parse_layout(mountinfo: str) -> Layout:
     return Layout(tuple(hierarchies.values()), unified)
 
 
+_found: list[Layout] = []
+
+
 def find_layout() -> Layout:
     """Look at this machine."""
     found = parse_layout(_read("/proc/self/mountinfo"))
@@ -74,10 +76,11 @@ def find_layout() -> Layout:
     return Layout(found.hierarchies, found.unified, controllers, swap, weight)
 
 
-@cache
 def host_layout() -> Layout:
     """Return what ``find_layout`` found the first time; hierarchies do not change at run time."""
-    return find_layout()
+    if not _found:
+        _found.append(find_layout())
+    return _found[0]
 
 
 def _read(path: str) -> str:

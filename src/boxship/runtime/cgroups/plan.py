@@ -1,7 +1,6 @@
 """From limits and a machine's layout to a ``CgroupPlan``. Pure."""
 
-import re
-from collections.abc import Iterator
+from __future__ import annotations
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import replace
@@ -11,8 +10,11 @@ from boxship.runtime.cgroups import v1, v2
 from boxship.runtime.cgroups.ebpf import device_program
 from boxship.runtime.cgroups.layout import Layout
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _UNLIMITED = 2**64 - 1
-_PAGE_SIZE = re.compile(r"[1-9][0-9]*[KMG]B")
 
 
 def plan_cgroup(path: str, resources: Resources, layout: Layout) -> CgroupPlan:
@@ -47,7 +49,7 @@ def plan_cgroup(path: str, resources: Resources, layout: Layout) -> CgroupPlan:
 def plan_writes(resources: Resources, layout: Layout) -> tuple[CgroupWrite, ...]:
     """Plan the values alone, as for an update of a running container."""
     for n, page in enumerate(resources.hugepage_limits):
-        if not _PAGE_SIZE.fullmatch(page.page_size):
+        if not _is_page_size(page.page_size):
             raise InvalidArgumentError(
                 f"linux.resources.hugepageLimits[{n}].pageSize: "
                 f"{page.page_size!r} is not a size such as 2MB"
@@ -156,3 +158,9 @@ def _unit_limits(resources: Resources, layout: Layout) -> Iterator[tuple[str, st
     if resources.pids and resources.pids.limit:
         limit = resources.pids.limit
         yield "TasksMax", "t", str(_UNLIMITED if limit < 0 else limit)
+
+
+def _is_page_size(text: str) -> bool:
+    """Tell whether ``text`` is like 2MB."""
+    number, unit = text[:-2], text[-2:]
+    return number.isascii() and number.isdigit() and number[0] != "0" and unit in ("KB", "MB", "GB")

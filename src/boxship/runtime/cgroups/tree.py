@@ -4,13 +4,13 @@ Files are opened by hand rather than with ``open()``: a container start writes s
 them, and a Python stream costs ten times the system calls.
 """
 
-import contextlib
 import errno
 import os
-from importlib import import_module
 
 from boxship.base.errors import BoxshipError
 from boxship.base.files import opened
+from boxship.base.loading import load
+from boxship.base.suppress import suppress
 from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, directory_of
 
 
@@ -64,7 +64,7 @@ def _check_usage(plan: CgroupPlan, write: CgroupWrite) -> None:
 
 
 def _attach_device_program(plan: CgroupPlan) -> None:
-    bpf = import_module("boxship.kernel.bpf")  # a machine with v1's devices does not need it
+    bpf = load("boxship.kernel.bpf")  # a machine with v1's devices does not need it
     try:
         with opened(directory_of(plan, ""), os.O_RDONLY | os.O_DIRECTORY) as directory:
             bpf.attach_device_program(directory, plan.device_program)
@@ -167,7 +167,7 @@ def _delegate(directory: CgroupDirectory) -> None:
         for controller in sorted(wanted):
             # One at a time: a controller that cannot be had (cpu with realtime tasks) must not
             # take the others with it. Whoever sets its limit will get the error.
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 write_file(f"{here}/cgroup.subtree_control", f"+{controller}")
 
 

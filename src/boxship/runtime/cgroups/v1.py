@@ -1,6 +1,6 @@
 """Limits in the language of cgroup v1's files. Pure."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
 from boxship.oci.runtime import (
     BlockIo,
@@ -14,6 +14,10 @@ from boxship.oci.runtime import (
 )
 from boxship.runtime.blueprint import CgroupWrite
 from boxship.runtime.cgroups.layout import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def writes(resources: Resources, layout: Layout) -> Iterator[CgroupWrite]:

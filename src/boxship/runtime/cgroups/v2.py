@@ -4,12 +4,16 @@ Device rules have no file here: v2 wants a BPF program attached to the cgroup (`
 v2 has no word for is refused by its name in the specification.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.oci.runtime import BlockIo, Cpu, HugepageLimit, Memory, Resources
 from boxship.runtime.blueprint import CgroupWrite
 from boxship.runtime.cgroups.v1 import rdma_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def writes(resources: Resources) -> Iterator[CgroupWrite]:

@@ -1,8 +1,8 @@
 """Reading a bundle: ``config.json`` with paths that are relative to it made absolute."""
 
-import json
 import os
 
+from boxship.base import jsontext
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import replace
 from boxship.oci.runtime import Mount, Root, Spec
@@ -15,7 +15,7 @@ def load_spec(bundle: str) -> Spec:
     path = os.path.join(bundle, CONFIG)
     try:
         with open(path, "rb") as stream:
-            document = json.load(stream)
+            document = jsontext.loads(stream.read())
     except FileNotFoundError:
         raise InvalidArgumentError(f"{path}: no such file; a bundle has one") from None
     except ValueError as error:

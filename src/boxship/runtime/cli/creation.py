@@ -8,14 +8,15 @@
 An error undoes it as well, and names what failed.
 """
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from boxship.base.errors import BoxshipError, ConflictError, InvalidArgumentError
 from boxship.base.files import write_atomic
 from boxship.base.frozen import replace
+from boxship.base.suppress import suppress
 from boxship.oci.runtime import Hooks, Spec
 from boxship.runtime import hooks, process
 from boxship.runtime.birth import HOOKS, START, Gate, Manner
@@ -28,6 +29,10 @@ from boxship.runtime.cli.store import Record, Store, remove_directory, start_tim
 from boxship.runtime.host import Host
 from boxship.runtime.plan import plan
 from boxship.runtime.steps import PivotRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class Creation:

@@ -2,10 +2,10 @@
 
 import os
 import select
-import signal
-from contextlib import suppress
 
 from boxship.base.errors import BoxshipError
+from boxship.base.suppress import suppress
+from boxship.kernel import signals
 from boxship.runtime import hooks
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli.call import Call
@@ -30,7 +30,7 @@ def _kill_init(pid: int) -> None:
     """Without cgroups the container's pid namespace has to do: it ends with its first process."""
     with suppress(ProcessLookupError):
         init = os.pidfd_open(pid)
-        signal.pidfd_send_signal(init, signal.SIGKILL)
+        signals.pidfd_send_signal(init, signals.SIGKILL)
         poller = select.poll()
         poller.register(init, select.POLLIN)
         poller.poll(10_000)

@@ -7,9 +7,9 @@ Start finds out that init is gone by ENXIO: nobody reads the FIFO any more.
 """
 
 import errno
-import json
 import os
 
+from boxship.base import jsontext
 from boxship.base.errors import ConflictError
 from boxship.runtime.birth import Gate
 from boxship.runtime.cli.store import EXEC_FIFO, OUTCOME_FIFO
@@ -44,7 +44,7 @@ def open_gate(directory: str) -> str:
             said += chunk
     finally:
         os.close(outcome)
-    return str(json.loads(said)) if said else ""
+    return str(jsontext.loads(said)) if said else ""
 
 
 def _send_byte(path: str) -> None:

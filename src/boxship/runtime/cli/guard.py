@@ -6,10 +6,16 @@ aside that waits for the creator's death, or for a byte that says that all went 
 own end would not do as a sign of death: init inherits the pipe, and may outlive its creator.
 """
 
+from __future__ import annotations
+
 import os
 import select
-import signal
-from collections.abc import Callable
+
+from boxship.kernel import signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Guard:
@@ -39,7 +45,7 @@ def _watch(reading: int, creator: int, undo: Callable[[], None]) -> None:
     try:
         # Out of reach of who kills the creator's whole process group, or types ^C.
         os.setsid()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signals.signal(signals.SIGTERM, signals.SIG_IGN)
         poller = select.poll()
         poller.register(reading, select.POLLIN)
         poller.register(creator, select.POLLIN)

@@ -14,9 +14,9 @@ The record is what was decided; whether the container runs is asked of the kerne
 """
 
 import errno
-import json
 import os
 
+from boxship.base import jsontext
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.base.files import write_atomic
 from boxship.base.frozen import dataclass
@@ -107,14 +107,14 @@ class Store:
     def save(self, record: Record) -> None:
         """Write the record, replacing an earlier one."""
         path = f"{self.directory(record.container_id)}/{_STATE}"
-        data = json.dumps(CODEC.to_plain(record), separators=(",", ":")).encode()
+        data = jsontext.dumps(CODEC.to_plain(record), compact=True).encode()
         write_atomic(path, data, mode=0o600, durable=False)
 
     def load(self, container_id: str) -> Record:
         """Return the record; raise NotFoundError."""
         try:
             with open(f"{self.directory(container_id)}/{_STATE}", "rb") as stream:
-                plain = json.load(stream)
+                plain = jsontext.loads(stream.read())
         except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError("container does not exist") from None
         return CODEC.from_plain(Record, plain)

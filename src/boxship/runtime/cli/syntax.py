@@ -1,6 +1,10 @@
 """Flags and arguments, by tables. Flags may be written with one dash or two, as runc's can."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SWITCH, TEXT, NUMBER, TEXTS = "switch", "text", "number", "texts"
 

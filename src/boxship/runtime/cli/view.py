@@ -1,8 +1,12 @@
 """A container's state as others read it."""
 
-from typing import Any
+from __future__ import annotations
 
 from boxship.runtime.cli.store import STOPPED, Record, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def state_of(store: Store, record: Record) -> dict[str, Any]:

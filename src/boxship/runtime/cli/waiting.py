@@ -1,18 +1,22 @@
 """Serving a foreground process until its end: signals, terminal, exit status."""
 
 import os
-import signal
 
+from boxship.kernel import signals
 from boxship.runtime.process import Spawned
 
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
-              signal.SIGUSR2)  # fmt: skip
+_FORWARDED = (signals.SIGTERM, signals.SIGINT, signals.SIGHUP, signals.SIGQUIT, signals.SIGUSR1,
+              signals.SIGUSR2)  # fmt: skip
 
 
 def wait(spawned: Spawned) -> int:
     """Return the process's exit status, 128 and the signal's number if one ended it."""
+
+    def forward(number: int, _: object) -> None:
+        signals.pidfd_send_signal(spawned.pidfd, number)
+
     for number in _FORWARDED:
-        signal.signal(number, lambda received, _: signal.pidfd_send_signal(spawned.pidfd, received))
+        signals.signal(number, forward)
     if spawned.master >= 0:
         from boxship.runtime.cli.console import Proxy
 

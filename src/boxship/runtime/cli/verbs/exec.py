@@ -1,8 +1,8 @@
 """``exec``: run one more process in a container."""
 
-import json
 import os
 
+from boxship.base import jsontext
 from boxship.base.errors import ConflictError, InvalidArgumentError
 from boxship.base.frozen import replace
 from boxship.oci.runtime import Process
@@ -68,7 +68,7 @@ def _from_file(path: str, record: Record) -> ProcessPlan:
     from boxship.runtime.plan import plan_process
 
     with open(path, "rb") as stream:
-        wanted = Process.from_json(json.load(stream))
+        wanted = Process.from_json(jsontext.loads(stream.read()))
     made = plan_process(wanted, Host.look(), None, record.container_id)
     first = record.process
     return replace(

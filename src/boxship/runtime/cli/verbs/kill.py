@@ -1,10 +1,10 @@
 """``kill``: send a signal to a container's first process, or to all."""
 
 import os
-import signal
-from contextlib import suppress
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.base.suppress import suppress
+from boxship.kernel import signals
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.store import STOPPED, Record, Store, is_alive
@@ -24,7 +24,7 @@ def run(call: Call) -> int:
     if store.status(record) == STOPPED:
         raise ConflictError("container not running")
     _send(record, number)
-    if number == signal.SIGKILL and _is_frozen(record):
+    if number == signals.SIGKILL and _is_frozen(record):
         # A frozen v1 cgroup would keep the killed process until somebody resumes it.
         control.resume(record.cgroup)
     return 0
@@ -39,7 +39,7 @@ def _send(record: Record, number: int) -> None:
         # Looked at once more, now that the number cannot come to mean another process.
         if not is_alive(record.pid, record.start_time):
             raise ConflictError("container not running")
-        signal.pidfd_send_signal(pidfd, number)
+        signals.pidfd_send_signal(pidfd, number)
     finally:
         os.close(pidfd)
 
@@ -53,12 +53,12 @@ def _is_frozen(record: Record) -> bool:
 
 def parse_signal(text: str) -> int:
     """Read ``9``, ``KILL``, ``SIGKILL``, ``RTMIN+3``; raise InvalidArgumentError."""
-    if text.isdecimal() and int(text) < signal.NSIG:
+    if text.isdecimal() and int(text) < signals.NSIG:
         return int(text)
     name = text.upper().removeprefix("SIG")
     base, sign, offset = name.partition("+" if "+" in name else "-")
     try:
-        number = int(signal.Signals[f"SIG{base}"])
+        number = signals.number_of(f"SIG{base}")
         if sign:
             number += int(offset) if sign == "+" else -int(offset)
     except (KeyError, ValueError):

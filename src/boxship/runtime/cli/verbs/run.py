@@ -1,8 +1,8 @@
 """``run``: create, start and, unless detached, wait for the end."""
 
-import contextlib
 import os
 
+from boxship.base.suppress import suppress
 from boxship.kernel.processes import set_child_subreaper
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.creation import Creation, check_terminal
@@ -33,6 +33,6 @@ def run(call: Call) -> int:
 
 
 def _reap_adopted() -> None:
-    with contextlib.suppress(ChildProcessError):
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

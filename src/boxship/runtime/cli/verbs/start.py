@@ -1,9 +1,9 @@
 """``start``: let a created container's process begin."""
 
 import os
-from contextlib import suppress
 
 from boxship.base.errors import BoxshipError, ConflictError
+from boxship.base.suppress import suppress
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.ending import remove_container, run_poststart
 from boxship.runtime.cli.fifo import open_gate

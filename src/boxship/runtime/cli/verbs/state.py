@@ -1,7 +1,6 @@
 """``state``: print a container's state as JSON."""
 
-import json
-
+from boxship.base import jsontext
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.store import Store
 from boxship.runtime.cli.view import state_of
@@ -10,5 +9,5 @@ from boxship.runtime.cli.view import state_of
 def run(call: Call) -> int:
     """Print what the specification calls the state, and what runc adds to it."""
     store = Store(call.root)
-    print(json.dumps(state_of(store, store.load(call.container_id)), indent=2))
+    print(jsontext.pretty(state_of(store, store.load(call.container_id))))
     return 0
