@@ -1,6 +1,11 @@
-"""What a container uses, in the shape that ``events --stats`` of other runtimes has."""
+"""What a container uses, in the shape that ``events --stats`` of other runtimes has.
 
-from collections.abc import Iterator
+Version 2 of cgroups is told in the words of version 1 where there are any: times are nanoseconds,
+``swap`` is memory and swap together. What is new there has keys of its own (``psi``).
+"""
+
+import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from boxship.runtime.blueprint import CgroupPlan, directory_of
@@ -9,6 +14,31 @@ from boxship.runtime.cgroups.tree import read_file
 _USER_HZ = 100
 _UNLIMITED = 2**64 - 1
 
+_CPUSET = (
+    "cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page",
+    "memory_spread_slab", "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
+)  # fmt: skip
+_BLOCK_V1 = (
+    ("ioServiceBytesRecursive", "io_service_bytes"),
+    ("ioServicedRecursive", "io_serviced"),
+    ("ioQueueRecursive", "io_queued"),
+    ("ioServiceTimeRecursive", "io_service_time"),
+    ("ioWaitTimeRecursive", "io_wait_time"),
+    ("ioMergedRecursive", "io_merged"),
+    ("ioTimeRecursive", "time"),
+    ("sectorsRecursive", "sectors"),
+)
+_SCHEDULERS = ("bfq.", "", "throttle.")
+"""Who counts: a scheduler, if the device has one, else the throttle."""
+_BLOCK_V2 = {
+    "rbytes": ("ioServiceBytesRecursive", "Read"),
+    "wbytes": ("ioServiceBytesRecursive", "Write"),
+    "dbytes": ("ioServiceBytesRecursive", "Discard"),
+    "rios": ("ioServicedRecursive", "Read"),
+    "wios": ("ioServicedRecursive", "Write"),
+    "dios": ("ioServicedRecursive", "Discard"),
+}
+
 
 def statistics_of(cgroup: CgroupPlan) -> dict[str, Any]:
     """Return counters of the moment; what the machine does not count is left out."""
@@ -16,11 +46,11 @@ def statistics_of(cgroup: CgroupPlan) -> dict[str, Any]:
     unified = any(one.unified and one.path == memory for one in cgroup.directories)
     return {
         "cpu": _cpu_v2(cgroup) if unified else _cpu_v1(cgroup),
-        "cpuset": {},
+        "cpuset": _cpuset(directory_of(cgroup, "cpuset"), unified=unified),
         "memory": _memory_v2(memory) if unified else _memory_v1(memory),
         "pids": _pids(cgroup),
-        "blkio": {"ioServiceBytesRecursive": list(_block(cgroup))},
-        "hugetlb": {},
+        "blkio": _block(cgroup),
+        "hugetlb": _huge_pages(directory_of(cgroup, "hugetlb"), unified=unified),
         "intel_rdt": {},
         "network_interfaces": None,
     }
@@ -36,11 +66,14 @@ def _pids(cgroup: CgroupPlan) -> dict[str, int]:
 def _cpu_v1(cgroup: CgroupPlan) -> dict[str, Any]:
     accounts, path = directory_of(cgroup, "cpuacct"), directory_of(cgroup, "cpu")
     share, throttle = _table(accounts, "cpuacct.stat"), _table(path, "cpu.stat")
+    each = [line.split() for line in _text(accounts, "cpuacct.usage_all").splitlines()[1:]]
     tick = 10**9 // _USER_HZ
     return {
         "usage": {
             "total": _number(accounts, "cpuacct.usage"),
             "percpu": [int(n) for n in _text(accounts, "cpuacct.usage_percpu").split()],
+            "percpu_kernel": [int(kernel) for _, _, kernel in each],
+            "percpu_user": [int(user) for _, user, _ in each],
             "kernel": share.get("system", 0) * tick,
             "user": share.get("user", 0) * tick,
         },
@@ -49,7 +82,8 @@ def _cpu_v1(cgroup: CgroupPlan) -> dict[str, Any]:
 
 
 def _cpu_v2(cgroup: CgroupPlan) -> dict[str, Any]:
-    table = _table(directory_of(cgroup, "cpu") or directory_of(cgroup, ""), "cpu.stat")
+    path = directory_of(cgroup, "cpu") or directory_of(cgroup, "")
+    table = _table(path, "cpu.stat")
     return {
         "usage": {
             "total": table.get("usage_usec", 0) * 1000,
@@ -57,7 +91,7 @@ def _cpu_v2(cgroup: CgroupPlan) -> dict[str, Any]:
             "user": table.get("user_usec", 0) * 1000,
         },
         "throttling": _throttling(table, table.get("throttled_usec", 0) * 1000),
-    }
+    } | _pressure(path, "cpu")
 
 
 def _throttling(table: dict[str, int], nanoseconds: int) -> dict[str, int]:
@@ -91,37 +125,123 @@ def _memory_entry(path: str, prefix: str) -> dict[str, int]:
 
 def _memory_v2(path: str) -> dict[str, Any]:
     raw = _table(path, "memory.stat")
-
-    def entry(prefix: str) -> dict[str, int]:
-        limit = _text(path, f"{prefix}.max").strip()
-        return {
-            "limit": int(limit) if limit.isdecimal() else _UNLIMITED,
-            "usage": _number(path, f"{prefix}.current"),
-            "max": _number(path, f"{prefix}.peak"),
-            "failcnt": 0,
-        }
-
+    used, own = _number(path, "memory.current"), _number(path, "memory.swap.current")
+    limit, more = _limit(path, "memory.max"), _limit(path, "memory.swap.max")
+    bounded = _UNLIMITED not in (limit, more)
     return {
         "cache": raw.get("file", 0),
-        "usage": entry("memory"),
-        "swap": entry("memory.swap"),
+        "usage": {
+            "limit": limit,
+            "usage": used,
+            "max": _number(path, "memory.peak"),
+            "failcnt": _table(path, "memory.events").get("max", 0),
+        },
+        "swap": {
+            "limit": limit + more if bounded else _UNLIMITED,
+            "usage": used + own,
+            "max": 0,
+            "failcnt": _table(path, "memory.swap.events").get("fail", 0),
+        },
         "raw": raw,
-    }
+    } | _pressure(path, "memory")
 
 
-def _block(cgroup: CgroupPlan) -> Iterator[dict[str, Any]]:
-    if path := directory_of(cgroup, "blkio"):
-        for line in _text(path, "blkio.throttle.io_service_bytes_recursive").splitlines():
-            device, *rest = line.split()
-            if len(rest) == 2 and ":" in device:
-                yield _block_entry(device, rest[0], int(rest[1]))
+def _limit(path: str, name: str) -> int:
+    text = _text(path, name).strip()
+    return int(text) if text.isdecimal() else _UNLIMITED
+
+
+def _pressure(path: str, kind: str) -> dict[str, Any]:
+    """Return how long tasks waited for something, if the kernel counts that."""
+    found: dict[str, dict[str, float]] = {}
+    for line in _text(path, f"{kind}.pressure").splitlines():
+        name, *pairs = line.split()
+        values = {key: float(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+        found[name] = values | {"total": int(values["total"])}
+    return {"psi": found} if found else {}
+
+
+def _cpuset(path: str, *, unified: bool) -> dict[str, Any]:
+    suffix = ".effective" if unified else ""
+    sets = {name: _numbers(_text(path, f"cpuset.{name}{suffix}")) for name in ("cpus", "mems")}
+    if unified or not path:
+        return {name: numbers for name, numbers in sets.items() if numbers}
+    return sets | {name: int(_text(path, f"cpuset.{name}") or 0) for name in _CPUSET}
+
+
+def _numbers(text: str) -> list[int]:
+    """Read ``0-2,4``."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if first:
+            found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _huge_pages(path: str, *, unified: bool) -> dict[str, dict[str, int]]:
+    found = {}
+    for size in _huge_page_sizes() if path else ():
+        prefix = f"hugetlb.{size}"
+        if unified:
+            found[size] = {
+                "usage": _number(path, f"{prefix}.current"),
+                "failcnt": _table(path, f"{prefix}.events").get("max", 0),
+            }
+        else:
+            found[size] = {
+                "usage": _number(path, f"{prefix}.usage_in_bytes"),
+                "max": _number(path, f"{prefix}.max_usage_in_bytes"),
+                "failcnt": _number(path, f"{prefix}.failcnt"),
+            }
+    return found
+
+
+def _huge_page_sizes() -> Iterator[str]:
+    """Yield the sizes of this machine as cgroups name them: 2MB, 1GB."""
+    try:
+        names = sorted(os.listdir("/sys/kernel/mm/hugepages"))
+    except FileNotFoundError:
         return
-    for line in _text(directory_of(cgroup, "io"), "io.stat").splitlines():
+    for name in names:
+        kilobytes = int(name.removeprefix("hugepages-").removesuffix("kB"))
+        for unit, size in (("GB", 1 << 20), ("MB", 1 << 10), ("KB", 1)):
+            if kilobytes >= size:
+                yield f"{kilobytes // size}{unit}"
+                break
+
+
+def _block(cgroup: CgroupPlan) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if path := directory_of(cgroup, "blkio"):
+        for key, name in _BLOCK_V1:
+            if entries := _block_v1(path, name):
+                found[key] = entries
+        return found
+    path = directory_of(cgroup, "io")
+    for line in _text(path, "io.stat").splitlines():
         device, *pairs = line.split()
-        for pair in pairs:
-            name, _, value = pair.partition("=")
-            if name in ("rbytes", "wbytes"):
-                yield _block_entry(device, "Read" if name == "rbytes" else "Write", int(value))
+        for name, _, value in (pair.partition("=") for pair in pairs):
+            if name in _BLOCK_V2:
+                key, operation = _BLOCK_V2[name]
+                found.setdefault(key, []).append(_block_entry(device, operation, int(value)))
+    return found | _pressure(path, "io")
+
+
+def _block_v1(path: str, name: str) -> list[dict[str, Any]]:
+    for scheduler in _SCHEDULERS:
+        text = _text(path, f"blkio.{scheduler}{name}_recursive")
+        if entries := list(_block_entries(text.splitlines())):
+            return entries
+    return []
+
+
+def _block_entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Read ``8:0 Read 4096`` and ``8:0 4096``; the totals below them are left out."""
+    for line in lines:
+        device, *rest = line.split()
+        if ":" in device and rest:
+            yield _block_entry(device, rest[0] if len(rest) > 1 else "", int(rest[-1]))
 
 
 def _block_entry(device: str, operation: str, value: int) -> dict[str, Any]:

@@ -32,8 +32,12 @@ def _follow(record: Record, interval: float) -> None:
     init = os.pidfd_open(record.pid)
     poller = select.poll()
     poller.register(init, select.POLLIN)
-    while not poller.poll(interval * 1000):
-        _print_stats(record)
+    ended = False
+    while not ended:
+        ended = bool(poller.poll(interval * 1000))
+        if not ended:
+            _print_stats(record)
+        # Once more after the end, which may have come of it.
         now = control.oom_kills(record.cgroup)
         if now > killed:
             _print(record, "oom", None)
@@ -49,7 +53,7 @@ def _print(record: Record, kind: str, data: object) -> None:
     document = {"type": kind, "id": record.container_id}
     if data is not None:
         document |= {"data": data}  # type: ignore[dict-item]
-    print(json.dumps(document), flush=True)
+    print(json.dumps(document, separators=(",", ":")), flush=True)
 
 
 def _seconds(text: str) -> float:
