@@ -1,6 +1,9 @@
 """What stands in for standard modules on a short start-up path does what they do."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +55,18 @@ def test_a_descriptor_is_closed_at_the_end() -> None:
         assert fd >= 0
     with pytest.raises(OSError, match="Bad file descriptor"), opened("..", 0, dir_fd=fd):
         pass
+
+
+def test_what_is_no_json_is_told_though_nothing_of_the_package_is_loaded() -> None:
+    source = str(Path(jsontext.__file__).parents[2])
+    script = (
+        f"import sys; sys.path.insert(0, {source!r})\n"
+        "from boxship.base import jsontext\n"
+        "assert 'json' not in sys.modules\n"
+        "try: jsontext.loads('{nope')\n"
+        "except ValueError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Expecting property name")

@@ -31,7 +31,8 @@ def loads(text: "str | bytes") -> "Any":
     plain = text if isinstance(text, str) else text.decode()
     try:
         value, end = _scan(plain, len(plain) - len(plain.lstrip(_BLANK)))
-    except StopIteration:
+    except (StopIteration, SystemError):
+        # SystemError: the parser looked for the class of its errors, which is not loaded.
         end = -1
     if end < 0 or plain[end:].strip(_BLANK):
         import json

@@ -39,6 +39,9 @@ def check_process(process: oci.Process, host: Host) -> None:
         raise InvalidArgumentError("process.args: no command specified")
     if not process.cwd.startswith("/"):
         raise InvalidArgumentError(f"process.cwd: {process.cwd!r} is not an absolute path")
+    for n, item in enumerate(process.env):
+        if item.find("=") < 1:
+            raise InvalidArgumentError(f"process.env[{n}]: {item!r} is not NAME=VALUE")
     seen: set[str] = set()
     for n, limit in enumerate(process.rlimits):
         if limit.type in seen:

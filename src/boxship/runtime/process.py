@@ -204,7 +204,7 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
         finally:
             if not sibling:
                 os.waitpid(joiner, 0)
-    return _outcome(heard, course)
+    return _outcome(heard, course, cgroup)
 
 
 def destroy(plan: Plan) -> None:
@@ -303,17 +303,17 @@ def _spawn(
         except BaseException:
             _discard(heard)
             raise
-    return _outcome(heard, course)
+    return _outcome(heard, course, plan.cgroup)
 
 
 def _handshake() -> tuple[Channel, Channel]:
     return channel_pair()
 
 
-def _outcome(heard: _Heard, course: _Course) -> Spawned:
+def _outcome(heard: _Heard, course: _Course, cgroup: CgroupPlan) -> Spawned:
     if heard.failure or not heard.ready:
         status = _discard(heard)
-        raise heard.failure or StepFailedError("setup", 0, _untimely_end(status))
+        raise heard.failure or StepFailedError("setup", 0, _untimely_end(status, cgroup))
     timings = course.timings(heard.ended)
     return Spawned(heard.pid, heard.pidfd, heard.master, heard.warnings, timings)
 
@@ -404,8 +404,10 @@ def _discard(heard: _Heard) -> int:
     return status
 
 
-def _untimely_end(status: int) -> str:
+def _untimely_end(status: int, cgroup: CgroupPlan) -> str:
     if os.WIFSIGNALED(status):
+        if control.oom_kills(cgroup):
+            return "container init was OOM-killed (memory limit too low?)"
         name = signals.name_of(os.WTERMSIG(status))
         return f"the container's init was killed by {name} before it could start"
     return "the container's init ended before it could start"

@@ -10,6 +10,7 @@ An error undoes it as well, and names what failed.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -21,6 +22,7 @@ from boxship.oci.runtime import Hooks, Spec
 from boxship.runtime import hooks, process
 from boxship.runtime.birth import HOOKS, START, Gate, Manner
 from boxship.runtime.blueprint import CgroupPlan, Plan, directory_of
+from boxship.runtime.cgroups import control
 from boxship.runtime.cli import fifo
 from boxship.runtime.cli.bundle import load_spec
 from boxship.runtime.cli.call import Call
@@ -182,11 +184,22 @@ def announce(call: Call, spawned: process.Spawned) -> None:
         from boxship.runtime.cli import console
 
         if path := call.arguments.text("console-socket"):
-            console.send_master(path, spawned.master)
+            try:
+                console.send_master(path, spawned.master)
+            except OSError as error:
+                raise _naming("--console-socket", path, error) from None
         else:
             console.clear_onlcr(spawned.master)
     if path := call.arguments.text("pid-file"):
-        write_atomic(path, str(spawned.pid).encode(), durable=False)
+        try:
+            write_atomic(path, str(spawned.pid).encode(), durable=False)
+        except OSError as error:
+            raise _naming("--pid-file", path, error) from None
+
+
+def _naming(flag: str, path: str, error: OSError) -> InvalidArgumentError:
+    """Have an error say what was asked for, not what we made of it."""
+    return InvalidArgumentError(f"{flag}: {path}: {error.strerror}")
 
 
 def check_terminal(call: Call, *, terminal: bool, detached: bool) -> None:
@@ -233,8 +246,6 @@ def _check_cgroup(cgroup: CgroupPlan) -> None:
     frozen, in which creation would never end."""
     if not any(os.path.isdir(one.path) for one in cgroup.directories if not one.keep):
         return
-    from boxship.runtime.cgroups import control
-
     if found := control.processes(cgroup):
         raise ConflictError(f"container's cgroup is not empty: {len(found)} process(es) found")
     with suppress(OSError):
@@ -274,7 +285,9 @@ def _plan(call: Call, spec: Spec, bundle: str) -> Plan:
 def explained(error: process.StepFailedError) -> BoxshipError:
     """Say where it failed in the words engines look for."""
     where = "" if error.step in ("command", "exec", "hook") else "error during container init: "
-    return BoxshipError(f"unable to start container process: {where}{error.message}")
+    # By these words they tell what cannot be executed (exit status 126) from other failures.
+    more = ": permission denied" if error.errno == errno.EISDIR else ""
+    return BoxshipError(f"unable to start container process: {where}{error.message}{more}")
 
 
 def _now() -> str:

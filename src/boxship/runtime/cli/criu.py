@@ -40,6 +40,7 @@ def images_of(arguments: Arguments) -> str:
 def common_options(arguments: Arguments, images: str, log: str) -> list[str]:
     """Return the options that dumping and restoring share."""
     work = os.path.abspath(arguments.text("work-path") or images)
+    os.makedirs(work, 0o700, exist_ok=True)
     options = ["--images-dir", images, "--work-dir", work, "--log-file", log, "-v4"]
     options += [option for name, option in _SWITCHES.items() if arguments.switch(name)]
     mode = arguments.text("manage-cgroups-mode") or "soft"

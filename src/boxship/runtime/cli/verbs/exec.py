@@ -58,7 +58,8 @@ def _process(call: Call, record: Record) -> ProcessPlan:
         args = tuple(call.arguments.operands[1:])
         if not args:
             raise InvalidArgumentError("exec: a command or --process is needed")
-        process = replace(record.process, args=args, terminal=False)
+        # Who asks for a directory that is not there has mistyped it; only `create` makes it.
+        process = replace(record.process, args=args, terminal=False, create_cwd=False)
     return _changed_by_flags(call, process)
 
 
@@ -68,7 +69,11 @@ def _from_file(path: str, record: Record) -> ProcessPlan:
     from boxship.runtime.plan import plan_process
 
     with open(path, "rb") as stream:
-        wanted = Process.from_json(jsontext.loads(stream.read()))
+        text = stream.read()
+    try:
+        wanted = Process.from_json(jsontext.loads(text))
+    except ValueError as error:
+        raise InvalidArgumentError(f"{path}: {error}") from None
     made = plan_process(wanted, Host.look(), None, record.container_id)
     first = record.process
     return replace(
@@ -85,8 +90,12 @@ def _changed_by_flags(call: Call, process: ProcessPlan) -> ProcessPlan:
     if arguments.switch("tty"):
         process = replace(process, terminal=True)
     if cwd := arguments.text("cwd"):
-        process = replace(process, cwd=cwd, create_cwd=True)
+        if not cwd.startswith("/"):
+            raise InvalidArgumentError(f"--cwd: {cwd!r} is not an absolute path")
+        process = replace(process, cwd=cwd)
     if env := arguments.texts("env"):
+        if wrong := next((item for item in env if item.find("=") < 1), ""):
+            raise InvalidArgumentError(f"--env: {wrong!r} is not NAME=VALUE")
         merged = {item.partition("=")[0]: item for item in (*process.env, *env)}
         process = replace(process, env=tuple(merged.values()))
     if user := arguments.text("user"):
@@ -95,21 +104,36 @@ def _changed_by_flags(call: Call, process: ProcessPlan) -> ProcessPlan:
     if groups := arguments.texts("additional-gids"):
         process = replace(process, groups=(*process.groups, *map(_id, groups)))
     if names := arguments.texts("cap"):
-        process = replace(process, capabilities=_with(process.capabilities, names))
+        process = replace(process, capabilities=_with(call, process.capabilities, names))
     if arguments.switch("no-new-privs"):
         process = replace(process, no_new_privileges=True)
-    return process
+    return _labelled(call, process)
+
+
+def _labelled(call: Call, process: ProcessPlan) -> ProcessPlan:
+    profile, label = call.arguments.text("apparmor"), call.arguments.text("process-label")
+    if not profile and not label:
+        return process
+    from boxship.runtime.host import Host
+    from boxship.runtime.plan import plan_process
+
+    # The container's own process has been planned; this one is for the labels' sake.
+    wanted = Process(args=process.args, cwd="/", apparmor_profile=profile, selinux_label=label)
+    made = plan_process(wanted, Host.look(), None, call.container_id)
+    return replace(process, label_file=made.label_file, label=made.label)
 
 
 def _id(text: str) -> int:
     if not text.isdecimal():
-        raise InvalidArgumentError(f"--user: numbers expected, not {text!r}")
+        raise InvalidArgumentError(f"--user, --additional-gids: numbers expected, not {text!r}")
     return int(text)
 
 
-def _with(plan: CapabilityPlan | None, names: tuple[str, ...]) -> CapabilityPlan:
-    from boxship.runtime.capabilities import mask_of
+def _with(call: Call, plan: CapabilityPlan | None, names: tuple[str, ...]) -> CapabilityPlan:
+    from boxship.runtime.capabilities import mask_of, unknown_names
 
+    for name in unknown_names(names):
+        call.warn(f"--cap: {name} is unknown and left out")
     more = mask_of(names)
     old = plan or CapabilityPlan()
     ambient = old.ambient | (more & old.inheritable)
@@ -129,6 +153,9 @@ def _cgroup(call: Call, cgroup: CgroupPlan) -> CgroupPlan:
         controllers = set(names.split(",")) if colon else set()
         if ".." in path.split("/"):
             raise InvalidArgumentError(f"--cgroup: {path!r} is not below the container's")
+        known = {name for one in cgroup.directories for name in one.controllers}
+        if unknown := sorted(controllers - known):
+            raise InvalidArgumentError(f"--cgroup: the container has no controller {unknown[0]!r}")
         directories = tuple(
             replace(one, path=os.path.normpath(f"{one.path}/{path}"))
             if not controllers or controllers & set(one.controllers)
