@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import _frozen_importlib
 import errno
+import fcntl
 import os
 import resource
 import stat
@@ -82,10 +83,14 @@ def open_label(plan: ProcessPlan) -> int:
     if not plan.label_file:
         return -1
     try:
-        return open_in_procfs(LINUX, plan.label_file.removeprefix("/proc/"), os.O_WRONLY)
+        fd = open_in_procfs(LINUX, plan.label_file.removeprefix("/proc/"), os.O_WRONLY)
     except OSError as error:
         words = f"{plan.label_file}: {os.strerror(error.errno or 0)}"
         raise StepError("label", error.errno or 0, words) from error
+    # An exec has 0 and 1 free at first; what took one of these would be lost to stdio.
+    safe = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(fd)
+    return safe
 
 
 def refuse_imports() -> None:

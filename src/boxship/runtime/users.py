@@ -76,9 +76,10 @@ def read_database(root: int, path: str) -> str:
         fd = openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
     except OSError:
         return ""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return ""
     with open(fd, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return ""
         return stream.read(_MAX_DATABASE).decode("utf-8", "surrogateescape")
 
 

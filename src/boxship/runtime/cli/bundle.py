@@ -37,9 +37,12 @@ def _with_absolute_paths(spec: Spec, bundle: str) -> Spec:
     mounts = tuple(_absolute(mount, bundle) for mount in spec.mounts)
     if spec.root is None:
         return replace(spec, mounts=mounts)
-    path = os.path.realpath(os.path.join(bundle, spec.root.path))
+    path = os.path.normpath(os.path.join(bundle, spec.root.path))
     if not os.path.isdir(path):
         raise InvalidArgumentError(f"{CONFIG}: root.path: {path}: no such directory")
+    if os.path.realpath(path) != path:
+        # Whoever could exchange the link between two looks would have the host's root mounted.
+        raise InvalidArgumentError(f"{CONFIG}: root.path: {path}: a symbolic link leads there")
     return replace(spec, root=Root(path, spec.root.readonly), mounts=mounts)
 
 
