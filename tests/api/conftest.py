@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from boxship.api.application import Application
-from boxship.api.backend import Backend, DaemonFacts, HostFacts
+from boxship.api.backend import Backend, DaemonFacts, HostFacts, RuntimeFacts
 from boxship.api.errors import answer_error
 from boxship.api.headers import COMMON
 from boxship.api.http.server import Server
@@ -354,7 +354,7 @@ class FakeSystem:
         storage_driver="overlay2",
         storage_status=(),
         live_restore=False,
-        runtimes={"boxship": "boxship-runtime"},
+        runtimes={"boxship": RuntimeFacts("boxship-runtime")},
         default_runtime="boxship",
         private_cgroup_namespaces=True,
     )

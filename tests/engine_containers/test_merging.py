@@ -63,7 +63,7 @@ def test_health_is_merged_field_by_field() -> None:
 
 
 def fill(host: HostConfig, settings: EngineSettings | None = None, v2: bool = True) -> HostConfig:
-    return defaults.fill(host, settings or EngineSettings(), unified_cgroups=v2)
+    return defaults.fill(host, settings or EngineSettings(), unified_cgroups=v2, runtime="boxship")
 
 
 def test_defaults_are_what_dockers_inspect_shows() -> None:

@@ -12,6 +12,7 @@ from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.planner import Planner
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import ExecConfig
+from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.spec import assembly, filesystems
 from boxship.engine.containers.spec.devices import device_rules, devices
 from boxship.engine.containers.spec.resources import resources
@@ -41,7 +42,7 @@ def record(host: str = "{}", config: str = "{}", *mounts: MountPoint) -> Contain
         path="/bin/sh",
         args=("-c", "true"),
         config=msgspec.json.decode(config, type=ContainerConfig),
-        host=defaults.fill(wanted, EngineSettings(), unified_cgroups=False),
+        host=defaults.fill(wanted, EngineSettings(), unified_cgroups=False, runtime="boxship"),
         mounts=mounts,
     )
 
@@ -268,7 +269,8 @@ class _Nobody:
 
 def planned(host: str, layout: Layout) -> Plan:
     machine = Host(layout=layout, capabilities=ALL)
-    planner = Planner(EngineSettings(), Paths("/data", "/exec"), machine)
+    runtimes = Runtimes("boxship", {})
+    planner = Planner(EngineSettings(), Paths("/data", "/exec"), machine, runtimes)
     overlay = OverlayMount("/data", ("l/a",), "/upper", "/work")
     return Plan.from_plain(planner.plan(record(host), overlay, _Nobody()))  # type: ignore[arg-type]
 

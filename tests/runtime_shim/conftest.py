@@ -94,7 +94,7 @@ class PlainContainment:
     def spawn_init(self, plan: Plan, streams, *, terminal: bool) -> Spawned:
         return _spawn(plan.process, streams, terminal)
 
-    def spawn_exec(self, pidfd: int, plan: ProcessPlan, cgroup, streams, *, terminal) -> Spawned:
+    def spawn_exec(self, init, plan: ProcessPlan, streams, *, terminal, name) -> Spawned:
         return _spawn(plan, streams, terminal)
 
     def destroy(self, plan: Plan) -> None:

@@ -147,6 +147,14 @@ class HostFacts:
     seccomp: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RuntimeFacts:
+    """An OCI runtime that containers can have."""
+
+    path: str
+    arguments: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class DaemonFacts:
     """The daemon as it is configured now; a reload may change some of it."""
@@ -160,8 +168,8 @@ class DaemonFacts:
     storage_driver: str
     storage_status: tuple[tuple[str, str], ...]
     live_restore: bool
-    runtimes: dict[str, str]
-    """Paths by name."""
+    runtimes: dict[str, RuntimeFacts]
+    """By name."""
     default_runtime: str
     private_cgroup_namespaces: bool
     warnings: tuple[str, ...] = ()

@@ -20,7 +20,9 @@ from boxship.daemon.options import (
     Option,
     Value,
 )
+from boxship.daemon.runtimes import check_default, read_runtimes
 from boxship.daemon.values import from_json, parse_arguments
+from boxship.engine.settings import RuntimeProgram
 from boxship.model.container import Ulimit
 
 _LEVELS = frozenset({"trace", "debug", "info", "warn", "error", "fatal", "panic"})
@@ -94,6 +96,10 @@ class DaemonConfig:
     @property
     def default_ulimits(self) -> tuple[Ulimit, ...]:
         return tuple(_ulimit(name, v) for name, v in self.mapping("default-ulimits").items())
+
+    @property
+    def runtimes(self) -> dict[str, RuntimeProgram]:
+        return read_runtimes(self.mapping("runtimes"))
 
 
 def load_config(arguments: list[str]) -> DaemonConfig:
@@ -175,6 +181,7 @@ def _check(config: DaemonConfig) -> None:
     if config.number("shutdown-timeout") < -1:
         raise InvalidArgumentError("invalid shutdown-timeout: it must be -1 (for ever) or more")
     _ = config.default_ulimits
+    check_default(config.text("default-runtime"), config.runtimes)
 
 
 def _ulimit(name: str, value: object) -> Ulimit:

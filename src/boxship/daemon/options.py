@@ -104,7 +104,14 @@ _USED: tuple[Option, ...] = (
     _list("dns", "dns", "DNS servers of containers"),
     _list("dns-opts", "dns-opt", "DNS options of containers"),
     _list("dns-search", "dns-search", "DNS search domains of containers"),
-    _text("default-runtime", "boxship", "Runtime of containers"),
+    Option(
+        "default-runtime", "default-runtime", Kind.TEXT, "boxship", "Runtime of containers",
+        reload=True,
+    ),
+    Option(
+        "runtimes", "add-runtime", Kind.MAP, {}, "OCI runtime of containers: name=path",
+        reload=True,
+    ),
     Option("", "config-file", Kind.TEXT, DEFAULT_CONFIG_FILE, "Configuration file"),
     Option("", "validate", Kind.FLAG, False, "Check the configuration and exit"),
     Option("", "version", Kind.FLAG, False, "Print the version and exit", "v"),
@@ -164,7 +171,6 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("raw-logs", "", Kind.FLAG),
     ("registry-mirrors", "registry-mirror", Kind.LIST),
     ("rootless", "", Kind.FLAG),
-    ("runtimes", "add-runtime", Kind.OBJECT),
     ("selinux-enabled", "", Kind.FLAG),
     ("storage-opts", "storage-opt", Kind.LIST),
     ("swarm-default-advertise-addr", "", Kind.TEXT),

@@ -4,9 +4,11 @@ import os
 import uuid
 
 from boxship import __version__
-from boxship.api.backend import DaemonFacts, HostFacts
+from boxship.api.backend import DaemonFacts, HostFacts, RuntimeFacts
 from boxship.base.files import write_atomic
 from boxship.daemon.config import DaemonConfig
+from boxship.engine.containers.runtimes import installed_stock
+from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 
 
 class DaemonSystem:
@@ -31,12 +33,20 @@ class DaemonSystem:
             storage_driver="overlay2",
             storage_status=(("Backing Filesystem", _filesystem(config.text("data-root"))),),
             live_restore=config.flag("live-restore"),
-            runtimes={"boxship": "boxship-runtime"},
+            runtimes={
+                name: RuntimeFacts(program.path, program.arguments)
+                for name, program in _runtimes(config).items()
+            },
             default_runtime=config.text("default-runtime"),
             private_cgroup_namespaces=mode == "private"
             or (not mode and self.host.cgroup_version == 2),
             warnings=_warnings(config, self.host),
         )
+
+
+def _runtimes(config: DaemonConfig) -> dict[str, RuntimeProgram]:
+    built_in = {BUILT_IN_RUNTIME: RuntimeProgram("boxship-runtime")}
+    return {**built_in, **installed_stock(), **config.runtimes}
 
 
 def engine_id(data_root: str) -> str:

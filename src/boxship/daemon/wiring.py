@@ -77,6 +77,7 @@ class Daemon:
         different = changed(self._config, config)
         self._config = DaemonConfig({**self._config.values, **different})
         self._system.config = self._config
+        self._engine.set_runtimes(self._config.text("default-runtime"), self._config.runtimes)
         logs.set_level(self._config.log_level)
         told = (
             ", ".join(f"{name}={value}" for name, value in different.items()) or "nothing changed"
@@ -128,6 +129,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         no_new_privileges=config.flag("no-new-privileges"),
         seccomp_profile="" if profile == "builtin" else profile,
         runtime=config.text("default-runtime"),
+        runtimes=config.runtimes,
         dns=config.words("dns"),
         dns_options=config.words("dns-opts"),
         dns_search=config.words("dns-search"),

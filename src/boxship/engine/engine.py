@@ -11,6 +11,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import Self
 
 from boxship.base.clock import Clock, SystemClock
@@ -23,6 +24,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.pending import HangupWatch
 from boxship.engine.containers.planner import Planner
+from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.service import ContainerService
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import LauncherLink
@@ -30,7 +32,7 @@ from boxship.engine.events.bus import EventBus
 from boxship.engine.images.service import ImageService
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import EngineSettings, RuntimeProgram
 from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
@@ -70,6 +72,7 @@ class Engine:
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
         host = Host.look()
+        runtimes = Runtimes(settings.runtime, settings.runtimes)
         context = Context(
             settings=settings,
             paths=paths,
@@ -80,7 +83,8 @@ class Engine:
             images=images,
             snapshots=storage.snapshots,
             throw_away=lambda path: storage.disposal.add([storage.root.move_aside(path)]),
-            planner=Planner(settings, paths, host),
+            planner=Planner(settings, paths, host, runtimes),
+            runtimes=runtimes,
             shims=shims,
             pending=HangupWatch(),
             start_again=start.schedule,
@@ -99,6 +103,10 @@ class Engine:
     def launcher_pid(self) -> int:
         """The launcher's process; 0 while it is being started again."""
         return self._shims.pid
+
+    def set_runtimes(self, default: str, programs: Mapping[str, RuntimeProgram]) -> None:
+        """Let containers have other runtimes from now on; those that run go on with theirs."""
+        self._context.runtimes.set(default, programs)
 
     async def stop_containers(self, *, at_most: int) -> None:
         """Ask every container to end, all at once, and kill those that take longer.

@@ -1,11 +1,23 @@
 """What the engine is told once, when it is opened; the daemon makes it of flags and daemon.json."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from boxship.model.container import LogConfig, Ulimit
 
 DEFAULT_STOP_TIMEOUT = 10
 DEFAULT_SHM_SIZE = 64 * 2**20
+BUILT_IN_RUNTIME = "boxship"
+STOCK_RUNTIMES = {"runc": "runc", "io.containerd.runc.v2": "runc"}
+"""Programs behind names that need no configuration."""
+
+
+@dataclass(frozen=True)
+class RuntimeProgram:
+    """An OCI runtime: a program, looked up on PATH unless it is a path, and its first arguments."""
+
+    path: str
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,9 @@ class EngineSettings:
     no_new_privileges: bool = False
     seccomp_profile: str = ""
     """Path of a profile in Docker's format; empty is the built-in one."""
-    runtime: str = "boxship"
+    runtime: str = BUILT_IN_RUNTIME
+    runtimes: Mapping[str, RuntimeProgram] = field(default_factory=dict)
+    """Those that are configured, by name; with ``runtime`` what a reload can change."""
     dns: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()

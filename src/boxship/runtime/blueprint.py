@@ -127,6 +127,8 @@ class ProcessPlan:
     """Rootless: the kernel lets nobody touch supplementary groups in such a user namespace."""
     keyring: str = ""
     """Name of the session keyring to create or join; empty: keep the caller's."""
+    document: str = ""
+    """The specification's ``process`` as JSON, where another runtime executes it."""
 
     def to_plain(self) -> "Any":
         """Return the JSON form."""
@@ -203,6 +205,20 @@ class UserPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignPlan:
+    """Another OCI runtime that makes the container; see ``foreign/``."""
+
+    program: str
+    """An absolute path."""
+    arguments: tuple[str, ...] = ()
+    """What goes in front of ours."""
+    directory: str = ""
+    """Where the bundle and the runtime's own state are, for as long as the container runs."""
+    config: str = ""
+    """``config.json``, but for the process."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the shim needs in order to start a container."""
 
@@ -217,6 +233,8 @@ class Plan:
     before: tuple[Step, ...] = ()
     """With ``user``: what must be done with the rights that entering it takes away."""
     warnings: tuple[str, ...] = ()
+    foreign: ForeignPlan | None = None
+    """Without it, we are the runtime."""
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""
@@ -234,6 +252,7 @@ class Plan:
             "user": CODEC.to_plain(self.user),
             "before": [step_to_plain(step) for step in self.before],
             "warnings": list(self.warnings),
+            "foreign": CODEC.to_plain(self.foreign),
         }
 
     @classmethod
@@ -257,6 +276,7 @@ class Plan:
                     for n, step in enumerate(plain.get("before", ()))
                 ),
                 warnings=tuple(plain.get("warnings", ())),
+                foreign=_foreign(plain.get("foreign")),
             )
         except KeyError as error:
             raise ValueError(f"plan.{error.args[0]}: missing") from None
@@ -269,3 +289,7 @@ class Plan:
 
 def _user(plain: object) -> UserPlan | None:
     return None if plain is None else CODEC.from_plain(UserPlan, plain, "user")
+
+
+def _foreign(plain: object) -> ForeignPlan | None:
+    return None if plain is None else CODEC.from_plain(ForeignPlan, plain, "foreign")

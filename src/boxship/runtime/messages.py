@@ -63,6 +63,7 @@ The shim's directory ``<exec-root>/c/<container id>/`` (mode 0700)::
     shim.pid     "<pid> <start time in ticks, /proc/PID/stat field 22>\\n"
     exit.json    written atomically when the container has ended, before ``exited`` is sent:
                  {"exit_code": …, "oom_killed": …, "finished_ns": …, "error": ""}
+    oci/         with another runtime only; drawn in foreign/container.py
 
 After ``release`` the shim removes all of them and the directory; the container may be started
 again once ``released`` has arrived. Without a daemon the shim leaves ``exit.json`` behind.
@@ -75,6 +76,9 @@ from typing import Any, Final, TypeAlias
 
 INIT: Final = ""
 """The ``process`` that means the container's init; anything else is an exec id."""
+
+RUNTIME: Final = "runtime"
+"""The step of a ``Failed`` whose message is that of another runtime, in full."""
 
 Json: TypeAlias = dict[str, Any]
 

@@ -133,7 +133,7 @@ def plan_process(
         gid=user.gid,
         umask=0o022 if user.umask is None else user.umask,
         groups=user.additional_gids,
-        rlimits=tuple(_rlimit(limit) for limit in process.rlimits),
+        rlimits=tuple(rlimit(limit) for limit in process.rlimits),
         capabilities=_capabilities(process.capabilities),
         no_new_privileges=process.no_new_privileges,
         seccomp=_filter(seccomp, host, state or {"id": container_id, "status": "running"}),
@@ -202,7 +202,8 @@ def _last_of_each(env: tuple[str, ...]) -> tuple[str, ...]:
     return tuple({item.partition("=")[0]: item for item in env}.values())
 
 
-def _rlimit(limit: oci.Rlimit) -> Rlimit:
+def rlimit(limit: oci.Rlimit) -> Rlimit:
+    """Return a limit as the kernel counts."""
     soft, hard = (-1 if value >= _UNLIMITED else value for value in (limit.soft, limit.hard))
     return Rlimit(_RLIMIT_NUMBERS[limit.type], soft, hard, limit.type)
 

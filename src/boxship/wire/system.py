@@ -55,6 +55,7 @@ class RegistryConfig(Struct, frozen=True, rename="pascal"):
 
 class Runtime(Struct, frozen=True):
     path: str
+    runtime_args: tuple[str, ...] | UnsetType = field(default=UNSET, name="runtimeArgs")
 
 
 class Commit(Struct, frozen=True):

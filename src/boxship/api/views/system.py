@@ -3,6 +3,8 @@
 import os
 import platform
 
+from msgspec import UNSET
+
 from boxship.api.backend import DaemonFacts, HostFacts
 from boxship.base.clock import format_ns
 from boxship.engine.containers.requests import Counts
@@ -100,7 +102,10 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         name=host.name,
         labels=daemon.labels,
         server_version=daemon.version,
-        runtimes={name: Runtime(path) for name, path in daemon.runtimes.items()},
+        runtimes={
+            name: Runtime(runtime.path, runtime.arguments or UNSET)
+            for name, runtime in daemon.runtimes.items()
+        },
         default_runtime=daemon.default_runtime,
         live_restore_enabled=daemon.live_restore,
         init_binary="boxship-init",

@@ -17,6 +17,7 @@ from boxship.engine.containers.live import Container
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.pending import HangupWatch
 from boxship.engine.containers.planner import Planner
+from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.settings import EngineSettings
@@ -80,6 +81,7 @@ class Context:
     throw_away: Callable[[str], None]
     """Makes a directory of the data root disappear at once; its space is freed later."""
     planner: Planner
+    runtimes: Runtimes
     shims: ShimSource
     pending: HangupWatch
     start_again: Callable[["Context", Container], None]

@@ -32,6 +32,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     possible, warnings = support.discard(request.host, context.machine)
     request = replace(request, host=possible)
     warnings += checks.check(request.config, request.host, context.machine)
+    context.runtimes.program(request.host.runtime or context.runtimes.default)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
     points = mounts.resolve(request.host, context.settings.data_root)
     mounts.tmpfs_options(request.host)
@@ -88,6 +89,7 @@ def _record(
         _with_full_ids(context, request.host),
         context.settings,
         unified_cgroups=context.planner.unified_cgroups,
+        runtime=context.runtimes.default,
     )
     check_log(host.log_config)
     command = merging.command(config)

@@ -11,7 +11,9 @@ from boxship.runtime.defaults import MASKED_PATHS, READONLY_PATHS
 NO_SWAP_LIMIT = -1
 
 
-def fill(host: HostConfig, settings: EngineSettings, *, unified_cgroups: bool) -> HostConfig:
+def fill(
+    host: HostConfig, settings: EngineSettings, *, unified_cgroups: bool, runtime: str
+) -> HostConfig:
     """Return the host config with Docker's defaults where the request says nothing."""
     network = host.network_mode
     changes: dict[str, object] = {
@@ -20,7 +22,7 @@ def fill(host: HostConfig, settings: EngineSettings, *, unified_cgroups: bool) -
         "cgroupns_mode": host.cgroupns_mode or _cgroup_namespace(host, settings, unified_cgroups),
         "shm_size": host.shm_size or settings.default_shm_size,
         "log_config": _log(host.log_config, settings.log_config),
-        "runtime": host.runtime or settings.runtime,
+        "runtime": host.runtime or runtime,
         "memory_swap": _memory_swap(host),
         "memory_swappiness": None if host.memory_swappiness == -1 else host.memory_swappiness,
         "security_opt": _security_options(host),

@@ -138,6 +138,8 @@ def clean_up(context: Context, record: ContainerRecord) -> None:
     """Remove what a shim leaves when it is killed: its directory and the cgroups."""
     directory = context.paths.shim(record.id)
     kill_shim(directory)
+    if os.path.exists(bundle := context.paths.bundle(record.id)):
+        context.planner.forget(record, bundle)
     context.planner.remove_cgroups(record)
     shutil.rmtree(directory, ignore_errors=True)
 

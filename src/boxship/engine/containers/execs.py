@@ -27,11 +27,12 @@ from boxship.engine.containers.requests import (
     HijackedStream,
 )
 from boxship.engine.containers.shimlink import ShimGoneError
-from boxship.runtime.messages import Attachment, Failed, Started, Stdio
+from boxship.runtime.messages import RUNTIME, Attachment, Failed, Started, Stdio
 from boxship.runtime.messages import Exec as ExecMessage
 from boxship.wire.stdcopy import STDOUT, frame
 
-FAILED_PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: "
+FOREIGN_PREFIX = "OCI runtime exec failed: "
+FAILED_PREFIX = f"{FOREIGN_PREFIX}exec failed: unable to start container process: "
 _KEPT_NS = 5 * 60 * 10**9
 _KILLED = 137
 _NOT_STARTED = 126
@@ -144,7 +145,8 @@ def _attachment(config: ExecConfig, client: DetachedStream) -> Attachment:
 def _as_error(reply: object) -> BoxshipError:
     if not isinstance(reply, Failed):
         return InternalError(f"the shim answered {type(reply).__name__} to exec")
-    message = f"{FAILED_PREFIX}{reply.message}: unknown"
+    prefix = FOREIGN_PREFIX if reply.step == RUNTIME else FAILED_PREFIX
+    message = f"{prefix}{reply.message}: unknown"
     if reply.exit_code in (126, 127):
         return StartRefusedError(message, reply.exit_code)
     return InternalError(message)

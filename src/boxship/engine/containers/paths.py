@@ -7,12 +7,15 @@
 and the exec root's part does not::
 
     <exec-root>/c/<id>/                made and removed by the shim: shim.sock, shim.pid, exit.json
+        oci/                           only with another runtime than ours: its bundle and state
     <exec-root>/shm/<id>/              see sharedmemory.py
     <exec-root>/root/                  one empty directory on which every container mounts its root
 """
 
 import os
 from dataclasses import dataclass
+
+from boxship.runtime.shim.directory import FOREIGN
 
 
 @dataclass(frozen=True)
@@ -66,3 +69,6 @@ class Paths:
 
     def shim(self, container_id: str) -> str:
         return f"{self.shims}/{container_id}"
+
+    def bundle(self, container_id: str) -> str:
+        return f"{self.shim(container_id)}/{FOREIGN}"

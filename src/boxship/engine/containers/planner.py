@@ -7,33 +7,37 @@ machine looked up once; the costly part of it, the compiled seccomp filter, is c
 import asyncio
 import contextlib
 import os
+import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from boxship.base.errors import ConflictError, InternalError, NotFoundError
+from boxship.base.errors import BoxshipError, ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
 from boxship.engine.containers import propagation
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ExecConfig
+from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.sharedmemory import shm_directory
 from boxship.engine.containers.spec import assembly, filesystems
 from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.seccomp import profile_of
 from boxship.engine.containers.spec.surroundings import Surroundings
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings, RuntimeProgram
 from boxship.oci.runtime import Resources
 from boxship.runtime import plan as runtime
-from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
+from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, ProcessPlan
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.cgroups import control
 from boxship.runtime.cgroups.change import change
 from boxship.runtime.cgroups.plan import plan_cgroup, plan_writes
 from boxship.runtime.cgroups.tree import CgroupError
+from boxship.runtime.foreign import plan as foreign
 from boxship.runtime.host import Host
 from boxship.runtime.messages import Json
 from boxship.runtime.pid1 import init_program
@@ -43,14 +47,19 @@ if TYPE_CHECKING:
     from boxship.engine.containers.context import OverlayMount
     from boxship.engine.containers.shelf import Shelf
 
+_FORGET_SECONDS = 10.0
+
 
 class Planner:
     """Plans starts and execs, and acts on cgroups."""
 
-    def __init__(self, settings: EngineSettings, paths: Paths, host: Host) -> None:
+    def __init__(
+        self, settings: EngineSettings, paths: Paths, host: Host, runtimes: Runtimes
+    ) -> None:
         self._settings = settings
         self._paths = paths
         self._host = host
+        self._runtimes = runtimes
 
     @property
     def unified_cgroups(self) -> bool:
@@ -90,7 +99,12 @@ class Planner:
             mountpoint=self._paths.mountpoint,
             devices=record.host.privileged or self._device_rules_hold,
         )
-        planned = runtime.plan(spec, record.id, self._host, root)
+        program = self._program(record)
+        if program is None:
+            planned = runtime.plan(spec, record.id, self._host, root)
+        else:
+            other = ForeignPlan(program.path, program.arguments, self._paths.bundle(record.id))
+            planned = foreign.plan(spec, record.id, self.cgroup(record), root, other)
         process = self._completed(planned.process, record, is_init=bool(around.init_path))
         plain: Json = replace(planned, process=process).to_plain()
         return plain
@@ -108,9 +122,16 @@ class Planner:
         if wanted.privileged:
             around = replace(around, seccomp=None)
         process = assembly.exec_process(record, wanted, around)
-        planned = runtime.plan_process(process, self._host, around.seccomp, record.id)
+        # By the name alone: what the container was started with, the shim knows.
+        if record.host.runtime in (None, "", BUILT_IN_RUNTIME):
+            planned = runtime.plan_process(process, self._host, around.seccomp, record.id)
+        else:
+            planned = foreign.plan_process(process)
         plain: Json = self._completed(planned, record, is_init=False).to_plain()
         return plain
+
+    def _program(self, record: ContainerRecord) -> RuntimeProgram | None:
+        return self._runtimes.program(record.host.runtime or BUILT_IN_RUNTIME)
 
     def _completed(
         self, process: ProcessPlan, record: ContainerRecord, *, is_init: bool
@@ -229,6 +250,26 @@ class Planner:
     def remove_cgroups(self, record: ContainerRecord) -> None:
         """Kill what is left and remove the directories; blocking."""
         control.kill_and_remove(self.cgroup(record))
+
+    def forget(self, record: ContainerRecord, bundle: str) -> None:
+        """Have another runtime forget a container that its shim left behind; blocking.
+
+        It is the runtime that made it, whatever is configured by now. If it cannot, its processes
+        are ended and its files removed without it.
+        """
+        with contextlib.suppress(BoxshipError):
+            control.kill(self.cgroup(record))
+        command = import_module("boxship.runtime.foreign.container").deletion(bundle)
+        if command is not None:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=_FORGET_SECONDS,
+                    check=False,
+                )
 
 
 def _running_pid(shelf: "Shelf", reference: str) -> int:

@@ -36,12 +36,13 @@ from boxship.engine.containers.shimlink import (
     ShimLink,
     ShimSilentError,
 )
-from boxship.runtime.messages import Failed, Json, Message, Start, Started, Stdio
+from boxship.runtime.messages import RUNTIME, Failed, Json, Message, Start, Started, Stdio
 
-FAILED_PREFIX = (
+FOREIGN_PREFIX = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
-    "boxship create failed: unable to start container process: "
 )
+"""What Docker puts before a runtime's own words."""
+FAILED_PREFIX = f"{FOREIGN_PREFIX}boxship create failed: unable to start container process: "
 SETUP_EXIT_CODE = 128
 _ATTEMPTS = 3
 _PATIENCE = LONG_PATIENCE
@@ -189,7 +190,8 @@ def _stdio(record: ContainerRecord) -> Stdio:
 def _as_error(reply: object) -> BoxshipError:
     if not isinstance(reply, Failed):
         return InternalError(f"the shim answered {type(reply).__name__} to start")
-    message = f"{FAILED_PREFIX}{reply.message}: unknown"
+    prefix = FOREIGN_PREFIX if reply.step == RUNTIME else FAILED_PREFIX
+    message = f"{prefix}{reply.message}: unknown"
     if reply.exit_code in (126, 127):
         return StartRefusedError(message, reply.exit_code)
     return InternalError(message)

@@ -2,7 +2,8 @@
 
 import resource
 from dataclasses import replace
-from typing import Protocol
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol, cast
 
 from boxship.runtime import process
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, Rlimit
@@ -10,6 +11,14 @@ from boxship.runtime.cgroups import control
 
 Descriptors = tuple[int, int, int]
 """A process's 0, 1 and 2; -1 with a terminal."""
+
+
+class Init(NamedTuple):
+    """A container's first process, and what is still to know of its plan."""
+
+    pid: int
+    pidfd: int
+    plan: Plan
 
 
 class Containment(Protocol):
@@ -21,14 +30,14 @@ class Containment(Protocol):
 
     def spawn_exec(
         self,
-        pidfd: int,
+        init: Init,
         plan: ProcessPlan,
-        cgroup: CgroupPlan,
         streams: Descriptors,
         *,
         terminal: bool,
+        name: str,
     ) -> process.Spawned:
-        """Run one more process in the container of ``pidfd``."""
+        """Run one more process in the container of ``init``; ``name`` is the exec's id."""
         ...
 
     def destroy(self, plan: Plan) -> None:
@@ -56,22 +65,35 @@ class LinuxContainment:
 
     def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
         plan = replace(plan, process=self._limited(plan.process))
+        if plan.foreign is not None:
+            spawned = _foreign().spawn_init(plan, streams, terminal=terminal)
+            return cast("process.Spawned", spawned)
         return process.spawn_init(plan, *streams, terminal=terminal, sibling=True)
 
     def spawn_exec(
         self,
-        pidfd: int,
+        init: Init,
         plan: ProcessPlan,
-        cgroup: CgroupPlan,
         streams: Descriptors,
         *,
         terminal: bool,
+        name: str,
     ) -> process.Spawned:
         plan = self._limited(plan)
-        return process.spawn_exec(pidfd, plan, cgroup, *streams, terminal=terminal, sibling=True)
+        if init.plan.foreign is not None:
+            spawned = _foreign().spawn_exec(
+                init.pid, plan, init.plan, streams, terminal=terminal, name=name
+            )
+            return cast("process.Spawned", spawned)
+        return process.spawn_exec(
+            init.pidfd, plan, init.plan.cgroup, *streams, terminal=terminal, sibling=True
+        )
 
     def destroy(self, plan: Plan) -> None:
-        process.destroy(plan)
+        if plan.foreign is not None:
+            _foreign().destroy(plan)
+        else:
+            process.destroy(plan)
 
     def out_of_memory(self, cgroup: CgroupPlan) -> bool:
         return control.oom_kills(cgroup) > 0
@@ -85,3 +107,8 @@ class LinuxContainment:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         own = Rlimit(resource.RLIMIT_NOFILE, self._open_files, hard, "RLIMIT_NOFILE")
         return replace(plan, rlimits=(*plan.rlimits, own))
+
+
+def _foreign() -> Any:
+    """Load what another runtime takes: in the process that needs it, not in every shim."""
+    return import_module("boxship.runtime.foreign.container")

@@ -12,6 +12,8 @@ from boxship.runtime.messages import Exit
 SOCKET: Final = "shim.sock"
 PID: Final = "shim.pid"
 EXIT: Final = "exit.json"
+FOREIGN: Final = "oci"
+"""A directory, drawn in ``runtime/foreign/container.py``."""
 
 _BACKLOG: Final = 16
 

@@ -20,7 +20,7 @@ from boxship.runtime import messages as m
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan
 from boxship.runtime.control_codec import encode
 from boxship.runtime.process import Spawned
-from boxship.runtime.shim.containment import Descriptors
+from boxship.runtime.shim.containment import Descriptors, Init
 from boxship.runtime.shim.directory import remove_directory
 from boxship.runtime.shim.main import Prepared
 
@@ -51,12 +51,12 @@ class Stage:
 
     def spawn_exec(
         self,
-        pidfd: int,
+        init: Init,
         plan: ProcessPlan,
-        cgroup: CgroupPlan,
         streams: Descriptors,
         *,
         terminal: bool,
+        name: str,
     ) -> Spawned:
         raise NotImplementedError
 

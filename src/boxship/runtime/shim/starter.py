@@ -51,7 +51,7 @@ from boxship.runtime.control_codec import (
 )
 from boxship.runtime.process import Spawned, StepFailedError
 from boxship.runtime.shim.attachment import Spec
-from boxship.runtime.shim.containment import Containment, Descriptors
+from boxship.runtime.shim.containment import Containment, Descriptors, Init
 from boxship.runtime.shim.directory import make_directory, remove_directory
 from boxship.runtime.shim.stdio import Ends, open_pipes, terminal_ends
 
@@ -87,7 +87,8 @@ class Birth(NamedTuple):
     """The fields of ``messages.LogConfig``."""
     plan: str = ""
     """What is still to know of the plan, the cgroups above all, as JSON."""
-    own_pids: bool = True
+    adopts: bool = False
+    """Orphans come to the shim. The starter ends, and leaves it its own, when it is ready."""
     started_ns: int = 0
 
 
@@ -121,6 +122,7 @@ def begin(work: Callable[[], Outcome]) -> Starter:
         shim = os.getpid()
         pid = os.fork()
         if pid == 0:
+            ours.close()  # or the shim's closing it would be no news
             _work(shim, theirs, work)
     except OSError:
         ours.close()
@@ -139,16 +141,19 @@ def finish(starter: Starter) -> Outcome:
         data, rights, _, _ = starter.channel.recvmsg(
             _MAX_BIRTH, _ANCILLARY, _socket.MSG_CMSG_CLOEXEC
         )
+        if not data:
+            raise OSError("the process that starts others has died")
+        fds = received(rights)
+        content = marshal.loads(data)
+        if len(content) == len(_Stored._fields):
+            content, fds = _unpack(_Stored(*content), fds)
+        birth = Birth(*content)
+        if birth.adopts:
+            processes.set_child_subreaper()
     finally:
-        starter.channel.close()
-    os.waitpid(starter.pid, 0)
-    if not data:
-        raise OSError("the process that starts others has died")
-    fds = received(rights)
-    content = marshal.loads(data)
-    if len(content) == len(_Stored._fields):
-        content, fds = _unpack(_Stored(*content), fds)
-    return Birth(*content), fds
+        starter.channel.close()  # for which the starter waits if we adopt
+        os.waitpid(starter.pid, 0)
+    return birth, fds
 
 
 def _store(content: bytes) -> Descriptor:
@@ -211,6 +216,8 @@ def _work(shim: int, channel: _socket.socket, work: Callable[[], Outcome]) -> No
         rights = struct.pack(f"{len(fds)}i", *fds)
         ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
         channel.sendmsg([data], ancillary)
+        if birth.adopts:
+            channel.recv(1)
         status = 0
     except BaseException:  # noqa: BLE001 - a defect: say so in the launcher's log
         sys.excepthook(*sys.exc_info())
@@ -238,7 +245,7 @@ def serve_exec(
     raw: RawFrame,
     containment: Containment,
     numbers: tuple[int, ...],
-    container: tuple[int, str],
+    container: tuple[int, int, str],
     taken: tuple[str, ...],
 ) -> Outcome:
     """Carry out a request that the shim has received; to be done by ``run``."""
@@ -298,7 +305,7 @@ def start_container(containment: Containment, numbers: tuple[int, ...], frame: F
         remove_directory(request.directory)
         return _refused(frame, "stdio", error)
     started_ns = time.time_ns()
-    rest = replace(plan, setup=(), process=ProcessPlan(args=()))
+    rest = _rest(plan)
     log = request.log
     birth = _birth(frame, spawned, ends, started_ns, numbers)._replace(
         tty=request.stdio.tty,
@@ -308,30 +315,37 @@ def start_container(containment: Containment, numbers: tuple[int, ...], frame: F
         directory=request.directory,
         log=(log.path, log.max_size, log.max_file, log.attributes),
         plan=rest.to_json(),
-        own_pids=plan.new_pid_namespace,
+        adopts=not plan.new_pid_namespace or plan.foreign is not None,
     )
     return birth, (*_parent_ends(ends), listener.detach())
+
+
+def _rest(plan: Plan) -> Plan:
+    """Return what is still to know of a plan once it is carried out."""
+    foreign = plan.foreign and replace(plan.foreign, config="")
+    return replace(plan, setup=(), process=ProcessPlan(args=()), foreign=foreign)
 
 
 def start_exec(
     containment: Containment,
     numbers: tuple[int, ...],
-    container: tuple[int, str],
+    container: tuple[int, int, str],
     taken: tuple[str, ...],
     frame: Frame,
 ) -> Outcome:
-    """Start a process in ``container`` (pidfd of its init, rest of its plan)."""
+    """Start a process in ``container`` (pid and pidfd of its init, rest of its plan)."""
     request = frame.message
     assert isinstance(request, m.Exec)
     _check_count(request.attachments, numbers)
     if not request.exec_id or request.exec_id in taken:
         return _refused(frame, "exec", ValueError("the exec id is empty or in use"))
-    pidfd, rest = container
+    pid, pidfd, rest = container
 
     def spawn(streams: Descriptors) -> Spawned:
         process = ProcessPlan.from_plain(request.plan)
-        cgroup = Plan.from_json(rest).cgroup
-        return containment.spawn_exec(pidfd, process, cgroup, streams, terminal=request.stdio.tty)
+        init = Init(pid, pidfd, Plan.from_json(rest))
+        name = request.exec_id
+        return containment.spawn_exec(init, process, streams, terminal=request.stdio.tty, name=name)
 
     try:
         spawned, ends = _spawn(request.stdio, spawn)

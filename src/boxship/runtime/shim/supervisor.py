@@ -90,7 +90,7 @@ class Supervisor:
         for number, fd in enumerate(fds[streams + 1 :], 1):
             spec = Spec(*birth.attachments[number - 1])
             process.attach(self._add_client(number, _socket.socket(fileno=fd), spec))
-        if not birth.own_pids:
+        if birth.adopts:
             # Last: it may find the process ended already, which must be known by then.
             self._hears_of_children = True
             adopt_orphans(self._loop, self._reap)
@@ -152,7 +152,7 @@ class Supervisor:
             connection.send(failed, seq=raw.seq)
             return
         numbers = tuple(next(self._numbers) for _ in raw.fds)
-        container = (self._pidfds[init.pid], self._birth.plan)
+        container = (init.pid, self._pidfds[init.pid], self._birth.plan)
         taken = tuple(self._processes)
         try:
             self._births.expect(

@@ -84,7 +84,7 @@ def process(record: ContainerRecord, around: Surroundings) -> Process:
         cwd=config.working_dir or "/",
         terminal=config.tty,
         console_size=_console_size(host.console_size),
-        user=User(username=config.user),
+        user=User(username=config.user or "0"),
         capabilities=_all_sets(capabilities(host, around.capabilities)),
         rlimits=tuple(_rlimit(limit) for limit in host.ulimits or ()),
         no_new_privileges=rights.no_new_privileges(host, around.default_no_new_privileges),
@@ -101,7 +101,7 @@ def exec_process(record: ContainerRecord, wanted: ExecConfig, around: Surroundin
         cwd=wanted.working_dir or record.config.working_dir or "/",
         terminal=wanted.tty,
         console_size=_console_size(wanted.console_size),
-        user=User(username=wanted.user or record.config.user),
+        user=User(username=wanted.user or record.config.user or "0"),
         capabilities=_all_sets(
             capabilities(host, around.capabilities, is_privileged=wanted.privileged)
         ),

@@ -1,0 +1,83 @@
+"""From a runtime spec to the plan of a container that another runtime makes. Pure.
+
+What is left for us is the root, stacked in a mount namespace of the starter's own: the host never
+sees it, and nothing of it stays when everybody is killed. ::
+
+    setup    the root, and the working directory in it
+    cgroup   where the runtime puts the container, as we have told it: for whoever counts, freezes
+             or kills its processes, and removes what a killed runtime leaves
+    foreign  the program, and the bundle's config.json but for what only the root can tell: the
+             user's numbers (``container.py`` looks them up)
+"""
+
+import json
+
+from boxship.base.frozen import replace
+from boxship.oci import runtime as oci
+from boxship.runtime import steps
+from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, Plan, ProcessPlan
+from boxship.runtime.plan import rlimit
+
+_VERSION = "1.0.2"
+"""What every runtime in use knows; nothing newer is asked for unless the container needs it."""
+
+
+def plan(
+    spec: oci.Spec,
+    container_id: str,
+    cgroup: CgroupPlan,
+    root: steps.MountOverlay,
+    foreign: ForeignPlan,
+) -> Plan:
+    """Plan the start of ``container_id``; ``foreign`` is complete but for ``config``."""
+    assert spec.process is not None
+    process = plan_process(spec.process)
+    kinds = {namespace.type: namespace.path for namespace in spec.linux.namespaces}
+    return Plan(
+        container_id=container_id,
+        process=process,
+        setup=(
+            steps.Unshare(("mnt",)),
+            steps.SetPropagation("rslave"),
+            root,
+            *((steps.MakeDirectory(process.cwd),) if process.cwd != "/" else ()),
+        ),
+        cgroup=cgroup,
+        new_pid_namespace=kinds.get("pid") == "",
+        foreign=replace(foreign, config=_config(spec, root.mountpoint)),
+    )
+
+
+def plan_process(process: oci.Process) -> ProcessPlan:
+    """Plan a process of its own, for init and for exec alike."""
+    return ProcessPlan(
+        args=process.args,
+        env=process.env,
+        cwd=process.cwd,
+        terminal=process.terminal,
+        height=process.console_size.height if process.console_size else 0,
+        width=process.console_size.width if process.console_size else 0,
+        user=process.user.username,
+        uid=process.user.uid,
+        gid=process.user.gid,
+        groups=process.user.additional_gids,
+        rlimits=tuple(rlimit(limit) for limit in process.rlimits),
+        document=json.dumps(process.to_json(), separators=(",", ":")),
+    )
+
+
+def _config(spec: oci.Spec, root: str) -> str:
+    """Return config.json without its process."""
+    sysctl = spec.linux.sysctl
+    if spec.domainname:
+        # The field is younger than the runtimes; dockerd says it in this way, too.
+        sysctl = {**sysctl, "kernel.domainname": spec.domainname}
+    written = replace(
+        spec,
+        oci_version=_VERSION,
+        process=None,
+        root=oci.Root(root, spec.root.readonly if spec.root else False),
+        domainname="",
+        linux=replace(spec.linux, sysctl=sysctl),
+    )
+    return json.dumps(written.to_json(), separators=(",", ":"))
