@@ -235,7 +235,7 @@ class Process:
         """Read a ``process.json``, as exec takes it."""
         return _CODEC.from_plain(cls, document, "process")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> "dict[str, Any]":
         """Return what ``json.dumps`` takes; values at their default are left out."""
         plain: dict[str, Any] = _CODEC.to_plain(self)
         return plain
