@@ -212,6 +212,12 @@ def every_step() -> Iterator[steps.Step]:
     spec = replace(spec, linux=linux, mounts=mounts, domainname="d", root=root, process=process)
     yield from planned(spec).setup
     yield from plan(spec, "c2", V2).setup
+    linux = replace(
+        linux, net_devices={}, namespaces=(*linux.namespaces, oci.Namespace("user")),
+        uid_mappings=(oci.IdMapping(0, 1000, 10),), gid_mappings=(oci.IdMapping(0, 1000, 10),),
+    )  # fmt: skip
+    inside = planned(replace(spec, linux=linux))
+    yield from (*inside.before, *inside.staged)
 
 
 def test_plans_survive_json() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.kernel.mounts import MOUNT_ATTR_RDONLY
 from boxship.oci import runtime as oci
 from boxship.runtime import steps
 from boxship.runtime.blueprint import Plan
@@ -155,18 +156,54 @@ def test_an_agents_state_is_in_the_plan() -> None:
     assert '"id": "c1"' in filtered.listener.state
 
 
-def test_in_a_user_namespace_nodes_are_the_hosts_and_joining_comes_before() -> None:
-    made = planned(
-        namespaces=(*without("network"), oci.Namespace("network", "/ns/n"), oci.Namespace("user")),
-        uid_mappings=MAPS,
-        gid_mappings=MAPS,
+def in_a_user_namespace(host: Host, *mounts: oci.Mount) -> Plan:
+    """Plan one whose network is joined."""
+    kept = tuple(mount for mount in SPEC.mounts if host.root or mount.type != "cgroup")
+    spec = replace(SPEC, mounts=(*kept, *mounts))
+    namespaces = (
+        *without("network"),
+        oci.Namespace("network", "/ns/n"),
+        oci.Namespace("user"),
     )
+    linux = replace(spec.linux, namespaces=namespaces, uid_mappings=MAPS, gid_mappings=MAPS)
+    return plan(replace(spec, linux=linux), "c1", host, steps.BindRoot("/r"))
+
+
+def test_what_takes_the_hosts_rights_is_done_before_the_user_namespace() -> None:
+    shared = oci.Mount("/data", "bind", "/srv", ("rbind", "ro", "idmap", "rslave"))
+    made = in_a_user_namespace(HOST, shared)
+    assert made.before == (steps.JoinNamespace("net", "/ns/n"), steps.MakeStaging())
+    trees = {s.source: s for s in made.staged if isinstance(s, steps.StageTree)}
+    maps = ((0, 1000, 1),)
+    assert trees["/srv"] == steps.StageTree(
+        trees["/srv"].name, "/srv", True, MOUNT_ATTR_RDONLY, uid_map=maps, gid_map=maps
+    )
+    (bind,) = (s for s in made.setup if isinstance(s, steps.BindMount) and s.target == "/data")
+    assert (bind.staged, bind.set_attributes, bind.propagation) == (
+        trees["/srv"].name, 0, "rslave",
+    )  # fmt: skip
+    nodes = {s.source: s for s in made.staged if isinstance(s, steps.StageNode)}
+    assert (nodes["/dev/null"].uid, nodes["/dev/null"].gid) == (1000, 1000)
+    assert made.user is not None
+    assert made.user.uid_map == maps
+    assert Plan.from_json(made.to_json()) == made
+
+
+def test_what_covers_the_root_comes_after_all_that_is_looked_up() -> None:
+    made = in_a_user_namespace(HOST)
+    kinds = [type(step) for step in made.staged]
+    entered = kinds.index(steps.EnterStaging)
+    assert made.staged[entered] == steps.EnterStaging("/r")
+    assert steps.StageTree not in kinds[entered:]
+    assert steps.StageNode not in kinds[:entered]
+
+
+def test_without_root_nothing_is_staged_and_nodes_are_the_hosts() -> None:
+    made = in_a_user_namespace(replace(HOST, root=False))
+    assert made.staged == ()
     assert made.before == (steps.JoinNamespace("net", "/ns/n"),)
     assert not any(isinstance(step, steps.MakeNode | steps.JoinNamespace) for step in made.setup)
     assert steps.BindMount("/dev/null", "/dev/null") in made.setup
-    assert made.user is not None
-    assert made.user.uid_map == ((0, 1000, 1),)
-    assert Plan.from_json(made.to_json()) == made
 
 
 def test_sysctls_of_ones_own_namespaces() -> None:

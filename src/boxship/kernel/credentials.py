@@ -1,6 +1,8 @@
 """Capabilities and what cannot be undone: no_new_privs and seccomp filters."""
 
 import ctypes
+import errno
+import os
 
 from boxship.kernel.libc import LONG, POINTER, function, system_call
 from boxship.kernel.processes import prctl
@@ -19,6 +21,9 @@ _SECCOMP_SET_MODE_FILTER = 1
 _seccomp = system_call("seccomp", {"x86_64": 317, "aarch64": 277}, LONG, LONG, POINTER)
 
 
+_NO_ID = 0xFFFFFFFF
+
+
 class _Header(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
@@ -33,6 +38,22 @@ class _SockFprog(ctypes.Structure):
 
 _capget = function("capget", ctypes.POINTER(_Header), _SETS)
 _capset = function("capset", ctypes.POINTER(_Header), _SETS)
+
+# Not the library's functions, whose int is negative for the upper half of all ids.
+_setfsuid = system_call("setfsuid", {"x86_64": 122, "aarch64": 151}, LONG)
+_setfsgid = system_call("setfsgid", {"x86_64": 123, "aarch64": 152}, LONG)
+
+
+def set_filesystem_ids(uid: int, gid: int) -> None:
+    """``setfsuid(2)``, ``setfsgid(2)``: whom new files belong to. Raise OSError when refused.
+
+    Away from user 0 the effective set loses the capabilities that have to do with files.
+    """
+    _setfsgid(gid)
+    _setfsuid(uid)
+    # They answer with what it was before, and -1 as an id changes nothing.
+    if (_setfsuid(_NO_ID), _setfsgid(_NO_ID)) != (uid, gid):
+        raise OSError(errno.EPERM, f"setfsuid: {os.strerror(errno.EPERM)}")
 
 
 def capget() -> tuple[int, int, int]:

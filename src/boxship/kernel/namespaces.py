@@ -64,16 +64,19 @@ def loopback_up() -> None:
         endpoint.close()
 
 
+def number_of(pidfd: int) -> int:
+    """Return a process's number as the mounted /proc has it, whatever pid namespace we are in."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb", buffering=0) as info:
+        return int(info.read(4096).partition(b"Pid:")[2].split(None, 1)[0])
+
+
 def differs(pidfd: int, kind: str) -> bool:
     """Tell whether a process is in another namespace of ``kind`` than we; no if there is none.
 
-    ``kind`` as in ``/proc/PID/ns``. The pidfd's own entry in /proc has the number that /proc
-    itself uses, whatever pid namespace we are in.
+    ``kind`` as in ``/proc/PID/ns``.
     """
-    with open(f"/proc/self/fdinfo/{pidfd}", "rb", buffering=0) as info:
-        number = info.read(4096).partition(b"Pid:")[2].split(None, 1)[0].decode()
     try:
-        theirs = os.stat(f"/proc/{number}/ns/{kind}")
+        theirs = os.stat(f"/proc/{number_of(pidfd)}/ns/{kind}")
     except FileNotFoundError:
         return False
     ours = os.stat(f"/proc/self/ns/{kind}")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from boxship.runtime.userns_maps import Map
+
 
 class StepError(Exception):
     """A step failed in this process; the original error is the cause."""
@@ -46,6 +48,12 @@ class Setup:
     """The pty's side for the process itself; -1 without a terminal."""
     trees: dict[tuple[str, str], int] = field(default_factory=dict)
     """Copies made by CopyTree, by source and target."""
+    owners: dict[tuple[Map, Map], int] = field(default_factory=dict)
+    """User namespaces by their maps of users and groups."""
+    staging: int = -1
+    """The staging area's mount; -1 without one."""
+    staged: dict[str, int] = field(default_factory=dict)
+    """Copies made by StageTree, by name."""
     host_network: int = -1
     """A netlink socket of the network namespace we came from; -1 without need of it."""
     ended: list[int] = field(default_factory=list)
@@ -99,13 +107,19 @@ def _copy_tree(setup: Setup, step: steps.CopyTree) -> None:
 
 def _bind(setup: Setup, step: steps.BindMount) -> None:
     tree = setup.trees.pop((step.source, step.target), -1)
-    if tree < 0:
+    if step.staged:
+        # With all that is below, which is locked here: the copy has been limited when it was made.
+        tree = mounts.copy_tree_at(setup.kernel, step.staged, recursive=True)
+    elif tree < 0:
         tree = mounts.copy_tree_at(setup.kernel, step.source, step.recursive)
     mounts.mount_bind(setup.kernel, setup.root, step, tree)
 
 
 def _overlay(setup: Setup, step: steps.MountOverlay) -> None:
-    setup.root = mounts.mount_overlay(setup.kernel, step)
+    if step.staged:
+        _rare("stage_overlay", "staging")(setup, step)
+    else:
+        setup.root = mounts.mount_overlay(setup.kernel, step)
 
 
 def _bind_root(setup: Setup, step: steps.BindRoot) -> None:
@@ -215,15 +229,15 @@ def _pivot(setup: Setup, step: steps.PivotRoot) -> None:
     kernel.close(setup.root)
 
 
-def _rare(name: str) -> Callable[..., None]:
-    """Return a function that calls the one of this name in the module for rare steps.
+def _rare(name: str, module: str = "apply_rare") -> Callable[..., None]:
+    """Return a function that calls the one of this name in a module for rare steps.
 
     It is loaded by the process that needs it, before it leaves the host's file system, and never
     by the launcher, in whose memory it would be a burden to every shim.
     """
 
     def call(*arguments: Any) -> None:
-        getattr(load("boxship.runtime.apply_rare"), name)(*arguments)
+        getattr(load(f"boxship.runtime.{module}"), name)(*arguments)
 
     return call
 
@@ -239,6 +253,10 @@ _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
     steps.BindRoot: _bind_root,
     steps.Mount: lambda setup, step: mounts.mount_new(setup.kernel, setup.root, step),
     steps.CopyTree: _copy_tree,
+    steps.MakeStaging: _rare("make_staging", "staging"),
+    steps.EnterStaging: _rare("enter_staging", "staging"),
+    steps.StageTree: _rare("stage_tree", "staging"),
+    steps.StageNode: _rare("stage_node", "staging"),
     steps.NewTimeNamespace: _rare("new_time_namespace"),
     steps.HoldHostNetwork: _rare("hold_host_network"),
     steps.MoveInterfaces: _rare("move_interfaces"),

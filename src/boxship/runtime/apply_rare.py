@@ -3,25 +3,18 @@
 import os
 import socket
 
-from boxship.kernel import mounts as k
 from boxship.kernel import namespaces, netlink, processes
-from boxship.runtime import steps
+from boxship.runtime import staging, steps
 from boxship.runtime.apply import Setup
-from boxship.runtime.userns import namespace_with_maps
+from boxship.runtime.userns import owners
 
 _OFFSETS = "/proc/self/timens_offsets"
 
 
-def map_owners(_: Setup, step: steps.CopyTree, tree: int) -> None:
+def map_owners(setup: Setup, step: steps.CopyTree, tree: int) -> None:
     """Give a detached copy the owners of a user namespace made for its maps."""
-    namespace = namespace_with_maps(step.uid_map, step.gid_map)
-    try:
-        k.map_owners(tree, namespace, k.AT_RECURSIVE if step.map_recursive else 0)
-    except OSError as error:
-        words = f"owners cannot be mapped: {error.strerror}"
-        raise OSError(error.errno, words, step.source) from error
-    finally:
-        os.close(namespace)
+    namespace = owners(setup, step.uid_map, step.gid_map)
+    staging.map_owners(tree, namespace, step.source, recursive=step.map_recursive)
 
 
 def new_time_namespace(_: Setup, step: steps.NewTimeNamespace) -> None:

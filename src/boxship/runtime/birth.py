@@ -220,8 +220,11 @@ def join(
     try:
         _keep_only({channel.fileno(), pidfd, *stdio, *range(3, 3 + manner.preserved)})
         warnings = _take_place(cgroup, process)
+        mapped = namespaces.differs(pidfd, "user")
+        if mapped:
+            load("boxship.runtime.userns").give_streams(pidfd, stdio, process)
         enter.refuse_imports()
-        _enter_namespaces(pidfd)
+        _enter_namespaces(pidfd, mapped=mapped)
         os.close(pidfd)
         pid, held = processes.fork_held(sibling=True)
         if pid == 0:
@@ -250,15 +253,18 @@ def _keep_only(wanted: set[int]) -> None:
     processes.close_from(first)
 
 
-def _enter_namespaces(pidfd: int) -> None:
+def _enter_namespaces(pidfd: int, *, mapped: bool) -> None:
     """Enter all namespaces of a process in one call.
 
     A user namespace that we are in already cannot be joined again, and not every kernel has time
-    namespaces, so these two are asked for where they are others than ours.
+    namespaces, so these two are asked for where they are others than ours; ``mapped``: the user
+    namespace is.
     """
-    others = [kind for kind in ("user", "time") if namespaces.differs(pidfd, kind)]
-    namespaces.setns(pidfd, _EXEC_FLAGS | sum(namespaces.CLONE_FLAGS[kind] for kind in others))
-    if "user" in others:
+    flags = _EXEC_FLAGS | (namespaces.CLONE_FLAGS["user"] if mapped else 0)
+    if namespaces.differs(pidfd, "time"):
+        flags |= namespaces.CLONE_FLAGS["time"]
+    namespaces.setns(pidfd, flags)
+    if mapped:
         with suppress(OSError):  # there may be no user 0
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)

@@ -232,6 +232,8 @@ class Plan:
     user: UserPlan | None = None
     before: tuple[Step, ...] = ()
     """With ``user``: what must be done with the rights that entering it takes away."""
+    staged: tuple[Step, ...] = ()
+    """With ``user``: the same, but once that namespace is there."""
     warnings: tuple[str, ...] = ()
     foreign: ForeignPlan | None = None
     """Without it, we are the runtime."""
@@ -251,6 +253,7 @@ class Plan:
             "join_pid_namespace": self.join_pid_namespace,
             "user": CODEC.to_plain(self.user),
             "before": [step_to_plain(step) for step in self.before],
+            "staged": [step_to_plain(step) for step in self.staged],
             "warnings": list(self.warnings),
             "foreign": CODEC.to_plain(self.foreign),
         }
@@ -274,6 +277,10 @@ class Plan:
                 before=tuple(
                     step_from_plain(step, f"before[{n}]")
                     for n, step in enumerate(plain.get("before", ()))
+                ),
+                staged=tuple(
+                    step_from_plain(step, f"staged[{n}]")
+                    for n, step in enumerate(plain.get("staged", ()))
                 ),
                 warnings=tuple(plain.get("warnings", ())),
                 foreign=_foreign(plain.get("foreign")),

@@ -279,7 +279,7 @@ def identity(entry: Entry) -> None:
     who, capabilities = entry.identity, entry.plan.capabilities
     with suppress(PermissionError):
         # In a user namespace it has been done from outside: pipes are the host's here.
-        give_stdio((0, 1, 2), who.uid)
+        give_stdio((0, 1, 2), who.uid, -1)
     _, entry.own, _ = credentials.capget()
     if capabilities is not None:
         _shrink_bounding_set(capabilities.bounding)
@@ -308,21 +308,22 @@ def _shrink_bounding_set(keep: int) -> None:
             return  # an older kernel, which ends here
 
 
-def give_stdio(stdio: tuple[int, int, int], uid: int) -> None:
+def give_stdio(stdio: tuple[int, int, int], uid: int, gid: int) -> None:
     """Let the user open /dev/stdout again, which leads to the inode behind the descriptor.
 
+    -1 leaves the owner or the group as it is.
     Only pipes, sockets and our own pty: a /dev/null or a file of the host's is not ours to give.
     """
     for fd in stdio:
         if fd < 0:
             continue
         status = os.fstat(fd)
-        if status.st_uid == uid:
+        if uid in (-1, status.st_uid) and gid in (-1, status.st_gid):
             continue
         anonymous = filesystem_magic(fd) in (_PIPEFS_MAGIC, _SOCKFS_MAGIC)
         pty = stat.S_ISCHR(status.st_mode) and 136 <= os.major(status.st_rdev) <= 143
         if anonymous or pty:
-            os.fchown(fd, uid, -1)
+            os.fchown(fd, uid, gid)
 
 
 def command(entry: Entry) -> None:

@@ -23,6 +23,7 @@ _ATTRIBUTES = (
     (k.MOUNT_ATTR_NODIRATIME, "nodiratime"),
     (k.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"),
 )
+_STAGING = "mode=755,nosuid,noexec"
 _UNSHARE_FLAGS = {"mnt": "mount", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup",
                   "user": "user", "time": "time", "pid": "pid"}  # fmt: skip
 
@@ -109,7 +110,8 @@ def _mount(step: steps.Mount) -> Iterator[str]:
 
 def _bind(step: steps.BindMount) -> Iterator[str]:
     how = "--rbind" if step.recursive else "--bind"
-    yield f"mount {how} {_quote(step.source)} .{_quote(step.target)}"
+    source = f"/staging/{step.staged}" if step.staged else step.source
+    yield f"mount {how} {_quote(source)} .{_quote(step.target)}"
     for bits, negated in ((step.set_attributes, False), (step.clear_attributes, True)):
         names = [_opposite(name) if negated else name for name in _attribute_names(bits)]
         if names:
@@ -125,6 +127,8 @@ def _overlay(step: steps.MountOverlay) -> Iterator[str]:
     if step.upper:
         options += [f"upperdir={step.upper}", f"workdir={step.work}"]
     options += (*step.options, *(() if step.devices else ("nodev",)))
+    if step.uid_map:
+        yield f"# {step.cwd} in what follows is a copy of that mount, which shows other owners"
     yield f"cd {_quote(step.cwd)}"
     yield f"mount -t overlay -o {_quote(','.join(options))} overlay {_quote(step.mountpoint)}"
     yield f"cd {_quote(step.mountpoint)}"
@@ -213,9 +217,31 @@ def _copy(step: steps.CopyTree) -> Iterator[str]:
             yield f"mount --bind -o {option} {_quote(step.source)} .{_quote(step.target)}"
 
 
+def _stage_tree(step: steps.StageTree) -> Iterator[str]:
+    how = "--rbind" if step.recursive else "--bind"
+    maps = (("u", step.uid_map), ("g", step.gid_map))
+    options = [f"X-mount.idmap={kind}:{a}:{b}:{n}" for kind, entries in maps for a, b, n in entries]
+    options += [
+        *_attribute_names(step.set_attributes),
+        *map(_opposite, _attribute_names(step.clear_attributes)),
+        *(f"{name}=recursive" for name in _attribute_names(step.recursive_set)),
+    ]
+    flag = f" -o {_quote(','.join(options))}" if options else ""
+    yield f"mount {how}{flag} {_quote(step.source)} /staging/{step.name}"
+
+
+def _stage_node(step: steps.StageNode) -> Iterator[str]:
+    yield f"mknod -m {step.mode:o} /staging/{step.name} {step.kind} {step.major} {step.minor}"
+    yield f"chown {step.uid}:{step.gid} /staging/{step.name}"
+
+
+def _staging(_: steps.MakeStaging) -> Iterator[str]:
+    yield "unshare --mount --propagation slave"
+
+
 def _user(plan: Plan) -> Iterator[str]:
     assert plan.user is not None
-    for step in plan.before:
+    for step in (*plan.before, *plan.staged):
         yield from explain_step(step)
     if plan.user.join:
         yield f"nsenter --user={_quote(plan.user.join)}"
@@ -263,6 +289,10 @@ _EXPLAIN: dict[type[steps.Step], Callable[[Any], Iterator[str]]] = {
     steps.SetDomainname: _one(lambda step: f"domainname {_quote(step.name)}"),
     steps.SetPropagation: _one(lambda step: f"mount --make-{step.propagation} /"),
     steps.CopyTree: _copy,
+    steps.MakeStaging: _staging,
+    steps.EnterStaging: _one(lambda _: f"mount -t tmpfs -o {_STAGING} staging /staging"),
+    steps.StageTree: _stage_tree,
+    steps.StageNode: _stage_node,
     steps.NewTimeNamespace: _time,
     steps.HoldHostNetwork: _one(lambda _: "# keep a way back to the network we come from"),
     steps.MoveInterfaces: _interfaces,

@@ -34,14 +34,18 @@ def propagation_bits(name: str) -> tuple[int, int]:
 
 def mount_overlay(kernel: Kernel, step: steps.MountOverlay) -> int:
     """Mount the stack and return its descriptor."""
+    kernel.chdir(step.cwd)
+    flags = 0 if step.devices else k.MS_NODEV
+    kernel.mount("overlay", step.mountpoint, "overlay", flags, overlay_options(step))
+    return kernel.open(step.mountpoint, os.O_PATH | os.O_DIRECTORY)
+
+
+def overlay_options(step: steps.MountOverlay) -> str:
+    """Return what ``mount -t overlay -o`` takes."""
     options = ["lowerdir=" + ":".join(map(_escaped, step.lower))]
     if step.upper:
         options += [f"upperdir={_escaped(step.upper)}", f"workdir={_escaped(step.work)}"]
-    options += step.options
-    kernel.chdir(step.cwd)
-    flags = 0 if step.devices else k.MS_NODEV
-    kernel.mount("overlay", step.mountpoint, "overlay", flags, ",".join(options))
-    return kernel.open(step.mountpoint, os.O_PATH | os.O_DIRECTORY)
+    return ",".join([*options, *step.options])
 
 
 def bind_root(kernel: Kernel, step: steps.BindRoot) -> int:

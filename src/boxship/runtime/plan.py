@@ -37,9 +37,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RootStep = steps.MountOverlay | steps.BindRoot
+    from boxship.runtime.userns_maps import Map
 
-Map = tuple[tuple[int, int, int], ...]
+    _Steps = tuple[steps.Step, ...]
+
+RootStep = steps.MountOverlay | steps.BindRoot
 
 _KINDS = {"network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup",
           "pid": "pid", "time": "time"}  # fmt: skip
@@ -92,15 +94,17 @@ def plan(
     process = plan_process(
         spec.process, host, spec.linux.seccomp, container_id, linux=spec.linux, state=state
     )
+    before, staged, setup = _parts(spec, cgroup, root, process, host)
     return Plan(
         container_id=container_id,
         process=process,
-        setup=tuple(_setup(spec, cgroup, root, process, host)),
+        setup=setup,
         cgroup=cgroup,
         new_pid_namespace=namespaces.get("pid") == "",
         join_pid_namespace="" if inside else namespaces.get("pid", ""),
         user=_user(spec.linux, namespaces["user"]) if inside else None,
-        before=tuple(_arrival(spec, namespaces, host)) if inside else (),
+        before=before,
+        staged=staged,
         warnings=tuple(_warnings(spec.process)),
     )
 
@@ -218,6 +222,23 @@ def _capabilities(wanted: oci.Capabilities | None) -> CapabilityPlan:
         inheritable=mask_of(wanted.inheritable),
         ambient=mask_of(wanted.ambient),
     )
+
+
+def _parts(
+    spec: oci.Spec, cgroup: CgroupPlan, root: RootStep, process: ProcessPlan, host: Host
+) -> tuple[_Steps, _Steps, _Steps]:
+    """Return before, staged and set-up: all the last, without a user namespace between them."""
+    setup = tuple(_setup(spec, cgroup, root, process, host))
+    namespaces = _namespace_paths(spec)
+    if "user" not in namespaces:
+        return (), (), setup
+    before = tuple(_arrival(spec, namespaces, host))
+    if not host.root:
+        return before, (), setup
+    maps = _triples(spec.linux.uid_mappings), _triples(spec.linux.gid_mappings)
+    parts: tuple[_Steps, _Steps, _Steps]
+    parts = load("boxship.runtime.staging_plan").divide(before, setup, *maps)
+    return parts
 
 
 def _setup(
@@ -376,7 +397,8 @@ def _devices(spec: oci.Spec, host: Host) -> list[steps.Step]:
     for mount in spec.mounts:
         if mount.destination.rstrip("/") == "/dev" and parse_options(mount.options).bind:
             return []
-    make = _shown if any(n.type == "user" for n in spec.linux.namespaces) else _made
+    inside = any(n.type == "user" for n in spec.linux.namespaces)
+    make = _shown if inside and not host.root else _made
     result: list[steps.Step] = [make(node) for node in DEFAULT_NODES]
     defaults = {node.path for node in DEFAULT_NODES}
     for device in spec.linux.devices:
@@ -399,7 +421,7 @@ def _made(node: steps.MakeNode) -> steps.Step:
 
 
 def _shown(node: steps.MakeNode) -> steps.Step:
-    """In a user namespace nobody can make device nodes: show the host's."""
+    """Without root nobody can make device nodes: show the host's."""
     return steps.BindMount(node.path, node.path)
 
 

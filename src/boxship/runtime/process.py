@@ -142,7 +142,8 @@ def spawn_init(
     On failure nothing is left (child reaped, cgroups removed) and StepFailedError is raised.
     """
     del terminal  # the plan's MakeConsole step decides
-    course = _Course(["join cgroups", *(type(step).__name__ for step in plan.setup)])
+    names = ["join cgroups", *(["user namespace"] if plan.user is not None else [])]
+    course = _Course([*names, *(type(step).__name__ for step in plan.setup)])
 
     def child(channel: Channel) -> NoReturn:
         birth.run_init(plan, (stdin, stdout, stderr), channel, manner)
@@ -381,6 +382,8 @@ def _meet_first_process(heard: _Heard, terms: _Terms, pid: int) -> None:
         os.waitpid(heard.pid, 0)
     os.close(heard.pidfd)
     heard.pid, heard.pidfd = pid, os.pidfd_open(pid)
+    if os.geteuid() == 0 or terms.user is None or terms.user.join:
+        return
     try:
         load("boxship.runtime.userns").write_maps(pid, terms.user)
     except OSError as error:

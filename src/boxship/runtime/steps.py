@@ -113,6 +113,68 @@ class MountOverlay(Step):
     options: tuple[str, ...] = ()
     devices: bool = True
     """Whether device nodes in it can be opened."""
+    uid_map: tuple[tuple[int, int, int], ...] = ()
+    gid_map: tuple[tuple[int, int, int], ...] = ()
+    """With maps it shows other owners than are on disk."""
+    staged: bool = False
+    """``mountpoint`` is a name in the staging area, to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeStaging(Step):
+    """A mount namespace of the stage's own, and a tmpfs to be its staging area.
+
+    There lies what takes the host's rights to come by, for a container that won't have them: it
+    gets a copy of this mount namespace and finds everything by a name relative to where it is.
+    Crossing into the other user namespace also locks what the mounts have (``nosuid``, what they
+    cover), so that nobody in there can take it off. Nothing mounted here reaches the host.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class EnterStaging(Step):
+    """Attach the area on ``place``, and in it what has been copied so far; go there.
+
+    Not on the root directory: whoever is covered by a mount on it cannot let go of it later.
+    """
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageTree(Step):
+    """Copy the host's mount at ``source``, to be ``name`` in the staging area.
+
+    The masks are those of BindMount, the maps those of CopyTree.
+    """
+
+    name: str
+    source: str
+    recursive: bool = False
+    set_attributes: int = 0
+    clear_attributes: int = 0
+    recursive_set: int = 0
+    recursive_clear: int = 0
+    uid_map: tuple[tuple[int, int, int], ...] = ()
+    gid_map: tuple[tuple[int, int, int], ...] = ()
+    map_recursive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageNode(Step):
+    """Make a device node as ``name`` in the staging area; owners are the host's ids.
+
+    Where the kernel lets nobody make nodes, the host's own at ``source`` is shown.
+    """
+
+    name: str
+    source: str
+    kind: str
+    major: int
+    minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +217,8 @@ class BindMount(Step):
     recursive_set: int = 0
     recursive_clear: int = 0
     propagation: str = ""
+    staged: str = ""
+    """Where the source lies in the staging area, if it does."""
 
 
 @dataclass(frozen=True, slots=True)
