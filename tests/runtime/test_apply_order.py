@@ -244,14 +244,15 @@ def test_a_broken_plan_is_refused_by_name(text: str, words: str) -> None:
 def test_every_step_can_be_explained() -> None:
     text = "\n".join(explain(planned(default_spec(("echo", "a b"), terminal=True))))
     for line in (
-        "unshare --mount --uts --ipc --net --cgroup",
+        "exec unshare --mount --uts --ipc --net --cgroup --pid --fork --propagation unchanged "
+        "bash /dev/fd/3 3<<'INSIDE'",
         "mount -t proc -o nosuid,nodev,noexec proc ./proc",
         "mknod -m 666 ./dev/null c 1 3",
-        "pivot_root . . && umount -l . && cd /",
+        "# pivot_root . . && umount -l . && cd /",
         "echo 'a *:* rwm' > /c/devices/boxship/c1/devices.deny",
     ):
         assert line in text.splitlines()
-    assert text.endswith("echo 'a b'")
+    assert text.endswith("echo 'a b'\nINSIDE")
 
 
 @pytest.mark.parametrize(

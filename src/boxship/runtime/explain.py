@@ -1,64 +1,154 @@
-"""A plan as the shell commands that would do the same, step by step, for a person to read.
+"""A plan as a shell script that does the same, step by step, for a person to read.
 
-What a shell cannot do (descriptors instead of paths, many settings in one call) is said by the
-nearest command that shows the idea; comments carry the rest.
+It runs, too: ``boxship-runtime explain BUNDLE > script && bash script``, as root on the machine it
+was made for. What no shell command can do (a seccomp filter, a program for devices, descriptors in
+the place of paths) is said in a comment. The script is one shell that joins the cgroups and
+becomes, by ``unshare``, a second one, the container's first process; that reads the rest from a
+here-document, so that standard input stays the container's.
 """
 
 import shlex
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from boxship.kernel import mounts as k
 from boxship.runtime import steps
-from boxship.runtime.blueprint import CgroupPlan, Placement, Plan, ProcessPlan, directory_of
-from boxship.runtime.capabilities import names_of
-
-_ATTRIBUTES = (
-    (k.MOUNT_ATTR_RDONLY, "ro"),
-    (k.MOUNT_ATTR_NOSUID, "nosuid"),
-    (k.MOUNT_ATTR_NODEV, "nodev"),
-    (k.MOUNT_ATTR_NOEXEC, "noexec"),
-    (k.MOUNT_ATTR_NOATIME, "noatime"),
-    (k.MOUNT_ATTR_STRICTATIME, "strictatime"),
-    (k.MOUNT_ATTR_NODIRATIME, "nodiratime"),
-    (k.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"),
+from boxship.runtime.blueprint import (
+    CapabilityPlan,
+    CgroupDirectory,
+    CgroupPlan,
+    Placement,
+    Plan,
+    ProcessPlan,
+    UserPlan,
+    directory_of,
 )
-_STAGING = "mode=755,nosuid,noexec"
-_UNSHARE_FLAGS = {"mnt": "mount", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup",
-                  "user": "user", "time": "time", "pid": "pid"}  # fmt: skip
+from boxship.runtime.capabilities import names_of
+from boxship.runtime.explain_steps import NAMESPACE_FLAGS, explain_step, quote
+
+_ROOT_SHELL = "/bin/sh"
 
 
 def explain(plan: Plan) -> list[str]:
-    """Return the lines for a whole plan."""
-    lines = [
+    """Return the lines of the script."""
+    inside = [*_setup(plan), "", "# the process", *explain_process(plan.process)]
+    end = _delimiter(inside)
+    return [
+        "#!/bin/bash",
         f"# container {plan.container_id}",
+        "set -e",
         "",
-        "# by its parent, which forks it into its cgroups:",
+        "# cgroups: where it is counted and limited; this shell goes first",
+        *_cgroup(plan.cgroup),
+        "",
+        f"# namespaces: up to {end}, all is done in them, by the container's first process",
+        f"exec {' '.join(_namespaces(plan))} bash /dev/fd/3 3<<'{end}'",
+        "set -e",
+        "exec 3<&-",
+        *inside,
+        end,
     ]
-    lines += _cgroup(plan.cgroup)
-    lines += ["", "# in the container's first process:"]
-    if plan.user is not None:
-        lines += _user(plan)
+
+
+def _delimiter(lines: list[str]) -> str:
+    """Return a word that no line of the here-document is."""
+    word = "INSIDE"
+    texts = {part for line in lines for part in line.splitlines()}
+    while word in texts:
+        word += "_"
+    return word
+
+
+# ── cgroups ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _cgroup(plan: CgroupPlan) -> Iterator[str]:
+    if plan.scope is not None:
+        yield f"# systemd makes the scope {plan.scope.unit} in {plan.scope.parent}, as by:"
+        yield f"# systemd-run --scope --unit={plan.scope.unit} --slice={plan.scope.parent} bash"
+    for directory in plan.directories:
+        yield from _directory(directory)
+    if plan.device_program:
+        size = len(plan.device_program) // 8
+        yield f"# device rules: an eBPF program of {size} instructions on the unified cgroup"
+    for write in plan.writes:
+        file = f"{directory_of(plan, write.controller)}/{write.file}"
+        yield f"echo {quote(write.value)} > {quote(file)}"
+    for directory in plan.directories:
+        yield f"echo $$ > {quote(directory.path + '/cgroup.procs')}"
+
+
+def _directory(directory: CgroupDirectory) -> Iterator[str]:
+    yield f"mkdir -p {quote(directory.path)}"
+    parts = directory.path[len(directory.mount) :].strip("/").split("/")
+    above = [f"{directory.mount}/{'/'.join(parts[:n])}".rstrip("/") for n in range(len(parts))]
+    if directory.unified and directory.controllers:
+        words = " ".join(f"+{name}" for name in directory.controllers)
+        for place in above:
+            yield f"echo {quote(words)} > {quote(place + '/cgroup.subtree_control')}"
+    elif "cpuset" in directory.controllers and not directory.unified:
+        # A new cpuset of v1 has no processors and no memory: nobody could join it.
+        for parent, child in zip(above, [*above[1:], directory.path], strict=True):
+            for name in ("cpus", "mems"):
+                yield f"cat {quote(f'{parent}/cpuset.{name}')} > {quote(f'{child}/cpuset.{name}')}"
+
+
+# ── namespaces ───────────────────────────────────────────────────────────────────────────────
+
+
+def _namespaces(plan: Plan) -> Iterator[str]:
+    """Yield the words that enter them all, joined ones first."""
+    every = (*plan.before, *plan.staged, *plan.setup)
+    joined = [
+        f"--{NAMESPACE_FLAGS[step.kind]}={quote(step.source)}"
+        for step in every
+        if isinstance(step, steps.JoinNamespace)
+    ]
+    if plan.user is not None and plan.user.join:
+        joined.append(f"--user={quote(plan.user.join)}")
     if plan.join_pid_namespace:
-        lines.append(f"nsenter --pid={_quote(plan.join_pid_namespace)}")
-    elif plan.new_pid_namespace:
-        lines.append("unshare --pid --fork")
-    for step in plan.setup:
-        lines += explain_step(step)
-    return [*lines, "", "# and at last:", *explain_process(plan.process)]
+        joined.append(f"--pid={quote(plan.join_pid_namespace)}")
+    if joined:
+        yield " ".join(["nsenter", *joined])
+    new = [
+        f"--{NAMESPACE_FLAGS[kind]}"
+        for step in every
+        if isinstance(step, steps.Unshare)
+        for kind in step.kinds
+    ]
+    for step in every:
+        if isinstance(step, steps.NewTimeNamespace):
+            new.append(f"--time --monotonic {step.monotonic[0]} --boottime {step.boottime[0]}")
+    if plan.user is not None and not plan.user.join:
+        new += _user(plan.user)
+    if plan.new_pid_namespace:
+        new.append("--pid --fork")
+    if "--mount" in new:
+        new.append("--propagation unchanged")
+    if new:
+        yield " ".join(["unshare", *new])
 
 
-def explain_step(step: steps.Step) -> list[str]:
-    """Return the lines for one step."""
-    return list(_EXPLAIN[type(step)](step))
+def _user(plan: UserPlan) -> Iterator[str]:
+    yield "--user --setuid 0 --setgid 0"
+    for kind, entries in (("users", plan.uid_map), ("groups", plan.gid_map)):
+        for inside, outside, count in entries:
+            yield f"--map-{kind}={outside},{inside},{count}"
+
+
+def _setup(plan: Plan) -> Iterator[str]:
+    entered = (steps.Unshare, steps.JoinNamespace, steps.NewTimeNamespace)
+    if plan.staged:
+        yield "# by somebody who has the host's rights still, in a mount namespace of its own:"
+    for step in (*plan.before, *plan.staged, *plan.setup):
+        if not isinstance(step, entered):
+            yield from explain_step(step)
+
+
+# ── the process ──────────────────────────────────────────────────────────────────────────────
 
 
 def explain_process(process: ProcessPlan) -> list[str]:
     """Return the lines for the last part, from the session to exec."""
-    user = process.user or f"{process.uid}:{process.gid}"
-    lines = ["setsid --ctty" if process.terminal else "setsid"]
-    lines += [f"cd {_quote(process.cwd)}"]
-    lines += [
+    lines = [
         f"prlimit --pid $$ --{limit.name.removeprefix('RLIMIT_').lower()}={limit.soft}:{limit.hard}"
         for limit in process.rlimits
     ]
@@ -68,190 +158,59 @@ def explain_process(process: ProcessPlan) -> list[str]:
     if process.placement is not None:
         lines += _placement(process.placement)
     if process.label:
-        lines.append(f"echo {_quote(process.label)} > {process.label_file}")
-    if process.no_new_privileges:
-        lines.append("setpriv --no-new-privs")
+        lines.append(f"echo {quote(process.label)} > {process.label_file}")
     if process.seccomp is not None:
-        lines.append(f"# seccomp: a filter of {len(process.seccomp.program) // 8} instructions")
-    if process.capabilities is not None:
-        names = ",".join(name.lower() for name in names_of(process.capabilities.bounding))
-        lines.append(f"capsh --user={_quote(user)} --caps={names or 'none'}")
-    else:
-        lines.append(f"su {_quote(user)}")
-    words = ([process.init] if process.init else []) + list(process.args)
-    lines.append(shlex.join(["exec", "env", "-i", *process.env, *words]))
+        size = len(process.seccomp.program) // 8
+        lines.append(f"# seccomp: a filter of {size} instructions, which no shell can load")
+    if process.init:
+        lines.append(f"# {process.init} is its first process and starts the command")
+    lines.append(" \\\n    ".join(_execution(process)))
     return lines
 
 
-def _cgroup(plan: CgroupPlan) -> Iterator[str]:
-    for directory in plan.directories:
-        yield f"mkdir -p {_quote(directory.path)}"
-    if plan.scope is not None:
-        yield f"systemd-run --scope --unit={plan.scope.unit} --slice={plan.scope.parent} …"
-    if plan.device_program:
-        size = len(plan.device_program) // 8
-        yield f"# device rules: an eBPF program of {size} instructions on the unified cgroup"
-    for write in plan.writes:
-        file = f"{directory_of(plan, write.controller)}/{write.file}"
-        yield f"echo {_quote(write.value)} > {_quote(file)}"
-    for directory in plan.directories:
-        yield f"echo $$ > {_quote(directory.path + '/cgroup.procs')}"
-
-
-def _mount(step: steps.Mount) -> Iterator[str]:
-    options = [*_attribute_names(step.attributes), *step.options]
-    yield f"mkdir -p .{_quote(step.target)}"
-    flag = f" -o {_quote(','.join(options))}" if options else ""
-    yield f"mount -t {_quote(step.fstype)}{flag} {_quote(step.source)} .{_quote(step.target)}"
-    if step.copy_up:
-        yield f"# with what was at {step.target} before copied into it"
-    yield from _change_propagation(step.propagation, step.target)
-
-
-def _bind(step: steps.BindMount) -> Iterator[str]:
-    how = "--rbind" if step.recursive else "--bind"
-    source = f"/staging/{step.staged}" if step.staged else step.source
-    yield f"mount {how} {_quote(source)} .{_quote(step.target)}"
-    for bits, negated in ((step.set_attributes, False), (step.clear_attributes, True)):
-        names = [_opposite(name) if negated else name for name in _attribute_names(bits)]
-        if names:
-            yield f"mount -o remount,bind,{','.join(names)} .{_quote(step.target)}"
-    recursive = [f"{name}=recursive" for name in _attribute_names(step.recursive_set)]
-    if recursive:
-        yield f"mount -o remount,bind,{','.join(recursive)} .{_quote(step.target)}"
-    yield from _change_propagation(step.propagation, step.target)
-
-
-def _overlay(step: steps.MountOverlay) -> Iterator[str]:
-    options = [f"lowerdir={':'.join(step.lower)}"]
-    if step.upper:
-        options += [f"upperdir={step.upper}", f"workdir={step.work}"]
-    options += (*step.options, *(() if step.devices else ("nodev",)))
-    if step.uid_map:
-        yield f"# {step.cwd} in what follows is a copy of that mount, which shows other owners"
-    yield f"cd {_quote(step.cwd)}"
-    yield f"mount -t overlay -o {_quote(','.join(options))} overlay {_quote(step.mountpoint)}"
-    yield f"cd {_quote(step.mountpoint)}"
-
-
-def _bind_root(step: steps.BindRoot) -> Iterator[str]:
-    yield f"mount --rbind {_quote(step.source)} {_quote(step.source)}"
-    yield f"cd {_quote(step.source)}"
-
-
-def _cgroup1(step: steps.MountCgroup1) -> Iterator[str]:
-    yield f"mount -t tmpfs -o mode=755 tmpfs .{_quote(step.target)}"
-    for name, source in step.hierarchies:
-        place = _quote(f"{step.target}/{name}")
-        yield f"mkdir .{place} && mount --bind {_quote(source)} .{place}"
-    for name, content in step.links:
-        yield f"ln -s {_quote(content)} .{_quote(f'{step.target}/{name}')}"
-    if names := _attribute_names(step.attributes):
-        yield f"mount -o remount,bind,{','.join(names)} .{_quote(step.target)}  # and all below"
-
-
-def _node(step: steps.MakeNode) -> Iterator[str]:
-    numbers = f" {step.major} {step.minor}" if step.kind != "p" else ""
-    yield f"mknod -m {step.mode:o} .{_quote(step.path)} {step.kind}{numbers}"
-    if step.uid or step.gid:
-        yield f"chown {step.uid}:{step.gid} .{_quote(step.path)}"
-
-
-def _console(_: steps.MakeConsole) -> Iterator[str]:
-    yield "# open a pty in ./dev/pts, give its master to the parent"
-    yield "mount --bind ./dev/pts/N ./dev/console"
-
-
-def _mask(step: steps.MaskPaths) -> Iterator[str]:
-    for path in step.paths:
-        place = f".{_quote(path)}"
-        yield f"[ -d {place} ] && mount -t tmpfs -o ro x {place} || mount --bind ./dev/null {place}"
-
-
-def _readonly(step: steps.ReadonlyPaths) -> Iterator[str]:
-    for path in step.paths:
-        place = f".{_quote(path)}"
-        yield f"mount --rbind {place} {place} && mount -o remount,bind,ro {place}"
-
-
-def _pivot(step: steps.PivotRoot) -> Iterator[str]:
-    if step.by_move:
-        yield "mount --move . / && chroot . && cd /"
+def _execution(process: ProcessPlan) -> Iterator[str]:
+    """Yield the parts of the last command: all that must be done by whoever execs."""
+    yield "exec env -i " + shlex.join(process.env) if process.env else "exec env -i"
+    if process.terminal:
+        yield "setsid --ctty"
+    if process.no_new_privileges:
+        yield '"$(command -v setpriv)" --no-new-privs'
+    words = ['"$(command -v capsh)" --chroot=.']
+    words += _capabilities(process.capabilities)
+    words += _identity(process)
+    yield " ".join(words)
+    args = [*([process.init] if process.init else []), *process.args]
+    if process.cwd in ("", "/") and args and args[0].startswith("/"):
+        yield f"--shell={quote(args[0])} -- {shlex.join(args[1:])}".rstrip()
         return
-    yield "pivot_root . . && umount -l . && cd /"
+    # The container's own shell looks the command up in its PATH.
+    go = f"cd {quote(process.cwd)} && " if process.cwd not in ("", "/") else ""
+    script = quote(go + 'exec "$0" "$@"')
+    yield f"--shell={_ROOT_SHELL} -- -c {script} {shlex.join(args)}"
 
 
-def _change_propagation(propagation: str, target: str) -> Iterator[str]:
-    if propagation:
-        yield f"mount --make-{propagation} .{_quote(target)}"
-
-
-def _attribute_names(bits: int) -> list[str]:
-    return [name for bit, name in _ATTRIBUTES if bits & bit]
-
-
-def _opposite(name: str) -> str:
-    return "rw" if name == "ro" else name.removeprefix("no")
-
-
-def _quote(text: str) -> str:
-    return shlex.quote(text)
-
-
-def _time(step: steps.NewTimeNamespace) -> Iterator[str]:
-    offsets = f" --monotonic {step.monotonic[0]} --boottime {step.boottime[0]}"
-    yield f"unshare --time{offsets if any((*step.monotonic, *step.boottime)) else ''}"
-
-
-def _interfaces(step: steps.MoveInterfaces) -> Iterator[str]:
-    for old, new in step.interfaces:
-        yield f"ip link set {_quote(old)} netns $$ name {_quote(new)} up  # with its addresses"
-
-
-def _copy(step: steps.CopyTree) -> Iterator[str]:
-    if not step.uid_map:
-        yield f"# remember {step.source}, whose mounts stay shared"
-    for kind, entries in (("u", step.uid_map), ("g", step.gid_map)):
-        for inside, outside, count in entries:
-            option = f"X-mount.idmap={kind}:{inside}:{outside}:{count}"
-            yield f"mount --bind -o {option} {_quote(step.source)} .{_quote(step.target)}"
-
-
-def _stage_tree(step: steps.StageTree) -> Iterator[str]:
-    how = "--rbind" if step.recursive else "--bind"
-    maps = (("u", step.uid_map), ("g", step.gid_map))
-    options = [f"X-mount.idmap={kind}:{a}:{b}:{n}" for kind, entries in maps for a, b, n in entries]
-    options += [
-        *_attribute_names(step.set_attributes),
-        *map(_opposite, _attribute_names(step.clear_attributes)),
-        *(f"{name}=recursive" for name in _attribute_names(step.recursive_set)),
-    ]
-    flag = f" -o {_quote(','.join(options))}" if options else ""
-    yield f"mount {how}{flag} {_quote(step.source)} /staging/{step.name}"
-
-
-def _stage_node(step: steps.StageNode) -> Iterator[str]:
-    yield f"mknod -m {step.mode:o} /staging/{step.name} {step.kind} {step.major} {step.minor}"
-    yield f"chown {step.uid}:{step.gid} /staging/{step.name}"
-
-
-def _staging(_: steps.MakeStaging) -> Iterator[str]:
-    yield "unshare --mount --propagation slave"
-
-
-def _user(plan: Plan) -> Iterator[str]:
-    assert plan.user is not None
-    for step in (*plan.before, *plan.staged):
-        yield from explain_step(step)
-    if plan.user.join:
-        yield f"nsenter --user={_quote(plan.user.join)}"
+def _capabilities(plan: CapabilityPlan | None) -> Iterator[str]:
+    if plan is None:
         return
-    maps = [
-        f"--map-{kind}s={inside}:{outside}:{count}"
-        for kind, entries in (("user", plan.user.uid_map), ("group", plan.user.gid_map))
-        for inside, outside, count in entries
-    ]
-    yield " ".join(["unshare --user --setuid 0 --setgid 0", *maps])
+    dropped = ",".join(name.lower() for name in names_of(~plan.bounding & (1 << 64) - 1))
+    if dropped:
+        yield f"--drop={dropped}"
+    if plan.inheritable:
+        yield f"--inh={','.join(name.lower() for name in names_of(plan.inheritable))}"
+    if plan.ambient:
+        yield f"--addamb={','.join(name.lower() for name in names_of(plan.ambient))}"
+
+
+def _identity(process: ProcessPlan) -> Iterator[str]:
+    if process.user:
+        yield f"--user={quote(process.user.partition(':')[0])}"
+        return
+    if not process.keep_groups:
+        yield f"--groups={','.join(map(str, process.groups))}"
+    if process.gid:
+        yield f"--gid={process.gid}"
+    if process.uid:
+        yield f"--uid={process.uid}"
 
 
 def _placement(placement: Placement) -> Iterator[str]:
@@ -264,50 +223,6 @@ def _placement(placement: Placement) -> Iterator[str]:
     if placement.scheduler is not None:
         yield f"chrt --pid {placement.scheduler.priority} $$  # policy {placement.scheduler.policy}"
     if placement.personality > 0:
-        yield "setarch linux32"
+        yield "# personality: as by setarch linux32"
     if placement.memory_mode >= 0:
         yield f"# memory policy {placement.memory_mode}, nodes {placement.memory_nodes}"
-
-
-def _unshare(step: steps.Unshare) -> Iterator[str]:
-    if step.kinds:
-        yield "unshare " + " ".join(f"--{_UNSHARE_FLAGS[kind]}" for kind in step.kinds)
-
-
-def _one(form: Callable[[Any], str]) -> Callable[[Any], Iterator[str]]:
-    """Explain a step by a single line."""
-    return lambda step: iter((form(step),))
-
-
-_EXPLAIN: dict[type[steps.Step], Callable[[Any], Iterator[str]]] = {
-    steps.Unshare: _unshare,
-    steps.JoinNamespace: _one(
-        lambda step: f"nsenter --{_UNSHARE_FLAGS[step.kind]}={_quote(step.source)}"
-    ),
-    steps.LoopbackUp: _one(lambda _: "ip link set lo up"),
-    steps.SetHostname: _one(lambda step: f"hostname {_quote(step.name)}"),
-    steps.SetDomainname: _one(lambda step: f"domainname {_quote(step.name)}"),
-    steps.SetPropagation: _one(lambda step: f"mount --make-{step.propagation} /"),
-    steps.CopyTree: _copy,
-    steps.MakeStaging: _staging,
-    steps.EnterStaging: _one(lambda _: f"mount -t tmpfs -o {_STAGING} staging /staging"),
-    steps.StageTree: _stage_tree,
-    steps.StageNode: _stage_node,
-    steps.NewTimeNamespace: _time,
-    steps.HoldHostNetwork: _one(lambda _: "# keep a way back to the network we come from"),
-    steps.MoveInterfaces: _interfaces,
-    steps.MountOverlay: _overlay,
-    steps.BindRoot: _bind_root,
-    steps.Mount: _mount,
-    steps.BindMount: _bind,
-    steps.MakeNode: _node,
-    steps.MakeLink: _one(lambda step: f"ln -s {_quote(step.content)} .{_quote(step.path)}"),
-    steps.MakeConsole: _console,
-    steps.MountCgroup1: _cgroup1,
-    steps.WriteSysctl: _one(lambda step: f"sysctl -w {_quote(f'{step.key}={step.value}')}"),
-    steps.MaskPaths: _mask,
-    steps.ReadonlyPaths: _readonly,
-    steps.MakeDirectory: _one(lambda step: f"mkdir -p -m {step.mode:o} .{_quote(step.path)}"),
-    steps.ReadonlyRoot: _one(lambda _: "mount -o remount,bind,ro ."),
-    steps.PivotRoot: _pivot,
-}
