@@ -42,6 +42,7 @@ from boxship.engine.containers.requests import (
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.intake import ImportOptions
 from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.explanation import Explanation
 from boxship.model.image import (
     Deleted,
     HistoryStep,
@@ -123,6 +124,13 @@ class FakeContainers:
         self.get(reference)
         self.asked.append(("update", wanted))
         return ("a warning",) if wanted.blkio_weight else ()
+
+    async def explain(self, reference: str) -> Explanation:
+        found = self.get(reference)
+        return Explanation(
+            id=found.id, name=found.name, status="running", pid=1, runtime="r", image="i",
+            command=("true",),
+        )  # fmt: skip
 
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable:
         return TopTable(("PID", "CMD"), (("1", ps_args),))

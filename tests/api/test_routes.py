@@ -314,3 +314,8 @@ def test_an_update_without_warnings_and_a_bad_one(api):
     assert answer.body == b'{"Warnings":null}\n'
     answer = api.client.request("POST", "/containers/web/update", b'{"Memory": "x"}')
     assert (answer.status, answer.message) == (400, "invalid JSON: Memory: Expected int, got str")
+
+
+def test_an_explanation(api):
+    found = api.client.json("/containers/web/explain")
+    assert (found["Name"], found["Command"], found["Limits"]) == ("web", ["true"], [])

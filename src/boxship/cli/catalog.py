@@ -79,6 +79,7 @@ ENTRIES = (
     Entry("image", "ls", "image.ls", "List images", "images", ("list",), Group.COMMON),
     _container("attach", "Connect the terminal to a running container"),
     _container("create", "Create a container without starting it"),
+    _container("explain", "Show what a container is made of, and the commands that make it"),
     _container("kill", "Send a signal to containers, SIGKILL by default"),
     _container("logs", "Show what a container has written"),
     _container("pause", "Freeze every process of containers"),

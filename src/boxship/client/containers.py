@@ -141,6 +141,12 @@ def top(client: EngineClient, ref: str, arguments: Iterable[str]) -> JsonObject:
     return processes
 
 
+def explain(client: EngineClient, ref: str) -> JsonObject:
+    """What it is made of. Boxship's daemon knows this request, Docker's does not."""
+    found: JsonObject = client.json("GET", f"/containers/{ref}/explain")
+    return found
+
+
 def logs(client: EngineClient, ref: str, options: LogOptions) -> Response:
     """The log as a stream: multiplexed without a terminal, raw with one."""
     query: dict[str, str | int | bool | list[str] | None] = {

@@ -36,7 +36,7 @@ def explain(plan: Plan) -> list[str]:
         f"# container {plan.container_id}",
         "set -e",
         "",
-        "# cgroups: where it is counted and limited; this shell goes first",
+        "# cgroups: where it is counted and limited; this shell goes first. Nobody removes them.",
         *_cgroup(plan.cgroup),
         "",
         f"# namespaces: up to {end}, all is done in them, by the container's first process",
@@ -162,6 +162,8 @@ def explain_process(process: ProcessPlan) -> list[str]:
     if process.seccomp is not None:
         size = len(process.seccomp.program) // 8
         lines.append(f"# seccomp: a filter of {size} instructions, which no shell can load")
+    if not any(item.startswith("HOME=") for item in process.env):
+        lines.append("# HOME is set to what the container's /etc/passwd says")
     if process.init:
         lines.append(f"# {process.init} is its first process and starts the command")
     lines.append(" \\\n    ".join(_execution(process)))

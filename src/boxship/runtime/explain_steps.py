@@ -50,9 +50,9 @@ def _bind(step: steps.BindMount) -> Iterator[str]:
         names = [_opposite(name) if negated else name for name in _attribute_names(bits)]
         if names:
             yield f"mount -o remount,bind,{','.join(names)} .{quote(step.target)}"
-    recursive = [f"{name}=recursive" for name in _attribute_names(step.recursive_set)]
-    if recursive:
-        yield f"mount -o remount,bind,{','.join(recursive)} .{quote(step.target)}"
+    if recursive := ",".join(_attribute_names(step.recursive_set)):
+        below = "" if not step.recursive else "  # and the mounts below, as by ro=recursive"
+        yield f"mount -o remount,bind,{recursive} .{target}{below}"
     yield from _change_propagation(step.propagation, step.target)
 
 
@@ -222,7 +222,7 @@ _EXPLAIN: dict[type[steps.Step], Callable[[Any], Iterator[str]]] = {
     steps.MakeLink: _link,
     steps.MakeConsole: _console,
     steps.MountCgroup1: _cgroup1,
-    steps.WriteSysctl: _one(lambda step: f"sysctl -w {quote(f'{step.key}={step.value}')}"),
+    steps.WriteSysctl: _one(lambda step: f"sysctl -q -w {quote(f'{step.key}={step.value}')}"),
     steps.MaskPaths: _mask,
     steps.ReadonlyPaths: _readonly,
     steps.MakeDirectory: _one(lambda step: f"mkdir -p -m {step.mode:o} .{quote(step.path)}"),

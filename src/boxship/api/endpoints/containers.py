@@ -75,6 +75,11 @@ async def top(call: Call) -> Answer:
     return call.json(shapes.TopAnswer(table.titles, table.rows))
 
 
+async def explain(call: Call) -> Answer:
+    """Say what it is made of; beyond Docker."""
+    return call.json(await call.backend.containers.explain(call.target))
+
+
 async def start(call: Call) -> Answer:
     if call.text("checkpoint"):
         raise InvalidArgumentError("checkpoints are not supported")
@@ -148,6 +153,7 @@ ROUTES = (
     ("GET", "/containers/json", list_containers),
     ("GET", "/containers/{id}/json", inspect),
     ("GET", "/containers/{id}/top", top),
+    ("GET", "/containers/{id}/explain", explain),
     ("POST", "/containers/{id}/start", start),
     ("POST", "/containers/{id}/stop", stop),
     ("POST", "/containers/{id}/restart", restart),

@@ -21,6 +21,7 @@ from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.settings import EngineSettings
+from boxship.model.explanation import LayerStep
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
 from boxship.oci.platform import Platform
@@ -45,6 +46,10 @@ class Images(Protocol):
         self, reference: str, platform: Platform | None = None
     ) -> AbstractContextManager[FoundImage]:
         """Find an image, and keep its layers while the ``with`` lasts. NotFoundError."""
+        ...
+
+    def layers(self, reference: str) -> list[LayerStep]:
+        """Return an image's layers, lowest first, each with what made it. NotFoundError."""
         ...
 
 

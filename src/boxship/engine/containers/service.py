@@ -5,6 +5,7 @@ slash. Any method that takes one may raise NotFoundError (``No such container: x
 InvalidArgumentError (ambiguous); what else it raises stands with it.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from boxship.base.errors import NotFoundError
@@ -12,6 +13,7 @@ from boxship.engine.containers import (
     attach,
     create,
     execs,
+    explain,
     freeze,
     listing,
     logs,
@@ -43,6 +45,7 @@ from boxship.engine.containers.requests import (
 )
 from boxship.engine.images.users import ImageUse
 from boxship.model.container import HostConfig
+from boxship.model.explanation import Explanation
 from boxship.oci.digest import Digest
 
 
@@ -74,6 +77,11 @@ class ContainerService:
             return self._context.snapshots.detail(found.id)
         except NotFoundError:
             return {}  # being removed, or damaged: it can be looked at all the same
+
+    async def explain(self, reference: str) -> Explanation:
+        """Say what it is made of, and by which commands a shell would make it."""
+        found = self._context.shelf.find(reference)
+        return await asyncio.to_thread(explain.explain, self._context, found)
 
     def execs(self, reference: str) -> Sequence[str]:
         """Return the ids of a container's execs that have not ended."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from boxship.engine.images.catalog import KnownImage, created_ns
+from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     HistoryStep,
     ImageDetail,
@@ -128,6 +129,20 @@ def history(row: Row) -> list[HistoryStep]:
             comment=top.comment,
         )
     return steps
+
+
+def layers(row: Row) -> list[LayerStep]:
+    """Return the image's layers, lowest first, each with the step that made it."""
+    known = row.known
+    steps = [step for step in known.image.history or () if not step.empty_layer]
+    made_by = [step.created_by for step in steps]
+    made_by += [""] * (len(known.layers) - len(made_by))
+    return [
+        LayerStep(str(layer), size, step)
+        for layer, size, step in zip(
+            known.layers, known.record.layer_sizes, made_by[: len(known.layers)], strict=True
+        )
+    ]
 
 
 def _comment(known: KnownImage) -> str:

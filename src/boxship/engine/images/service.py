@@ -25,6 +25,7 @@ from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
 from boxship.engine.images.users import ImageUsers
 from boxship.engine.records.database import Database
+from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     NOT_COUNTED,
     Deleted,
@@ -172,6 +173,10 @@ class ImageService:
     def history(self, reference: str) -> builtins.list[HistoryStep]:
         """Return the steps that made an image, newest first."""
         return listing.history(self._row(reference))
+
+    def layers(self, reference: str) -> builtins.list[LayerStep]:
+        """Return its layers, lowest first, each with what made it. NotFoundError."""
+        return listing.layers(self._row(reference))
 
     def count(self) -> int:
         """Return how many images there are."""

@@ -1,0 +1,39 @@
+"""How a container differs from one that was asked for nothing; pure."""
+
+from boxship.engine.containers import defaults
+from boxship.engine.containers.explain import differences
+from boxship.engine.settings import EngineSettings
+from boxship.model.container import HostConfig, LogConfig, RestartPolicy
+
+SETTINGS = EngineSettings(log_config=LogConfig("json-file", {"max-size": "1m"}))
+
+
+def fields(host: HostConfig, *, unified: bool = False) -> dict[str, object]:
+    filled = defaults.fill(host, SETTINGS, unified_cgroups=unified)
+    found = differences(filled, SETTINGS, unified=unified)
+    return {each.field: each.value for each in found}
+
+
+def test_nothing_asked_nothing_different() -> None:
+    assert fields(HostConfig()) == {}
+    assert fields(HostConfig(), unified=True) == {}
+    # What Docker's client sends without being told.
+    assert fields(HostConfig(memory_swappiness=-1, dns=(), console_size=(24, 80))) == {}
+
+
+def test_what_is_asked_is_different() -> None:
+    asked = HostConfig(
+        memory=1 << 30,
+        restart_policy=RestartPolicy("always"),
+        cap_add=("sys_admin",),
+        privileged=True,
+    )
+    assert fields(asked) == {
+        "Memory": 1 << 30,
+        "MemorySwap": 2 << 30,
+        "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
+        "CapAdd": ("CAP_SYS_ADMIN",),
+        "Privileged": True,
+        "MaskedPaths": None,
+        "ReadonlyPaths": None,
+    }
