@@ -9,8 +9,8 @@ SETTINGS = EngineSettings(log_config=LogConfig("json-file", {"max-size": "1m"}))
 
 
 def fields(host: HostConfig, *, unified: bool = False) -> dict[str, object]:
-    filled = defaults.fill(host, SETTINGS, unified_cgroups=unified)
-    found = differences(filled, SETTINGS, unified=unified)
+    filled = defaults.fill(host, SETTINGS, unified_cgroups=unified, runtime="boxship")
+    found = differences(filled, SETTINGS, unified=unified, runtime="boxship")
     return {each.field: each.value for each in found}
 
 
@@ -34,6 +34,7 @@ def test_what_is_asked_is_different() -> None:
         "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
         "CapAdd": ("CAP_SYS_ADMIN",),
         "Privileged": True,
+        "SecurityOpt": ("label=disable",),
         "MaskedPaths": None,
         "ReadonlyPaths": None,
     }

@@ -204,15 +204,18 @@ def _capabilities(plan: CapabilityPlan | None) -> Iterator[str]:
 
 
 def _identity(process: ProcessPlan) -> Iterator[str]:
-    if process.user:
-        yield f"--user={quote(process.user.partition(':')[0])}"
+    user, _, group = process.user.partition(":")
+    if user and not user.isdecimal():
+        yield f"--user={quote(user)}"
         return
+    uid, gid = user or str(process.uid), group or str(process.gid)
     if not process.keep_groups:
-        yield f"--groups={','.join(map(str, process.groups))}"
-    if process.gid:
-        yield f"--gid={process.gid}"
-    if process.uid:
-        yield f"--uid={process.uid}"
+        own = [gid] if user else []  # and those that the container's /etc/group adds
+        yield f"--groups={','.join([*own, *map(str, process.groups)])}"
+    if gid != "0":
+        yield f"--gid={gid}"
+    if uid != "0":
+        yield f"--uid={uid}"
 
 
 def _placement(placement: Placement) -> Iterator[str]:

@@ -42,11 +42,16 @@ def explain(context: Context, container: Container) -> Explanation:
         name=record.name,
         status=record.status.value,
         pid=pid,
-        runtime=record.host.runtime or context.settings.runtime,
+        runtime=record.host.runtime or context.runtimes.default,
         image=record.image_ref,
         image_id=record.image_id,
         command=(record.path, *record.args),
-        differences=differences(record.host, context.settings, unified=version == 2),
+        differences=differences(
+            record.host,
+            context.settings,
+            unified=version == 2,
+            runtime=context.runtimes.default,
+        ),
         layers=_layers(context, record),
         writable=writable,
         writable_size=size,
@@ -63,10 +68,10 @@ def explain(context: Context, container: Container) -> Explanation:
 
 
 def differences(
-    host: HostConfig, settings: EngineSettings, *, unified: bool
+    host: HostConfig, settings: EngineSettings, *, unified: bool, runtime: str
 ) -> tuple[Difference, ...]:
     """Compare with what a ``run`` without options would have; pure."""
-    usual = defaults.fill(HostConfig(), settings, unified_cgroups=unified)
+    usual = defaults.fill(HostConfig(), settings, unified_cgroups=unified, runtime=runtime)
     if host.memory_swappiness == -1:  # how Docker's client says that nothing is said
         usual = msgspec.structs.replace(usual, memory_swappiness=-1)
     default = msgspec.to_builtins(usual)

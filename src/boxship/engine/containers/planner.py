@@ -66,20 +66,6 @@ class Planner:
         """Tell whether the machine has cgroup v2 alone."""
         return self._host.layout.version == 2
 
-    @property
-    def has_block_weight(self) -> bool:
-        """Tell whether shares of block I/O can be given."""
-        layout = self._host.layout
-        if layout.version == 2:
-            return "io" in layout.unified_controllers
-        return bool(layout.block_weight_file)
-
-    @property
-    def has_realtime(self) -> bool:
-        """Tell whether real-time processes can be limited: on cgroup v1, by kernels made for it."""
-        cpu = self._host.layout.hierarchy_of("cpu")
-        return cpu is not None and os.path.exists(f"{cpu.mount}/cpu.rt_runtime_us")
-
     # ── plans ────────────────────────────────────────────────────────────────────────────────
 
     def plan(self, record: ContainerRecord, overlay: "OverlayMount", shelf: "Shelf") -> Json:

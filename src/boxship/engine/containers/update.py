@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
-from boxship.engine.containers.checks import limits, options
+from boxship.engine.containers.checks import limits, options, support
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
@@ -32,22 +32,17 @@ _PLAIN = (
 )
 """Fields whose zero means: leave it as it is."""
 _SHARES = range(2, 262144 + 1)
-_NO_WEIGHT = (
-    "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded."
-)
 _KERNEL_MEMORY = (
     "Specifying a kernel memory limit is deprecated and will be removed in a future release."
-)
-_NO_REALTIME = (
-    "Your kernel does not support CPU real-time scheduling or the cgroup is not mounted. "
-    "Real-time limits discarded."
 )
 
 
 async def update(context: Context, container: Container, wanted: HostConfig) -> tuple[str, ...]:
     """Update it; see :meth:`ContainerService.update`. Return warnings."""
     options.check_restart(wanted.restart_policy, auto_remove=False)
-    wanted, warnings = _possible(context, wanted)
+    wanted, warnings = support.discard(wanted, context.machine)
+    if wanted.kernel_memory is not UNSET and wanted.kernel_memory:
+        warnings.append(_KERNEL_MEMORY)
     warnings += limits.check(wanted, context.machine, update=True)
     _check_shares(wanted)
     async with locked(container):
@@ -71,22 +66,6 @@ async def update(context: Context, container: Container, wanted: HostConfig) -> 
 
 def _cannot(container_id: str, why: str) -> ConflictError:
     return ConflictError(f"Cannot update container {container_id}: {why}")
-
-
-def _possible(context: Context, wanted: HostConfig) -> tuple[HostConfig, list[str]]:
-    """Drop what this machine has nothing for, as Docker does, with a warning each."""
-    dropped: dict[str, object] = {}
-    warnings = []
-    if wanted.blkio_weight and not context.planner.has_block_weight:
-        dropped["blkio_weight"] = 0
-        warnings.append(_NO_WEIGHT)
-    realtime = wanted.cpu_realtime_period or wanted.cpu_realtime_runtime
-    if realtime and not context.planner.has_realtime:
-        dropped |= {"cpu_realtime_period": 0, "cpu_realtime_runtime": 0}
-        warnings.append(_NO_REALTIME)
-    if wanted.kernel_memory is not UNSET and wanted.kernel_memory:
-        warnings.append(_KERNEL_MEMORY)
-    return msgspec.structs.replace(wanted, **dropped), warnings
 
 
 def _check_shares(wanted: HostConfig) -> None:
