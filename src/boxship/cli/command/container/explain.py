@@ -1,9 +1,9 @@
 """``boxship explain``: what a container is made of, which Docker does not tell."""
 
 from boxship.cli import kinds
+from boxship.cli.command.container.explanation import text_of
 from boxship.cli.exitcodes import MisuseError
 from boxship.cli.flags import Flag
-from boxship.cli.format.explanation import text_of
 from boxship.cli.format.rawjson import dump
 from boxship.cli.session import Session
 from boxship.cli.verb import ONE, Command, Invocation
