@@ -56,6 +56,8 @@ class Setup:
     """Copies made by StageTree, by name."""
     host_network: int = -1
     """A netlink socket of the network namespace we came from; -1 without need of it."""
+    pid_namespace: int = -1
+    """Another container's, which the process will be born into; -1 otherwise."""
     ended: list[int] = field(default_factory=list)
 
 
@@ -103,6 +105,14 @@ def _copy_tree(setup: Setup, step: steps.CopyTree) -> None:
     if step.uid_map or step.gid_map:
         _rare("map_owners")(setup, step, tree)
     setup.trees[step.source, step.target] = tree
+
+
+def _mount(setup: Setup, step: steps.Mount) -> None:
+    made = -1
+    if step.fstype == "proc" and setup.pid_namespace >= 0:
+        latecomer = load("boxship.runtime.latecomer")
+        made = latecomer.new_procfs(setup, step.source, step.options, step.attributes)
+    mounts.mount_new(setup.kernel, setup.root, step, made)
 
 
 def _bind(setup: Setup, step: steps.BindMount) -> None:
@@ -251,7 +261,7 @@ _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
     steps.SetPropagation: _propagation,
     steps.MountOverlay: _overlay,
     steps.BindRoot: _bind_root,
-    steps.Mount: lambda setup, step: mounts.mount_new(setup.kernel, setup.root, step),
+    steps.Mount: _mount,
     steps.CopyTree: _copy_tree,
     steps.MakeStaging: _rare("make_staging", "staging"),
     steps.EnterStaging: _rare("enter_staging", "staging"),

@@ -22,7 +22,8 @@
     ◄──────────────────────────────────── EOF    the descriptor is close-on-exec: it has executed
     or ◄─────────────────────────────── FAILED   at any point, as data; then the child exits
 
-An exec has one more process in between, which ``join`` tells of: it enters the container, forks the
+A container that joins the pid namespace of another one has a stage, too (``latecomer.py``). An
+exec has one more process in between, which ``join`` tells of: it enters the container, forks the
 child as its own sibling, says BORN with the child's pid and a pidfd, and is gone.
 
 One SOCK_SEQPACKET pair, so that messages keep their bounds; the first byte says what it is. EOF
@@ -164,9 +165,12 @@ def run_init(
 
     def prepare(end: ChildEnd, ended: list[int]) -> enter.Entry:
         warnings = _take_place(plan.cgroup, plan.process)
-        label = enter.open_label(plan.process)
+        label = -1 if plan.join_pid_namespace else enter.open_label(plan.process)
         ended.append(time.monotonic_ns())
         setup = Setup(LINUX, end.send_pty, ended=ended)
+        if plan.join_pid_namespace:
+            latecomer = load("boxship.runtime.latecomer")
+            setup.pid_namespace = latecomer.open_pid_namespace(plan.join_pid_namespace)
         if plan.user is not None:
             load("boxship.runtime.userns").enter(plan, setup, end, stdio)
         before = _steps_before_hooks(plan.setup)
@@ -176,6 +180,13 @@ def run_init(
         _run_hooks("createContainer", manner.create_container, manner, "creating")
         walk(plan.setup[before:], setup)
         enter.refuse_imports()
+        if plan.join_pid_namespace:
+            gate = (manner.gate.fifo, manner.gate.outcome) if manner.gate else ()
+            preserved = range(3, 3 + manner.preserved)
+            theirs = {*stdio, setup.peer, *gate, *preserved}
+            _keep_only({channel.fileno(), setup.pid_namespace, *theirs})
+            latecomer.be_born(setup.pid_namespace, end)
+            label = enter.open_label(plan.process)
         return enter.Entry(plan.process, stdio, setup.peer, label, warnings=warnings)
 
     _become(channel, prepare, manner)

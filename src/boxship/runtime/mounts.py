@@ -62,8 +62,8 @@ def bind_root(kernel: Kernel, step: steps.BindRoot) -> int:
     return tree
 
 
-def mount_new(kernel: Kernel, root: int, step: steps.Mount) -> None:
-    """Mount a new file system at ``step.target``."""
+def mount_new(kernel: Kernel, root: int, step: steps.Mount, made: int = -1) -> None:
+    """Mount a new file system at ``step.target``; ``made`` is one that is there already."""
     if step.fstype in _SYMLINK_FREE:
         # A link in place of /proc would move it away from what is masked later (CVE-2019-19921).
         kernel.close(ensure_directory(kernel, root, step.target, step.mode))
@@ -71,9 +71,11 @@ def mount_new(kernel: Kernel, root: int, step: steps.Mount) -> None:
     else:
         target = ensure_directory(kernel, root, step.target, step.mode)
     _refuse_proc(kernel, target, step.target, is_proc=step.fstype == "proc")
-    mount = kernel.new_filesystem(
-        step.fstype, step.source, step.options, 0 if step.copy_up else step.attributes
-    )
+    mount = made
+    if mount < 0:
+        mount = kernel.new_filesystem(
+            step.fstype, step.source, step.options, 0 if step.copy_up else step.attributes
+        )
     if step.copy_up:
         copy_tree(target, mount)
         kernel.mount_setattr(mount, step.attributes)

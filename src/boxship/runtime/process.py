@@ -242,9 +242,9 @@ def _create_cgroups(cgroup: CgroupPlan) -> None:
 
 
 class _ChildrenInTheirNamespace:
-    """Have processes forked meanwhile be born in the container's pid namespace.
+    """Have processes forked meanwhile be born in the container's new pid namespace.
 
-    With a user namespace that is a matter of the stage's, after or together with that namespace.
+    With a user namespace, or another container's pid namespace, that is a matter of the stage's.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -252,14 +252,11 @@ class _ChildrenInTheirNamespace:
 
     def __enter__(self) -> None:
         plan = self._plan
-        if plan.user is not None or not (plan.join_pid_namespace or plan.new_pid_namespace):
+        if plan.user is not None or not plan.new_pid_namespace:
             return
         self._own = namespaces.open_namespace("/proc/self/ns/pid")
         try:
-            if plan.join_pid_namespace:
-                _join_pid_namespace(plan.join_pid_namespace)
-            else:
-                namespaces.unshare(_PID)
+            namespaces.unshare(_PID)
         except OSError as error:
             os.close(self._own)
             raise StepFailedError("pid namespace", error.errno or 0, str(error)) from error
@@ -339,7 +336,7 @@ def _listen(channel: Channel, heard: _Heard, terms: _Terms) -> None:
             return
         kind, body = message[:1], message[1:]
         if kind == birth.BORN:
-            heard.pid, heard.pidfd = int(body), descriptors[0]
+            _meet_born(heard, int(body), descriptors[0])
         elif kind == birth.PTY:
             heard.master = descriptors[0]
         elif kind == birth.READY:
@@ -374,6 +371,15 @@ def _answer(channel: Channel, heard: _Heard, terms: _Terms, asked: bytes) -> Non
         except StepError as error:
             raise StepFailedError(error.step, error.errno, error.message) from error
     channel.send(kind)
+
+
+def _meet_born(heard: _Heard, pid: int, pidfd: int) -> None:
+    """The process is there that will execute; one that we know until now was a stage."""
+    if heard.pid:
+        with suppress(ChildProcessError):  # a sibling: our parent reaps it
+            os.waitpid(heard.pid, 0)
+        os.close(heard.pidfd)
+    heard.pid, heard.pidfd = pid, pidfd
 
 
 def _meet_first_process(heard: _Heard, terms: _Terms, pid: int) -> None:
@@ -414,11 +420,3 @@ def _untimely_end(status: int, cgroup: CgroupPlan) -> str:
         name = signals.name_of(os.WTERMSIG(status))
         return f"the container's init was killed by {name} before it could start"
     return "the container's init ended before it could start"
-
-
-def _join_pid_namespace(path: str) -> None:
-    fd = namespaces.open_namespace(path)
-    try:
-        namespaces.setns(fd, _PID)
-    finally:
-        os.close(fd)
