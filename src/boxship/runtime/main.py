@@ -5,7 +5,8 @@ one line of error on stderr. Verbs and flags stand in ``cli/catalog.py``.
 
 A process that enters a container must be born of an image nobody can write to (``sealed.py``), so
 verbs that make such processes start the interpreter again, from a sealed image and without its
-``site`` module. Until then as little as possible is imported.
+``site`` module. Until then as little as possible is imported. A call that starts in the standing
+home (``standing.py``) is sealed from the beginning.
 """
 
 import os
@@ -13,9 +14,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from boxship.runtime.cli.syntax import Arguments, Verb
 
 _MAY_NEED_SEAL = frozenset(("create", "run", "exec", "restore"))
+_ENTRY = "/boxship-runtime.py"
 _NO_SUCH_VERB = 3  # as with runc
 _AGAIN = (
     "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1))\n"
@@ -23,8 +27,12 @@ _AGAIN = (
 )
 
 
-def main(*, again: bool = False) -> None:
-    """Run the command line and exit; ``again`` when the sealed image has been started for it."""
+def main(*, again: bool = False, home: str = "", stale: "Callable[[], bool] | None" = None) -> None:
+    """Run the command line and exit.
+
+    ``again``: the sealed image has been started for it. ``home``: we have started in the standing
+    home; ``stale`` tells whether it is to be made new.
+    """
     words = sys.argv[1:]
     if not _MAY_NEED_SEAL.isdisjoint(words):
         # Before anything is imported that would be once more.
@@ -50,6 +58,8 @@ def main(*, again: bool = False) -> None:
         sys.exit(1)
     status = _carry_out(verb, common, arguments)
     sys.stdout.flush()
+    if stale and stale():
+        _establish(home)
     # At once: taking the interpreter apart would cost a third of what the verb itself does.
     os._exit(status)
 
@@ -86,9 +96,22 @@ def _seal(*, again: bool) -> None:
         if not is_sealed():
             sys.exit("boxship-runtime: this program's image stays writable: nothing is started")
         return
-
+    program = sys.argv[0]
+    if program.endswith(_ENTRY) and not is_sealed():
+        _establish(program=program)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     execute_sealed(["-I", "-S", "-c", _AGAIN, root, *sys.argv[1:]])
+
+
+def _establish(home: str = "", program: str = "") -> None:
+    """Have the next calls start once only."""
+    from boxship.runtime import standing
+
+    if home:
+        standing.establish(home, os.readlink(f"{home}/interpreter"))
+    else:
+        interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+        standing.establish(standing.home_of(os.path.realpath(program)), interpreter)
 
 
 def _without_verb(common: "Arguments") -> int:

@@ -11,9 +11,9 @@ is an errno they get ENOSYS, not the profile's EPERM: a C library falls back to 
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import dataclass, field
@@ -279,8 +279,8 @@ def _tree(ranges: list[tuple[int, list[Item]]]) -> list[Item]:
 @cache
 def _numbers() -> dict[str, dict[str, int]]:
     """Return the system call numbers of each table by name."""
-    text = files("boxship.runtime.seccomp").joinpath("numbers.json").read_text("ascii")
-    document = json.loads(text)
+    with open(f"{os.path.dirname(__file__)}/numbers.json", encoding="ascii") as stream:
+        document = json.loads(stream.read())
     return {
         machine: {
             name: row[column]

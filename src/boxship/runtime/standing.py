@@ -1,0 +1,182 @@
+"""The standing home of ``boxship-runtime``: where a call starts once instead of twice.
+
+::
+
+    /run/boxship-sealed/<directory of the program>/
+    ├── python          the interpreter: a bind mount, read-only
+    ├── interpreter     a link to the interpreter; another file there means that the mount is old
+    ├── pyvenv.cfg      tells the interpreter where its own library is
+    ├── start           the code of ``start.py``
+    └── modules         index (package's root, interpreter's version, modules), then their code
+
+A process that enters a container must be executed from an image that nobody can write to
+(``sealed.py``). Sealing takes system calls, so whoever starts from the ordinary interpreter has to
+start again: 7 of the 20 ms that a container's whole life takes. With a read-only mount that stays,
+the shell script that users call can start the sealed interpreter at once. As with ``memfd-bind`` of
+runc, it is a mount on the host until the host restarts. It belongs to root, who alone makes it; who
+starts in it is asked for the seal like everybody else. Whatever goes wrong in making it is no
+error: then calls go on starting twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import marshal
+import os
+import sys
+
+from boxship.base.files import opened, write_atomic
+from boxship.base.suppress import suppress
+from boxship.kernel import mounts
+from boxship.runtime.sealed import read_only_image
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+HOMES = "/run/boxship-sealed"
+
+_EXPECTED = (
+    "boxship.runtime.main",
+    "boxship.runtime.seccomp.compiler",
+    *(
+        f"boxship.runtime.cli.verbs.{verb}"
+        for verb in ("create", "delete", "exec", "kill", "run", "start", "state")
+    ),
+    "boxship.runtime.cli.call",
+    "boxship.runtime.cli.catalog",
+)
+"""What is called often, with all that it imports."""
+
+_WRITE = (
+    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "from boxship.runtime.standing import write_code; write_code(*sys.argv[1:])"
+)
+_INDEX = 64 * 1024
+"""The room for a file's index, whose length stands in the first four bytes, before the codes."""
+
+
+def home_of(program: str) -> str:
+    """Return the home of the program at ``program``, an absolute path."""
+    return HOMES + os.path.dirname(program)
+
+
+def establish(home: str, interpreter: str) -> None:
+    """Make a home, or make it new; root alone can. Failing is no error."""
+    if os.geteuid() != 0:
+        return
+    with suppress(OSError):
+        os.makedirs(home, 0o755, exist_ok=True)
+        if not _is_ours(home):
+            return
+        with opened(home, os.O_RDONLY | os.O_DIRECTORY) as directory:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_code(home, interpreter)
+            if not _is_mounted(home, interpreter):
+                _mount(home, interpreter)
+
+
+def _is_ours(path: str) -> bool:
+    """Tell whether nobody but root can have made or can change ``path``."""
+    while path != "/":
+        status = os.lstat(path)
+        if status.st_uid != 0 or status.st_mode & 0o022:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
+def _is_mounted(home: str, interpreter: str) -> bool:
+    try:
+        known = os.readlink(f"{home}/interpreter") == interpreter
+        return known and os.path.samefile(f"{home}/python", interpreter)
+    except FileNotFoundError:
+        return False
+
+
+def _mount(home: str, interpreter: str) -> None:
+    python, link = f"{home}/python", f"{home}/interpreter"
+    with suppress(OSError):
+        mounts.umount2(python, mounts.MNT_DETACH)  # an interpreter that has been replaced
+    os.close(os.open(python, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o755))
+    with suppress(FileNotFoundError):
+        os.unlink(link)
+    text = f"home = {os.path.dirname(interpreter)}\n"
+    write_atomic(f"{home}/pyvenv.cfg", text.encode(), durable=False)
+    image = read_only_image(interpreter)
+    try:
+        with opened(python, os.O_PATH) as place:
+            mounts.move_mount(image, place)
+    finally:
+        os.close(image)
+    if _works(home):
+        os.symlink(interpreter, link)
+    else:
+        mounts.umount2(python, mounts.MNT_DETACH)
+
+
+def _works(home: str) -> bool:
+    """Try it: not every build of the interpreter finds its libraries from another place."""
+    return _succeeds([f"{home}/python", "-I", "-S", "-c", "import ctypes"])
+
+
+def _succeeds(words: list[str]) -> bool:
+    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    pid = os.posix_spawn(words[0], words, os.environ, file_actions=null)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def _write_code(home: str, interpreter: str) -> None:
+    """Have a fresh interpreter write it, in which nothing is loaded but what is asked for."""
+    root = os.path.abspath(__file__)
+    for _ in __name__.split("."):
+        root = os.path.dirname(root)
+    if not _succeeds([interpreter, "-I", "-S", "-c", _WRITE, root, home]):
+        raise OSError("the code cannot be gathered")
+
+
+def write_code(root: str, home: str) -> None:
+    """Load what is called often, and write down its code."""
+    for name in (*_EXPECTED, *_names_before(home)):
+        with suppress(ImportError):
+            __import__(name)
+    index, codes = {}, b""
+    for name in list(sys.modules):
+        if found := _look_up(name):
+            index[name] = (*found[:4], _INDEX + len(codes), len(found[4]))
+            codes += found[4]
+    head = marshal.dumps((root, sys.hexversion, index))
+    if len(head) > _INDEX - 4:
+        raise ValueError("more modules than there is room for")
+    content = len(head).to_bytes(4, "little") + head.ljust(_INDEX - 4, b"\0") + codes
+    here = os.path.dirname(os.path.abspath(__file__))
+    start = marshal.dumps(_compiled(f"{here}/start.py"))
+    write_atomic(f"{home}/start", start, durable=False)
+    write_atomic(f"{home}/modules", content, durable=False)
+
+
+def _names_before(home: str) -> tuple[str, ...]:
+    """Return what has been asked for until now, expected or not."""
+    try:
+        with open(f"{home}/modules", "rb") as stream:
+            _, _, index = marshal.loads(stream.read(_INDEX)[4:])
+    except (OSError, EOFError, ValueError, TypeError):
+        return ()
+    return tuple(index)
+
+
+def _look_up(name: str) -> tuple[str, int, int, bool, bytes] | None:
+    """Return what the archive has of a module; None if it does not come from a file."""
+    module = sys.modules[name]
+    file = getattr(getattr(module, "__spec__", None), "origin", None) or ""
+    if name == "__main__" or not file.startswith("/"):
+        return None
+    status = os.stat(file)
+    # An extension module has no code of ours, only a place.
+    code = marshal.dumps(_compiled(file)) if file.endswith(".py") else b""
+    return file, status.st_mtime_ns, status.st_size, hasattr(module, "__path__"), code
+
+
+def _compiled(file: str) -> CodeType:
+    with open(file, encoding="utf-8") as stream:
+        return compile(stream.read(), file, "exec", optimize=2, dont_inherit=True)

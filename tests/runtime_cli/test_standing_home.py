@@ -1,0 +1,103 @@
+"""The shell script that users call, and the sealed interpreter that stands ready for it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boxship.runtime import standing
+from boxship.runtime.start import _Archive
+from support.waiting import eventually
+
+from .conftest import MAIN, Runtime
+
+pytestmark = pytest.mark.privileged
+SCRIPT = Path(__file__).parents[2] / "scripts/entry/boxship-runtime"
+
+
+@pytest.fixture
+def program(tmp_path: Path, runtime: Runtime) -> Iterator[Path]:
+    """The program as pip installs it, in a directory of its own; ``runtime`` calls it."""
+    made = tmp_path / "bin/boxship-runtime"
+    made.parent.mkdir()
+    shutil.copy(SCRIPT, made)
+    with open(f"{made}.py", "w") as stream:
+        stream.write(f"#!{sys.executable}\n{MAIN}\n")
+        os.fchmod(stream.fileno(), 0o755)
+    runtime.command = [str(made), "--root", str(runtime.root)]
+    yield made
+    home = Path(standing.home_of(str(made)))
+    subprocess.run(["umount", home / "python"], stderr=subprocess.DEVNULL, check=False)
+    shutil.rmtree(home, ignore_errors=True)
+    for parent in home.parents:
+        if len(str(parent)) <= len(standing.HOMES) or any(parent.iterdir()):
+            break
+        parent.rmdir()
+
+
+def image_of(program: Path, runtime: Runtime) -> str:
+    """Run a container; return where its runtime's image is, which is read-only."""
+    command = [str(program), "--root", str(runtime.root), "run", "one"]
+    runtime.configure("sleep", "100")
+    with subprocess.Popen(command, cwd=runtime.bundle, stdin=subprocess.DEVNULL) as process:
+        try:
+            eventually((runtime.root / "one/state.json").exists, "the container")
+            image = os.readlink(f"/proc/{process.pid}/exe")
+            # Trying to write would fail for any program that runs (ETXTBSY).
+            assert os.statvfs(f"/proc/{process.pid}/exe").f_flag & os.ST_RDONLY
+        finally:
+            eventually(lambda: runtime("kill", "one", "KILL").returncode == 0, "the kill")
+        assert process.wait(30) == 128 + 9
+    return image
+
+
+def test_a_call_starts_once_from_an_image_that_nobody_can_write(
+    program: Path, runtime: Runtime
+) -> None:
+    home = standing.home_of(str(program))
+    assert not image_of(program, runtime).startswith(home)
+    # The call above was root's, so the next one finds it ready.
+    assert image_of(program, runtime) == f"{home}/python"
+
+
+def test_a_link_to_the_program(program: Path, runtime: Runtime, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere"
+    link.symlink_to(program)
+    image_of(link, runtime)
+    assert image_of(link, runtime) == f"{standing.home_of(str(program))}/python"
+
+
+def test_another_interpreter_is_noticed(program: Path, runtime: Runtime) -> None:
+    image_of(program, runtime)
+    home = Path(standing.home_of(str(program)))
+    (home / "interpreter").unlink()
+    (home / "interpreter").symlink_to("/bin/busybox")
+    assert not image_of(program, runtime).startswith(str(home))
+    assert image_of(program, runtime) == f"{home}/python"
+    mounts = Path("/proc/self/mountinfo").read_text()
+    assert mounts.count(f"{home}/python ") == 1
+
+
+def test_a_home_that_others_could_change_is_none(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    standing.establish(str(tmp_path / "open/home"), os.path.realpath(sys.executable))
+    assert not (tmp_path / "open/home/python").exists()
+
+
+def test_code_counts_while_its_file_is_what_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    file.write_text("answer = 42\n")
+    status = file.stat()
+    entry = (str(file), status.st_mtime_ns, status.st_size, False, 0, 1)
+    archive = _Archive(-1, {"one": entry})
+    assert archive.find_spec("one", None) is not None
+    assert archive.find_spec("re", None) is None
+    assert not archive.stale
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert archive.find_spec("one", None) is None
+    assert archive.stale
