@@ -241,7 +241,16 @@ def _scalar_reader(kind: Any) -> Reader:
             raise _WrongError(f"{_WORDS[kind]} expected, not {plain!r}")
         return plain
 
-    return _read_bytes if kind is bytes else read
+    return {bytes: _read_bytes, str: _read_text}.get(kind, read)
+
+
+def _read_text(plain: Any) -> str:
+    if type(plain) is not str:
+        raise _WrongError(f"{_WORDS[str]} expected, not {plain!r}")
+    if "\0" in plain:
+        # No system call takes it, and each would say so in words of its own.
+        raise _WrongError(f"text without NUL expected, not {plain!r}")
+    return plain
 
 
 def _read_bytes(plain: Any) -> bytes:

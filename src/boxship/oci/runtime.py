@@ -128,6 +128,8 @@ FOREIGN_SECTIONS = ("solaris", "windows", "vm", "zos", "freebsd")
 _UINT16 = (0, 2**16 - 1)
 _INT32 = (-(2**31), 2**31 - 1)
 _UINT32 = (0, 2**32 - 1)
+_ID = (0, 2**32 - 2)
+"""Of a user or group: one less, because -1 tells the kernel to change nothing."""
 _INT64 = (-(2**63), 2**63 - 1)
 _UINT64 = (0, 2**64 - 1)
 
@@ -158,10 +160,10 @@ class ConsoleSize:
 class User:
     """``username`` is Docker's text (``name:group``), looked up inside the root when not empty."""
 
-    uid: int = _number(_UINT32, 0)
-    gid: int = _number(_UINT32, 0)
+    uid: int = _number(_ID, 0)
+    gid: int = _number(_ID, 0)
     umask: int | None = _number((0, 0o777), None)
-    additional_gids: tuple[int, ...] = _number(_UINT32, ())
+    additional_gids: tuple[int, ...] = _number(_ID, ())
     username: str = ""
 
 
@@ -297,8 +299,8 @@ class Device:
     major: int = _number(_INT64, 0)
     minor: int = _number(_INT64, 0)
     file_mode: int | None = _number((0, 0o7777), None)
-    uid: int = _number(_UINT32, 0)
-    gid: int = _number(_UINT32, 0)
+    uid: int = _number(_ID, 0)
+    gid: int = _number(_ID, 0)
 
 
 @dataclass(frozen=True, slots=True)

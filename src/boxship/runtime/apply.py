@@ -76,12 +76,13 @@ def walk(plan_steps: Sequence[steps.Step], setup: Setup) -> None:
         note(clock())
 
 
+_SUBJECTS = ("target", "path", "source", "key")
+
+
 def describe(step: steps.Step) -> str:
     """Name a step and what it is about: ``mount /proc``."""
     kind = type(step).__name__
-    subject = (
-        getattr(step, "target", "") or getattr(step, "path", "") or getattr(step, "source", "")
-    )
+    subject = next((s for s in (getattr(step, n, "") for n in _SUBJECTS) if s), "")
     return f"{kind} {subject}".rstrip()
 
 

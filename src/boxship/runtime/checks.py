@@ -10,6 +10,9 @@ _IPC_SYSCTLS = frozenset(
                  "shm_rmid_forced", "auto_msgmni", "msg_next_id", "sem_next_id", "shm_next_id")
 )  # fmt: skip
 
+_MOST_OF_A_NAME = 64
+"""The kernel has no room for more in a UTS namespace."""
+
 
 def check(spec: oci.Spec, host: Host) -> None:
     """Raise InvalidArgumentError for the first thing that cannot be."""
@@ -25,6 +28,7 @@ def check(spec: oci.Spec, host: Host) -> None:
         _check_sysctl(key, kinds)
     _check_net_devices(spec.linux, kinds)
     _check_mounts(spec.mounts)
+    _check_paths(spec)
     if spec.linux.mount_label:
         _check_module("linux.mountLabel", "selinux", host)
     if spec.linux.intel_rdt is not None and not host.resctrl:
@@ -94,6 +98,8 @@ def _check_names(spec: oci.Spec, kinds: dict[str, str]) -> None:
     for field, value in (("hostname", spec.hostname), ("domainname", spec.domainname)):
         if value and "uts" not in kinds:
             raise InvalidArgumentError(f"{field}: a UTS namespace is needed")
+        if len(value.encode("utf-8", "surrogateescape")) > _MOST_OF_A_NAME:
+            raise InvalidArgumentError(f"{field}: is longer than {_MOST_OF_A_NAME} bytes")
 
 
 def _check_sysctl(key: str, kinds: dict[str, str]) -> None:
@@ -147,6 +153,28 @@ def _check_mounts(mounts: tuple[oci.Mount, ...]) -> None:
             )
         if {"idmap", "ridmap"} & set(mount.options) and not bind:
             raise InvalidArgumentError(f"mounts[{n}].options: idmap is for bind mounts")
+
+
+def _check_paths(spec: oci.Spec) -> None:
+    for field, paths in (
+        ("linux.maskedPaths", spec.linux.masked_paths),
+        ("linux.readonlyPaths", spec.linux.readonly_paths),
+        *((f"hooks.{kind}", tuple(h.path for h in hooks)) for kind, hooks in _hooks(spec.hooks)),
+    ):
+        for n, path in enumerate(paths):
+            if not path.startswith("/"):
+                raise InvalidArgumentError(f"{field}[{n}]: {path!r} is not an absolute path")
+
+
+def _hooks(hooks: oci.Hooks) -> tuple[tuple[str, tuple[oci.Hook, ...]], ...]:
+    return (
+        ("prestart", hooks.prestart),
+        ("createRuntime", hooks.create_runtime),
+        ("createContainer", hooks.create_container),
+        ("startContainer", hooks.start_container),
+        ("poststart", hooks.poststart),
+        ("poststop", hooks.poststop),
+    )
 
 
 def _check_module(field: str, module: str, host: Host) -> None:

@@ -19,6 +19,8 @@ _ELF_KINDS = (2, 3)
 _ELF_MACHINES = {"x86_64": (62, 3), "aarch64": (183, 40), "riscv64": (243,), "s390x": (22,)}
 """What kernels run, their 32-bit programs included."""
 
+_PT_INTERP = 3
+
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
@@ -74,8 +76,36 @@ def exec_error(path: str, error: OSError) -> CommandError:
     """Put into words why ``execve`` refused a file that was there."""
     number = error.errno or 0
     message = f"exec {path}: {go_words(number)}"
+    if number == errno.ENOENT and (interpreter := _interpreter_of(path)):
+        message += f" (its interpreter is {interpreter})"
     exit_code = NOT_FOUND if number in (errno.ENOENT, errno.ENOTDIR) else NOT_EXECUTABLE
     return CommandError(message, exit_code, number)
+
+
+def _interpreter_of(path: str) -> str:
+    """Return the program that a script or a dynamically linked program is executed by, or nothing.
+
+    When the kernel finds this one missing it says so in the same words as if ``path`` were.
+    """
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            head = stream.read(4096)
+    except OSError:
+        return ""
+    if head[:2] == b"#!":
+        words = head[2:].split(b"\n")[0].split(None, 1)
+        return os.fsdecode(words[0]) if words else ""
+    if head[:5] != b"\x7fELF\x02":
+        return ""
+    offset, entry, count = (
+        int.from_bytes(head[at : at + size], sys.byteorder)
+        for at, size in ((32, 8), (54, 2), (56, 2))
+    )
+    for header in (head[offset + n * entry :][:56] for n in range(count)):
+        if int.from_bytes(header[:4], sys.byteorder) == _PT_INTERP:
+            start = int.from_bytes(header[8:16], sys.byteorder)
+            return os.fsdecode(head[start:].split(b"\0")[0])
+    return ""
 
 
 def go_words(number: int) -> str:

@@ -19,6 +19,8 @@ from boxship.runtime.cli.store import PAUSED, STOPPED, Record, Store
 from boxship.runtime.cli.waiting import wait
 from boxship.runtime.process import Spawned, StepFailedError, spawn_exec
 
+_GREATEST_ID = 2**32 - 2
+
 
 def run(call: Call) -> int:
     """Return the process's exit status, 0 when detached."""
@@ -124,8 +126,11 @@ def _labelled(call: Call, process: ProcessPlan) -> ProcessPlan:
 
 
 def _id(text: str) -> int:
-    if not text.isdecimal():
-        raise InvalidArgumentError(f"--user, --additional-gids: numbers expected, not {text!r}")
+    # 2**32 - 1 would tell the kernel to change nothing, and root would stay root.
+    if not text.isdecimal() or len(text) > 10 or int(text) > _GREATEST_ID:
+        raise InvalidArgumentError(
+            f"--user, --additional-gids: numbers up to {_GREATEST_ID} expected, not {text!r}"
+        )
     return int(text)
 
 

@@ -35,6 +35,10 @@ def run(call: Call) -> int:
     for flag in ("l3-cache-schema", "mem-bw-schema"):
         if call.arguments.text(flag):
             raise InvalidArgumentError(f"--{flag}: this container has no resctrl group")
+    for flag in ("kernel-memory", "kernel-memory-tcp"):
+        if call.arguments.given(flag):
+            _bytes(flag, call.arguments.text(flag))
+            call.warn(f"--{flag}: limits of kernel memory are obsolete; ignored")
     path = call.arguments.text("resources")
     resources = _from_file(path) if path else _from_flags(call)
     # Who may use which device was decided when the container was made.
