@@ -70,10 +70,11 @@ class Creation:
         """Make it by ``spawn``; when that fails or we are killed, nothing is left."""
         self.store.check_free(self.container_id)
         _check_cgroup(self.plan.cgroup)
-        creator = f"{os.getpid()}-{os.urandom(4).hex()}"
+        pid = os.getpid()
+        creator = f"{pid}-{start_time_of(pid)}-{os.urandom(4).hex()}"
         guard = Guard(lambda: self._undo_after_death(creator))
         try:
-            self.store.add(self.container_id, creator)
+            self.store.add(self.container_id, creator, self.plan.cgroup)
         except BaseException:
             guard.dismiss()
             raise

@@ -7,6 +7,7 @@ Start finds out that init is gone by ENXIO: nobody reads the FIFO any more.
 """
 
 import errno
+import fcntl
 import os
 
 from boxship.base import jsontext
@@ -20,8 +21,10 @@ def make_gate(directory: str) -> Gate:
     os.mkfifo(f"{directory}/{EXEC_FIFO}", 0o600)
     os.mkfifo(f"{directory}/{OUTCOME_FIFO}", 0o600)
     flags = os.O_NONBLOCK | os.O_CLOEXEC
-    fifo = os.open(f"{directory}/{EXEC_FIFO}", os.O_RDONLY | flags)
-    # Also for reading: for writing alone it could not be opened before start is there.
+    # Both for both ways. The first, so that a start that is killed before it has written is no end
+    # of file, which init could not tell from leave. The second, because for writing alone it could
+    # not be opened before start is there.
+    fifo = os.open(f"{directory}/{EXEC_FIFO}", os.O_RDWR | flags)
     return Gate(fifo, os.open(f"{directory}/{OUTCOME_FIFO}", os.O_RDWR | flags))
 
 
@@ -54,9 +57,12 @@ def _send_byte(path: str) -> None:
         if error.errno not in (errno.ENXIO, errno.ENOENT):
             raise
         raise ConflictError("cannot start a container that has stopped") from None
-    # First, so that nobody sees the process run and the container still "created".
-    os.unlink(path)
     try:
+        # Of two that start it at once, one has to be told that it runs.
+        fcntl.flock(fifo, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            raise ConflictError("cannot start an already running container")
         os.write(fifo, b"0")
+        os.unlink(path)
     finally:
         os.close(fifo)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 
+from boxship.base.suppress import suppress
 from boxship.kernel import signals
 
 TYPE_CHECKING = False
@@ -35,7 +36,8 @@ class Guard:
         """All is well, or has been undone. Called twice is no error."""
         if self._writing < 0:
             return
-        os.write(self._writing, b"d")
+        with suppress(BrokenPipeError):  # somebody has killed the guard
+            os.write(self._writing, b"d")
         os.close(self._writing)
         self._writing = -1
         os.waitpid(self._pid, 0)

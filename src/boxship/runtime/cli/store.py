@@ -5,7 +5,8 @@
     <root>/                     0711
     ├── .new-<creator>/         becomes <id>, by a rename that decides which of two creators wins
     └── <id>/                   0700
-        ├── creator             whose creation it was, for his guard to know
+        ├── creator             whose creation it was: <pid>-<start time>-<at random>
+        ├── cgroups             for who finds no record: paths, controllers, hierarchies
         ├── state.json          the record, replaced whole; absent while the container is made
         ├── exec.fifo           there until start: init waits for a byte on it
         └── outcome.fifo        there until start: init says here why it could not execute
@@ -17,11 +18,17 @@ import errno
 import os
 
 from boxship.base import jsontext
-from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
+from boxship.base.errors import (
+    BoxshipError,
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from boxship.base.files import write_atomic
 from boxship.base.frozen import dataclass
+from boxship.base.suppress import suppress
 from boxship.oci.runtime import Hook
-from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
+from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, ProcessPlan
 from boxship.runtime.hooks import HookState
 from boxship.runtime.steps import CODEC
 
@@ -30,7 +37,7 @@ CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", 
 
 _STATE = "state.json"
 _TAKEN = "container with given ID already exists"
-_CREATOR = "creator"
+_CREATOR, _CGROUPS = "creator", "cgroups"
 _MAX_ID = 255  # a file name has no room for more
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
@@ -59,6 +66,10 @@ class Record:
         return HookState(self.oci_version, self.container_id, self.bundle, self.annotations)
 
 
+class UnreadableRecordError(BoxshipError):
+    """The record is not one that we wrote whole."""
+
+
 class Store:
     """Finds, adds and removes containers."""
 
@@ -77,7 +88,7 @@ class Store:
         if os.path.lexists(self.directory(container_id)):
             raise ConflictError(_TAKEN)
 
-    def add(self, container_id: str, creator: str) -> str:
+    def add(self, container_id: str, creator: str, cgroup: CgroupPlan) -> str:
         """Claim an id and return its new directory."""
         path = self.directory(container_id)
         os.makedirs(self.root, 0o711, exist_ok=True)
@@ -85,6 +96,7 @@ class Store:
         os.mkdir(fresh, 0o700)
         try:
             os.symlink(creator, f"{fresh}/{_CREATOR}")
+            _write_cgroups(f"{fresh}/{_CGROUPS}", cgroup)
             os.rename(fresh, path)
         except OSError as error:
             remove_directory(fresh)
@@ -100,6 +112,18 @@ class Store:
         except OSError:
             return False
 
+    def cgroups_of_remains(self, container_id: str) -> CgroupPlan | None:
+        """Return the cgroups of what was not made to the end, or has lost its record.
+
+        None when there is nothing of that id; raise ConflictError while somebody is at it.
+        """
+        directory = self.directory(container_id)
+        if not os.path.isdir(directory):
+            return None
+        if not os.path.exists(f"{directory}/{_STATE}") and (pid := _creator_at_work(directory)):
+            raise ConflictError(f"container is being created by process {pid}")
+        return _read_cgroups(f"{directory}/{_CGROUPS}")
+
     def forget_claim(self, creator: str) -> None:
         """Remove what is left of a claim that was never made."""
         remove_directory(f"{self.root}/.new-{creator}")
@@ -111,13 +135,19 @@ class Store:
         write_atomic(path, data, mode=0o600, durable=False)
 
     def load(self, container_id: str) -> Record:
-        """Return the record; raise NotFoundError."""
+        """Return the record; raise NotFoundError, or UnreadableRecordError."""
+        path = f"{self.directory(container_id)}/{_STATE}"
         try:
-            with open(f"{self.directory(container_id)}/{_STATE}", "rb") as stream:
-                plain = jsontext.loads(stream.read())
+            with open(path, "rb") as stream:
+                text = stream.read()
         except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError("container does not exist") from None
-        return CODEC.from_plain(Record, plain)
+        try:
+            return CODEC.from_plain(Record, jsontext.loads(text))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UnreadableRecordError(
+                f"{path} is damaged ({error}); `delete --force` removes the container"
+            ) from None
 
     def ids(self) -> list[str]:
         """Return the ids of all containers that have been made."""
@@ -150,8 +180,19 @@ class Store:
         return CREATED if self._is_waiting(record) else RUNNING
 
     def _is_waiting(self, record: Record) -> bool:
-        """Tell whether the container's process has not been started yet."""
-        return os.path.exists(f"{self.directory(record.container_id)}/{EXEC_FIFO}")
+        """Tell whether the container's process has not been started yet.
+
+        That init holds the FIFO says more than that it is there, which a start that was killed
+        has not ended.
+        """
+        path = f"{self.directory(record.container_id)}/{EXEC_FIFO}"
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            if error.errno not in (errno.ENXIO, errno.ENOENT):
+                raise
+            return False
+        return True
 
 
 def remove_directory(path: str) -> None:
@@ -160,12 +201,51 @@ def remove_directory(path: str) -> None:
         names = os.listdir(path)
     except FileNotFoundError:
         return
-    for name in names:
+    # The record last: until then who is killed in the middle can begin again.
+    for name in sorted(names, key=_STATE.__eq__):
         try:
             os.unlink(f"{path}/{name}")
         except FileNotFoundError:
             continue
-    os.rmdir(path)
+    with suppress(FileNotFoundError):
+        os.rmdir(path)
+
+
+def _creator_at_work(directory: str) -> int:
+    """Return the creator's pid if it is still alive, else 0."""
+    try:
+        pid, start_time, _ = os.readlink(f"{directory}/{_CREATOR}").split("-")
+    except OSError:  # removed in part already
+        return 0
+    return int(pid) if is_alive(int(pid), int(start_time)) else 0
+
+
+def _write_cgroups(path: str, cgroup: CgroupPlan) -> None:
+    fields = (
+        (one.path, ",".join(one.controllers), "unified" if one.unified else "")
+        for one in cgroup.directories
+        if not one.keep
+    )
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, "\n".join(map("\t".join, fields)).encode())
+    finally:
+        os.close(fd)
+
+
+def _read_cgroups(path: str) -> CgroupPlan:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            rows = [line.rstrip("\n").split("\t") for line in stream]
+    except FileNotFoundError:
+        return CgroupPlan()
+    return CgroupPlan(
+        tuple(
+            CgroupDirectory("", row[0], tuple(row[1].split(",")) if row[1] else (), bool(row[2]))
+            for row in rows
+            if len(row) == 3
+        )
+    )
 
 
 def start_time_of(pid: int) -> int:

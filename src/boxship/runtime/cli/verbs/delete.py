@@ -3,7 +3,7 @@
 from boxship.base.errors import ConflictError, NotFoundError
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.ending import remove_container
-from boxship.runtime.cli.store import CREATED, STOPPED, Store
+from boxship.runtime.cli.store import CREATED, STOPPED, Store, UnreadableRecordError
 
 
 def run(call: Call) -> int:
@@ -12,9 +12,10 @@ def run(call: Call) -> int:
     force = call.arguments.switch("force")
     try:
         record = store.load(call.container_id)
-    except NotFoundError:
+    except (NotFoundError, UnreadableRecordError):
         if not force:
             raise
+        _remove_remains(store, call.container_id)
         return 0
     status = store.status(record)
     # One that was only created has nothing to lose.
@@ -24,3 +25,14 @@ def run(call: Call) -> int:
         )
     remove_container(call, store, record)
     return 0
+
+
+def _remove_remains(store: Store, container_id: str) -> None:
+    """Remove a container without a record; its poststop hooks are lost with that."""
+    cgroup = store.cgroups_of_remains(container_id)
+    if cgroup is None:
+        return
+    from boxship.runtime.cgroups import control
+
+    control.kill_and_remove(cgroup)
+    store.remove(container_id)

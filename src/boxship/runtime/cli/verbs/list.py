@@ -5,7 +5,7 @@ from typing import Any
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.runtime.cli.call import Call
-from boxship.runtime.cli.store import Store
+from boxship.runtime.cli.store import Store, UnreadableRecordError
 from boxship.runtime.cli.view import state_of
 
 _COLUMNS = ("id", "pid", "status", "bundle", "created", "owner")
@@ -24,6 +24,8 @@ def run(call: Call) -> int:
             states.append(state_of(store, store.load(name)) | {"owner": store.owner(name)})
         except NotFoundError:  # deleted just now
             continue
+        except UnreadableRecordError as error:
+            call.warn(str(error))
     match call.arguments.text("format"):
         case "json":
             print(json.dumps(states, separators=(",", ":")))
