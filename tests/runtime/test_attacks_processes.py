@@ -246,6 +246,7 @@ def test_root_of_a_user_namespace_is_nobody_outside(box: Box, tmp_path: Path) ->
     script = "cat /shared/secret; mknod /tmp/mem c 1 1; echo x > /shared/new"
     assert "of the host's" in box.run("sh", "-c", script).output
     (shared / "new").unlink()
+    (box.place / "upper/tmp/mem").unlink()
     box.rootfs.chmod(0o755)
     for parent in (*tmp_path.parents, tmp_path):
         with contextlib.suppress(PermissionError):

@@ -198,7 +198,11 @@ def test_seccomp_with_no_new_privileges_and_another_user(box: Box) -> None:
         (("/etc",), 'exec: "/etc": is a directory', 126),
         (("/etc/passwd/x",), 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory', 127),
         (("/bin/rubbish",), "exec /bin/rubbish: exec format error", 126),
-        (("/bin/orphan",), "exec /bin/orphan: no such file or directory", 127),
+        (
+            ("/bin/orphan",),
+            "exec /bin/orphan: no such file or directory (its interpreter is /nosuch)",
+            127,
+        ),
     ],
 )
 def test_a_command_that_cannot_be_executed(
