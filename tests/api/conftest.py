@@ -125,6 +125,17 @@ class FakeContainers:
         self.asked.append(("update", wanted))
         return ("a warning",) if wanted.blkio_weight else ()
 
+    async def checkpoint(
+        self, reference: str, name: str, directory: str = "", *, leave_running: bool = False
+    ) -> None:
+        self.asked.append(("checkpoint", (reference, name, directory, leave_running)))
+
+    def checkpoints(self, reference: str, directory: str = "") -> list[str]:
+        return [f"{self.get(reference).name}-{directory}"]
+
+    async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None:
+        self.asked.append(("remove_checkpoint", (reference, name, directory)))
+
     async def explain(self, reference: str) -> Explanation:
         found = self.get(reference)
         return Explanation(
@@ -154,8 +165,13 @@ class FakeContainers:
         return CreatedContainer("cd" * 32, ("careful",))
 
     async def start(
-        self, reference: str, *, detach_keys: str | None = None
+        self,
+        reference: str,
+        *,
+        detach_keys: str | None = None,
+        checkpoint: tuple[str, str] | None = None,
     ) -> tuple[StepDuration, ...]:
+        self.asked.append(("start", checkpoint))
         if self.get(reference).state.running:
             raise NotModifiedError("it runs already")
         return (StepDuration("fork", 1_500_000),)

@@ -56,8 +56,17 @@ class Containers(Protocol):
     def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]: ...
     async def create(self, request: CreateContainer) -> CreatedContainer: ...
     async def start(
-        self, reference: str, *, detach_keys: str | None = None
+        self,
+        reference: str,
+        *,
+        detach_keys: str | None = None,
+        checkpoint: tuple[str, str] | None = None,
     ) -> tuple[StepDuration, ...]: ...
+    async def checkpoint(
+        self, reference: str, name: str, directory: str = "", *, leave_running: bool = False
+    ) -> None: ...
+    def checkpoints(self, reference: str, directory: str = "") -> Sequence[str]: ...
+    async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None: ...
     def storage(self, reference: str) -> dict[str, str]: ...
     async def stop(
         self,
@@ -174,6 +183,7 @@ class DaemonFacts:
     """By name."""
     default_runtime: str
     private_cgroup_namespaces: bool
+    experimental: bool = False
     warnings: tuple[str, ...] = ()
 
 

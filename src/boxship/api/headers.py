@@ -10,3 +10,8 @@ COMMON = {
     "Server": f"Boxship/{__version__} (linux)",
 }
 COMMON_LINES = "".join(f"{name}: {value}\r\n" for name, value in COMMON.items())
+
+
+def common(*, experimental: bool) -> dict[str, str]:
+    """Return them for a daemon that has experimental features, or has not."""
+    return {**COMMON, "Docker-Experimental": "true" if experimental else "false"}

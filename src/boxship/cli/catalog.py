@@ -39,6 +39,7 @@ class Entry(NamedTuple):
 
 
 NOUNS = (
+    Noun("checkpoint", "Save what containers do, to go on from there"),
     Noun("container", "Work with containers"),
     Noun("image", "Work with images"),
     Noun("system", "Look after the daemon"),
@@ -93,6 +94,9 @@ ENTRIES = (
     _container("update", "Change limits and the restart policy of containers"),
     _container("wait", "Wait until containers end and print their exit codes"),
     _container("inspect", "Show all details of containers", top=""),
+    Entry("checkpoint", "create", "checkpoint.create", "Save what a running container does"),
+    Entry("checkpoint", "ls", "checkpoint.ls", "List a container's checkpoints", "", ("list",)),
+    Entry("checkpoint", "rm", "checkpoint.rm", "Remove a checkpoint", "", ("remove",)),
     Entry("image", "history", "image.history", "Show how an image came about", "history"),
     Entry("image", "import", "image.importing", "Make an image from a tar archive", "import"),
     Entry("image", "inspect", "image.inspect", "Show all details of images"),

@@ -71,10 +71,21 @@ def inspect(client: EngineClient, ref: str, *, size: bool = False) -> JsonObject
 
 
 def start(
-    client: EngineClient, ref: str, *, detach_keys: str = "", trace: bool = False
+    client: EngineClient,
+    ref: str,
+    *,
+    detach_keys: str = "",
+    trace: bool = False,
+    checkpoint: str = "",
+    checkpoint_dir: str = "",
 ) -> JsonObject:
     """Start it. With ``trace`` the answer may carry step timings, if the daemon keeps them."""
-    query = {"detachKeys": detach_keys or None, "trace": "1" if trace else None}
+    query = {
+        "checkpoint": checkpoint or None,
+        "checkpoint-dir": checkpoint_dir or None,
+        "detachKeys": detach_keys or None,
+        "trace": "1" if trace else None,
+    }
     with client.call("POST", f"/containers/{ref}/start", query) as response:
         payload = response.read()
         if not trace or not payload.strip():
@@ -217,3 +228,20 @@ def exec_inspect(client: EngineClient, exec_id: str) -> JsonObject:
 
 def exec_resize(client: EngineClient, exec_id: str, *, height: int, width: int) -> None:
     client.do("POST", f"/exec/{exec_id}/resize", {"h": height, "w": width})
+
+
+def checkpoint(
+    client: EngineClient, ref: str, name: str, *, directory: str = "", leave_running: bool = False
+) -> None:
+    body: JsonObject = {"CheckpointID": name, "CheckpointDir": directory, "Exit": not leave_running}
+    client.do("POST", f"/containers/{ref}/checkpoints", body=body)
+
+
+def checkpoints(client: EngineClient, ref: str, *, directory: str = "") -> list[JsonObject]:
+    query = {"dir": directory or None}
+    found: list[JsonObject] | None = client.json("GET", f"/containers/{ref}/checkpoints", query)
+    return found or []
+
+
+def remove_checkpoint(client: EngineClient, ref: str, name: str, *, directory: str = "") -> None:
+    client.do("DELETE", f"/containers/{ref}/checkpoints/{name}", {"dir": directory or None})

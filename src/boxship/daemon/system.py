@@ -28,6 +28,7 @@ class DaemonSystem:
             version=__version__,
             data_root=config.text("data-root"),
             debug=config.flag("debug"),
+            experimental=config.flag("experimental"),
             labels=config.words("labels"),
             log_driver=config.text("log-driver"),
             storage_driver="overlay2",

@@ -8,7 +8,7 @@ from typing import Self
 from boxship.api.application import Application
 from boxship.api.backend import Backend
 from boxship.api.errors import answer_error
-from boxship.api.headers import COMMON
+from boxship.api.headers import common
 from boxship.api.http.server import Server
 from boxship.base.clock import SystemClock
 from boxship.base.errors import BoxshipError, InvalidArgumentError
@@ -51,7 +51,11 @@ class Daemon:
             system=system,
             clock=SystemClock(),
         )
-        server = Server(Application(backend).serve, answer_error, COMMON)
+        server = Server(
+            Application(backend).serve,
+            answer_error,
+            common(experimental=config.flag("experimental")),
+        )
         for listener in listeners:
             await server.listen(listener.sock, tls if listener.tls else None)
             log.info("API listen on %s", listener.name)

@@ -219,6 +219,19 @@ class ForeignPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """A checkpoint that the container is made of; see ``checkpoint.py``."""
+
+    images: str
+    log: str
+    """Where CRIU writes what it does."""
+    descriptors: tuple[str, ...] = ()
+    """What 0, 1 and 2 were: ``/dev/null``, ``pipe:[123]``."""
+    mounts: tuple[tuple[str, str], ...] = ()
+    """Mounts from outside: where in the container, and from where."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the shim needs in order to start a container."""
 
@@ -237,6 +250,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     foreign: ForeignPlan | None = None
     """Without it, we are the runtime."""
+    restore: RestorePlan | None = None
+    """With it, nothing is executed: CRIU brings the processes back."""
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""
@@ -256,6 +271,7 @@ class Plan:
             "staged": [step_to_plain(step) for step in self.staged],
             "warnings": list(self.warnings),
             "foreign": CODEC.to_plain(self.foreign),
+            "restore": CODEC.to_plain(self.restore),
         }
 
     @classmethod
@@ -284,6 +300,7 @@ class Plan:
                 ),
                 warnings=tuple(plain.get("warnings", ())),
                 foreign=_foreign(plain.get("foreign")),
+                restore=_restore(plain.get("restore")),
             )
         except KeyError as error:
             raise ValueError(f"plan.{error.args[0]}: missing") from None
@@ -300,3 +317,7 @@ def _user(plain: object) -> UserPlan | None:
 
 def _foreign(plain: object) -> ForeignPlan | None:
     return None if plain is None else CODEC.from_plain(ForeignPlan, plain, "foreign")
+
+
+def _restore(plain: object) -> RestorePlan | None:
+    return None if plain is None else CODEC.from_plain(RestorePlan, plain, "restore")

@@ -264,3 +264,15 @@ class ExecInspect(Struct, frozen=True):
     container_id: str = field(name="ContainerID")
     detach_keys: str = field(name="DetachKeys")
     pid: int = field(name="Pid")
+
+
+class CheckpointBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /containers/{id}/checkpoints``; ``exit``: the container ends with it."""
+
+    checkpoint_id: str = field(default="", name="CheckpointID")
+    checkpoint_dir: str = ""
+    exit: bool = False
+
+
+class CheckpointRow(Struct, frozen=True, rename="pascal"):
+    name: str

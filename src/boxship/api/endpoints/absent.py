@@ -21,8 +21,6 @@ _NOT_YET = (
     ("PUT", "/containers/{id}/archive"),
     ("GET", "/containers/{id}/attach/ws"),
     ("GET", "/containers/{id}/changes"),
-    ("GET", "/containers/{id}/checkpoints"),
-    ("POST", "/containers/{id}/checkpoints"),
     ("GET", "/containers/{id}/export"),
     ("GET", "/containers/{id}/stats"),
     ("GET", "/distribution/{name...}/json"),

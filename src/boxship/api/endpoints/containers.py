@@ -81,10 +81,15 @@ async def explain(call: Call) -> Answer:
 
 
 async def start(call: Call) -> Answer:
-    if call.text("checkpoint"):
-        raise InvalidArgumentError("checkpoints are not supported")
+    checkpoint = None
+    if name := call.text("checkpoint"):
+        if not call.backend.system.daemon.experimental:
+            raise InvalidArgumentError("checkpoint is only supported in experimental mode")
+        checkpoint = (name, call.text("checkpoint-dir"))
     keys = call.text("detachKeys") or None
-    steps = await call.backend.containers.start(call.target, detach_keys=keys)
+    steps = await call.backend.containers.start(
+        call.target, detach_keys=keys, checkpoint=checkpoint
+    )
     if call.boolean("trace"):  # beyond Docker: boxship run --trace
         return call.json(shapes.StartTrace(tuple(views.step_time(step) for step in steps)))
     return NO_CONTENT

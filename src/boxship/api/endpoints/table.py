@@ -1,11 +1,21 @@
 """All routes. Of two that fit a path, the first is taken; literal ones always win."""
 
-from boxship.api.endpoints import absent, containers, execs, images, networks, streams, system
+from boxship.api.endpoints import (
+    absent,
+    checkpoints,
+    containers,
+    execs,
+    images,
+    networks,
+    streams,
+    system,
+)
 from boxship.api.router import Endpoint
 
 ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *system.ROUTES,
     *containers.ROUTES,
+    *checkpoints.ROUTES,
     *streams.ROUTES,
     *execs.ROUTES,
     *images.ROUTES,

@@ -34,7 +34,7 @@ def version(host: HostFacts, daemon: DaemonFacts) -> Version:
         "ApiVersion": text(NEWEST),
         "Arch": architecture,
         "BuildTime": "",
-        "Experimental": "false",
+        "Experimental": "true" if daemon.experimental else "false",
         "GitCommit": "",
         "GoVersion": python,
         "KernelVersion": host.kernel,
@@ -60,6 +60,7 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
     """Put together everything about the daemon."""
     can = host.controllers
     return Info(
+        experimental_build=daemon.experimental,
         id=daemon.id,
         containers=counts.total,
         containers_running=counts.running,

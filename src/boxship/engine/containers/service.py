@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
     attach,
+    checkpoints,
     create,
     execs,
     explain,
@@ -110,14 +111,44 @@ class ContainerService:
         return await self._finish(create.create(self._context, request))
 
     async def start(
-        self, reference: str, *, detach_keys: str | None = None
+        self,
+        reference: str,
+        *,
+        detach_keys: str | None = None,
+        checkpoint: tuple[str, str] | None = None,
     ) -> tuple[StepDuration, ...]:
         """Start it; return where the time went. NotModifiedError: it runs already.
 
-        StartRefusedError: its command cannot be executed.
+        With ``checkpoint``, its name and directory (empty: the usual one), go on from there;
+        NotFoundError: there is none. StartRefusedError: its command cannot be executed.
         """
         found = self._context.shelf.find(reference)
-        return await self._finish(start.start(self._context, found, detach_keys=detach_keys))
+        return await self._finish(
+            start.start(self._context, found, detach_keys=detach_keys, checkpoint=checkpoint)
+        )
+
+    async def checkpoint(
+        self, reference: str, name: str, directory: str = "", *, leave_running: bool = False
+    ) -> None:
+        """Save what its processes do, under a name; it ends, unless left running.
+
+        ConflictError: it does not run, or the name is taken; InvalidArgumentError: a bad name, or a
+        container of a kind that cannot be saved; UnavailableError: criu is not installed;
+        InternalError: criu refused, and the container runs on.
+        """
+        found = self._context.shelf.find(reference)
+        await self._finish(
+            checkpoints.create(self._context, found, name, directory, leave=leave_running)
+        )
+
+    def checkpoints(self, reference: str, directory: str = "") -> Sequence[str]:
+        """Return the names of its checkpoints. NotFoundError: no such directory."""
+        return checkpoints.listing(self._context, self._context.shelf.find(reference), directory)
+
+    async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None:
+        """Remove a checkpoint. NotFoundError."""
+        found = self._context.shelf.find(reference)
+        await self._finish(checkpoints.remove(self._context, found, name, directory))
 
     async def stop(
         self,

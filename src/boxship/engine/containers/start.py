@@ -20,7 +20,7 @@ from boxship.base.errors import (
     StartRefusedError,
     UnavailableError,
 )
-from boxship.engine.containers import ending, policy, states
+from boxship.engine.containers import checkpoints, ending, policy, states
 from boxship.engine.containers.attachments import parse_detach_keys
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.identity import write_files
@@ -50,14 +50,22 @@ _log = logging.getLogger(__name__)
 
 
 async def start(
-    context: Context, container: Container, *, detach_keys: str | None = None
+    context: Context,
+    container: Container,
+    *,
+    detach_keys: str | None = None,
+    checkpoint: tuple[str, str] | None = None,
 ) -> tuple[StepDuration, ...]:
-    """Start it. See :meth:`ContainerService.start` for the errors."""
+    """Start it. See :meth:`ContainerService.start` for the errors.
+
+    ``checkpoint`` is the name of one to go on from, and its directory, empty for the usual one.
+    """
     if detach_keys is not None:
         parse_detach_keys(detach_keys)
     async with locked(container, released=True):
         check_startable(container)
-        return await launch(context, container)
+        images = checkpoints.find(context, container, *checkpoint) if checkpoint else ""
+        return await launch(context, container, images=images)
 
 
 def check_startable(container: Container) -> None:
@@ -71,8 +79,12 @@ def check_startable(container: Container) -> None:
         raise ConflictError("container is marked for removal and cannot be started")
 
 
-async def launch(context: Context, container: Container) -> tuple[StepDuration, ...]:
+async def launch(
+    context: Context, container: Container, *, images: str = ""
+) -> tuple[StepDuration, ...]:
     """Bring it to life; its lock is held and it may be started. Return where the time went.
+
+    ``images`` is the directory of a checkpoint that it goes on from.
 
     On failure the record says why, the waiting clients are let go, and the error is raised; a
     container that removes itself at its end does so now.
@@ -80,7 +92,7 @@ async def launch(context: Context, container: Container) -> tuple[StepDuration, 
     pending = container.take_pending()
     fds = [attachment.take() for attachment in pending]
     try:
-        started = await _run(context, container, pending, fds)
+        started = await _run(context, container, pending, fds, images)
     except BoxshipError as error:
         await _refuse(context, container, error)
         raise
@@ -96,12 +108,18 @@ async def launch(context: Context, container: Container) -> tuple[StepDuration, 
 
 
 async def _run(
-    context: Context, container: Container, pending: list[PendingAttachment], fds: list[int]
+    context: Context,
+    container: Container,
+    pending: list[PendingAttachment],
+    fds: list[int],
+    images: str,
 ) -> Started:
     record = container.record
     try:
         await _make_sources(record)
         plan = _prepare(context, record)
+        if images:
+            plan = checkpoints.restoring(context, record, images, plan)
     except OSError as error:
         raise UnavailableError(f"cannot prepare the container: {error}") from error
     request = Start(

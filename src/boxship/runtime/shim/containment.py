@@ -65,6 +65,9 @@ class LinuxContainment:
 
     def spawn_init(self, plan: Plan, streams: Descriptors, *, terminal: bool) -> process.Spawned:
         plan = replace(plan, process=self._limited(plan.process))
+        if plan.restore is not None:
+            restored = import_module("boxship.runtime.checkpoint").spawn_init(plan, streams)
+            return cast("process.Spawned", restored)
         if plan.foreign is not None:
             spawned = _foreign().spawn_init(plan, streams, terminal=terminal)
             return cast("process.Spawned", spawned)

@@ -315,7 +315,7 @@ def start_container(containment: Containment, numbers: tuple[int, ...], frame: F
         directory=request.directory,
         log=(log.path, log.max_size, log.max_file, log.attributes),
         plan=rest.to_json(),
-        adopts=not plan.new_pid_namespace or plan.foreign is not None,
+        adopts=not plan.new_pid_namespace or bool(plan.foreign or plan.restore),
     )
     return birth, (*_parent_ends(ends), listener.detach())
 
@@ -323,7 +323,7 @@ def start_container(containment: Containment, numbers: tuple[int, ...], frame: F
 def _rest(plan: Plan) -> Plan:
     """Return what is still to know of a plan once it is carried out."""
     foreign = plan.foreign and replace(plan.foreign, config="")
-    return replace(plan, setup=(), process=ProcessPlan(args=()), foreign=foreign)
+    return replace(plan, setup=(), process=ProcessPlan(args=()), foreign=foreign, restore=None)
 
 
 def start_exec(

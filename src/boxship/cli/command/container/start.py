@@ -15,8 +15,8 @@ from boxship.client.containers import AttachOptions
 
 FLAGS = (
     Flag("attach", "a", kinds.BOOL, "Connect its output and pass signals on"),
-    Flag("checkpoint", "", kinds.STRING, "Restore this checkpoint", hidden=True),
-    Flag("checkpoint-dir", "", kinds.STRING, "Where checkpoints are kept", hidden=True),
+    Flag("checkpoint", "", kinds.STRING, "Go on from this checkpoint"),
+    Flag("checkpoint-dir", "", kinds.STRING, "Directory that it is kept in"),
     Flag("detach-keys", "", kinds.STRING, "Keys that leave it running, as ctrl-p,ctrl-q"),
     Flag("interactive", "i", kinds.BOOL, "Connect standard input"),
 )
@@ -24,6 +24,8 @@ FLAGS = (
 
 def run(session: Session, given: Invocation) -> int:
     values = given.values
+    if values.text("checkpoint") and len(given.arguments) > 1:
+        raise ExitError(FAILURE, "you cannot restore multiple containers at once")
     if not (values.on("attach") or values.on("interactive")):
         return _start_all(session, given)
     if len(given.arguments) > 1:
@@ -35,7 +37,7 @@ def _start_all(session: Session, given: Invocation) -> int:
     failed: list[str] = []
     for name in given.arguments:
         try:
-            containers.start(session.client, name)
+            _start(session, name, given)
         except BoxshipError as error:
             session.warn(str(error))
             failed.append(name)
@@ -67,7 +69,7 @@ def _start_attached(session: Session, given: Invocation) -> int:
             session.client, container, "removed" if removes_itself else "next-exit"
         )
         stack.callback(wait.close)
-        ending = converse(stream, plan, lambda: _start(session, container))
+        ending = converse(stream, plan, lambda: _start(session, container, given))
         if ending is Ending.DETACHED:
             return 0
         status = wait.result()
@@ -76,8 +78,13 @@ def _start_attached(session: Session, given: Invocation) -> int:
     return status.code
 
 
-def _start(session: Session, container: str) -> None:
-    containers.start(session.client, container)
+def _start(session: Session, container: str, given: Invocation) -> None:
+    containers.start(
+        session.client,
+        container,
+        checkpoint=given.values.text("checkpoint"),
+        checkpoint_dir=given.values.text("checkpoint-dir"),
+    )
 
 
 COMMAND = Command("[OPTIONS] CONTAINER [CONTAINER...]", SOME, run, FLAGS)

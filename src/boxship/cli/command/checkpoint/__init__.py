@@ -1,0 +1,1 @@
+"""The verbs of checkpoints, one file each."""

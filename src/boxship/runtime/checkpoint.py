@@ -1,0 +1,230 @@
+"""Save a container through CRIU, and bring it back as the child of a shim.
+
+::
+
+    <images>/boxship.json     what restoring has to know: descriptors 0, 1 and 2 as they were, the
+                              mounts whose files are not the container's own
+    <images>/*.img            CRIU's
+
+What comes from outside of the container, CRIU is told by a name when it saves, and by a place when
+it restores: pipes of the standard streams, whose other ends are the new shim's, and mounts. The
+root itself is mounted anew, in a mount namespace of the starter's own: what the container has
+written to it is not in the images.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from signal import SIGKILL
+from typing import Any, Final
+
+from boxship.base.errors import BoxshipError, UnavailableError
+from boxship.base.files import write_atomic
+from boxship.base.frozen import dataclass, replace
+from boxship.kernel import processes
+from boxship.runtime import steps
+from boxship.runtime.apply import Setup, StepError, walk
+from boxship.runtime.blueprint import Plan, RestorePlan
+from boxship.runtime.cgroups import control, tree
+from boxship.runtime.kernel import LINUX
+from boxship.runtime.process import Spawned, StepFailedError, Timing
+
+SAVED: Final = "boxship.json"
+_PATIENCE: Final = 50.0
+_FIRST_INHERITED: Final = 200
+"""Beyond what is open in a starter, so that no descriptor in use is replaced."""
+_COMMON: Final = ("-v4", "--tcp-established", "--ext-unix-sk", "--file-locks", "--manage-cgroups")
+_ROOT_STEPS: Final = (steps.SetPropagation, steps.MountOverlay)
+
+
+class CriuError(BoxshipError):
+    """CRIU could not; the text is what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What is known of a container that was saved."""
+
+    descriptors: tuple[str, ...]
+    """``/dev/null`` or ``pipe:[123]``, of 0, 1 and 2."""
+    mounts: tuple[str, ...]
+    """Where mounts from outside were."""
+
+
+def find_criu() -> str:
+    """Return the program's path. UnavailableError: it is not installed."""
+    found = shutil.which("criu")
+    if found is None:
+        raise UnavailableError("criu is not installed, which checkpoints need: apt install criu")
+    return found
+
+
+# ── saving ───────────────────────────────────────────────────────────────────────────────────
+
+
+def dump(plan: Plan, pid: int, images: str, log: str, *, leave_running: bool) -> None:
+    """Save the container whose init is ``pid`` to the directory ``images``; else CriuError.
+
+    It ends thereby unless it is left running. ``log`` is a path, for what CRIU says.
+    """
+    program = find_criu()
+    external = tuple(target for target, _ in _outside(plan, f"/proc/{pid}/root"))
+    descriptors = tuple(os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3))
+    content = {"descriptors": descriptors, "mounts": external}
+    write_atomic(f"{images}/{SAVED}", json.dumps(content).encode(), durable=False)
+    words = ["dump", "--tree", str(pid), *_COMMON, "--root", _mountpoint(plan)]
+    words += [word for t in external for word in ("--external", f"mnt[{t}]:{t}")]
+    if leave_running:
+        words.append("--leave-running")
+    _run(program, words, images, log)
+
+
+def read_saved(images: str) -> Saved:
+    """Return what ``dump`` has noted. Raise OSError or ValueError."""
+    with open(f"{images}/{SAVED}", encoding="utf-8") as stream:
+        content = json.load(stream)
+    try:
+        return Saved(tuple(content["descriptors"]), tuple(content["mounts"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{images}/{SAVED}: not a checkpoint of ours") from error
+
+
+def _outside(plan: Plan, root: str) -> Iterator[tuple[str, str]]:
+    """Yield where in the container there are mounts from outside, and from where they are."""
+    for step in plan.setup:
+        if isinstance(step, steps.BindMount):
+            yield step.target, step.source
+        elif isinstance(step, steps.MountCgroup1):
+            for name, source in step.hierarchies:
+                yield f"{step.target}/{name}", source
+        elif isinstance(step, steps.MaskPaths):
+            for path in step.paths:
+                if os.path.exists(root + path) and not os.path.isdir(root + path):
+                    yield path, os.devnull
+
+
+def _mountpoint(plan: Plan) -> str:
+    return next(step.mountpoint for step in plan.setup if isinstance(step, steps.MountOverlay))
+
+
+# ── restoring ────────────────────────────────────────────────────────────────────────────────
+
+
+def restoring(plan: Plan, images: str, log: str) -> Plan:
+    """Return the plan of a restart from ``images``: of ``plan``, what CRIU does not do itself.
+
+    OSError or ValueError: there is no checkpoint of ours.
+    """
+    saved = read_saved(images)
+    sources = dict(_outside(plan, ""))
+    external = tuple((target, sources.get(target, os.devnull)) for target in saved.mounts)
+    setup = (
+        steps.Unshare(("mnt",)),
+        *(step for step in plan.setup if isinstance(step, _ROOT_STEPS)),
+    )
+    restore = RestorePlan(images, log, saved.descriptors, external)
+    return replace(plan, setup=setup, restore=restore)
+
+
+def spawn_init(plan: Plan, streams: tuple[int, int, int]) -> Spawned:
+    """Restore the container; its init will be a child of our parent when we end.
+
+    Raise StepFailedError when that cannot be, and leave nothing.
+    """
+    restore = plan.restore
+    assert restore is not None
+    begun = time.monotonic_ns()
+    try:
+        program = find_criu()
+        walk(plan.setup, Setup(LINUX, lambda _: None))
+        processes.set_child_subreaper()
+        tree.create(plan.cgroup)
+        pid = _restore(program, plan, restore, streams)
+    except BaseException as error:
+        with contextlib.suppress(BoxshipError, OSError):
+            control.kill_and_remove(plan.cgroup)
+        raise _refusal(error) from error
+    timing = Timing("restore", begun, time.monotonic_ns())
+    return Spawned(pid, -1, -1, (), (timing,))
+
+
+def _restore(program: str, plan: Plan, restore: RestorePlan, streams: tuple[int, int, int]) -> int:
+    pid_file = f"{os.path.dirname(restore.log)}/restored.pid"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(pid_file)
+    words = ["restore", "--restore-detached", "--restore-sibling", "--pidfile", pid_file]
+    words += [*_COMMON, "--root", _mountpoint(plan)]
+    words += [w for target, at in restore.mounts for w in ("--external", f"mnt[{target}]:{at}")]
+    inherited: list[int] = []
+    for fd, was in zip(streams, restore.descriptors, strict=False):
+        if was.startswith("pipe:"):
+            number = _FIRST_INHERITED + len(inherited)
+            words += ["--inherit-fd", f"fd[{number}]:{was}"]
+            inherited.append(fd)
+    try:
+        _run(program, words, restore.images, restore.log, inherited)
+        with open(pid_file, encoding="ascii") as stream:
+            return int(stream.read())
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(pid_file)
+
+
+def _refusal(error: BaseException) -> BaseException:
+    if isinstance(error, StepError):
+        return StepFailedError(error.step, error.errno, error.message, error.exit_code)
+    if isinstance(error, (BoxshipError, OSError, ValueError)):
+        return StepFailedError("restore", 0, str(error))
+    return error
+
+
+# ── the program ──────────────────────────────────────────────────────────────────────────────
+
+
+def _run(
+    program: str, words: Sequence[str], images: str, log: str, inherited: Sequence[int] = ()
+) -> None:
+    """Run CRIU, with ``inherited`` as its descriptors from ``_FIRST_INHERITED`` on."""
+    work, name = os.path.split(log)
+    places = ["--images-dir", images, "--work-dir", work, "--log-file", name]
+
+    def prepare() -> None:  # in the child: it shall not outlive us, and has these descriptors
+        processes.set_parent_death_signal(SIGKILL)
+        for number, fd in enumerate(inherited, _FIRST_INHERITED):
+            os.dup2(fd, number, inheritable=True)
+
+    numbers = range(_FIRST_INHERITED, _FIRST_INHERITED + len(inherited))
+    try:
+        done = subprocess.run(
+            [program, *words, *places],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=tuple(numbers),
+            preexec_fn=prepare,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CriuError(f"criu {words[0]} took more than {_PATIENCE:.0f} s (log: {log})") from None
+    if done.returncode:
+        said = _said(log) or _errors(done.stderr.decode(errors="replace").splitlines())
+        raise CriuError(f"criu {words[0]} failed: {said or 'without a word'} (log: {log})")
+
+
+def _said(log: str) -> str:
+    try:
+        with open(log, encoding="utf-8", errors="replace") as stream:
+            return _errors(stream)
+    except FileNotFoundError:
+        return ""
+
+
+def _errors(lines: Any) -> str:
+    """Return the first error, which is the cause, and the last, which is what it led to."""
+    errors = [line[line.index("Error") :].strip() for line in lines if "Error" in line]
+    return "; ".join(dict.fromkeys(errors[:1] + errors[-1:]))
