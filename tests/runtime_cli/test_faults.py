@@ -1,184 +1,286 @@
-"""Bundles that are wrong: one line that names the field and what is wrong, status 1, no remains."""
+"""What goes wrong around the program: its state, its disk, its bundle, its callers."""
 
+import json
 import os
+import pty
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.waiting import eventually
+
 pytestmark = pytest.mark.privileged
 
-Change = Callable[[dict[str, Any]], None]
+HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
 
-def setting(path: str, value: object) -> Change:
-    """Set ``a.b.c`` of a document."""
-
-    def change(document: dict[str, Any]) -> None:
-        *parents, last = path.split(".")
-        for name in parents:
-            document = document.setdefault(name, {})
-        document[last] = value
-
-    return change
-
-
-def adding(path: str, value: object) -> Change:
-    """Append to the list ``a.b.c`` of a document."""
-
-    def change(document: dict[str, Any]) -> None:
-        *parents, last = path.split(".")
-        for name in parents:
-            document = document.setdefault(name, {})
-        document.setdefault(last, []).append(value)
-
-    return change
-
-
-WRONG: list[tuple[Change, str]] = [
-    (setting("process", None), "process: missing"),
-    (setting("process.args", []), "process.args: no command"),
-    (setting("process.args", "true"), "process.args: a list expected"),
-    (setting("process.args", ["true", "a\0b"]), "process.args[1]: text without NUL expected"),
-    (setting("process.cwd", "relative"), "process.cwd: 'relative' is not an absolute path"),
-    (setting("process.cwd", "/bin/busybox"), "/bin/busybox"),
-    (setting("process.env", ["A"]), "process.env[0]: 'A' is not NAME=VALUE"),
-    (setting("process.user", {"uid": 2**32 - 1, "gid": 0}), "process.user.uid: 4294967295 is not"),
-    (setting("process.user", {"uid": 0, "gid": 2**32 - 1}), "process.user.gid: 4294967295 is not"),
-    (setting("process.consoleSize", {"height": 70000, "width": 1}), "process.consoleSize.height"),
-    (setting("process.oomScoreAdj", 5000), "process.oomScoreAdj: 5000 is not between -1000 and"),
-    (adding("process.rlimits", {"type": "RLIMIT_X"}), "].type: 'RLIMIT_X' is none of"),
-    (setting("process.apparmorProfile", "x"), "process.apparmorProfile: this machine has"),
-    (setting("process.selinuxLabel", "x"), "process.selinuxLabel: this machine has no SELinux"),
-    (setting("root.path", "nosuch"), "root.path: "),
-    (setting("root.path", "config.json"), "config.json: no such directory"),
-    (setting("root.path", "link"), "a symbolic link leads there"),
-    (setting("hostname", "x" * 65), "hostname: is longer than 64 bytes"),
-    (setting("ociVersion", "2.0.0"), "ociVersion: 1.x expected, not '2.0.0'"),
-    (setting("windows", {}), "windows: this runtime is for Linux alone"),
-    (setting("hooks.prestart", [{"path": "relative"}]), "hooks.prestart[0]: 'relative' is not"),
-    (adding("mounts", {"destination": "/x", "type": "nosuchfs"}), "Mount /x"),
-    (adding("mounts", {"destination": "/x"}), "mounts: /x: type: missing"),
-    (adding("mounts", {"destination": "/x", "type": "tmpfs", "options": ["size=x"]}), "size"),
-    (adding("linux.namespaces", {"type": "odd"}), "].type: 'odd' is none of pid"),
-    (adding("linux.namespaces", {"type": "user", "path": "/nosuch"}), "/nosuch"),
-    (adding("linux.devices", {"path": "/dev/x", "type": "q"}), "linux.devices[0].type: 'q' is"),
-    (setting("linux.cgroupsPath", "/a\0b"), "linux.cgroupsPath: text without NUL expected"),
-    (setting("linux.cgroupsPath", "/../../x"), "linux.cgroupsPath"),
-    (setting("linux.maskedPaths", ["proc/keys"]), "linux.maskedPaths[0]: 'proc/keys' is not"),
-    (setting("linux.resources.cpu", {"cpus": "999"}), "cpuset"),
-    (setting("linux.resources.cpu", {"shares": "x"}), "linux.resources.cpu.shares: a whole number"),
-    (setting("linux.sysctl", {"kernel.panic": "1"}), "linux.sysctl.kernel.panic: is not in a sep"),
-    (setting("linux.sysctl", {"net.no.such": "1"}), "WriteSysctl net.no.such"),
-    (setting("linux.sysctl", {"net.ipv4.ip_forward": "x"}), "WriteSysctl net.ipv4.ip_forward"),
-    (setting("linux.seccomp", {"defaultAction": "x"}), "linux.seccomp.defaultAction: 'x' is"),
-    (setting("linux.intelRdt", {"closID": "x"}), "linux.intelRdt: this machine has no resctrl"),
-    (setting("linux.personality", {"domain": "LINUX", "flags": ["X"]}), "linux.personality.flags"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "words"), WRONG, ids=[words[:40] for _, words in WRONG])
-def test_a_wrong_bundle(runtime, change: Change, words: str) -> None:
-    (runtime.bundle / "link").symlink_to("rootfs")
-    runtime.configure("true", change=change)
-    if "resctrl" in words and os.path.exists("/sys/fs/resctrl/schemata"):
-        pytest.skip("this machine has resctrl")
-    done = runtime("run", "one")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1, "one line is enough"
-    assert words in done.stderr
-    assert runtime.leftovers() == []
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "\xff\xfe", '{"ociVersion": 1}', "null"])
-def test_a_file_that_is_no_configuration(runtime, text: str) -> None:
-    (runtime.bundle / "config.json").write_text(text, "latin-1")
-    done = runtime("run", "one")
-    assert done.returncode == 1
-    assert done.stderr.startswith("boxship-runtime run failed: config.json: ")
-    assert done.stderr.count("\n") == 1
-    assert runtime.leftovers() == []
-
-
-def executables(rootfs: Path) -> None:
-    place = rootfs / "x"
-    place.mkdir()
-    for name, text, mode in (
-        ("script", "#!/no/interpreter -x\n", 0o755),
-        ("garbage", "garbage", 0o755),
-        ("closed", "#!/bin/sh\n", 0o644),
-        ("empty", "", 0o755),
-    ):
-        (place / name).write_text(text)
-        (place / name).chmod(mode)
-    shutil.copy("/bin/ls", place / "dynamic")
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("nosuch", 'exec: "nosuch": executable file not found in $PATH'),
-        ("/x/nosuch", 'exec: "/x/nosuch": stat /x/nosuch: no such file or directory'),
-        ("/x/closed", 'exec: "/x/closed": permission denied'),
-        ("/x", 'exec: "/x": is a directory'),
-        ("/x/garbage", "exec /x/garbage: exec format error"),
-        ("/x/empty", "exec /x/empty: exec format error"),
-        ("/x/script", "no such file or directory (its interpreter is /no/interpreter)"),
-        ("/x/dynamic", "no such file or directory (its interpreter is /lib"),
-    ],
-)
-def test_an_init_that_cannot_be_executed(runtime, command: str, words: str) -> None:
-    executables(runtime.rootfs)
-    runtime.configure(command)
-    done = runtime("run", "one")
-    assert done.returncode == 1
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert runtime.leftovers() == []
-
-
-def test_a_cgroup_that_cannot_be_made(runtime) -> None:
-    """What is in the way of the directory is a file of the kernel's."""
-    places = [p for p in Path("/sys/fs/cgroup").glob("**/cgroup.procs") if p.is_file()]
-    if not places:
-        pytest.skip("no cgroups here")
-    runtime.configure("true", change=setting("linux.cgroupsPath", "/cgroup.procs/one"))
-    done = runtime("run", "one")
-    assert done.returncode == 1
-    assert "cgroup.procs" in done.stderr
-    assert "Not a directory" in done.stderr or "File exists" in done.stderr
-    assert runtime.leftovers() == []
-
-
-def test_a_limit_that_cannot_be_given_is_clamped(runtime) -> None:
-    """Without CAP_SYS_RESOURCE: a warning, and what comes nearest."""
-    wanted = [{"type": "RLIMIT_NOFILE", "hard": 2**40, "soft": 2**40}]
-    runtime.configure("sh", "-c", "ulimit -n", change=setting("process.rlimits", wanted))
-    done = runtime("run", "one")
-    assert done.returncode == 0
-    assert int(done.stdout) > 0
-    assert "warning: RLIMIT_NOFILE: the hard limit 1099511627776 cannot be given" in done.stderr
-
-
-def test_exec_as_nobody_in_particular_is_not_root(runtime) -> None:
-    """-1 would leave the process as it is, which is root."""
+@pytest.fixture
+def running(runtime):
     runtime.configure("sleep", "1000")
     runtime.create("one")
     runtime.works("start", "one")
-    for user in ("4294967295", "0:4294967295", "-1", "9" * 5000):
-        done = runtime("exec", "--user", user, "one", "id", "-u")
-        assert (done.returncode, done.stdout) == (255, ""), user
-        assert "--user" in done.stderr
+    return runtime
 
 
-def test_obsolete_limits_are_said_to_be(runtime) -> None:
+def in_mounts(runtime, mounts: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Call the program where the shell commands ``mounts`` have been done before."""
+    command = ["unshare", "--mount", "sh", "-c", f'{mounts}\nexec "$@"', "sh", *runtime.command]
+    return subprocess.run(
+        [*command, *words], cwd=runtime.bundle, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": "x"}', "\x00" * 99, '"text"', "7"])
+def test_a_damaged_record_is_named_and_the_container_still_removed(running, text: str) -> None:
+    pid = running.state("one")["pid"]
+    path = running.root / "one/state.json"
+    path.write_text(text)
+    for words in (["state", "one"], ["delete", "one"], ["kill", "one"], ["exec", "one", "true"]):
+        done = running(*words)
+        assert done.returncode in (1, 255)
+        assert f"{path} is damaged" in done.stderr
+        assert done.stderr.count("\n") == 1
+    listed = running("list")
+    assert (listed.returncode, listed.stdout.count("\n")) == (0, 1)
+    assert f"{path} is damaged" in listed.stderr
+    running.works("delete", "--force", "one")
+    assert running.leftovers() == []
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "the container's end")
+
+
+def test_a_truncated_record_is_no_other_record(running) -> None:
+    path = running.root / "one/state.json"
+    whole = path.read_bytes()
+    for length in range(0, len(whole), len(whole) // 7):
+        path.write_bytes(whole[:length])
+        assert "is damaged" in running("state", "one").stderr
+    path.write_bytes(whole)
+    assert running.state("one")["status"] == "running"
+
+
+def test_of_many_creators_of_one_id_one_wins(runtime) -> None:
+    runtime.configure("sleep", "1000")
+    with open(os.devnull, "r+b") as null:
+        creators = [
+            subprocess.Popen(
+                [*runtime.command, "create", "one"], cwd=runtime.bundle, stdin=null, stdout=null,
+                stderr=null,
+            )
+            for _ in range(6)
+        ]  # fmt: skip
+        assert sorted(one.wait(60) for one in creators) == [0, 1, 1, 1, 1, 1]
+    assert runtime.state("one")["status"] == "created"
+    assert os.listdir(runtime.root) == ["one"]
+    assert len(json.loads(runtime.works("ps", "-f", "json", "one"))) == 1
+    runtime.works("start", "one")
+
+
+def test_of_many_that_start_one_container_one_does(runtime) -> None:
     runtime.configure("sleep", "1000")
     runtime.create("one")
-    done = runtime("update", "--kernel-memory", "100m", "one")
-    assert done.returncode == 0
-    assert "--kernel-memory: limits of kernel memory are obsolete; ignored" in done.stderr
-    done = runtime("update", "--kernel-memory-tcp", "many", "one")
+    starters = [
+        subprocess.Popen([*runtime.command, "start", "one"], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [(one.wait(60), one.communicate()[1]) for one in starters]
+    assert sorted(code for code, _ in said) == [0, 1, 1, 1]
+    assert all("cannot start an already running" in text for code, text in said if code)
+
+
+def test_another_containers_cgroup_is_refused(running) -> None:
+    before = running.state("one")
+    refused = running("create", "two")
+    assert refused.returncode == 1
+    assert "container's cgroup is not empty: 1 process(es) found" in refused.stderr
+    assert running.state("one") == before
+    assert os.listdir(running.root) == ["one"]
+
+
+def test_a_state_directory_that_cannot_be_written(runtime) -> None:
+    runtime.configure("true")
+    runtime.root.mkdir()
+    done = in_mounts(runtime, f"mount -t tmpfs -o ro none {runtime.root}", "run", "one")
     assert done.returncode == 1
-    assert "--kernel-memory-tcp: bytes expected" in done.stderr
+    assert "Read-only file system" in done.stderr
+    assert str(runtime.root) in done.stderr
+    runtime.root.rmdir()
+    runtime.root.touch()
+    done = runtime("run", "one")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert str(runtime.root) in done.stderr
+    runtime.root.unlink()
+    assert runtime.leftovers() == []
+
+
+ROOM = ("nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=4", "nr_inodes=5", "size=4k")
+
+
+@pytest.mark.parametrize("room", ROOM)
+def test_a_full_disk_undoes_a_creation(runtime, room: str) -> None:
+    """With room for none or some of the directory and its files, or for no content."""
+    runtime.configure("true")
+    runtime.root.mkdir()
+    mounts = f"mount -t tmpfs -o {room} none {runtime.root}\n"
+    if room == "size=4k":
+        mounts += f"head -c 4096 /dev/zero > {runtime.root}/full"
+    done = in_mounts(runtime, mounts, "create", "one")
+    assert done.returncode == 1
+    assert f"{runtime.root}/one" in done.stderr
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
+    runtime.root.rmdir()
+    assert runtime.leftovers() == []
+
+
+def test_a_cgroup_that_cannot_be_made_is_named(runtime) -> None:
+    runtime.configure("true")
+    if not os.path.ismount("/sys/fs/cgroup/pids"):
+        pytest.skip("no hierarchy of its own for pids")
+    done = in_mounts(runtime, "mount -o remount,bind,ro /sys/fs/cgroup/pids", "run", "one")
+    assert done.returncode == 1
+    where = f"/sys/fs/cgroup/pids/{runtime.cgroup}"
+    assert f"cannot create cgroup {where}: Read-only file system" in done.stderr
+    assert runtime.leftovers() == []
+
+
+def test_a_bundle_may_go_once_the_container_is_made(runtime) -> None:
+    runtime.configure("sleep", "1000")
+    runtime.create("one")
+    (runtime.bundle / "config.json").unlink()
+    assert runtime.state("one")["bundle"] == str(runtime.bundle)
+    runtime.works("start", "one")
+    runtime.works("exec", "one", "true")
+    shutil.rmtree(runtime.rootfs)
+    assert runtime.state("one")["status"] == "running"
+    runtime.works("delete", "--force", "one")
+    assert runtime.leftovers() == []
+
+
+def test_a_bundle_is_found_from_where_the_caller_is(runtime) -> None:
+    runtime.configure("true")
+    for bundle in ("..//bundle", ".", "", str(runtime.bundle)):
+        runtime.works("run", "--bundle", bundle, "one")
+    (runtime.place / "link").symlink_to("bundle")
+    runtime.works("run", "-b", "../link", "one")
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "x" * 5000])
+def test_an_id_longer_than_a_files_name_is_refused(runtime, name: str) -> None:
+    runtime.configure("true")
+    for verb in ("create", "state", "delete"):
+        done = runtime(verb, name)
+        assert done.returncode == 1
+        assert "invalid container ID format" in done.stderr
+    assert runtime.leftovers() == []
+
+
+def test_the_longest_id_is_an_id(runtime) -> None:
+    name = "x" * 255
+    runtime.configure("sh", "-c", "exit 3")
+    assert runtime("run", name).returncode == 3
+    assert runtime.leftovers() == []
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+@pytest.mark.parametrize("fault", ["fails", "hangs", "is missing"])
+def test_a_hook_that_does_not_work(runtime, kind: str, fault: str) -> None:
+    hook: dict[str, Any] = {
+        "fails": {"path": "/bin/sh", "args": ["sh", "-c", "exit 3"]},
+        "hangs": {"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1},
+        "is missing": {"path": "/nosuch"},
+    }[fault]
+    words = {"fails": "exit status 3", "hangs": "did not end within 1 s", "is missing": "/nosuch"}
+    runtime.configure("sleep", "1000", change=lambda c: c.update(hooks={kind: [hook]}))
+    if kind in HOOKS[:3]:
+        failed = runtime("create", "one")
+    else:
+        runtime.create("one")
+        if kind != "poststop":
+            failed = runtime("start", "one")
+        else:
+            runtime.works("start", "one")
+            failed = runtime("delete", "--force", "one")
+    assert failed.returncode == (0 if kind == "poststop" else 1)
+    assert f"error running {kind} hook #0: " in failed.stderr
+    assert words[fault] in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert runtime.leftovers() == []
+
+
+def foreground(runtime, script: str) -> "subprocess.Popen[str]":
+    """Run a container whose process has said that it is ready."""
+    runtime.configure("sh", "-c", script)
+    caller = subprocess.Popen(
+        [*runtime.command, "run", "one"], cwd=runtime.bundle, stdout=subprocess.PIPE, text=True
+    )
+    assert caller.stdout is not None
+    with caller.stdout:
+        assert caller.stdout.readline() == "ready\n"
+    return caller
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP", "USR1", "QUIT"])
+def test_run_forwards_signals(runtime, name: str) -> None:
+    caller = foreground(runtime, f"trap 'exit 9' {name}; echo ready; while :; do sleep 0.05; done")
+    # At once: it is ready for them before its process begins.
+    caller.send_signal(signal.Signals[f"SIG{name}"])
+    assert caller.wait(20) == 9
+    assert runtime.leftovers() == []
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    ends = pty.openpty()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("verb", ["run", "exec"])
+def test_a_terminal_is_given_back_as_it_was(runtime, terminal: tuple[int, int], verb: str) -> None:
+    master, slave = terminal
+    termios.tcsetwinsize(slave, (33, 77))
+    before = termios.tcgetattr(slave)
+    script = ["sh", "-c", "stty size; read line; echo got $line; exit 5"]
+    if verb == "run":
+        runtime.configure(*script, change=lambda c: c["process"].update(terminal=True))
+        words = ["run", "one"]
+    else:
+        runtime.configure("sleep", "1000")
+        runtime.create("one")
+        runtime.works("start", "one")
+        words = ["exec", "--tty", "one", *script]
+    caller = subprocess.Popen(
+        [*runtime.command, *words], cwd=runtime.bundle, stdin=slave, stdout=slave, stderr=slave
+    )
+    said = _read_until(master, b"33 77")
+    assert termios.tcgetattr(slave) != before
+    os.write(master, b"word\n")
+    assert caller.wait(20) == 5
+    assert b"got word" in said + _read_until(master, b"got word")
+    assert termios.tcgetattr(slave) == before
+
+
+def _read_until(master: int, wanted: bytes) -> bytes:
+    said = b""
+    deadline = time.monotonic() + 20
+    while wanted not in said:
+        assert time.monotonic() < deadline, said
+        said += os.read(master, 4096)
+    return said
+
+
+def test_a_caller_that_is_killed_leaves_what_can_be_deleted(runtime) -> None:
+    caller = foreground(runtime, "echo ready; exec sleep 1000")
+    caller.kill()
+    caller.wait()
+    runtime.works("delete", "--force", "one")
+    assert runtime.leftovers() == []

@@ -66,9 +66,13 @@ def main(*, again: bool = False, home: str = "", stale: "Callable[[], bool] | No
 
 def _carry_out(verb: "Verb", common: "Arguments", arguments: "Arguments") -> int:
     from boxship.base.errors import BoxshipError
+    from boxship.kernel import signals
     from boxship.runtime.cli.call import Call
 
     call = Call(verb.name, common, arguments)
+    if signals.getsignal(signals.SIGINT) is not signals.SIG_IGN:
+        # ^C is an end like any other, without an account of where we were.
+        signals.signal(signals.SIGINT, signals.SIG_DFL)
     try:
         call.check()
         name = f"boxship.runtime.cli.verbs.{verb.name}"

@@ -98,17 +98,24 @@ def join(plan: CgroupPlan) -> None:
 
 
 def remove(plan: CgroupPlan) -> tuple[str, ...]:
-    """Remove the directories with what was made below them; return those still in use."""
+    """Remove the directories with what was made below them; return those still in use.
+
+    One that cannot be removed at all keeps none of the others; its OSError is raised last.
+    """
     busy = []
+    failure: OSError | None = None
     for directory in reversed(plan.directories):
         if directory.keep:
             continue
         try:
             _remove_one(directory.path)
         except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            busy.append(directory.path)
+            if error.errno == errno.EBUSY:
+                busy.append(directory.path)
+            elif os.path.exists(directory.path):  # else read-only, and never made
+                failure = error
+    if failure and not busy:
+        raise failure
     return tuple(busy)
 
 

@@ -11,15 +11,18 @@ import fcntl
 import os
 
 from boxship.base import jsontext
-from boxship.base.errors import ConflictError
+from boxship.base.errors import ConflictError, UnavailableError
 from boxship.runtime.birth import Gate
 from boxship.runtime.cli.store import EXEC_FIFO, OUTCOME_FIFO
 
 
 def make_gate(directory: str) -> Gate:
     """Make the FIFOs and open init's ends; the caller closes its copies."""
-    os.mkfifo(f"{directory}/{EXEC_FIFO}", 0o600)
-    os.mkfifo(f"{directory}/{OUTCOME_FIFO}", 0o600)
+    try:
+        os.mkfifo(f"{directory}/{EXEC_FIFO}", 0o600)
+        os.mkfifo(f"{directory}/{OUTCOME_FIFO}", 0o600)
+    except OSError as error:  # it has no path of itself
+        raise UnavailableError(f"{directory}: {error.strerror}") from None
     flags = os.O_NONBLOCK | os.O_CLOEXEC
     # Both for both ways. The first, so that a start that is killed before it has written is no end
     # of file, which init could not tell from leave. The second, because for writing alone it could

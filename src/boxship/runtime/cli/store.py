@@ -23,6 +23,7 @@ from boxship.base.errors import (
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
+    UnavailableError,
 )
 from boxship.base.files import write_atomic
 from boxship.base.frozen import dataclass
@@ -91,18 +92,18 @@ class Store:
     def add(self, container_id: str, creator: str, cgroup: CgroupPlan) -> str:
         """Claim an id and return its new directory."""
         path = self.directory(container_id)
-        os.makedirs(self.root, 0o711, exist_ok=True)
         fresh = f"{self.root}/.new-{creator}"
-        os.mkdir(fresh, 0o700)
         try:
+            os.makedirs(self.root, 0o711, exist_ok=True)
+            os.mkdir(fresh, 0o700)
             os.symlink(creator, f"{fresh}/{_CREATOR}")
             _write_cgroups(f"{fresh}/{_CGROUPS}", cgroup)
             os.rename(fresh, path)
         except OSError as error:
             remove_directory(fresh)
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            raise ConflictError(_TAKEN) from None
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and os.path.isdir(self.root):
+                raise ConflictError(_TAKEN) from None
+            raise UnavailableError(f"{path}: {error.strerror}") from None
         return path
 
     def belongs_to(self, container_id: str, creator: str) -> bool:

@@ -9,14 +9,19 @@ _FORWARDED = (signals.SIGTERM, signals.SIGINT, signals.SIGHUP, signals.SIGQUIT, 
               signals.SIGUSR2)  # fmt: skip
 
 
-def wait(spawned: Spawned) -> int:
-    """Return the process's exit status, 128 and the signal's number if one ended it."""
+def forward_signals(spawned: Spawned) -> None:
+    """Pass on what is sent to us, from now on; best before the process begins."""
 
     def forward(number: int, _: object) -> None:
         signals.pidfd_send_signal(spawned.pidfd, number)
 
     for number in _FORWARDED:
         signals.signal(number, forward)
+
+
+def wait(spawned: Spawned) -> int:
+    """Return the process's exit status, 128 and the signal's number if one ended it."""
+    forward_signals(spawned)
     if spawned.master >= 0:
         from boxship.runtime.cli.console import Proxy
 

@@ -16,7 +16,7 @@ from boxship.runtime.cli.creation import (
     preserved_descriptors,
 )
 from boxship.runtime.cli.store import PAUSED, STOPPED, Record, Store
-from boxship.runtime.cli.waiting import wait
+from boxship.runtime.cli.waiting import forward_signals, wait
 from boxship.runtime.process import Spawned, StepFailedError, spawn_exec
 
 _GREATEST_ID = 2**32 - 2
@@ -34,6 +34,8 @@ def run(call: Call) -> int:
 
     def begin(spawned: Spawned) -> None:
         announce(call, spawned)
+        if not detached:
+            forward_signals(spawned)
 
     init = os.pidfd_open(record.pid)
     cgroup = _cgroup(call, record.cgroup)

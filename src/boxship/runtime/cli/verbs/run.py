@@ -7,7 +7,8 @@ from boxship.kernel.processes import set_child_subreaper
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.creation import Creation, check_terminal
 from boxship.runtime.cli.ending import remove_container, run_poststart
-from boxship.runtime.cli.waiting import wait
+from boxship.runtime.cli.waiting import forward_signals, wait
+from boxship.runtime.process import Spawned
 
 
 def run(call: Call) -> int:
@@ -17,7 +18,12 @@ def run(call: Call) -> int:
     check_terminal(call, terminal=creation.plan.process.terminal, detached=detached)
     if not detached and not call.arguments.switch("no-subreaper"):
         set_child_subreaper()
-    spawned = creation.make(waits=False, started=lambda _: None)
+
+    def started(begun: Spawned) -> None:
+        if not detached:
+            forward_signals(begun)
+
+    spawned = creation.make(waits=False, started=started)
     record = creation.store.load(creation.container_id) if creation.spec.hooks.poststart else None
     if record:
         run_poststart(call, creation.store, record)
