@@ -2,46 +2,72 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 
-from bench import report
+from bench import bundles, report, starts
 from bench.cases import CASES
 from bench.rows import Engines, Row
 from support import dockerd
 from support.engine import Engine
 
+RUNTIME = "runtime"
+"""A case of its own: programs beside programs, no engines."""
+
 
 def main() -> int:
     arguments = _parse()
+    wanted = arguments.cases or [*CASES, RUNTIME]
+    reached = True
+    if RUNTIME in wanted:
+        reached = _runtimes(write=arguments.write)
+    if cases := [name for name in wanted if name != RUNTIME]:
+        reached &= _engines(cases, arguments.only or list(Engines), write=arguments.write)
+    return 0 if reached else 1
+
+
+def _engines(cases: Sequence[str], only: Sequence[Engines], *, write: bool) -> bool:
+    """Run cases, print their table, and tell whether all goals were reached."""
     with ExitStack() as stack:
         engines: dict[Engines, Engine] = {}
-        for name in arguments.only or Engines:
+        for name in only:
             engine = dockerd.Dockerd() if name is Engines.DOCKERD else Engine()
             engines[name] = stack.enter_context(engine)
             engine.load("busybox")
         rows: list[Row] = []
-        for case in arguments.cases or CASES:
+        for case in cases:
             print(f"{case} …", file=sys.stderr, flush=True)
             rows += CASES[case](engines)
         versions = ", ".join(
             f"{name.value} {engine.api.get('/version').json()['Version']}"
             for name, engine in engines.items()
         )
-    print(report.text(rows))
-    if arguments.write:
-        report.DOCUMENT.write_text(report.markdown(rows, versions))
-    return 1 if any(row.reached is False for row in rows) else 0
+    print(report.text(report.engines(rows)))
+    if write:
+        report.write("Engines", report.engines(rows), versions)
+    return not any(row.reached is False for row in rows)
+
+
+def _runtimes(*, write: bool) -> bool:
+    """The same for the runtime, which needs no engine."""
+    print(f"{RUNTIME} …", file=sys.stderr, flush=True)
+    rows = [*bundles.bundles(), *starts.starts()]
+    print(report.text(report.programs(rows)))
+    if write:
+        report.write("Runtimes", report.programs(rows), bundles.versions())
+    return not any(row.reached is False for row in rows)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join([*CASES, RUNTIME]))
     parser.add_argument("--only", action="append", type=Engines, help="dockerd or boxship")
     parser.add_argument("--write", action="store_true", help=f"into {report.DOCUMENT.name}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.cases) - set(CASES):
+    if unknown := set(arguments.cases) - {*CASES, RUNTIME}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
-    if not dockerd.is_installed() and Engines.DOCKERD in (arguments.only or Engines):
+    engines = arguments.cases != [RUNTIME] and Engines.DOCKERD in (arguments.only or Engines)
+    if engines and not dockerd.is_installed():
         parser.error("no dockerd to compare with: apt-get install docker.io, or --only boxship")
     return arguments
 

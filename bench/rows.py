@@ -44,3 +44,37 @@ class Row:
         if not self.goal.of_dockerd:
             return ours <= self.goal.limit
         return None if self.ratio is None else self.ratio <= self.goal.limit
+
+
+class Programs(Enum):
+    LIMIT = "limit in C"
+    RUNC = "runc"
+    CRUN = "crun"
+    BOXSHIP = "boxship"
+
+
+@dataclass(frozen=True)
+class ProgramRow:
+    """A figure for each program that was measured; ``limit`` is a multiple of ``base``'s."""
+
+    what: str
+    unit: str
+    figures: Mapping[Programs, float]
+    base: Programs
+    limit: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Boxship's figure as a multiple of that of ``base``."""
+        if self.base not in self.figures:
+            return None
+        return self.figures[Programs.BOXSHIP] / self.figures[self.base]
+
+    @property
+    def goal(self) -> str:
+        return "" if self.limit is None else f"≤ {self.limit:g} of {self.base.value}"
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the goal is met; None if there is none, or nothing to compare with."""
+        return None if self.limit is None or self.ratio is None else self.ratio <= self.limit
