@@ -12,20 +12,28 @@ CONFIG = "config.json"
 
 def load_spec(bundle: str) -> Spec:
     """Read a bundle's configuration; raise ValueError that names the field."""
-    path = os.path.join(bundle, CONFIG)
     try:
-        with open(path, "rb") as stream:
-            document = jsontext.loads(stream.read())
-    except FileNotFoundError:
-        raise InvalidArgumentError(f"{path}: no such file; a bundle has one") from None
-    except ValueError as error:
-        raise InvalidArgumentError(f"{CONFIG}: {error}") from None
-    try:
-        spec = Spec.from_json(document)
+        spec = Spec.from_json(_document(bundle))
     except ValueError as error:
         raise InvalidArgumentError(f"{CONFIG}: {error}") from None
     _check_version(spec.oci_version)
     return _with_absolute_paths(spec, bundle)
+
+
+def unknown_in(bundle: str) -> list[str]:
+    """Return the properties of a bundle's configuration that nobody reads."""
+    from boxship.oci.unknown import unknown_properties
+
+    return list(unknown_properties(Spec, _document(bundle)))
+
+
+def _document(bundle: str) -> object:
+    path = os.path.join(bundle, CONFIG)
+    try:
+        with open(path, "rb") as stream:
+            return jsontext.loads(stream.read())
+    except FileNotFoundError:
+        raise InvalidArgumentError(f"{path}: no such file; a bundle has one") from None
 
 
 def _check_version(version: str) -> None:

@@ -24,7 +24,7 @@ from boxship.runtime.birth import HOOKS, START, Gate, Manner
 from boxship.runtime.blueprint import CgroupPlan, Plan, directory_of
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli import fifo
-from boxship.runtime.cli.bundle import load_spec
+from boxship.runtime.cli.bundle import load_spec, unknown_in
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.guard import Guard
 from boxship.runtime.cli.store import Record, Store, remove_directory, start_time_of
@@ -47,6 +47,9 @@ class Creation:
         self.directory = self.store.directory(self.container_id)
         self.bundle = os.path.realpath(self.arguments.text("bundle"))
         self.spec: Spec = load_spec(self.bundle)
+        if call.common.switch("debug"):
+            for name in unknown_in(self.bundle):
+                call.debug(f"config.json: {name}: is not in the specification; ignored")
         self.plan: Plan = _plan(call, self.spec, self.bundle)
         self.preserved = preserved_descriptors(call)
 
