@@ -68,6 +68,7 @@ bb sh -c 'echo $HOME'
 --mac-address 02:42:ac:11:00:02 bb
 --link a:b --link c bb
 --device /dev/null --device /dev/a:/dev/b:r --device /dev/x:rw bb
+--device vendor.com/class=a --device /dev/null --device vendor.com/class=b:c --gpus all bb
 --device-cgroup-rule 'c 1:3 rwm' bb
 --gpus all bb
 --gpus 2 bb

@@ -147,7 +147,7 @@ def test_flags_of_other_test_benches_are_accepted(configured):
         *("--bridge", "none", "--exec-opt", "native.cgroupdriver=cgroupfs"),
     )
     assert config.flag("live-restore")
-    assert {"iptables", "containerd", "features", "builder"} <= set(config.without_effect)
+    assert {"iptables", "containerd", "builder"} <= set(config.without_effect)
 
 
 def test_only_what_can_be_reloaded_is(configured):

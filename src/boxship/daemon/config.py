@@ -94,6 +94,21 @@ class DaemonConfig:
         )
 
     @property
+    def cdi_spec_dirs(self) -> tuple[str, ...]:
+        """Where devices are described; nowhere if the feature is off or the one directory is ""."""
+        if not self.feature("cdi", default=True):
+            return ()
+        return tuple(filter(None, self.words("cdi-spec-dirs")))
+
+    def feature(self, name: str, *, default: bool) -> bool:
+        """Tell whether a feature is on; InvalidArgumentError: it is neither on nor off."""
+        value = self.mapping("features").get(name, default)
+        word = str(value).lower()
+        if word not in ("true", "false", "1", "0"):
+            raise InvalidArgumentError(f"invalid feature {name}={value}: it must be true or false")
+        return word in ("true", "1")
+
+    @property
     def default_ulimits(self) -> tuple[Ulimit, ...]:
         return tuple(_ulimit(name, v) for name, v in self.mapping("default-ulimits").items())
 
@@ -180,6 +195,8 @@ def _check(config: DaemonConfig) -> None:
         raise InvalidArgumentError("invalid bridge: there are no bridges yet, only none")
     if config.number("shutdown-timeout") < -1:
         raise InvalidArgumentError("invalid shutdown-timeout: it must be -1 (for ever) or more")
+    for name in config.mapping("features"):
+        config.feature(name, default=False)
     _ = config.default_ulimits
     check_default(config.text("default-runtime"), config.runtimes)
 

@@ -11,6 +11,7 @@ from enum import Enum, auto
 Value = bool | int | str | tuple[str, ...] | dict[str, object] | None
 
 DEFAULT_CONFIG_FILE = "/etc/boxship/daemon.json"
+DEFAULT_CDI_DIRECTORIES = ("/etc/cdi", "/var/run/cdi")
 DEFAULT_HOST = "unix:///run/boxship/boxship.sock"
 
 
@@ -97,6 +98,11 @@ _USED: tuple[Option, ...] = (
     _text("default-ipc-mode", "private", '"private" or "shareable"'),
     _flag("init", "Run an init in containers that forwards signals and reaps processes"),
     _flag("no-new-privileges", "Set no-new-privileges by default"),
+    Option(
+        "cdi-spec-dirs", "cdi-spec-dir", Kind.LIST, DEFAULT_CDI_DIRECTORIES,
+        "Directories where devices are described for CDI",
+    ),
+    Option("features", "feature", Kind.MAP, {}, "Switch a feature on or off: cdi=false"),
     _text("seccomp-profile", "builtin", 'Path of a seccomp profile, or "unconfined"'),
     _text("log-driver", "json-file", "Default driver of container logs"),
     Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
@@ -128,7 +134,6 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("bip6", "", Kind.TEXT),
     ("bridge-accept-fwmark", "", Kind.TEXT),
     ("builder", "-", Kind.OBJECT),
-    ("cdi-spec-dirs", "cdi-spec-dir", Kind.LIST),
     ("containerd", "", Kind.TEXT),
     ("containerd-namespace", "", Kind.TEXT),
     ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT),
@@ -141,7 +146,6 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("default-network-opts", "default-network-opt", Kind.OBJECT),
     ("deprecated-key-path", "-", Kind.TEXT),
     ("exec-opts", "exec-opt", Kind.LIST),
-    ("features", "feature", Kind.OBJECT),
     ("firewall-backend", "", Kind.TEXT),
     ("fixed-cidr", "", Kind.TEXT),
     ("fixed-cidr-v6", "", Kind.TEXT),

@@ -2,11 +2,13 @@
 
 import os
 import uuid
+from collections.abc import Iterator
 
 from boxship import __version__
 from boxship.api.backend import DaemonFacts, HostFacts, RuntimeFacts
 from boxship.base.files import write_atomic
 from boxship.daemon.config import DaemonConfig
+from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
 from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 
@@ -23,6 +25,7 @@ class DaemonSystem:
     def daemon(self) -> DaemonFacts:
         config = self.config
         mode = config.text("default-cgroupns-mode")
+        registry = look(config.cdi_spec_dirs)
         return DaemonFacts(
             id=self._id,
             version=__version__,
@@ -41,13 +44,20 @@ class DaemonSystem:
             default_runtime=config.text("default-runtime"),
             private_cgroup_namespaces=mode == "private"
             or (not mode and self.host.cgroup_version == 2),
-            warnings=_warnings(config, self.host),
+            cdi_spec_dirs=config.cdi_spec_dirs,
+            devices=tuple(sorted(registry.devices)),
+            warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
 
 
 def _runtimes(config: DaemonConfig) -> dict[str, RuntimeProgram]:
     built_in = {BUILT_IN_RUNTIME: RuntimeProgram("boxship-runtime")}
     return {**built_in, **installed_stock(), **config.runtimes}
+
+
+def _device_warnings(registry: Registry) -> Iterator[str]:
+    for path, problem in sorted(registry.problems.items()):
+        yield f"CDI: Error associated with spec file {path}: {problem}"
 
 
 def engine_id(data_root: str) -> str:

@@ -134,6 +134,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         seccomp_profile="" if profile == "builtin" else profile,
         runtime=config.text("default-runtime"),
         runtimes=config.runtimes,
+        cdi_spec_dirs=config.cdi_spec_dirs,
         dns=config.words("dns"),
         dns_options=config.words("dns-opts"),
         dns_search=config.words("dns-search"),

@@ -42,6 +42,8 @@ class EngineSettings:
     seccomp_profile: str = ""
     """Path of a profile in Docker's format; empty is the built-in one."""
     runtime: str = BUILT_IN_RUNTIME
+    cdi_spec_dirs: tuple[str, ...] = ("/etc/cdi", "/var/run/cdi")
+    """Where vendors describe their devices; empty: no such devices are given."""
     runtimes: Mapping[str, RuntimeProgram] = field(default_factory=dict)
     """Those that are configured, by name; with ``runtime`` what a reload can change."""
     dns: tuple[str, ...] = ()

@@ -11,7 +11,7 @@
 """
 
 from boxship.base import jsontext
-from boxship.base.frozen import dataclass
+from boxship.base.frozen import dataclass, field
 from boxship.runtime.steps import CODEC, Step, step_from_plain, step_to_plain
 
 TYPE_CHECKING = False
@@ -232,6 +232,17 @@ class RestorePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class HookPlan:
+    """The specification's ``hooks`` as JSON, and what those programs are told of the container."""
+
+    hooks: str
+    oci_version: str
+    bundle: str
+    """A directory with a ``config.json``, in which hooks look for the root."""
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the shim needs in order to start a container."""
 
@@ -250,6 +261,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     foreign: ForeignPlan | None = None
     """Without it, we are the runtime."""
+    hooks: HookPlan | None = None
+    """Those that the shim runs; the program has its own way with hooks."""
     restore: RestorePlan | None = None
     """With it, nothing is executed: CRIU brings the processes back."""
 
@@ -272,6 +285,7 @@ class Plan:
             "warnings": list(self.warnings),
             "foreign": CODEC.to_plain(self.foreign),
             "restore": CODEC.to_plain(self.restore),
+            "hooks": CODEC.to_plain(self.hooks),
         }
 
     @classmethod
@@ -301,6 +315,7 @@ class Plan:
                 warnings=tuple(plain.get("warnings", ())),
                 foreign=_foreign(plain.get("foreign")),
                 restore=_restore(plain.get("restore")),
+                hooks=_hooks(plain.get("hooks")),
             )
         except KeyError as error:
             raise ValueError(f"plan.{error.args[0]}: missing") from None
@@ -313,6 +328,10 @@ class Plan:
 
 def _user(plain: object) -> UserPlan | None:
     return None if plain is None else CODEC.from_plain(UserPlan, plain, "user")
+
+
+def _hooks(plain: object) -> HookPlan | None:
+    return None if plain is None else CODEC.from_plain(HookPlan, plain, "hooks")
 
 
 def _foreign(plain: object) -> ForeignPlan | None:

@@ -7,7 +7,7 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 1.52    the default bridge's settings went from inspect; ``Health`` came to the list; image inspect
         lost ``Parent`` and ``DockerVersion``, events (``events.py``) ``status``, ``id``, ``from``
 1.50    image inspect: ``Config`` holds what the OCI specification knows, nothing else;
-        ``/info`` without ``BridgeNfIptables``
+        ``/info`` without ``BridgeNfIptables``, with ``DiscoveredDevices``
 1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` went
 1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
 1.46    the list of containers has ``HostConfig.Annotations``
@@ -185,6 +185,7 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
     Network: ((48, _without("EnableIPv4")),),
     Info: (
         (50, _with({"BridgeNfIptables": False, "BridgeNfIp6tables": False})),
+        (50, _without("DiscoveredDevices")),
         (49, _without("FirewallBackend")),
         (49, _expected_commits),
         (44, _without("CDISpecDirs")),

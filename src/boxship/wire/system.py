@@ -77,6 +77,13 @@ class Firewall(Struct, frozen=True, rename="pascal"):
     driver: str
 
 
+class DeviceInfo(Struct, frozen=True):
+    """A device that containers can be given, and the driver that knows it."""
+
+    source: str = field(name="Source")
+    id: str = field(name="ID")
+
+
 class Info(Struct, frozen=True, rename="pascal"):
     """``GET /info``."""
 
@@ -137,3 +144,4 @@ class Info(Struct, frozen=True, rename="pascal"):
     runc_commit: Commit = Commit()
     init_commit: Commit = Commit()
     cdi_spec_dirs: tuple[str, ...] = field(default=(), name="CDISpecDirs")
+    discovered_devices: tuple[DeviceInfo, ...] | UnsetType = UNSET

@@ -11,6 +11,7 @@ from boxship.engine.containers.requests import Counts
 from boxship.oci.platform import host as host_platform
 from boxship.wire.system import (
     Component,
+    DeviceInfo,
     Firewall,
     IndexInfo,
     Info,
@@ -113,6 +114,8 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         security_options=_security_options(host, daemon),
         warnings=daemon.warnings or None,
         firewall_backend=Firewall("none"),
+        cdi_spec_dirs=daemon.cdi_spec_dirs,
+        discovered_devices=tuple(DeviceInfo("cdi", name) for name in daemon.devices) or UNSET,
     )
 
 

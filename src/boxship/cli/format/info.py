@@ -55,6 +55,12 @@ def _facilities(info: Json) -> Iterator[str]:
     for kind in ("Volume", "Network", "Authorization", "Log"):
         if plugins.get(kind) or kind != "Authorization":
             yield f"  {kind}: {' '.join(plugins.get(kind) or ())}"
+    if info.get("CDISpecDirs"):
+        yield " CDI spec directories:"
+        yield from (f"  {directory}" for directory in info["CDISpecDirs"])
+    if info.get("DiscoveredDevices"):
+        yield " Discovered Devices:"
+        yield from (f"  {each['Source']}: {each['ID']}" for each in info["DiscoveredDevices"])
     swarm = info.get("Swarm") or {}
     yield f" Swarm: {swarm.get('LocalNodeState') or 'inactive'}"
     runtimes = info.get("Runtimes")

@@ -1,11 +1,36 @@
 """``--device``, ``--device-cgroup-rule`` and ``--gpus``."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from boxship.cli.kinds import parse_csv, parse_integer
 
 _RULE = re.compile(r"[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}")
+# vendor.com/class=name
+_CDI_NAME = re.compile(
+    r"[A-Za-z](?:[\w.-]*[A-Za-z0-9])?/[A-Za-z](?:[\w.-]*[A-Za-z0-9])?"
+    r"=[A-Za-z0-9](?:[\w.:-]*[A-Za-z0-9])?",
+    re.ASCII,
+)
+
+
+def split_described(given: Iterable[str]) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the request for those that have a CDI name, if any, and the others, paths."""
+    named: list[str] = []
+    paths: list[str] = []
+    for text in given:
+        (named if _CDI_NAME.fullmatch(text) else paths).append(text)
+    if not named:
+        return None, paths
+    request = {
+        "Driver": "cdi",
+        "Count": 0,
+        "DeviceIDs": named,
+        "Capabilities": None,
+        "Options": None,
+    }
+    return request, paths
 
 
 def parse_device(text: str) -> dict[str, Any]:

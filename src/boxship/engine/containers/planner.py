@@ -6,6 +6,7 @@ machine looked up once; the costly part of it, the compiled seccomp filter, is c
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,9 @@ from msgspec import structs
 from boxship.base.errors import BoxshipError, ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
 from boxship.engine.containers import propagation
+from boxship.engine.containers.cdi.edits import inject
+from boxship.engine.containers.cdi.registry import look
+from boxship.engine.containers.cdi.requests import names_of
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, Status
@@ -29,9 +33,9 @@ from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.seccomp import profile_of
 from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings, RuntimeProgram
-from boxship.oci.runtime import Resources
+from boxship.oci.runtime import Hooks, Resources, Root, Spec
 from boxship.runtime import plan as runtime
-from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, ProcessPlan
+from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, HookPlan, ProcessPlan
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.cgroups import control
 from boxship.runtime.cgroups.change import change
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
     from boxship.engine.containers.shelf import Shelf
 
 _FORGET_SECONDS = 10.0
+
+_BUNDLE = "bundle"
 
 
 class Planner:
@@ -76,7 +82,7 @@ class Planner:
         """
         around = self._surroundings(record, shelf)
         record = self._with_settled_mounts(record)
-        spec = assembly.assemble(record, around)
+        spec = self._with_requested_devices(record, assembly.assemble(record, around))
         root = MountOverlay(
             cwd=overlay.cwd,
             lower=tuple(overlay.lower),
@@ -88,12 +94,32 @@ class Planner:
         program = self._program(record)
         if program is None:
             planned = runtime.plan(spec, record.id, self._host, root)
+            if spec.hooks != Hooks():
+                planned = replace(planned, hooks=self._hooks(record, spec))
         else:
             other = ForeignPlan(program.path, program.arguments, self._paths.bundle(record.id))
             planned = foreign.plan(spec, record.id, self.cgroup(record), root, other)
         process = self._completed(planned.process, record, is_init=bool(around.init_path))
         plain: Json = replace(planned, process=process).to_plain()
         return plain
+
+    def _with_requested_devices(self, record: ContainerRecord, spec: Spec) -> Spec:
+        requests = record.host.device_requests
+        if not requests:
+            return spec
+        registry = look(self._settings.cdi_spec_dirs)
+        return inject(spec, registry.resolve(names_of(requests, registry)))
+
+    def _hooks(self, record: ContainerRecord, spec: Spec) -> HookPlan:
+        """Write the bundle that hooks look into; it goes with the container's directory."""
+        bundle = f"{self._paths.of(record.id).directory}/{_BUNDLE}"
+        os.makedirs(bundle, 0o700, exist_ok=True)
+        spec = replace(spec, root=replace(spec.root or Root(""), path=self._paths.mountpoint))
+        document = spec.to_json()
+        text = json.dumps(document).encode()
+        write_atomic(f"{bundle}/config.json", text, mode=0o600, durable=False)
+        hooks = json.dumps(document["hooks"])
+        return HookPlan(hooks, spec.oci_version, bundle, spec.annotations)
 
     def _with_settled_mounts(self, record: ContainerRecord) -> ContainerRecord:
         if not propagation.asks(record.mounts):
@@ -125,7 +151,7 @@ class Planner:
         groups = assembly.supplementary_groups(record.host)
         return replace(
             process,
-            groups=tuple(int(group) for group in groups if group.isdigit()),
+            groups=(*process.groups, *(int(group) for group in groups if group.isdigit())),
             group_names=tuple(group for group in groups if not group.isdigit()),
             init=filesystems.INIT_TARGET if is_init else "",
         )

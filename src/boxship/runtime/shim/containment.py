@@ -71,6 +71,9 @@ class LinuxContainment:
         if plan.foreign is not None:
             spawned = _foreign().spawn_init(plan, streams, terminal=terminal)
             return cast("process.Spawned", spawned)
+        if plan.hooks is not None:
+            spawned = _hooking().spawn_init(plan, streams, terminal=terminal)
+            return cast("process.Spawned", spawned)
         return process.spawn_init(plan, *streams, terminal=terminal, sibling=True)
 
     def spawn_exec(
@@ -97,6 +100,8 @@ class LinuxContainment:
             _foreign().destroy(plan)
         else:
             process.destroy(plan)
+            if plan.hooks is not None:
+                _hooking().stopped(plan)
 
     def out_of_memory(self, cgroup: CgroupPlan) -> bool:
         return control.oom_kills(cgroup) > 0
@@ -110,6 +115,10 @@ class LinuxContainment:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         own = Rlimit(resource.RLIMIT_NOFILE, self._open_files, hard, "RLIMIT_NOFILE")
         return replace(plan, rlimits=(*plan.rlimits, own))
+
+
+def _hooking() -> Any:
+    return import_module("boxship.runtime.shim.hooking")
 
 
 def _foreign() -> Any:

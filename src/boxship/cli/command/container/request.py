@@ -149,6 +149,9 @@ def _host_config(values: Values, around: Surroundings) -> Json:
         values.many("cap-add"), values.many("cap-drop")
     )
     listed = list(options.options)
+    described, paths = devices.split_described(values.many("device"))
+    if described:
+        host["DeviceRequests"] = [*(host["DeviceRequests"] or ()), described]
     host |= {
         "LogConfig": _log_config(values),
         "NetworkMode": _first_network(values).name or "default",
@@ -156,7 +159,7 @@ def _host_config(values: Values, around: Surroundings) -> Json:
         "ConsoleSize": list(around.console),
         "Cgroup": "",
         "SecurityOpt": listed if listed or options.bare_paths else None,
-        "Devices": [devices.parse_device(devices.check_device(d)) for d in values.many("device")],
+        "Devices": [devices.parse_device(devices.check_device(path)) for path in paths],
         "Ulimits": _last_of_each(values.many("ulimit")),
         "MaskedPaths": [] if options.bare_paths else None,
         "ReadonlyPaths": [] if options.bare_paths else None,
