@@ -2,7 +2,7 @@
 
 The standard library's decorator writes and compiles source for each class, 0.3 ms apiece, and
 imports the compiler's helpers for it, 5 ms: more than all else that a container runtime's start
-takes. Here the same methods are closures over the list of fields. They are slower per call, so
+takes. Here the same methods go through the list of fields. They are slower per call, so
 classes that are made by the thousand should not use this. To type checkers and to
 ``dataclasses.fields`` and ``dataclasses.replace`` there is no difference.
 
@@ -55,70 +55,69 @@ else:
         return type(instance)(**changes)
 
     def _rebuilt(cls, frozen, slots):
-        inherited = {one.name: one for one in getattr(cls, "__frozen_fields__", ())}
-        own = _own_fields(cls)
-        fields = tuple((inherited | own).values())
-        content = {k: v for k, v in cls.__dict__.items() if k not in ("__dict__", "__weakref__")}
-        for name in own:
-            content.pop(name, None)
+        content = dict(cls.__dict__)
+        content.pop("__dict__", None)
+        content.pop("__weakref__", None)
+        fields = {one.name: one for one in getattr(cls, "__frozen_fields__", ())}
+        slot_names, defaults = [], {}
+        for name, kind in content.get("__annotations__", {}).items():
+            value = content.pop(name, MISSING)
+            if value.__class__ is not Field:
+                value = Field(value)
+            value.name, value.type = name, kind
+            if name not in fields:
+                slot_names.append(name)
+            if value.default is not MISSING:
+                defaults[name] = value.default
+            fields[name] = value
         if slots:
-            content["__slots__"] = tuple(name for name in own if name not in inherited)
+            content["__slots__"] = slot_names
         else:
-            content |= {n: f.default for n, f in own.items() if f.default is not MISSING}
-        content |= _methods(fields, frozen, cls.__qualname__)
-        content |= {"__frozen_fields__": fields, "__dataclass_fields__": _StandardFields()}
-        content["__dataclass_params__"] = _Parameters(frozen)
-        content.setdefault("__match_args__", tuple(one.name for one in fields))
+            content |= defaults
+        content |= _FROZEN if frozen else _OPEN
+        content["__frozen_fields__"] = tuple(fields.values())
+        content["__frozen_names__"] = names = tuple(fields)
+        content.setdefault("__match_args__", names)
         return type(cls)(cls.__name__, cls.__bases__, content)
 
-    def _own_fields(cls):
-        found = {}
-        for name, kind in cls.__dict__.get("__annotations__", {}).items():
-            value = cls.__dict__.get(name, MISSING)
-            one = value if isinstance(value, Field) else Field(value)
-            one.name, one.type = name, kind
-            found[name] = one
-        return found
+    def _values(self):
+        return tuple([getattr(self, name) for name in self.__frozen_names__])
 
-    def _methods(fields, frozen, qualified):
-        names = tuple(one.name for one in fields)
+    def _first_init(self, *given, **named):
+        """Make the class's own initializer, now that there is an instance at all."""
+        kind = type(self)
+        made = _initializer(kind.__frozen_fields__)
+        if kind.__init__ is _first_init:
+            kind.__init__ = made
+        made(self, *given, **named)
 
-        def values(self):
-            return tuple([getattr(self, name) for name in names])
+    def _eq(self, other):
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return _values(self) == _values(other)
 
-        def __eq__(self, other):
-            if other.__class__ is not self.__class__:
-                return NotImplemented
-            return values(self) == values(other)
+    def _repr(self):
+        inner = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__frozen_names__)
+        return f"{type(self).__qualname__}({inner})"
 
-        def __repr__(self):
-            inner = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-            return f"{qualified}({inner})"
+    def _hash(self):
+        return hash(_values(self))
 
-        made = {"__init__": _initializer(fields), "__eq__": __eq__, "__repr__": __repr__}
-        if not frozen:
-            return made | {"__hash__": None}
+    def _setattr(self, name, value):
+        raise _frozen_error(f"cannot assign to field {name!r}")
 
-        def __setattr__(self, name, value):
-            raise _frozen_error(f"cannot assign to field {name!r}")
+    def _delattr(self, name):
+        raise _frozen_error(f"cannot delete field {name!r}")
 
-        def __delattr__(self, name):
-            raise _frozen_error(f"cannot delete field {name!r}")
+    def _getstate(self):
+        return list(_values(self))
 
-        def __setstate__(self, state):
-            for name, value in zip(names, state, strict=True):
-                object.__setattr__(self, name, value)
-
-        return made | {
-            "__hash__": lambda self: hash(values(self)),
-            "__setattr__": __setattr__,
-            "__delattr__": __delattr__,
-            "__getstate__": lambda self: list(values(self)),
-            "__setstate__": __setstate__,
-        }
+    def _setstate(self, state):
+        for name, value in zip(self.__frozen_names__, state, strict=True):
+            object.__setattr__(self, name, value)
 
     def _initializer(fields):
-        names = tuple(one.name for one in fields)
+        names = tuple([one.name for one in fields])
         plain = {one.name: one.default for one in fields if one.default is not MISSING}
         made = {
             one.name: one.default_factory for one in fields if one.default_factory is not MISSING
@@ -165,12 +164,32 @@ else:
         __slots__ = ("_made",)
 
         def __init__(self):
-            self._made = None
+            self._made = {}
 
         def __get__(self, instance, owner):
-            if self._made is None:
-                self._made = {one.name: _standard(one) for one in owner.__frozen_fields__}
-            return self._made
+            made = self._made.get(owner)
+            if made is None:
+                made = {one.name: _standard(one) for one in owner.__frozen_fields__}
+                self._made[owner] = made
+            return made
+
+    _OPEN = {
+        "__init__": _first_init,
+        "__eq__": _eq,
+        "__repr__": _repr,
+        "__hash__": None,
+        "__dataclass_fields__": _StandardFields(),
+        "__dataclass_params__": _Parameters(False),
+    }
+    # The same functions for all classes: making eight closures for each takes longer.
+    _FROZEN = _OPEN | {
+        "__hash__": _hash,
+        "__setattr__": _setattr,
+        "__delattr__": _delattr,
+        "__getstate__": _getstate,
+        "__setstate__": _setstate,
+        "__dataclass_params__": _Parameters(True),
+    }
 
     def _standard(one):
         import dataclasses

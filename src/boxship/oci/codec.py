@@ -12,7 +12,7 @@ per class, on first use.
 
 from __future__ import annotations
 
-from boxship.base.frozen import MISSING, dataclass, fields_of, has_fields
+from boxship.base.frozen import MISSING, fields_of, has_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _WORDS: dict[Any, str] = {
 
 def camel_case(name: str) -> str:
     """``no_new_privileges`` to ``noNewPrivileges``."""
+    if "_" not in name:
+        return name
     first, *others = name.split("_")
     return first + "".join(other[:1].upper() + other[1:] for other in others)
 
@@ -44,15 +46,18 @@ def same_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
 class _Field:
-    attribute: str
-    json_name: str
-    default: object
-    required: bool
-    choices: tuple[str, ...]
-    limits: tuple[int, int] | None
-    read: Reader
+    """One field and its reader; by hand, because a spec's reading makes a hundred of them."""
+
+    __slots__ = ("attribute", "choices", "default", "json_name", "limits", "read", "required")
+
+    def __init__(self, attribute: str, json_name: str, default: object, read: Reader) -> None:
+        self.attribute, self.json_name, self.default, self.read = (
+            attribute, json_name, default, read,
+        )  # fmt: skip
+        self.required = default is MISSING
+        self.choices: tuple[str, ...] = ()
+        self.limits: tuple[int, int] | None = None
 
 
 class Codec:
@@ -113,15 +118,12 @@ class Codec:
         default = field.default
         if field.default_factory is not MISSING:
             default = field.default_factory()
-        return _Field(
-            attribute=field.name,
-            json_name=field.metadata.get("name") or self._name_rule(field.name),
-            default=default,
-            required=default is MISSING,
-            choices=field.metadata.get("choices", ()),
-            limits=field.metadata.get("limits"),
-            read=self._reader(hints[field.name]),
-        )
+        metadata = field.metadata
+        name = metadata.get("name") or self._name_rule(field.name)
+        made = _Field(field.name, name, default, self._reader(hints[field.name]))
+        if metadata:
+            made.choices, made.limits = metadata.get("choices", ()), metadata.get("limits")
+        return made
 
     def _read_dataclass(self, kind: type, plain: object) -> Any:
         if type(plain) is not dict:
@@ -230,7 +232,12 @@ def _dataclasses_in(kind: Any) -> list[type]:
     return [found for each in _arguments(kind) for found in _dataclasses_in(each)]
 
 
+_SCALARS: dict[Any, Reader] = {}
+
+
 def _scalar_reader(kind: Any) -> Reader:
+    if (known := _SCALARS.get(kind)) is not None:
+        return known
     if kind not in _WORDS:
         raise TypeError(f"no JSON form for {kind}")
 
