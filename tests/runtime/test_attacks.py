@@ -187,6 +187,7 @@ def test_keys_are_not_shared_with_the_host(box: Box, monkeypatch: Weaken) -> Non
     assert seen((whole[0], whole[2])) == mine
 
 
+@pytest.mark.spec("process.oomScoreAdj")
 def test_the_kernel_is_told_whom_to_kill_first(box: Box) -> None:
     assert box.run("cat", "/proc/self/oom_score_adj", oom_score_adj=700).output == "700\n"
     result = box.run("cat", "/proc/self/oom_score_adj", oom_score_adj=-900)

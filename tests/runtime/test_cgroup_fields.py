@@ -48,6 +48,21 @@ def words(resources: oci.Resources, layout: Layout) -> set[str]:
     return {f"{write.file}={write.value}" for write in plan_writes(resources, layout)}
 
 
+@pytest.mark.spec(
+    "linux.resources.blockIO",
+    "linux.resources.memory.swappiness",
+    "linux.resources.memory.useHierarchy",
+    "linux.resources.memory.kernel",
+    "linux.resources.memory.kernelTCP",
+    "linux.resources.cpu.burst",
+    "linux.resources.cpu.mems",
+    "linux.resources.cpu.idle",
+    "linux.resources.cpu.realtimePeriod",
+    "linux.resources.cpu.realtimeRuntime",
+    "linux.resources.network",
+    "linux.resources.hugepageLimits",
+    "linux.resources.rdma",
+)
 def test_v1_has_a_word_for_everything() -> None:
     assert words(RESOURCES, V1) == {
         "memory.use_hierarchy=1",
@@ -77,6 +92,7 @@ def test_v1_has_a_word_for_everything() -> None:
     }
 
 
+@pytest.mark.spec("linux.resources.unified", "linux.resources.rdma")
 def test_v2_has_one_for_most() -> None:
     resources = replace(
         RESOURCES,
@@ -133,6 +149,7 @@ def test_what_v2_does_not_have_is_refused_by_name(resources: oci.Resources, fiel
         plan_writes(resources, V2)
 
 
+@pytest.mark.spec("linux.resources.hugepageLimits")
 def test_hugepages_of_a_hybrid_machine_are_v2s() -> None:
     layout = Layout((Hierarchy("/c/cpu", ("cpu",)),), "/c/unified", ("hugetlb",))
     resources = oci.Resources(hugepage_limits=RESOURCES.hugepage_limits)
@@ -144,6 +161,7 @@ def test_hugepages_of_a_hybrid_machine_are_v2s() -> None:
         plan_writes(oci.Resources(unified={"memory.high": "1"}), Layout(layout.hierarchies))
 
 
+@pytest.mark.spec("linux.resources.memory.checkBeforeUpdate")
 def test_a_limit_below_use_is_refused_when_asked_to(tmp_path: Path) -> None:
     (tmp_path / "memory.current").write_text("500\n")
     (tmp_path / "memory.max").write_text("max")
@@ -157,6 +175,7 @@ def test_a_limit_below_use_is_refused_when_asked_to(tmp_path: Path) -> None:
     assert (tmp_path / "memory.max").read_text().startswith("600")
 
 
+@pytest.mark.spec("linux.intelRdt")
 def test_resctrl_is_a_group_to_join(tmp_path: Path) -> None:
     wanted = oci.IntelRdt(
         schemata=("L3:0=f",), l3_cache_schema="L3:1=f", mem_bw_schema="MB:0=50",
@@ -189,6 +208,7 @@ def test_where_slices_are(name: str, path: str) -> None:
     assert slice_path(name) == path
 
 
+@pytest.mark.spec("linux.cgroupsPath")
 def test_a_scope_has_the_limits_as_properties() -> None:
     resources = oci.Resources(
         memory=oci.Memory(limit=100), cpu=oci.Cpu(shares=1024, quota=50_000, period=100_000),

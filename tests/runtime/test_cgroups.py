@@ -74,6 +74,7 @@ RESOURCES = oci.Resources(
 CONTROLLERS = ("memory", "cpu", "cpuset", "pids", "blkio", "devices", "io")
 
 
+@pytest.mark.spec("linux.resources.memory.disableOOMKiller")
 def test_limits_in_the_words_of_v1() -> None:
     layout = Layout(tuple(Hierarchy(f"/c/{name}", (name,)) for name in CONTROLLERS))
     layout = replace(layout, block_weight_file="blkio.weight")
@@ -95,6 +96,7 @@ def test_limits_in_the_words_of_v1() -> None:
     }
 
 
+@pytest.mark.spec("linux.resources.memory.reservation")
 def test_limits_in_the_words_of_v2() -> None:
     layout = Layout((), "/c", CONTROLLERS)
     memory = oci.Memory(limit=100, swap=150, reservation=50)
@@ -164,6 +166,7 @@ def test_this_machine() -> None:
         assert os.path.exists(f"{hierarchy.mount}/cgroup.procs")
 
 
+@pytest.mark.spec("linux.resources.memory.limit", "linux.resources.memory.swap")
 @pytest.mark.privileged
 def test_a_memory_limit_kills_and_is_counted(box: Box) -> None:
     memory = oci.Memory(limit=8 << 20, swap=8 << 20)
@@ -178,6 +181,7 @@ def test_a_memory_limit_kills_and_is_counted(box: Box) -> None:
     assert kills == 1
 
 
+@pytest.mark.spec("linux.resources.pids.limit")
 @pytest.mark.privileged
 def test_a_pids_limit_binds(box: Box) -> None:
     box.change_linux(resources=replace(box.spec.linux.resources, pids=oci.Pids(3)))
@@ -186,6 +190,12 @@ def test_a_pids_limit_binds(box: Box) -> None:
     assert "not reached" not in result.output
 
 
+@pytest.mark.spec(
+    "linux.resources.cpu.cpus",
+    "linux.resources.cpu.quota",
+    "linux.resources.cpu.period",
+    "linux.resources.cpu.shares",
+)
 @pytest.mark.privileged
 def test_a_cpuset_and_cpu_limits_bind(box: Box) -> None:
     cpu = oci.Cpu(shares=512, quota=20000, period=100000, cpus="0")

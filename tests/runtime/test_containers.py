@@ -15,6 +15,7 @@ from support.boxes import Box, Container
 pytestmark = pytest.mark.privileged
 
 
+@pytest.mark.spec("linux.namespaces[].type")
 def test_namespaces_are_its_own(box: Box) -> None:
     kinds = ("mnt", "net", "ipc", "uts", "pid", "cgroup")
     script = "; ".join(f"readlink /proc/self/ns/{kind}" for kind in kinds)
@@ -32,6 +33,7 @@ def test_namespaces_that_are_not_asked_for_stay_the_hosts(box: Box) -> None:
     assert inside == [os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "pid", "cgroup")]
 
 
+@pytest.mark.spec("linux.namespaces[].path")
 def test_a_namespace_can_be_joined_by_path(box: Box) -> None:
     # The other container must be alive, so the second one is started beside it.
     def beside(first: Container) -> tuple[str, str]:
@@ -52,6 +54,7 @@ def test_a_namespace_can_be_joined_by_path(box: Box) -> None:
     assert mine != os.readlink("/proc/self/ns/net")
 
 
+@pytest.mark.spec("hostname")
 def test_it_is_pid_1_with_its_hostname_and_loopback(box: Box) -> None:
     result = box.run("sh", "-c", "echo $$; hostname; ip addr show lo; ls /sys/class/net")
     lines = result.output.split("\n")
@@ -91,6 +94,7 @@ def test_mounts_have_their_flags(box: Box) -> None:
     assert "ro" in mounts["/sys/fs/cgroup"][1]
 
 
+@pytest.mark.spec("linux.maskedPaths", "linux.readonlyPaths")
 def test_masked_and_readonly_paths(box: Box) -> None:
     box.change_linux(masked_paths=("/proc/timer_list", "/sys/firmware", "/proc/acpi", "/nowhere"))
     result = box.run(
@@ -122,6 +126,7 @@ def test_the_null_device_used_for_masking_must_be_one(box: Box) -> None:
     assert "null" in failure[2]
 
 
+@pytest.mark.spec("root.readonly")
 def test_a_readonly_root(box: Box) -> None:
     box.spec = replace(box.spec, root=Root("rootfs", readonly=True))
     result = box.run("sh", "-c", "touch /x; touch /dev/shm/y && echo shm")
@@ -134,6 +139,11 @@ def status_of(output: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in pairs}
 
 
+@pytest.mark.spec(
+    "process.capabilities.bounding",
+    "process.capabilities.effective",
+    "process.capabilities.permitted",
+)
 def test_capabilities_of_root(box: Box) -> None:
     status = status_of(box.run("cat", "/proc/self/status").output)
     assert {status[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {"00000000a80425fb"}
@@ -142,6 +152,7 @@ def test_capabilities_of_root(box: Box) -> None:
     assert status["Seccomp"] == "2"
 
 
+@pytest.mark.spec("process.user.username")
 def test_another_user_has_no_capabilities_but_the_bounding_set(box: Box) -> None:
     result = box.run("sh", "-c", "id; cat /proc/self/status", user=User(username="user"))
     assert "uid=1000(user) gid=1001(users) groups=10(wheel),1001(users)" in result.output
@@ -150,6 +161,7 @@ def test_another_user_has_no_capabilities_but_the_bounding_set(box: Box) -> None
     assert status["CapBnd"] == "00000000a80425fb"
 
 
+@pytest.mark.spec("process.capabilities.inheritable", "process.capabilities.ambient")
 def test_ambient_capabilities_reach_another_user(box: Box) -> None:
     names = ("CAP_NET_BIND_SERVICE", "CAP_CHOWN")
     wanted = Capabilities(names, names, names[:1], names, names[:1])
@@ -175,6 +187,7 @@ def test_seccomp_is_enforced(box: Box) -> None:
     assert box.run("unshare", "-U", "true").status == 0
 
 
+@pytest.mark.spec("process.noNewPrivileges")
 def test_seccomp_with_no_new_privileges_and_another_user(box: Box) -> None:
     result = box.run(
         "sh", "-c", "cat /proc/self/status; unshare -U true",
@@ -242,6 +255,7 @@ def test_status_comes_through(box: Box) -> None:
     assert box.run("sh", "-c", "sleep 1000 & kill -9 $!; wait $!; exit $?").status == 137
 
 
+@pytest.mark.spec("process.env")
 def test_environment_is_exact(box: Box) -> None:
     result = box.run("env", env=("PATH=/bin", "A=1", "B=x=y", "A=2", "EMPTY="))
     assert result.output.splitlines() == ["PATH=/bin", "A=2", "B=x=y", "EMPTY=", "HOME=/root"]
@@ -252,6 +266,7 @@ def test_home_of_a_user_without_entry(box: Box) -> None:
     assert "HOME=/\n" in result.output
 
 
+@pytest.mark.spec("process.cwd")
 def test_the_working_directory_is_made(box: Box) -> None:
     assert box.run("pwd", cwd="/made/for/you").output == "/made/for/you\n"
 
@@ -289,6 +304,7 @@ def test_no_descriptor_leaks(box: Box) -> None:
     assert set(more.split()) <= {"0", "1", "2", "3"}
 
 
+@pytest.mark.spec("process.user.umask")
 def test_signals_and_umask_are_those_of_a_fresh_process(box: Box) -> None:
     status = status_of(box.run("cat", "/proc/self/status").output)
     assert int(status["SigIgn"], 16) == 0
@@ -311,6 +327,7 @@ def test_the_hosts_null_device_keeps_its_owner(box: Box) -> None:
     )
 
 
+@pytest.mark.spec("process.terminal", "process.consoleSize")
 def test_a_terminal(box: Box) -> None:
     script = (
         "tty; stty size; ls -l /dev/console; test -t 0 && test -t 1 && echo yes; echo x > /dev/tty"

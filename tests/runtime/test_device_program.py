@@ -140,6 +140,7 @@ def opens(path: str, directory: str) -> dict[str, bool]:
     return found
 
 
+@pytest.mark.spec("linux.resources.devices")
 @pytest.mark.privileged
 def test_the_kernel_takes_and_obeys_it(cgroup: CgroupDirectory) -> None:
     rules = (DeviceRule(False, "a"), DeviceRule(True, "c", 1, 5, "r"))

@@ -27,6 +27,7 @@ def shared(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.mark.spec("mounts[].source", "mounts[].destination")
 def test_a_directory_and_a_file_of_the_host(box: Box, shared: Path) -> None:
     box.add_mount("/data/deep", "bind", str(shared), ("rbind", "rprivate"))
     box.add_mount("/etc/one", "bind", str(shared / "file"), ("rbind", "ro"))
@@ -38,6 +39,7 @@ def test_a_directory_and_a_file_of_the_host(box: Box, shared: Path) -> None:
     assert (shared / "file").read_text() == "hello\n"
 
 
+@pytest.mark.spec("mounts[].options")
 def test_flags_of_a_bind_mount(box: Box, shared: Path) -> None:
     box.add_mount("/data", "bind", str(shared), ("bind", "ro", "nosuid", "nodev", "noexec"))
     flags = box.run("sh", "-c", "grep ' /data ' /proc/mounts").output.split()[3].split(",")
@@ -64,6 +66,7 @@ def test_read_only_reaches_submounts_only_when_asked(
     assert "/deep/inner/b: Read-only file system" in result.errors
 
 
+@pytest.mark.spec("linux.rootfsPropagation")
 def test_propagation(box: Box, shared: Path) -> None:
     subprocess.run(["mount", "--bind", shared, shared], check=True)
     subprocess.run(["mount", "--make-shared", shared], check=True)
@@ -82,6 +85,7 @@ def test_propagation(box: Box, shared: Path) -> None:
     assert ":" not in tags["/private"].split(" ", 6)[-1]
 
 
+@pytest.mark.spec("mounts[].type")
 def test_a_tmpfs_with_what_was_there(box: Box) -> None:
     (box.rootfs / "srv/deep").mkdir(parents=True)
     (box.rootfs / "srv/deep/file").write_text("kept\n")
@@ -215,6 +219,7 @@ def _mount_once(root: Path, source: Path, target: str) -> bool:
     return in_a_shim(work)
 
 
+@pytest.mark.spec("linux.devices")
 def test_devices_of_ones_own(box: Box) -> None:
     box.change_linux(devices=(Device("/dev/made/mine", "c", 1, 5, 0o640, 1000, 1001),))
     result = box.run("stat", "-c", "%F %t:%T %a %u %g", "/dev/made/mine")
@@ -227,6 +232,7 @@ def test_without_a_mount_namespace_the_plan_is_refused(box: Box) -> None:
         box.planned("true")
 
 
+@pytest.mark.spec("linux.sysctl")
 def test_sysctls_land_in_the_containers_namespaces(box: Box) -> None:
     box.change_linux(sysctl={"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1"})
     before = Path("/proc/sys/kernel/shm_rmid_forced").read_text()

@@ -26,6 +26,7 @@ def interface() -> Iterator[str]:
     subprocess.run(["ip", "link", "delete", "boxtest1"], check=False, capture_output=True)
 
 
+@pytest.mark.spec("linux.netDevices")
 def test_an_interface_moves_with_its_addresses(box: Box, interface: str) -> None:
     box.change_linux(net_devices={interface: NetDevice("lan0")})
     result = box.run("ip", "address", "show", "lan0")

@@ -29,6 +29,14 @@ def test_nothing_asked_for_is_nothing_planned() -> None:
     assert placement_of(affinity, oci.Linux(), is_exec=False) is None
 
 
+@pytest.mark.spec(
+    "process.scheduler.flags",
+    "process.scheduler.runtime",
+    "process.scheduler.deadline",
+    "process.scheduler.period",
+    "linux.memoryPolicy.flags",
+    "process.execCPUAffinity.initial",
+)
 def test_everything_becomes_numbers() -> None:
     flags = ("SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_DL_OVERRUN")
     scheduler = oci.Scheduler("SCHED_DEADLINE", flags=flags, runtime=1, deadline=2, period=3)
@@ -53,6 +61,7 @@ def test_everything_becomes_numbers() -> None:
     )
 
 
+@pytest.mark.spec("process.scheduler.priority")
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -88,6 +97,14 @@ def test_lists_of_processors() -> None:
         parse_list("99999", "x")
 
 
+@pytest.mark.spec(
+    "process.ioPriority.class",
+    "process.scheduler.policy",
+    "process.scheduler.nice",
+    "linux.memoryPolicy.mode",
+    "linux.memoryPolicy.nodes",
+    "linux.personality.domain",
+)
 @pytest.mark.privileged
 def test_the_container_has_them(box: Box) -> None:
     box.change_linux(
@@ -112,6 +129,7 @@ def test_the_container_has_them(box: Box) -> None:
     assert inside.output.strip() in ("i686", "armv8l", "x86")
 
 
+@pytest.mark.spec("process.execCPUAffinity.final")
 @pytest.mark.privileged
 def test_an_exec_runs_where_it_is_told(box: Box) -> None:
     affinity = oci.ExecCpuAffinity("0-1", "1")

@@ -31,6 +31,7 @@ def configured(box: Box, *args: str) -> Path:
     return path
 
 
+@pytest.mark.spec("root.path", "process.args")
 def test_a_bundle_runs_and_its_status_is_ours(box: Box) -> None:
     configured(box, "sh", "-c", "hostname; exit 7")
     result = program("run", "--pid-file", "pid", "one", cwd=box.place)

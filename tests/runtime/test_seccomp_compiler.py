@@ -72,6 +72,7 @@ def only(
     return program_of(Seccomp(default, syscalls=rules, architectures=archs))
 
 
+@pytest.mark.spec("linux.seccomp.syscalls[].args")
 @pytest.mark.parametrize(
     ("op", "value", "two", "cases"),
     [
@@ -123,6 +124,7 @@ def test_actions_carry_their_value() -> None:
     assert [run(program, X86_64, nr) for nr in range(4)] == [0x5004D, 0x30000, 0x7FF00005, ALLOW]
 
 
+@pytest.mark.spec("linux.seccomp.architectures")
 def test_foreign_architectures_are_killed_and_named_ones_are_not() -> None:
     rule = SeccompRule(("read",), "SCMP_ACT_ALLOW")
     native = only(rule)
@@ -150,6 +152,7 @@ def test_an_empty_profile_is_its_default() -> None:
     assert run(only(default="SCMP_ACT_KILL_PROCESS"), X86_64, 5) == 0x80000000
 
 
+@pytest.mark.spec("linux.seccomp.flags")
 @pytest.mark.parametrize(
     ("profile", "words"),
     [

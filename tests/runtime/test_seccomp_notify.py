@@ -22,6 +22,7 @@ PROFILE = Seccomp(
 )
 
 
+@pytest.mark.spec("annotations", "linux.seccomp.listenerPath", "linux.seccomp.listenerMetadata")
 def test_an_agent_is_given_the_listener(box: Box, tmp_path: Path) -> None:
     path = tmp_path / "agent.sock"
     box.change_linux(seccomp=replace(PROFILE, listener_path=str(path)))

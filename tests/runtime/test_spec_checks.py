@@ -115,11 +115,13 @@ def test_wrong_documents(document: dict[str, Any], words: str) -> None:
         oci.Spec.from_json(document)
 
 
+@pytest.mark.spec("ociVersion")
 def test_a_version_that_is_not_ours() -> None:
     with pytest.raises(InvalidArgumentError, match="ociVersion"):
         plan(replace(SPEC, oci_version="2.0.0"), "c1", HOST, steps.BindRoot("/r"))
 
 
+@pytest.mark.spec("process.apparmorProfile", "linux.mountLabel")
 def test_labels_where_the_machine_has_them() -> None:
     assert SPEC.process is not None
     host = replace(HOST, security_modules=("apparmor", "selinux"))
@@ -141,6 +143,59 @@ def test_unknown_capabilities_are_warned_about() -> None:
         steps.BindRoot("/r"),
     )
     assert made.warnings == ("process.capabilities: CAP_NONSENSE is unknown and left out",)
+
+
+def refusal(*fields: str, value: object = "x") -> str:
+    """Set a field of an ordinary document; return in which words it is refused."""
+    document: dict[str, Any] = SPEC.to_json()
+    *parents, last = fields
+    here = document
+    for name in parents:
+        here = here.setdefault(name, {})
+    here[last] = value
+    with pytest.raises((ValueError, InvalidArgumentError)) as caught:
+        plan(oci.Spec.from_json(document), "c1", HOST, steps.BindRoot("/r"))
+    return str(caught.value)
+
+
+@pytest.mark.spec(
+    "process.commandLine", refused="process.commandLine: is for Windows; use process.args"
+)
+def test_a_command_line_of_windows() -> None:
+    words = "process.commandLine: is for Windows; use process.args"
+    assert refusal("process", "commandLine") == words
+
+
+@pytest.mark.spec(
+    "linux.personality.flags",
+    refused="linux.personality.flags: the specification defines none, so none is supported",
+)
+def test_flags_of_a_personality() -> None:
+    words = "linux.personality.flags: the specification defines none, so none is supported"
+    assert refusal("linux", "personality", value={"domain": "LINUX", "flags": ["X"]}) == words
+
+
+@pytest.mark.spec("process.selinuxLabel")
+def test_a_label_of_selinux() -> None:
+    assert SPEC.process is not None
+    assert refusal("process", "selinuxLabel") == "process.selinuxLabel: this machine has no SELinux"
+    labelled = replace(SPEC, process=replace(SPEC.process, selinux_label="a:b:c:s0"))
+    host = replace(HOST, security_modules=("selinux",))
+    made = plan(labelled, "c1", host, steps.BindRoot("/r")).process
+    assert (made.label_file, made.label) == ("/proc/self/attr/exec", "a:b:c:s0")
+
+
+FOREIGN = "this runtime is for Linux alone"
+
+
+@pytest.mark.spec("windows", refused="windows: this runtime is for Linux alone")
+@pytest.mark.spec("solaris", refused="solaris: this runtime is for Linux alone")
+@pytest.mark.spec("freebsd", refused="freebsd: this runtime is for Linux alone")
+@pytest.mark.spec("vm", refused="vm: this runtime is for Linux alone")
+@pytest.mark.spec("zos", refused="zos: this runtime is for Linux alone")
+@pytest.mark.parametrize("section", oci.FOREIGN_SECTIONS)
+def test_sections_for_others(section: str) -> None:
+    assert refusal(section, value={}) == f"{section}: {FOREIGN}"
 
 
 def test_an_agents_state_is_in_the_plan() -> None:

@@ -47,6 +47,7 @@ def mapped(box: Box) -> Iterator[Box]:
     yield box
 
 
+@pytest.mark.spec("linux.uidMappings", "linux.gidMappings")
 def test_root_inside_is_somebody_outside(mapped: Box) -> None:
     def work(container: Container) -> tuple[str, int, Outcome]:
         status = Path(f"/proc/{container.spawned.pid}/status").read_text()
@@ -154,6 +155,7 @@ def test_clocks_have_their_offsets(box: Box, mapped: Box, own_user: bool) -> Non
     assert inside != os.readlink("/proc/self/ns/time")
 
 
+@pytest.mark.spec("mounts[].uidMappings", "mounts[].gidMappings")
 @pytest.mark.parametrize("own_user", [False, True])
 def test_a_mount_shows_other_owners(box: Box, mapped: Box, tmp_path: Path, own_user: bool) -> None:
     shared = tmp_path / "shared"

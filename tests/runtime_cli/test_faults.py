@@ -189,6 +189,14 @@ def test_the_longest_id_is_an_id(runtime) -> None:
     assert runtime.leftovers() == []
 
 
+@pytest.mark.spec(
+    "hooks.prestart[].timeout",
+    "hooks.createRuntime[].timeout",
+    "hooks.createContainer[].timeout",
+    "hooks.startContainer[].timeout",
+    "hooks.poststart[].timeout",
+    "hooks.poststop[].timeout",
+)
 @pytest.mark.parametrize("kind", HOOKS)
 @pytest.mark.parametrize("fault", ["fails", "hangs", "is missing"])
 def test_a_hook_that_does_not_work(runtime, kind: str, fault: str) -> None:

@@ -23,6 +23,14 @@ def _noting(kind: str, place: str) -> dict[str, Any]:
             "env": ["X=y", "PATH=/bin:/usr/bin"]}  # fmt: skip
 
 
+@pytest.mark.spec(
+    "hooks.prestart",
+    "hooks.createRuntime",
+    "hooks.createContainer",
+    "hooks.startContainer",
+    "hooks.poststart",
+    "hooks.poststop",
+)
 def test_every_kind_runs_in_its_order_and_place(runtime) -> None:
     place = runtime.bundle / "notes"
     place.touch()
