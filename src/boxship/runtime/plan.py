@@ -35,7 +35,9 @@ from boxship.runtime.placement_plan import placement_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Compiler = Callable[[oci.Seccomp, str], SeccompFilter]
 
     from boxship.runtime.userns_maps import Map
 
@@ -67,12 +69,13 @@ def plan(
     *,
     bundle: str = "",
     systemd: bool = False,
+    compiler: Compiler | None = None,
 ) -> Plan:
     """Plan the start of ``container_id``; ``root`` overrides ``spec.root.path``.
 
     ``bundle`` goes into the state that a seccomp agent is given; with ``systemd`` the cgroup is
-    a scope that systemd makes. Raise InvalidArgumentError for what cannot be: it names the
-    spec's field.
+    a scope that systemd makes; ``compiler`` is asked for the seccomp filter, in place of our own.
+    Raise InvalidArgumentError for what cannot be: it names the spec's field.
     """
     if spec.process is None:
         raise InvalidArgumentError("process: missing")
@@ -92,7 +95,13 @@ def plan(
         "annotations": spec.annotations,
     }
     process = plan_process(
-        spec.process, host, spec.linux.seccomp, container_id, linux=spec.linux, state=state
+        spec.process,
+        host,
+        spec.linux.seccomp,
+        container_id,
+        linux=spec.linux,
+        state=state,
+        compiler=compiler,
     )
     before, staged, setup = _parts(spec, cgroup, root, process, host)
     return Plan(
@@ -117,6 +126,7 @@ def plan_process(
     *,
     linux: oci.Linux | None = None,
     state: dict[str, object] | None = None,
+    compiler: Compiler | None = None,
 ) -> ProcessPlan:
     """Plan a process of its own, for init and for exec alike.
 
@@ -140,7 +150,9 @@ def plan_process(
         rlimits=tuple(rlimit(limit) for limit in process.rlimits),
         capabilities=_capabilities(process.capabilities),
         no_new_privileges=process.no_new_privileges,
-        seccomp=_filter(seccomp, host, state or {"id": container_id, "status": "running"}),
+        seccomp=_filter(
+            seccomp, host, state or {"id": container_id, "status": "running"}, compiler
+        ),
         oom_score_adj=process.oom_score_adj,
         placement=placement_of(process, linux, is_exec=linux is None),
         label_file=label_file,
@@ -189,13 +201,14 @@ def _label(process: oci.Process) -> tuple[str, str]:
 
 
 def _filter(
-    seccomp: oci.Seccomp | None, host: Host, state: dict[str, object]
+    seccomp: oci.Seccomp | None, host: Host, state: dict[str, object], compiler: Compiler | None
 ) -> SeccompFilter | None:
     if seccomp is None:
         return None
-    # Loaded by those who need it: a table of a thousand system calls comes with it.
-    made = load("boxship.runtime.seccomp.compiler").compile_filter(seccomp, host.machine)
-    assert isinstance(made, SeccompFilter)
+    if compiler is None:
+        # Loaded by those who need it: a table of a thousand system calls comes with it.
+        compiler = load("boxship.runtime.seccomp.compiler").compile_filter
+    made = compiler(seccomp, host.machine)
     if made.listener is None:
         return made
     return replace(made, listener=replace(made.listener, state=jsontext.dumps(state)))

@@ -28,6 +28,7 @@ import sys
 from boxship.base.files import opened, write_atomic
 from boxship.base.suppress import suppress
 from boxship.kernel import mounts
+from boxship.runtime.owned import make_owned
 from boxship.runtime.sealed import read_only_image
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ HOMES = "/run/boxship-sealed"
 _EXPECTED = (
     "boxship.runtime.main",
     "boxship.runtime.seccomp.compiler",
+    "boxship.runtime.seccomp.stored",
     *(
         f"boxship.runtime.cli.verbs.{verb}"
         for verb in ("create", "delete", "exec", "kill", "run", "start", "state")
@@ -66,24 +68,13 @@ def establish(home: str, interpreter: str) -> None:
     if os.geteuid() != 0:
         return
     with suppress(OSError):
-        os.makedirs(home, 0o755, exist_ok=True)
-        if not _is_ours(home):
+        if not make_owned(home):
             return
         with opened(home, os.O_RDONLY | os.O_DIRECTORY) as directory:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write_code(home, interpreter)
             if not _is_mounted(home, interpreter):
                 _mount(home, interpreter)
-
-
-def _is_ours(path: str) -> bool:
-    """Tell whether nobody but root can have made or can change ``path``."""
-    while path != "/":
-        status = os.lstat(path)
-        if status.st_uid != 0 or status.st_mode & 0o022:
-            return False
-        path = os.path.dirname(path)
-    return True
 
 
 def _is_mounted(home: str, interpreter: str) -> bool:

@@ -17,6 +17,7 @@ import time
 from boxship.base.errors import BoxshipError, ConflictError, InvalidArgumentError
 from boxship.base.files import write_atomic
 from boxship.base.frozen import replace
+from boxship.base.loading import load
 from boxship.base.suppress import suppress
 from boxship.oci.runtime import Hooks, Spec
 from boxship.runtime import hooks, process
@@ -275,7 +276,11 @@ def _plan(call: Call, spec: Spec, bundle: str) -> Plan:
     systemd = call.common.switch("systemd-cgroup")
     if not spec.linux.cgroups_path and not systemd:
         spec = replace(spec, linux=replace(spec.linux, cgroups_path=f"/{call.container_id}"))
-    made = plan(spec, call.container_id, Host.look(), bundle=bundle, systemd=systemd)
+    compiler = None
+    if spec.linux.seccomp:
+        compiler = load("boxship.runtime.seccomp.stored").compiled_filter
+    host = Host.look()
+    made = plan(spec, call.container_id, host, bundle=bundle, systemd=systemd, compiler=compiler)
     if _is_rootless(call):
         made = replace(made, cgroup=_writable_part(made.cgroup))
     if call.arguments.switch("no-pivot"):

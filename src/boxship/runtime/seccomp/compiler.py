@@ -10,11 +10,11 @@ is an errno they get ENOSYS, not the profile's EPERM: a C library falls back to 
 """
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
+from boxship.base import jsontext
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import dataclass, field
 from boxship.oci.runtime import Seccomp, SeccompArg, SeccompRule
@@ -280,7 +280,7 @@ def _tree(ranges: list[tuple[int, list[Item]]]) -> list[Item]:
 def _numbers() -> dict[str, dict[str, int]]:
     """Return the system call numbers of each table by name."""
     with open(f"{os.path.dirname(__file__)}/numbers.json", encoding="ascii") as stream:
-        document = json.loads(stream.read())
+        document = jsontext.loads(stream.read())
     return {
         machine: {
             name: row[column]
