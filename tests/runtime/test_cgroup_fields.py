@@ -12,11 +12,10 @@ from boxship.runtime.cgroups import tree
 from boxship.runtime.cgroups.layout import Hierarchy, Layout
 from boxship.runtime.cgroups.plan import (
     plan_cgroup,
-    plan_scope,
     plan_writes,
-    slice_path,
     with_resctrl,
 )
+from boxship.runtime.cgroups.units import bits, limits, plan_scope, slice_path
 
 NAMES = ("memory", "cpu", "cpuset", "pids", "blkio", "hugetlb", "rdma", "net_cls", "net_prio")
 V1 = Layout(tuple(Hierarchy(f"/c/{name}", (name,)) for name in NAMES), "/c/unified")
@@ -224,11 +223,44 @@ def test_a_scope_has_the_limits_as_properties() -> None:
     assert properties["CPUQuotaPerSecUSec"] == "500000"
     assert properties["TasksMax"] == str(2**64 - 1)
     assert properties["Delegate"] == "true"
+    assert "DevicePolicy" not in properties
     assert (
         plan_scope("", "abc", oci.Resources(), V2)
         .directories[0]
         .path.endswith("/system.slice/boxship-abc.scope")
     )
+
+
+def test_a_scope_has_the_devices_that_are_left_after_all_rules() -> None:
+    rules = (
+        oci.DeviceRule(allow=False, access="rwm"),
+        oci.DeviceRule(allow=True, type="c", access="m"),
+        oci.DeviceRule(allow=True, type="c", major=136, access="rwm"),
+        oci.DeviceRule(allow=True, type="c", major=1, minor=3, access="rwm"),
+        oci.DeviceRule(allow=True, type="b", major=8, minor=0, access="rw"),
+        oci.DeviceRule(allow=False, type="b", major=8, minor=0, access="w"),
+    )
+    scope = plan_scope("", "abc", oci.Resources(devices=rules), V2).scope
+    assert scope is not None
+    properties = {name: (kind, text) for name, kind, text in scope.properties}
+    assert properties["DevicePolicy"] == ("s", "strict")
+    lines = "c * * m\nc 136 * rwm\nc 1 3 rwm\nb 8 0 r"
+    assert properties["DeviceAllow"] == ("a(ss)", lines)
+
+
+def test_systemd_is_told_of_what_v2_counts_otherwise() -> None:
+    resources = oci.Resources(
+        memory=oci.Memory(limit=100, swap=150, reservation=50), cpu=oci.Cpu(cpus="0-2,8", mems="0"),
+        unified={"memory.high": "77", "pids.max": "max", "io.max": "8:0 rbps=1"},
+    )  # fmt: skip
+    assert {name: text for name, _, text in limits(resources, V2)} == {
+        "MemoryMax": "100", "MemoryLow": "50", "MemorySwapMax": "50",
+        "AllowedCPUs": "0701", "AllowedMemoryNodes": "01",
+        "MemoryHigh": "77", "TasksMax": str(2**64 - 1),
+    }  # fmt: skip
+    assert bits("9") == b"\0\x02"
+    with pytest.raises(InvalidArgumentError, match=r"resources\.cpu"):
+        bits("3-1")
 
 
 @pytest.mark.parametrize("path", ["/a/b", "a:b", "a:b:c", "a--b.slice:x:y"])

@@ -21,7 +21,7 @@ from boxship.runtime.blueprint import (
     UserPlan,
 )
 from boxship.runtime.capabilities import mask_of, unknown_names
-from boxship.runtime.cgroups.plan import plan_cgroup, plan_scope, with_resctrl
+from boxship.runtime.cgroups.plan import plan_cgroup, with_resctrl
 from boxship.runtime.checks import check, check_process
 from boxship.runtime.devices import (
     CORE_LINK,
@@ -166,8 +166,10 @@ def _cgroup(linux: oci.Linux, container_id: str, host: Host, *, systemd: bool) -
     if not host.root and not linux.cgroups_path and not systemd:
         return CgroupPlan()  # there is none that we may write to
     resources = replace(linux.resources, devices=with_default_devices(linux.resources.devices))
+    made: CgroupPlan
     if systemd:
-        made = plan_scope(linux.cgroups_path, container_id, resources, host.layout)
+        units = load("boxship.runtime.cgroups.units")  # few machines' engines ask for it
+        made = units.plan_scope(linux.cgroups_path, container_id, resources, host.layout)
     else:
         path = linux.cgroups_path or f"/boxship/{container_id}"
         made = plan_cgroup(path, resources, host.layout)

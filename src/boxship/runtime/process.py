@@ -184,7 +184,7 @@ def spawn_exec(  # noqa: PLR0917 - three descriptors in their usual order
     ours, theirs = _handshake()
     with ours:
         with theirs:
-            joiner = _fork(cgroup, sibling)
+            joiner = _fork(cgroup, sibling, pidfd)
             if joiner == 0:
                 ours.close()
                 stdio = (stdin, stdout, stderr)
@@ -316,16 +316,25 @@ def _outcome(heard: _Heard, course: _Course, cgroup: CgroupPlan) -> Spawned:
     return Spawned(heard.pid, heard.pidfd, heard.master, heard.warnings, timings)
 
 
-def _fork(cgroup: CgroupPlan, sibling: bool) -> int:
+def _fork(cgroup: CgroupPlan, sibling: bool, init: int = -1) -> int:
+    """Fork into the cgroup; with the container's ``init`` (a pidfd), else into that one's."""
     try:
-        unified = tree.open_unified(cgroup)
         try:
-            return processes.fork_into(unified, sibling=sibling)
-        finally:
-            if unified >= 0:
-                os.close(unified)
+            return _fork_at(tree.open_unified(cgroup), sibling)
+        except OSError as error:
+            if error.errno != errno.EBUSY or init < 0:
+                raise
+        return _fork_at(load("boxship.runtime.cgroups.leaf").open_leaf(cgroup, init), sibling)
     except OSError as error:
         raise StepFailedError("fork", error.errno or 0, str(error)) from error
+
+
+def _fork_at(unified: int, sibling: bool) -> int:
+    try:
+        return processes.fork_into(unified, sibling=sibling)
+    finally:
+        if unified >= 0:
+            os.close(unified)
 
 
 def _listen(channel: Channel, heard: _Heard, terms: _Terms) -> None:

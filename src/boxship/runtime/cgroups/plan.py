@@ -5,16 +5,10 @@ from __future__ import annotations
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.frozen import replace
 from boxship.oci.runtime import IntelRdt, Resources
-from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite, Scope
+from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite
 from boxship.runtime.cgroups import v1, v2
 from boxship.runtime.cgroups.ebpf import device_program
 from boxship.runtime.cgroups.layout import Layout
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_UNLIMITED = 2**64 - 1
 
 
 def plan_cgroup(path: str, resources: Resources, layout: Layout) -> CgroupPlan:
@@ -104,60 +98,6 @@ def with_resctrl(
     return replace(
         plan, directories=(*plan.directories, *directories), writes=(*plan.writes, *writes)
     )
-
-
-def plan_scope(path: str, container_id: str, resources: Resources, layout: Layout) -> CgroupPlan:
-    """Plan a scope of systemd's; ``path`` is ``slice:prefix:name``, each of which may be empty."""
-    parts = path.split(":") if path else ["", "boxship", container_id]
-    if len(parts) != 3:
-        raise InvalidArgumentError(
-            f"linux.cgroupsPath: {path!r} is not slice:prefix:name, as systemd's driver wants it"
-        )
-    parent, prefix, name = parts[0] or "system.slice", parts[1], parts[2] or container_id
-    if not parent.endswith(".slice") or "/" in path:
-        raise InvalidArgumentError(f"linux.cgroupsPath: {parent!r} is not the name of a slice")
-    unit = f"{prefix}-{name}.scope" if prefix else f"{name}.scope"
-    made = plan_cgroup(f"{slice_path(parent)}/{unit}", resources, layout)
-    properties = (
-        ("Description", "s", f"boxship container {container_id}"),
-        ("Slice", "s", parent),
-        ("Delegate", "b", "true"),
-        ("DefaultDependencies", "b", "false"),
-        ("CollectMode", "s", "inactive-or-failed"),
-        ("MemoryAccounting", "b", "true"),
-        ("CPUAccounting", "b", "true"),
-        ("TasksAccounting", "b", "true"),
-        *_unit_limits(resources, layout),
-    )
-    return replace(made, scope=Scope(unit, parent, properties))
-
-
-def slice_path(name: str) -> str:
-    """Return where a slice is: ``a-b.slice`` is ``/a.slice/a-b.slice``."""
-    if name == "-.slice":
-        return ""
-    words = name.removesuffix(".slice").split("-")
-    if not all(words):
-        raise InvalidArgumentError(f"linux.cgroupsPath: {name!r} is not the name of a slice")
-    return "".join(f"/{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
-
-
-def _unit_limits(resources: Resources, layout: Layout) -> Iterator[tuple[str, str, str]]:
-    """Tell systemd the limits that it writes itself, or it would undo ours at a reload."""
-    memory, cpu, unified = resources.memory, resources.cpu, layout.version == 2
-    if memory and memory.limit:
-        name = "MemoryMax" if unified else "MemoryLimit"
-        yield name, "t", str(_UNLIMITED if memory.limit < 0 else memory.limit)
-    if cpu and cpu.shares:
-        shares = ("CPUWeight", v2.weight_of_shares(cpu.shares))
-        name, number = shares if unified else ("CPUShares", cpu.shares)
-        yield name, "t", str(number)
-    if cpu and cpu.quota and cpu.quota > 0:
-        per_second = cpu.quota * 1_000_000 // (cpu.period or 100_000)
-        yield "CPUQuotaPerSecUSec", "t", str(-(-per_second // 10_000) * 10_000)
-    if resources.pids and resources.pids.limit:
-        limit = resources.pids.limit
-        yield "TasksMax", "t", str(_UNLIMITED if limit < 0 else limit)
 
 
 def _is_page_size(text: str) -> bool:

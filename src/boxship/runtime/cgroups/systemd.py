@@ -10,13 +10,14 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from boxship.base.frozen import dataclass
 from boxship.runtime.blueprint import Scope
 from boxship.runtime.cgroups import dbus
 from boxship.runtime.cgroups.dbus import Message
-from boxship.runtime.cgroups.tree import CgroupError
+from boxship.runtime.cgroups.tree import CgroupError, read_file
 
 _SYSTEM_BUS = "/run/dbus/system_bus_socket"
 _SYSTEMD = "org.freedesktop.systemd1"
@@ -103,23 +104,35 @@ def start_scope(scope: Scope) -> Placeholder:
     """Start the unit with a placeholder inside; raise CgroupError."""
     placeholder = _place_holder()
     try:
+        with _connected(f"cannot start the unit {scope.unit}") as bus:
+            start_unit(bus, scope, placeholder.pid)
+    except BaseException:
+        placeholder.release()
+        raise
+    return placeholder
+
+
+def change_scope(unit: str, properties: Iterable[tuple[str, str, str]]) -> None:
+    """Tell systemd of limits that have changed, until the unit ends; raise CgroupError."""
+    values = [(name, (kind, _value(kind, text))) for name, kind, text in properties]
+    with _connected(f"cannot change the unit {unit}") as bus:
+        bus.call(_to_manager("SetUnitProperties", "sba(sv)", (unit, True, values)))
+
+
+@contextlib.contextmanager
+def _connected(what: str) -> Iterator[Bus]:
+    """Be on the bus; what goes wrong is a CgroupError that begins with ``what``."""
+    try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             connection.settimeout(_PATIENCE)
             connection.connect(_bus_path())
             bus = Bus(connection)
             bus.greet()
-            start_unit(bus, scope, placeholder.pid)
+            yield bus
     except (OSError, ValueError) as error:
-        placeholder.release()
         number = error.errno or 0 if isinstance(error, OSError) else 0
         words = getattr(error, "strerror", "") or error
-        raise CgroupError(
-            f"cannot start the unit {scope.unit}: systemd: {words}", number
-        ) from error
-    except BaseException:
-        placeholder.release()
-        raise
-    return placeholder
+        raise CgroupError(f"{what}: systemd: {words}", number) from error
 
 
 def start_unit(bus: Bus, scope: Scope, pid: int) -> None:
@@ -171,7 +184,30 @@ def _value(kind: str, text: str) -> Any:
         return text
     if kind == "as":
         return text.split()
+    if kind == "ay":
+        return list(bytes.fromhex(text))
+    if kind == "a(ss)":
+        return list(_device_names(text))
     return text == "true" if kind == "b" else int(text)
+
+
+def _device_names(lines: str) -> Iterator[tuple[str, str]]:
+    """Say ``c 136 * rw`` in systemd's words: a path by number, or a driver's name."""
+    for line in lines.splitlines():
+        kind, major, minor, access = line.split(" ")
+        if minor != "*":
+            yield f"/dev/{'char' if kind == 'c' else 'block'}/{major}:{minor}", access
+        elif major == "*":
+            yield f"{'char' if kind == 'c' else 'block'}-*", access
+        # A driver that is not there has no devices to be allowed.
+        elif name := _driver_of(kind, major):
+            yield f"{'char' if kind == 'c' else 'block'}-{name}", access
+
+
+def _driver_of(kind: str, major: str) -> str:
+    table = read_file("/proc/devices").partition("Block devices:")[2 if kind == "b" else 0]
+    rows = (line.split() for line in table.splitlines())
+    return next((row[1] for row in rows if len(row) == 2 and row[0] == major), "")
 
 
 def _bus_path() -> str:

@@ -9,6 +9,7 @@ from boxship.oci.runtime import BlockIo, Cpu, Memory, Pids, Resources
 from boxship.runtime.cgroups.change import change
 from boxship.runtime.cgroups.layout import host_layout
 from boxship.runtime.cgroups.plan import plan_writes
+from boxship.runtime.cgroups.tree import CgroupError
 from boxship.runtime.cli.call import Call
 from boxship.runtime.cli.store import STOPPED, Store
 
@@ -43,7 +44,15 @@ def run(call: Call) -> int:
     resources = _from_file(path) if path else _from_flags(call)
     # Who may use which device was decided when the container was made.
     resources = replace(resources, devices=())
-    change(record.cgroup, plan_writes(resources, host_layout()))
+    before = change(record.cgroup, plan_writes(resources, host_layout()))
+    if record.cgroup.scope and before:
+        from boxship.runtime.cgroups import systemd, units
+
+        try:
+            systemd.change_scope(record.cgroup.scope.unit, units.limits(resources, host_layout()))
+        except CgroupError:
+            change(record.cgroup, before)
+            raise
     return 0
 
 
