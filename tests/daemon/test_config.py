@@ -7,6 +7,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError
 from boxship.daemon.config import changed, load_config, read_file
 from boxship.daemon.options import DEFAULT_HOST, OPTIONS, Kind, usage
+from boxship.engine.settings import RuntimeProgram
 
 
 @pytest.fixture
@@ -169,3 +170,44 @@ def test_the_table_is_consistent():
     for option in OPTIONS:
         if option.effect and option.kind is Kind.FLAG:
             assert option.default is False
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"runtimes": {"runc": {"path": "/x"}}}, "runtime name 'runc' is reserved"),
+        ({"runtimes": {"boxship": {"path": "/x"}}}, "runtime name 'boxship' is reserved"),
+        ({"runtimes": {"x": {}}}, "invalid runtimes: x: a path is needed"),
+        ({"runtimes": {"x": {"path": "/x", "args": []}}}, "x: unknown key 'args'"),
+        ({"runtimes": {"x": {"path": "/x", "runtimeArgs": "a"}}}, "x: runtimeArgs is a list"),
+        ({"runtimes": {"x": {"runtimeType": "io.containerd.kata.v2"}}}, "x: runtimeType"),
+        ({"runtimes": []}, "runtimes: expected a map"),
+        ({"default-runtime": "nope"}, "specified default runtime 'nope' does not exist"),
+    ],
+)
+def test_runtimes_that_are_wrong(configured, given, told):
+    with pytest.raises(InvalidArgumentError, match=told) as raised:
+        configured(given)
+    assert "\n" not in str(raised.value)
+
+
+def test_runtimes(configured):
+    config = configured({}, "--add-runtime", "a=/x", "--add-runtime=b=y", "--default-runtime=b")
+    assert config.runtimes == {"a": RuntimeProgram("/x"), "b": RuntimeProgram("y")}
+    config = configured(
+        {
+            "runtimes": {
+                "c": {"path": "/x", "runtimeArgs": ["--debug"]},
+                "d": {"runtimeType": "io.containerd.runc.v2", "options": {"BinaryName": "/z"}},
+                "e": {"runtimeType": "io.containerd.runc.v2"},
+            },
+            "default-runtime": "io.containerd.runc.v2",
+        }
+    )
+    assert config.runtimes == {
+        "c": RuntimeProgram("/x", ("--debug",)),
+        "d": RuntimeProgram("/z"),
+        "e": RuntimeProgram("runc"),
+    }
+    with pytest.raises(InvalidArgumentError, match='invalid argument "foo" for "--add-runtime"'):
+        configured({}, "--add-runtime=foo")

@@ -83,7 +83,8 @@ def plan(
     if root is None:
         if spec.root is None:
             raise InvalidArgumentError("root: missing")
-        root = steps.BindRoot(spec.root.path, spec.linux.rootfs_propagation)
+        later = _is_set_last(spec.linux.rootfs_propagation)
+        root = steps.BindRoot(spec.root.path, "" if later else spec.linux.rootfs_propagation)
     cgroup = _cgroup(spec.linux, container_id, host, systemd=systemd)
     namespaces = _namespace_paths(spec)
     inside = "user" in namespaces
@@ -256,12 +257,17 @@ def _parts(
     return parts
 
 
+def _is_set_last(propagation: str) -> bool:
+    """With these a mount can become nobody's root, so that they have to wait until it is."""
+    return propagation.lstrip("r") in ("shared", "unbindable")
+
+
 def _setup(
     spec: oci.Spec, cgroup: CgroupPlan, root: RootStep, process: ProcessPlan, host: Host
 ) -> Iterator[steps.Step]:
     """Yield all set-up steps; we are in our cgroups already."""
     linux, namespaces = spec.linux, _namespace_paths(spec)
-    shared_root = linux.rootfs_propagation.lstrip("r") in ("shared", "unbindable")
+    shared_root = _is_set_last(linux.rootfs_propagation)
     if "user" not in namespaces:
         yield from _arrival(spec, namespaces, host)
     yield from _new_namespaces(spec, namespaces, host)

@@ -23,7 +23,9 @@ killed on its way leaves a process in the container's cgroup at most, and files 
 import contextlib
 import json
 import os
+import select
 import shutil
+import signal
 import socket
 import stat
 import time
@@ -48,6 +50,8 @@ Streams = tuple[int, int, int]
 
 _CREATE_SECONDS: Final = 40.0
 _SECONDS: Final = 10.0
+_GENERATIONS: Final = 10
+_DYING_SECONDS: Final = 1.0
 _UNLIMITED: Final = 2**64 - 1
 _BUNDLE: Final = "config.json"
 _WHO: Final = "runtime.json"
@@ -81,6 +85,7 @@ def spawn_init(plan: Plan, streams: Streams, *, terminal: bool) -> Spawned:
     except BaseException as error:
         with contextlib.suppress(BoxshipError, OSError):
             destroy(plan)
+        _end_descendants()
         raise _refusal(error, plan.process) from error
     said = program.warnings(f"{foreign.directory}/{call.log}")
     return Spawned(pid, -1, master, said, course.timings())
@@ -100,11 +105,13 @@ def spawn_exec(
     try:
         root = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY)
         _write(document, _process(process, root))
+        processes.set_child_subreaper()
         words = ("exec", "--process", document, "--detach")
         call = _Call(foreign, words, container.container_id, EXEC_PATIENCE, f"{name}.")
         pid, master = call.run(process, streams, terminal=terminal)
         course.note("exec")
     except BaseException as error:
+        _end_descendants()
         raise _refusal(error, process) from error
     finally:
         _remove(document)
@@ -168,6 +175,28 @@ class _Course:
 
     def timings(self) -> tuple[Timing, ...]:
         return tuple(self._timings)
+
+
+def _end_descendants() -> None:
+    """End what a runtime that failed has left behind: we are a subreaper, so it is ours.
+
+    What does not die of it, in a frozen cgroup for instance, is left to the shim.
+    """
+    for _ in range(_GENERATIONS):
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children") as stream:
+                children = [int(word) for word in stream.read().split()]
+        except OSError:
+            return
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            pidfd = os.pidfd_open(pid)
+            if select.select([pidfd], [], [], _DYING_SECONDS)[0]:
+                os.waitpid(pid, 0)
+            os.close(pidfd)
+        if not children:
+            return
 
 
 def _refusal(error: BaseException, process: ProcessPlan) -> BaseException:
@@ -269,6 +298,8 @@ def _make_root(plan: Plan) -> int:
     """Do what is ours to do; return the root's descriptor."""
     setup = Setup(LINUX, lambda _: None)
     walk(plan.setup, setup)
+    for (source, _), tree in setup.trees.items():
+        LINUX.move_mount(tree, LINUX.open(source, os.O_PATH))
     return setup.root
 
 

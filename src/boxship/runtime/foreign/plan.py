@@ -11,6 +11,7 @@ sees it, and nothing of it stays when everybody is killed. ::
 """
 
 import json
+from collections.abc import Iterator
 
 from boxship.base.frozen import replace
 from boxship.oci import runtime as oci
@@ -38,6 +39,7 @@ def plan(
         process=process,
         setup=(
             steps.Unshare(("mnt",)),
+            *_peers(spec),
             steps.SetPropagation("rslave"),
             root,
             *((steps.MakeDirectory(process.cwd),) if process.cwd != "/" else ()),
@@ -46,6 +48,16 @@ def plan(
         new_pid_namespace=kinds.get("pid") == "",
         foreign=replace(foreign, config=_config(spec, root.mountpoint)),
     )
+
+
+def _peers(spec: oci.Spec) -> Iterator[steps.Step]:
+    """What the container shares with the host, the runtime must find as a peer of the host's.
+
+    The copies come to lie over what they are copies of, in our mount namespace.
+    """
+    for mount in spec.mounts:
+        if not {"shared", "rshared"}.isdisjoint(mount.options):
+            yield steps.CopyTree(mount.source, mount.source, "rbind" in mount.options)
 
 
 def plan_process(process: oci.Process) -> ProcessPlan:
