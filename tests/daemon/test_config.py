@@ -211,3 +211,44 @@ def test_runtimes(configured):
     }
     with pytest.raises(InvalidArgumentError, match='invalid argument "foo" for "--add-runtime"'):
         configured({}, "--add-runtime=foo")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "directories"),
+    [
+        ([], ("/etc/cdi", "/var/run/cdi")),
+        (["--cdi-spec-dir=/a", "--cdi-spec-dir=/b"], ("/a", "/b")),
+        (["--cdi-spec-dir="], ()),
+        (["--feature=cdi=false", "--cdi-spec-dir=/a"], ()),
+    ],
+)
+def test_directories_of_devices(configured, arguments, directories):
+    assert configured({}, *arguments).cdi_spec_dirs == directories
+
+
+def test_features_are_on_or_off(configured):
+    assert configured({"features": {"cdi": False}}).cdi_spec_dirs == ()
+    with pytest.raises(InvalidArgumentError, match="invalid feature cdi=maybe"):
+        configured({"features": {"cdi": "maybe"}})
+
+
+def test_the_cgroup_driver(configured):
+    assert configured({}).cgroup_driver == "cgroupfs"
+    systemd = "--exec-opt=native.cgroupdriver=systemd"
+    assert configured({}, systemd, "--cgroup-parent=a.slice").cgroup_driver == "systemd"
+    with pytest.raises(InvalidArgumentError, match=r'valid slice named as "xxx\.slice"'):
+        configured({}, systemd, "--cgroup-parent=/a")
+    with pytest.raises(InvalidArgumentError, match=r"native\.cgroupdriver option x not supported"):
+        configured({"exec-opts": ["native.cgroupdriver=x"]})
+
+
+def test_a_seccomp_profile_is_looked_at(configured, tmp_path):
+    profile = tmp_path / "profile.json"
+    option = f"--seccomp-profile={profile}"
+    with pytest.raises(InvalidArgumentError, match=r"open .*: no such file or directory"):
+        configured({}, option)
+    profile.write_text("{")
+    with pytest.raises(InvalidArgumentError, match="invalid JSON"):
+        configured({}, option)
+    profile.write_text("{}")
+    assert configured({}, option).text("seccomp-profile") == str(profile)

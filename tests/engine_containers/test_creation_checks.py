@@ -9,7 +9,7 @@ from boxship.base.errors import (
     NotImplementedYetError,
 )
 from boxship.engine.containers import mounts
-from boxship.engine.containers.checks import request, rights
+from boxship.engine.containers.checks import limits, request, rights
 from boxship.engine.containers.checks.machine import Machine, format_list, parse_list
 from boxship.model.container import ContainerConfig, HostConfig
 
@@ -315,6 +315,14 @@ def test_cgroups_can_be_writable_on_version_2_alone() -> None:
     assert rights.writable_cgroups(HostConfig(privileged=True))
     kept = HostConfig(privileged=True, security_opt=("writable-cgroups=false",))
     assert not rights.writable_cgroups(kept)
+
+
+def test_parents_of_systemds_scopes_are_slices() -> None:
+    limits.check_cgroup_parent(HostConfig(cgroup_parent="a.slice"), systemd=True)
+    limits.check_cgroup_parent(HostConfig(cgroup_parent="/a"), systemd=False)
+    for parent in ("/a", ".slice", "a.scope"):
+        with pytest.raises(InvalidArgumentError, match="should be a valid slice"):
+            limits.check_cgroup_parent(HostConfig(cgroup_parent=parent), systemd=True)
 
 
 def test_a_probe_that_will_not_run_is_warned_of() -> None:

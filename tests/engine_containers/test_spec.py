@@ -106,6 +106,72 @@ def test_privileged_gives_everything_the_daemon_itself_has() -> None:
     assert "/dev/null" in {device.path for device in made.linux.devices}
 
 
+def test_privileged_has_devices_by_other_names_too() -> None:
+    mapped = '{"PathOnHost":"/dev/null","PathInContainer":"%s","CgroupPermissions":"r"}'
+    both = ",".join(mapped % path for path in ("/dev/other", "/dev/null"))
+    made = spec(f'{{"Privileged":true,"Devices":[{both}]}}').linux
+    paths = [device.path for device in made.devices]
+    assert (paths.count("/dev/other"), paths.count("/dev/null")) == (1, 1)
+    assert made.resources.devices == (DeviceRule(allow=True, access="rwm"),)
+
+
+@pytest.mark.parametrize(
+    ("parent", "systemd", "path"),
+    [
+        ("", False, f"/boxship/{ID}"),
+        ("a/b/", False, f"/a/b/{ID}"),
+        ("/../../a", False, f"/a/{ID}"),
+        ("/", False, f"/{ID}"),
+        ("", True, f"system.slice:boxship:{ID}"),
+        ("a-b.slice", True, f"a-b.slice:boxship:{ID}"),
+    ],
+)
+def test_cgroup_parents(parent: str, systemd: bool, path: str) -> None:
+    made = spec(f'{{"CgroupParent":"{parent}"}}', systemd_cgroups=systemd)
+    assert made.linux.cgroups_path == path
+
+
+def test_annotations_go_to_the_runtime() -> None:
+    assert spec('{"Annotations":{"a":"b"}}').annotations == {"a": "b"}
+    assert spec().annotations == {}
+
+
+def test_cgroups_are_written_to_by_those_who_may() -> None:
+    asked = '{"SecurityOpt":["writable-cgroups=true"]}'
+    assert options(spec(asked), "/sys/fs/cgroup")[0] == "rw"
+    assert options(spec(), "/sys/fs/cgroup")[0] == "ro"
+    kept = '{"Privileged":true,"SecurityOpt":["writable-cgroups=false"]}'
+    assert options(spec(kept), "/sys/fs/cgroup")[0] == "ro"
+    assert options(spec(kept), "/sys")[-1] == "rw"
+
+
+@pytest.mark.parametrize(
+    ("option", "modules", "profile"),
+    [
+        ("apparmor=mine", ("apparmor",), "mine"),
+        ("apparmor:mine", ("apparmor",), "mine"),
+        ("apparmor=unconfined", ("apparmor",), ""),
+        ("apparmor=mine", ("selinux",), ""),
+        ("label=disable", ("apparmor",), ""),
+    ],
+)
+def test_an_apparmor_profile(option: str, modules: tuple[str, ...], profile: str) -> None:
+    host = f'{{"SecurityOpt":["{option}"]}}'
+    for process in (
+        spec(host, security_modules=modules).process,
+        assembly.exec_process(record(host), ExecConfig(("x",)), around(security_modules=modules)),
+    ):
+        assert process is not None
+        assert process.apparmor_profile == profile
+
+
+def test_who_shares_the_hosts_processes_has_no_label() -> None:
+    for host in ('{"Privileged":true}', '{"PidMode":"host"}', '{"IpcMode":"host"}'):
+        assert record(host).host.security_opt == ("label=disable",)
+    kept = '{"PidMode":"host","SecurityOpt":["label=type:x"]}'
+    assert record(kept).host.security_opt == ("label=type:x",)
+
+
 def test_namespaces_shared_with_the_host_are_left_out() -> None:
     made = spec('{"NetworkMode":"host","PidMode":"host","IpcMode":"host","UTSMode":"host"}')
     assert {namespace.type for namespace in made.linux.namespaces} == {"mount"}

@@ -184,6 +184,9 @@ class DaemonFacts:
     default_runtime: str
     private_cgroup_namespaces: bool
     experimental: bool = False
+    cgroup_driver: str = "cgroupfs"
+    seccomp_profile: str = "builtin"
+    no_new_privileges: bool = False
     cdi_spec_dirs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     """Full CDI names of the devices found there."""

@@ -6,6 +6,7 @@ of the two was meant.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,16 @@ class DaemonConfig:
             ca=self.text("tlscacert") or f"{directory}/ca.pem",
             verify=self.flag("tlsverify"),
         )
+
+    @property
+    def cgroup_driver(self) -> str:
+        """``cgroupfs`` or ``systemd``; the last option that says it counts."""
+        driver = "cgroupfs"
+        for option in self.words("exec-opts"):
+            name, _, value = option.partition("=")
+            if name.lower() == "native.cgroupdriver":
+                driver = value
+        return driver
 
     @property
     def cdi_spec_dirs(self) -> tuple[str, ...]:
@@ -195,10 +206,37 @@ def _check(config: DaemonConfig) -> None:
         raise InvalidArgumentError("invalid bridge: there are no bridges yet, only none")
     if config.number("shutdown-timeout") < -1:
         raise InvalidArgumentError("invalid shutdown-timeout: it must be -1 (for ever) or more")
+    _check_cgroups(config)
+    _check_seccomp(config.text("seccomp-profile"))
     for name in config.mapping("features"):
         config.feature(name, default=False)
     _ = config.default_ulimits
     check_default(config.text("default-runtime"), config.runtimes)
+
+
+def _check_cgroups(config: DaemonConfig) -> None:
+    driver, parent = config.cgroup_driver, config.text("cgroup-parent")
+    if driver not in ("cgroupfs", "systemd"):
+        raise InvalidArgumentError(f"native.cgroupdriver option {driver} not supported")
+    if driver == "systemd" and parent and not re.fullmatch(r".+\.slice", parent):
+        raise InvalidArgumentError(
+            'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'
+        )
+
+
+def _check_seccomp(path: str) -> None:
+    if path in ("", "builtin", "unconfined"):
+        return
+    try:
+        with open(path, "rb") as file:
+            json.load(file)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgumentError(
+            f"opening seccomp profile ({path}) failed: open {path}: {reason}"
+        ) from error
+    except ValueError as error:
+        raise InvalidArgumentError(f"seccomp profile ({path}): invalid JSON: {error}") from error
 
 
 def _ulimit(name: str, value: object) -> Ulimit:

@@ -44,6 +44,9 @@ class DaemonSystem:
             default_runtime=config.text("default-runtime"),
             private_cgroup_namespaces=mode == "private"
             or (not mode and self.host.cgroup_version == 2),
+            cgroup_driver=config.cgroup_driver,
+            seccomp_profile=config.text("seccomp-profile") or "builtin",
+            no_new_privileges=config.flag("no-new-privileges"),
             cdi_spec_dirs=config.cdi_spec_dirs,
             devices=tuple(sorted(registry.devices)),
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),

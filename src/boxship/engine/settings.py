@@ -27,6 +27,11 @@ class EngineSettings:
     data_root: str = "/var/lib/boxship"
     exec_root: str = "/run/boxship"
     cgroup_parent: str = "/boxship"
+    systemd_cgroups: bool = False
+    """Have systemd make a scope for each container; its parent is a slice then."""
+    cpu_rt_period: int = 0
+    cpu_rt_runtime: int = 0
+    """What of each period, in microseconds, containers together may use for real-time work."""
     cgroup_namespace_mode: str = ""
     """``private`` or ``host``; empty: private on cgroup v2 and host on v1, as Docker does."""
     ipc_mode: str = "private"

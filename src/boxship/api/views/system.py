@@ -85,7 +85,7 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         n_goroutines=0,
         system_time=format_ns(now_ns),
         logging_driver=daemon.log_driver,
-        cgroup_driver="cgroupfs",
+        cgroup_driver=daemon.cgroup_driver,
         cgroup_version=str(host.cgroup_version),
         n_events_listener=0,
         kernel_version=host.kernel,
@@ -126,7 +126,9 @@ def _open_descriptors() -> int:
 def _security_options(host: HostFacts, daemon: DaemonFacts) -> tuple[str, ...]:
     options = []
     if host.seccomp:
-        options.append("name=seccomp,profile=builtin")
+        options.append(f"name=seccomp,profile={daemon.seccomp_profile}")
     if daemon.private_cgroup_namespaces:
         options.append("name=cgroupns")
+    if daemon.no_new_privileges:
+        options.append("name=no-new-privileges")
     return tuple(options)

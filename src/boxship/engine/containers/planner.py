@@ -18,7 +18,7 @@ from msgspec import structs
 
 from boxship.base.errors import BoxshipError, ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
-from boxship.engine.containers import propagation
+from boxship.engine.containers import propagation, realtime
 from boxship.engine.containers.cdi.edits import inject
 from boxship.engine.containers.cdi.registry import look
 from boxship.engine.containers.cdi.requests import names_of
@@ -41,6 +41,7 @@ from boxship.runtime.cgroups import control
 from boxship.runtime.cgroups.change import change
 from boxship.runtime.cgroups.plan import plan_cgroup, plan_writes
 from boxship.runtime.cgroups.tree import CgroupError
+from boxship.runtime.cgroups.units import plan_scope
 from boxship.runtime.foreign import plan as foreign
 from boxship.runtime.host import Host
 from boxship.runtime.messages import Json
@@ -91,13 +92,16 @@ class Planner:
             mountpoint=self._paths.mountpoint,
             devices=record.host.privileged or self._device_rules_hold,
         )
-        program = self._program(record)
+        program, systemd = self._program(record), self._settings.systemd_cgroups
+        if not systemd:
+            realtime.allow(spec.linux.cgroups_path, self._host.layout, self._settings)
         if program is None:
-            planned = runtime.plan(spec, record.id, self._host, root)
+            planned = runtime.plan(spec, record.id, self._host, root, systemd=systemd)
             if spec.hooks != Hooks():
                 planned = replace(planned, hooks=self._hooks(record, spec))
         else:
-            other = ForeignPlan(program.path, program.arguments, self._paths.bundle(record.id))
+            arguments = (*program.arguments, *(("--systemd-cgroup",) if systemd else ()))
+            other = ForeignPlan(program.path, arguments, self._paths.bundle(record.id))
             planned = foreign.plan(spec, record.id, self.cgroup(record), root, other)
         process = self._completed(planned.process, record, is_init=bool(around.init_path))
         plain: Json = replace(planned, process=process).to_plain()
@@ -170,6 +174,8 @@ class Planner:
             hostname=owner.config.hostname,
             cgroup_parent=self._settings.cgroup_parent,
             unified_cgroups=self.unified_cgroups,
+            systemd_cgroups=self._settings.systemd_cgroups,
+            security_modules=self._host.security_modules,
             default_no_new_privileges=self._settings.no_new_privileges,
             network_pid=pids["network_mode"],
             pid_pid=pids["pid_mode"],
@@ -219,8 +225,11 @@ class Planner:
 
     def cgroup(self, record: ContainerRecord, *, with_limits: bool = False) -> CgroupPlan:
         """Return the container's cgroups: their directories, and on request what is in them."""
-        path = assembly.cgroup_path(record.host, record.id, self._settings.cgroup_parent)
+        settings, systemd = self._settings, self._settings.systemd_cgroups
+        path = assembly.cgroup_path(record.host, record.id, settings.cgroup_parent, systemd=systemd)
         limits = resources(record.host, ()) if with_limits else Resources()
+        if systemd:
+            return plan_scope(path, record.id, limits, self._host.layout)
         return plan_cgroup(path, limits, self._host.layout)
 
     async def change_limits(

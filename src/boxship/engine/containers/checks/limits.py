@@ -137,3 +137,12 @@ def _check_elsewhere(host: HostConfig) -> None:
             raise InvalidArgumentError(
                 f"Invalid QoS settings: linux does not support configuration of maximum {what}"
             )
+
+
+def check_cgroup_parent(host: HostConfig, *, systemd: bool) -> None:
+    """Raise InvalidArgumentError: systemd makes scopes below slices only."""
+    parent = host.cgroup_parent
+    if systemd and parent and (not parent.endswith(".slice") or parent == ".slice"):
+        raise InvalidArgumentError(
+            'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'
+        )

@@ -52,6 +52,16 @@ def writable_cgroups(host: HostConfig) -> bool:
     return host.privileged if text is None else _BOOLEANS[text.lower()]
 
 
+def apparmor_profile(host: HostConfig, modules: tuple[str, ...]) -> str:
+    """Return the profile to start processes under; none without AppArmor, or if it says so.
+
+    No profile is ours to load, so there is no default as Docker's ``docker-default``.
+    """
+    profile = security_options(host).get("apparmor", "")
+    confined = "apparmor" in modules and profile not in ("", "unconfined")
+    return profile if confined else ""
+
+
 def check_writable_cgroups(host: HostConfig, *, unified: bool) -> None:
     """Raise InvalidArgumentError where that would be a way out.
 

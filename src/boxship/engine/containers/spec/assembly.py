@@ -1,5 +1,7 @@
 """Put the spec together: process, namespaces, file systems, limits, rights."""
 
+import posixpath
+
 from msgspec import UNSET
 
 from boxship.engine.containers.checks import rights
@@ -22,6 +24,7 @@ from boxship.oci.runtime import (
 )
 from boxship.runtime.capabilities import adjust
 
+_SLICE = "system.slice"
 OCI_VERSION = "1.2.0"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEFAULT_NAMES = """
@@ -47,7 +50,9 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
         linux=Linux(
             namespaces=namespaces(host, around),
             devices=nodes,
-            cgroups_path=cgroup_path(host, record.id, around.cgroup_parent),
+            cgroups_path=cgroup_path(
+                host, record.id, around.cgroup_parent, systemd=around.systemd_cgroups
+            ),
             resources=resources(host, nodes),
             seccomp=around.seccomp,
             sysctl=filesystems.sysctls(host),
@@ -58,10 +63,19 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
     )
 
 
-def cgroup_path(host: HostConfig, container_id: str, default_parent: str) -> str:
-    """Return the container's directory below each hierarchy."""
+def cgroup_path(
+    host: HostConfig, container_id: str, default_parent: str, *, systemd: bool = False
+) -> str:
+    """Return the container's directory below each hierarchy, or for systemd its scope.
+
+    A parent that leads up ends at the top, as in Docker.
+    """
     parent = host.cgroup_parent or default_parent
-    return f"/{parent.strip('/')}/{container_id}"
+    if systemd:
+        slice_ = parent if parent.endswith(".slice") else _SLICE
+        return f"{slice_}:boxship:{container_id}"
+    inside = posixpath.normpath(f"/{parent.lstrip('/')}").rstrip("/")
+    return f"{inside}/{container_id}"
 
 
 def _propagation(record: ContainerRecord) -> str:
@@ -88,6 +102,7 @@ def process(record: ContainerRecord, around: Surroundings) -> Process:
         capabilities=_all_sets(capabilities(host, around.capabilities)),
         rlimits=tuple(_rlimit(limit) for limit in host.ulimits or ()),
         no_new_privileges=rights.no_new_privileges(host, around.default_no_new_privileges),
+        apparmor_profile=rights.apparmor_profile(host, around.security_modules),
         oom_score_adj=host.oom_score_adj,
     )
 
@@ -107,6 +122,7 @@ def exec_process(record: ContainerRecord, wanted: ExecConfig, around: Surroundin
         ),
         rlimits=tuple(_rlimit(limit) for limit in host.ulimits or ()),
         no_new_privileges=rights.no_new_privileges(host, around.default_no_new_privileges),
+        apparmor_profile=rights.apparmor_profile(host, around.security_modules),
         oom_score_adj=host.oom_score_adj,
     )
 

@@ -18,6 +18,9 @@ class Surroundings:
     """The container's own, or that of the one whose network it shares."""
     cgroup_parent: str
     unified_cgroups: bool
+    systemd_cgroups: bool = False
+    security_modules: tuple[str, ...] = ()
+    """Of "apparmor" and "selinux" those that are active."""
     default_no_new_privileges: bool = False
     network_pid: int = 0
     pid_pid: int = 0
