@@ -15,6 +15,7 @@ written to it is not in the images.
 import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -35,8 +36,6 @@ from boxship.runtime.process import Spawned, StepFailedError, Timing
 
 SAVED: Final = "boxship.json"
 _PATIENCE: Final = 50.0
-_FIRST_INHERITED: Final = 200
-"""Beyond what is open in a starter, so that no descriptor in use is replaced."""
 _COMMON: Final = ("-v4", "--tcp-established", "--ext-unix-sk", "--file-locks", "--manage-cgroups")
 _ROOT_STEPS: Final = (steps.SetPropagation, steps.MountOverlay)
 
@@ -141,7 +140,6 @@ def spawn_init(plan: Plan, streams: tuple[int, int, int]) -> Spawned:
     try:
         program = find_criu()
         walk(plan.setup, Setup(LINUX, lambda _: None))
-        processes.set_child_subreaper()
         tree.create(plan.cgroup)
         pid = _restore(program, plan, restore, streams)
     except BaseException as error:
@@ -154,24 +152,62 @@ def spawn_init(plan: Plan, streams: tuple[int, int, int]) -> Spawned:
 
 def _restore(program: str, plan: Plan, restore: RestorePlan, streams: tuple[int, int, int]) -> int:
     pid_file = f"{os.path.dirname(restore.log)}/restored.pid"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(pid_file)
+    _remove(pid_file)
     words = ["restore", "--restore-detached", "--restore-sibling", "--pidfile", pid_file]
     words += [*_COMMON, "--root", _mountpoint(plan)]
     words += [w for target, at in restore.mounts for w in ("--external", f"mnt[{target}]:{at}")]
-    inherited: list[int] = []
+    inherited = []
     for fd, was in zip(streams, restore.descriptors, strict=False):
         if was.startswith("pipe:"):
-            number = _FIRST_INHERITED + len(inherited)
-            words += ["--inherit-fd", f"fd[{number}]:{was}"]
+            words += ["--inherit-fd", f"fd[{fd}]:{was}"]
             inherited.append(fd)
+    command = [program, *words, *_places(restore.images, restore.log)]
+    complaints = os.memfd_create("criu")
     try:
-        _run(program, words, restore.images, restore.log, inherited)
+        _run_as_sibling(command, inherited, complaints)
         with open(pid_file, encoding="ascii") as stream:
             return int(stream.read())
+    except FileNotFoundError:
+        raise CriuError(
+            _failure("restore", restore.log, os.pread(complaints, 1 << 16, 0))
+        ) from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(pid_file)
+        os.close(complaints)
+        _remove(pid_file)
+
+
+def _run_as_sibling(command: Sequence[str], inherited: Sequence[int], complaints: int) -> None:
+    """Run CRIU as a child of our parent, who becomes that of the container's init thereby.
+
+    It must be: init was told to die with its parent, and CRIU tells it again, while we are about to
+    end. How CRIU itself ended, only our parent could learn; what counts is the file it writes.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    pid = processes.fork_sibling()
+    if pid == 0:
+        try:
+            for target, fd in enumerate((null, null, complaints)):
+                os.dup2(fd, target)
+            for fd in inherited:
+                os.set_inheritable(fd, True)
+            os.execve(command[0], list(command), os.environ)
+        finally:
+            os._exit(127)
+    os.close(null)
+    pidfd = os.pidfd_open(pid)
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        if not poller.poll(_PATIENCE * 1000):
+            os.kill(pid, SIGKILL)
+            raise CriuError(f"criu restore took more than {_PATIENCE:.0f} s")
+    finally:
+        os.close(pidfd)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _refusal(error: BaseException) -> BaseException:
@@ -185,35 +221,30 @@ def _refusal(error: BaseException) -> BaseException:
 # ── the program ──────────────────────────────────────────────────────────────────────────────
 
 
-def _run(
-    program: str, words: Sequence[str], images: str, log: str, inherited: Sequence[int] = ()
-) -> None:
-    """Run CRIU, with ``inherited`` as its descriptors from ``_FIRST_INHERITED`` on."""
-    work, name = os.path.split(log)
-    places = ["--images-dir", images, "--work-dir", work, "--log-file", name]
-
-    def prepare() -> None:  # in the child: it shall not outlive us, and has these descriptors
-        processes.set_parent_death_signal(SIGKILL)
-        for number, fd in enumerate(inherited, _FIRST_INHERITED):
-            os.dup2(fd, number, inheritable=True)
-
-    numbers = range(_FIRST_INHERITED, _FIRST_INHERITED + len(inherited))
+def _run(program: str, words: Sequence[str], images: str, log: str) -> None:
     try:
         done = subprocess.run(
-            [program, *words, *places],
+            [program, *words, *_places(images, log)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=tuple(numbers),
-            preexec_fn=prepare,
             timeout=_PATIENCE,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise CriuError(f"criu {words[0]} took more than {_PATIENCE:.0f} s (log: {log})") from None
     if done.returncode:
-        said = _said(log) or _errors(done.stderr.decode(errors="replace").splitlines())
-        raise CriuError(f"criu {words[0]} failed: {said or 'without a word'} (log: {log})")
+        raise CriuError(_failure(words[0], log, done.stderr))
+
+
+def _places(images: str, log: str) -> list[str]:
+    work, name = os.path.split(log)
+    return ["--images-dir", images, "--work-dir", work, "--log-file", name]
+
+
+def _failure(verb: str, log: str, complaints: bytes) -> str:
+    said = _said(log) or _errors(complaints.decode(errors="replace").splitlines())
+    return f"criu {verb} failed: {said or 'without a word'} (log: {log})"
 
 
 def _said(log: str) -> str:
