@@ -44,6 +44,11 @@ _SET_AND_CLEAR: dict[str, tuple[int, int]] = {
 
 _WITHOUT_EFFECT = frozenset(("defaults", "bind", "rbind", "silent", "loud", "async"))
 
+_OF_ANY_FILE_SYSTEM = (
+    "sync", "dirsync", "lazytime", "nolazytime", "mand", "nomand",
+)  # fmt: skip
+"""What the kernel takes for every file system where it makes a new one."""
+
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
@@ -60,6 +65,17 @@ class MountOptions:
     map_owners: str = ""
     """``idmap`` or ``ridmap``; the latter for submounts too."""
     data: tuple[str, ...] = ()
+
+
+def known_options() -> list[str]:
+    """Return every option that is not a particular file system's own, sorted."""
+    plain = list(_SET_AND_CLEAR)
+    return sorted(
+        {
+            *plain, *(f"r{option}" for option in plain), *PROPAGATIONS, *_WITHOUT_EFFECT,
+            *_OF_ANY_FILE_SYSTEM, "idmap", "ridmap", "tmpcopyup",
+        }
+    )  # fmt: skip
 
 
 def parse_options(options: Iterable[str]) -> MountOptions:

@@ -115,7 +115,7 @@ def plan(
         user=_user(spec.linux, namespaces["user"]) if inside else None,
         before=before,
         staged=staged,
-        warnings=tuple(_warnings(spec.process)),
+        warnings=(*_warnings(spec.process), *_idle_options(spec.mounts)),
     )
 
 
@@ -193,6 +193,15 @@ def _warnings(process: oci.Process) -> Iterator[str]:
         names = (*sets.bounding, *sets.effective, *sets.permitted, *sets.inheritable, *sets.ambient)
         for name in dict.fromkeys(unknown_names(names)):
             yield f"process.capabilities: {name} is unknown and left out"
+
+
+def _idle_options(mounts: tuple[oci.Mount, ...]) -> Iterator[str]:
+    """A bind mount shows a file system that has its own options already."""
+    for n, mount in enumerate(mounts):
+        options = parse_options(mount.options)
+        if (options.bind or mount.type == "bind") and options.data:
+            words = ",".join(options.data)
+            yield f"mounts[{n}].options: {words}: of no effect on a bind mount"
 
 
 def _label(process: oci.Process) -> tuple[str, str]:

@@ -6,19 +6,10 @@ from boxship import __version__
 from boxship.oci.runtime import NAMESPACES, SECCOMP_ACTIONS, SECCOMP_OPERATORS
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.cli.call import Call
+from boxship.runtime.options import known_options
 
 _HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 _ARCHITECTURES = ("X86_64", "X86", "X32", "AARCH64", "ARM")
-_MOUNT_OPTIONS = (
-    "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion",
-    "lazytime", "loud", "mand", "noatime", "nodev", "nodiratime", "noexec", "noiversion",
-    "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private",
-    "ratime", "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev",
-    "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro",
-    "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
-    "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid",
-    "symfollow", "sync", "tmpcopyup", "unbindable",
-)  # fmt: skip
 
 
 def run(_: Call) -> int:
@@ -27,7 +18,7 @@ def run(_: Call) -> int:
         "ociVersionMin": "1.0.0",
         "ociVersionMax": "1.2.0",
         "hooks": _HOOKS,
-        "mountOptions": _MOUNT_OPTIONS,
+        "mountOptions": known_options(),
         "linux": _linux(),
         "annotations": {"io.github.boxship.version": __version__},
     }
@@ -52,6 +43,7 @@ def _linux() -> dict[str, object]:
         "selinux": {"enabled": True},
         "intelRdt": {"enabled": True},
         "mountExtensions": {"idmap": {"enabled": True}},
+        "netDevices": {"enabled": True},
     }
 
 
