@@ -147,6 +147,34 @@ def test_an_exec_runs_where_it_is_told(box: Box) -> None:
 
 
 @pytest.mark.privileged
+@pytest.mark.parametrize(
+    ("scheduler", "policy"),
+    [
+        (oci.Scheduler("SCHED_FIFO", priority=2, flags=("SCHED_FLAG_RESET_ON_FORK",)), "0 2 1"),
+        (oci.Scheduler("SCHED_BATCH", nice=-5, flags=("SCHED_FLAG_RESET_ON_FORK",)), "-5 0 3"),
+        (
+            oci.Scheduler("SCHED_DEADLINE", runtime=10**6, deadline=10**8, period=10**8),
+            "0 0 6",
+        ),
+    ],
+)
+def test_an_exec_has_a_scheduler_that_no_child_has(
+    box: Box, scheduler: oci.Scheduler, policy: str
+) -> None:
+    process = replace(PROCESS, scheduler=scheduler)
+    wanted = plan_process(process, Host.look(), None, "x").placement
+
+    def work(container: Container) -> Outcome:
+        return container.execute("cut", "-d", " ", "-f", "19,40,41", "/proc/self/stat",
+                                 placement=wanted)  # fmt: skip
+
+    result = box.with_running(work)
+    if result.failure is not None and "process.scheduler" in result.failure[2]:
+        pytest.skip(f"this kernel: {result.failure[2]}")
+    assert (result.failure, result.output) == (None, f"{policy}\n")
+
+
+@pytest.mark.privileged
 def test_a_refusal_of_the_kernels_names_the_field(box: Box) -> None:
     deadline = oci.Scheduler("SCHED_DEADLINE", runtime=10, deadline=5, period=3)
     failure = box.run("true", scheduler=deadline).failure

@@ -8,7 +8,8 @@ keyring   a session keyring of the container's own
 user      look the user up in the root; additional groups; HOME
 cwd       as root, since root's directories may be closed to the user (again as the user,
           since a network file system may be closed to root)
-limits    after the look-ups, which may need more than the limits leave
+limits    after the look-ups, which may need more than the limits leave; also a scheduler that
+          no child would have
 identity  bounding set, groups, gid, uid, with the permitted capabilities kept
 command   look it up as the user
 seccomp   as late as it can be, so that the filter need not allow the steps above. Without
@@ -252,6 +253,9 @@ def _check_cwd_inside() -> None:
 def limits(entry: Entry) -> None:
     for limit in entry.plan.rlimits:
         _set_limit(entry, limit)
+    if entry.plan.placement is not None:
+        # Loaded when we took our place in the cgroups; here nothing is loaded any more.
+        sys.modules["boxship.runtime.placement"].before_exec(entry.plan.placement)
 
 
 def _set_limit(entry: Entry, limit: Rlimit) -> None:
