@@ -46,6 +46,7 @@ def test_launcher_runs_on_a_bare_interpreter() -> None:
         if name not in sys.stdlib_module_names and name not in ("boxship", "__main__")
     }
     assert foreign == set()
+    assert {name for name in loaded if name.startswith("boxship.runtime.foreign")} == set()
     # Each of these would be in the memory of every shim.
     assert (
         loaded & {"asyncio", "threading", "logging", "subprocess", "ssl", "typing_extensions"}
