@@ -15,7 +15,8 @@ from boxship.oci.codec import camel_case
 from boxship.runtime import steps
 from boxship.runtime.apply import Setup, walk
 from boxship.runtime.cgroups.layout import Hierarchy, Layout
-from boxship.runtime.cgroups.plan import plan_scope, plan_writes
+from boxship.runtime.cgroups.plan import plan_writes
+from boxship.runtime.cgroups.units import plan_scope
 from boxship.runtime.defaults import default_spec
 from boxship.runtime.host import Host
 from boxship.runtime.kernel import LINUX
