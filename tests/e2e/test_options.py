@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.cli import Cli
 from support.engine import Engine
+from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
 
@@ -145,6 +147,34 @@ def test_read_only_binds_of_newer_clients(docker: Cli) -> None:
     for more in ("", ",bind-recursive=readonly,bind-propagation=rprivate"):
         option = f"--mount=type=bind,src=/sys,dst=/x,ro{more}"
         assert docker.run(*RUN, option, "busybox", "sh", "-c", rest).out == "0\n"
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[Path]:
+    """A mount of the host's that shares what is mounted in it."""
+    place = tmp_path / "shared"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "none", str(place)]
+    subprocess.run(mount, check=True)
+    try:
+        subprocess.run(["mount", "--make-rshared", str(place)], check=True)
+        (place / "inside").mkdir()
+        yield place
+    finally:
+        subprocess.run(["umount", "--recursive", str(place)], check=True)
+
+
+def test_mounts_are_shared_with_the_host_where_asked(docker: Cli, shared: Path) -> None:
+    script = "mount -t tmpfs none /x/inside && exec sleep 1000"
+    for propagation, is_seen in (("rshared", True), ("rslave", False)):
+        bind = f"--mount=type=bind,src={shared},dst=/x,bind-propagation={propagation}"
+        options = ("--net=none", "--cap-add=SYS_ADMIN", f"--name={propagation}", bind)
+        docker("run", "-d", *options, "busybox", "sh", "-c", script)
+        mounted = ("exec", propagation, "grep", "-q", " /x/inside ", "/proc/mounts")
+        eventually(lambda: docker.run(*mounted).code == 0, "the mount inside")  # noqa: B023
+        assert (shared / "inside").is_mount() == is_seen
+        if is_seen:
+            subprocess.run(["umount", str(shared / "inside")], check=True)
 
 
 @pytest.mark.parametrize("kind", ["pid", "ipc", "uts"])

@@ -273,6 +273,7 @@ def test_devices(tmp_path: Path) -> None:
     for path, reason in (
         (f"{tmp_path}/no", "no such file or directory"),
         ("/etc/hosts", "not a device node"),
+        (str(tmp_path), "not a device node"),
     ):
         bad = msgspec.structs.replace(host, devices=(DeviceMapping(path, "/dev/x", "rwm"),))
         with pytest.raises(InvalidArgumentError, match=reason):

@@ -12,7 +12,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError
 from boxship.oci.runtime import Device, Namespace
 from boxship.runtime import steps
-from boxship.runtime.apply import Setup, StepError, walk
+from boxship.runtime.apply import Setup, StepError, sysctl_path, walk
 from boxship.runtime.kernel import LINUX
 from support.boxes import Box, in_a_shim
 
@@ -230,6 +230,19 @@ def test_without_a_mount_namespace_the_plan_is_refused(box: Box) -> None:
     box.change_linux(namespaces=(Namespace("pid"),))
     with pytest.raises(InvalidArgumentError, match=r"linux\.namespaces"):
         box.planned("true")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
+        ("net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding"),
+        ("net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"),
+        ("plain", "plain"),
+    ],
+)
+def test_either_sign_separates_the_words_of_a_sysctl(key: str, path: str) -> None:
+    assert sysctl_path(key) == path
 
 
 @pytest.mark.spec("linux.sysctl")

@@ -92,14 +92,11 @@ def _mapped(mapping: DeviceMapping, target: str) -> list[Device]:
         mode = os.stat(source).st_mode
     except OSError as error:
         raise _unusable(mapping, os.strerror(error.errno or 0).lower()) from error
-    if stat.S_ISDIR(mode):
-        return [
-            _moved(device, target + device.path.removeprefix(source)) for device in _below(source)
-        ]
-    node = _device(source)
-    if node is None:
+    found = _below(source) if stat.S_ISDIR(mode) else [_device(source)]
+    nodes = [node for node in found if node is not None]
+    if not nodes:
         raise _unusable(mapping, "not a device node")
-    return [_moved(node, target)]
+    return [_moved(node, target + node.path.removeprefix(source)) for node in nodes]
 
 
 def _unusable(mapping: DeviceMapping, reason: str) -> InvalidArgumentError:
