@@ -33,6 +33,7 @@ class Recorder:
 
     path: str
     version: str = "1.50"
+    experimental: bool = False
     requests: list[Request] = field(default_factory=list)
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)  # by "METHOD /path"
 
@@ -69,6 +70,7 @@ class Recorder:
             status, text = 200, ""
         head = (
             f"HTTP/1.1 {status} X\r\nApi-Version: {self.version}\r\nOstype: linux\r\n"
+            f"Docker-Experimental: {str(self.experimental).lower()}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(text.encode())}\r\n\r\n"
         )
         return (head + text).encode()

@@ -76,6 +76,15 @@ def test_its_script_makes_it_again(engine: Engine, boxship: Cli) -> None:
     assert again.stdout.rstrip("\n").split("\n") == [*seen.split("\n")]
 
 
+def test_one_of_another_runtime(engine: Engine, boxship: Cli) -> None:
+    if shutil.which("runc") is None:
+        pytest.skip("runc is not installed")
+    engine.api.start(engine.api.create("other", Cmd=["sleep", "9"], HostConfig={"Runtime": "runc"}))
+    script = boxship("explain", "--format=script", "other")
+    assert "# runc made it; this is how Boxship's own runtime would" in script
+    assert "mount -t proc" in script
+
+
 def test_what_it_is_asked_wrongly(engine: Engine, boxship: Cli) -> None:
     assert boxship.run("explain", "--format=yaml", "x").code == 125
     unknown = boxship.run("explain", "nobody")

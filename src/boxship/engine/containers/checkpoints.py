@@ -24,6 +24,7 @@ from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import ContainerRecord, Status
+from boxship.engine.settings import BUILT_IN_RUNTIME
 from boxship.runtime import checkpoint
 from boxship.runtime.blueprint import Plan
 from boxship.runtime.messages import Json
@@ -96,7 +97,7 @@ def _check(record: ContainerRecord) -> None:
         raise ConflictError(f"Container {record.name} not running")
     for what, there in (
         ("a terminal", record.config.tty),
-        ("another runtime than Boxship's", record.host.runtime not in (None, "", "boxship")),
+        ("another runtime than Boxship's", record.host.runtime not in (None, "", BUILT_IN_RUNTIME)),
         (
             "namespaces of another container",
             any(

@@ -12,7 +12,7 @@ from boxship.engine.containers import defaults
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings
 from boxship.model.container import HostConfig
 from boxship.model.explanation import (
     CgroupValue,
@@ -104,12 +104,18 @@ def _values(values: tuple[effective.Value, ...]) -> tuple[CgroupValue, ...]:
 
 
 def _commands(context: Context, record: ContainerRecord) -> tuple[str, ...]:
+    note: tuple[str, ...] = ()
+    if record.host.runtime not in (None, "", BUILT_IN_RUNTIME):
+        note = (f"# {record.host.runtime} made it; this is how Boxship's own runtime would",)
+        own = msgspec.structs.replace(record.host, runtime=BUILT_IN_RUNTIME)
+        record = msgspec.structs.replace(record, host=own)
     try:
         overlay = context.snapshots.mount(record.id)
         plain = context.planner.plan(record, overlay, context.shelf)
-        return tuple(script_of(Plan.from_plain(plain)))
     except (BoxshipError, OSError) as error:
         return (f"# cannot be planned now: {error}",)
+    first, *rest = script_of(Plan.from_plain(plain))
+    return (first, *note, *rest)
 
 
 # ── what the kernel says ─────────────────────────────────────────────────────────────────────

@@ -42,7 +42,8 @@ def _start_all(session: Session, given: Invocation) -> int:
             session.warn(str(error))
             failed.append(name)
             continue
-        session.say(name)
+        if not given.values.text("checkpoint"):  # as Docker's client: nothing
+            session.say(name)
     if failed:
         raise ExitError(FAILURE, f"Error: failed to start containers: {', '.join(failed)}")
     return 0
