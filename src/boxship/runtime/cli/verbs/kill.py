@@ -62,5 +62,5 @@ def parse_signal(text: str) -> int:
         if sign:
             number += int(offset) if sign == "+" else -int(offset)
     except (KeyError, ValueError):
-        raise InvalidArgumentError(f"unknown signal {text!r}") from None
+        raise InvalidArgumentError(f'unknown signal "{text}"') from None
     return number

@@ -12,6 +12,6 @@ def run(call: Call) -> int:
     record = store.load(call.container_id)
     status = store.status(record)
     if status not in (RUNNING, CREATED):
-        raise ConflictError(f"container not running or created: {status}")
+        raise ConflictError("container not running")
     control.pause(record.cgroup)
     return 0

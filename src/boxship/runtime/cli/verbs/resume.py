@@ -12,6 +12,6 @@ def run(call: Call) -> int:
     record = store.load(call.container_id)
     status = store.status(record)
     if status != PAUSED:
-        raise ConflictError(f"container not paused: {status}")
+        raise ConflictError("container not paused")
     control.resume(record.cgroup)
     return 0
