@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -202,3 +203,30 @@ def test_without_pivot_root_the_root_is_the_same(runtime) -> None:
         names, first, *_ = runtime.works("run", *flags, "one").splitlines()
         seen[flags] = (names, first.split()[3:5])
     assert seen[()] == seen["--no-pivot",]
+
+
+def test_a_container_may_be_born_into_anothers_pid_namespace(runtime) -> None:
+    """By create and start, and in the foreground; its recorded pid is the final process's."""
+    runtime.configure("sleep", "1000")
+    runtime.detached("run", "--detach", "one")
+    other = runtime.state("one")["pid"]
+
+    def share(config: dict[str, Any]) -> None:
+        for namespace in config["linux"]["namespaces"]:
+            if namespace["type"] == "pid":
+                namespace["path"] = f"/proc/{other}/ns/pid"
+        config["linux"]["cgroupsPath"] += "-two"
+
+    # In somebody else's namespace a signal without a handler ends it, for it is nobody's PID 1.
+    runtime.configure("sleep", "1000", change=share)
+    runtime.create("two")
+    runtime.works("start", "two")
+    state = runtime.state("two")
+    assert Path(f"/proc/{state['pid']}/comm").read_text() == "sleep\n"
+    links = [Path(f"/proc/{pid}/ns/pid").readlink() for pid in (other, state["pid"])]
+    assert links[0] == links[1] != Path("/proc/self/ns/pid").readlink()
+    runtime.works("kill", "two", "TERM")
+    eventually(lambda: runtime.state("two")["status"] == "stopped", "the end")
+    runtime.works("delete", "two")
+    runtime.configure("cat", "/proc/1/comm", change=share)
+    assert runtime.works("run", "three") == "sleep\n"
