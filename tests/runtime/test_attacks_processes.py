@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from boxship.base.errors import ConflictError
 from boxship.oci.elf import static_executable
 from boxship.oci.runtime import IdMapping, Namespace, User
 from boxship.runtime import birth, enter
+from boxship.runtime.blueprint import CgroupPlan, ProcessPlan
+from boxship.runtime.cli import store
 from boxship.runtime.defaults import CAPABILITIES
 from support.boxes import Box, Container, Outcome
 
@@ -269,3 +273,28 @@ def test_the_bounding_set_holds_for_set_uid_root(box: Box) -> None:
     shown = box.run("cat", "/proc/self/status", user=SOMEBODY).output
     bounding = next(line for line in shown.splitlines() if line.startswith("CapBnd"))
     assert int(bounding.split()[1], 16) & (1 << 21) == 0
+
+
+def test_a_number_that_another_process_has_by_now_is_not_entered(
+    tmp_path: Path, monkeypatch: Weaken
+) -> None:
+    """The container ended after it was looked at, and its pid was given to a process of the host's.
+
+    Whose namespaces an exec would enter then are the host's, as root.
+    """
+    host = subprocess.Popen(["sleep", "1000"])
+    try:
+        started = store.start_time_of(host.pid)
+        plan, cgroup = ProcessPlan(("true",), (), "/"), CgroupPlan()
+        record = store.Record("1.2.0", "c", host.pid, started - 1, "", "", "", "", plan, cgroup, {})
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(ConflictError, match="container not running"):
+            store.open_init(record)
+        assert len(os.listdir("/proc/self/fd")) == before
+        monkeypatch.setattr(store, "is_alive", lambda *_: True)
+        entered = store.open_init(record)
+        assert f"Pid:\t{host.pid}\n" in Path(f"/proc/self/fdinfo/{entered}").read_text()
+        os.close(entered)
+    finally:
+        host.kill()
+        host.wait()

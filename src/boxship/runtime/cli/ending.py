@@ -3,19 +3,19 @@
 import os
 import select
 
-from boxship.base.errors import BoxshipError
+from boxship.base.errors import BoxshipError, ConflictError
 from boxship.base.suppress import suppress
 from boxship.kernel import signals
 from boxship.runtime import hooks
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli.call import Call
-from boxship.runtime.cli.store import STOPPED, Record, Store
+from boxship.runtime.cli.store import STOPPED, Record, Store, open_init
 
 
 def remove_container(call: Call, store: Store, record: Record) -> None:
     """Kill what is left of a container, remove it, and run its poststop hooks."""
     if store.status(record) != STOPPED and not record.cgroup.directories:
-        _kill_init(record.pid)
+        _kill_init(record)
     control.kill_and_remove(record.cgroup)
     store.remove(record.container_id)
     state = record.hook_state.at(hooks.STOPPED, 0)
@@ -26,10 +26,10 @@ def remove_container(call: Call, store: Store, record: Record) -> None:
             call.warn(str(error).replace("#0", f"#{number}", 1))
 
 
-def _kill_init(pid: int) -> None:
+def _kill_init(record: Record) -> None:
     """Without cgroups the container's pid namespace has to do: it ends with its first process."""
-    with suppress(ProcessLookupError):
-        init = os.pidfd_open(pid)
+    with suppress(ProcessLookupError, ConflictError):
+        init = open_init(record)
         signals.pidfd_send_signal(init, signals.SIGKILL)
         poller = select.poll()
         poller.register(init, select.POLLIN)

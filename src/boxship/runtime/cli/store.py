@@ -261,6 +261,22 @@ def is_alive(pid: int, start_time: int) -> bool:
     return state not in ("", "Z", "X") and started == start_time
 
 
+def open_init(record: Record) -> int:
+    """Return a pidfd of the container's first process. Raise ConflictError when it has ended.
+
+    Between a look at the process and its use the number may have come to mean another one, into
+    whose namespaces, the host's perhaps, an exec would go. So the look comes after the opening.
+    """
+    try:
+        pidfd = os.pidfd_open(record.pid)
+    except ProcessLookupError:
+        raise ConflictError("container not running") from None
+    if not is_alive(record.pid, record.start_time):
+        os.close(pidfd)
+        raise ConflictError("container not running")
+    return pidfd
+
+
 def _stat(pid: int) -> tuple[str, int]:
     try:
         with open(f"/proc/{pid}/stat", "rb") as stream:

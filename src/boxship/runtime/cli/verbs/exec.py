@@ -15,7 +15,7 @@ from boxship.runtime.cli.creation import (
     explained,
     preserved_descriptors,
 )
-from boxship.runtime.cli.store import PAUSED, STOPPED, Record, Store
+from boxship.runtime.cli.store import PAUSED, STOPPED, Record, Store, open_init
 from boxship.runtime.cli.waiting import forward_signals, wait
 from boxship.runtime.process import Spawned, StepFailedError, spawn_exec
 
@@ -37,7 +37,7 @@ def run(call: Call) -> int:
         if not detached:
             forward_signals(spawned)
 
-    init = os.pidfd_open(record.pid)
+    init = open_init(record)
     cgroup = _cgroup(call, record.cgroup)
     try:
         spawned = spawn_exec(init, process, cgroup, 0, 1, 2, manner=manner, answers={START: begin})

@@ -7,7 +7,7 @@ from boxship.base.suppress import suppress
 from boxship.kernel import signals
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli.call import Call
-from boxship.runtime.cli.store import STOPPED, Record, Store, is_alive
+from boxship.runtime.cli.store import STOPPED, Record, Store, open_init
 
 
 def run(call: Call) -> int:
@@ -31,14 +31,8 @@ def run(call: Call) -> int:
 
 
 def _send(record: Record, number: int) -> None:
+    pidfd = open_init(record)
     try:
-        pidfd = os.pidfd_open(record.pid)
-    except ProcessLookupError:
-        raise ConflictError("container not running") from None
-    try:
-        # Looked at once more, now that the number cannot come to mean another process.
-        if not is_alive(record.pid, record.start_time):
-            raise ConflictError("container not running")
         signals.pidfd_send_signal(pidfd, number)
     finally:
         os.close(pidfd)
