@@ -144,6 +144,36 @@ def test_that_hangs_at_an_exec_is_given_up(make: Callable[..., Engine]) -> None:
     assert hanging.returncode != 0
     assert b"r exec took longer than 10 s" in out + err
     engine.docker("kill", "box")
+    gone(engine)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_that_is_killed_at_an_exec(make: Callable[..., Engine], when: str) -> None:
+    work = {"before": "kill -9 $$", "after": '"$runc" "$@"; kill -9 $$'}[when]
+    engine = make(f'case "$*" in *" exec "*) {work};; esac; exec "$runc" "$@"')
+    engine.docker("run", "-d", "--name=box", "--runtime=r", "busybox", "sleep", "1000")
+    done = engine.docker.run("exec", "box", "sleep", "1234")
+    assert done.code == 126
+    assert "r exec was killed by SIGKILL" in done.out + done.err
+    assert "1234" not in engine.docker("top", "box")
+    assert engine.api.inspect("box")["State"]["Running"]
+
+
+def test_that_is_told_of_every_end(make: Callable[..., Engine], directory: Path) -> None:
+    engine = make(
+        'case "$*" in *" delete "*) echo "$*" >>"$here/deleted";; esac; exec "$runc" "$@"'
+    )
+    deleted = directory / "deleted"
+    engine.docker("run", "--name=box", "--runtime=r", "busybox", "true")
+    container = engine.api.inspect("box")["Id"]
+    eventually(deleted.exists, "the deletion")
+    assert deleted.read_text().endswith(f" delete --force {container}\n")
+    deleted.unlink()
+    engine.docker("run", "-d", "--name=other", "--runtime=r", "busybox", "sleep", "1000")
+    (shim_pid,) = engine.exec.glob("c/*/shim.pid")
+    os.kill(int(shim_pid.read_text().split()[0]), signal.SIGKILL)
+    eventually(deleted.exists, "the deletion by the daemon")
+    gone(engine)
 
 
 def test_that_cannot_delete(make: Callable[..., Engine]) -> None:
