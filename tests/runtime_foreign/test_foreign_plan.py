@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from boxship.base.frozen import replace
 from boxship.oci.runtime import Spec
 from boxship.runtime import steps
 from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, Plan
@@ -58,6 +59,15 @@ def test_pid_namespace(namespaces: list[object], new: bool) -> None:
     assert made.new_pid_namespace is new
 
 
+def test_a_root_of_other_users() -> None:
+    maps = [{"containerID": 0, "hostID": 100_000, "size": 65536}]
+    linux = {"namespaces": [{"type": "user"}], "uidMappings": maps, "gidMappings": maps}
+    made = planned({**SPEC, "linux": linux})
+    triples = ((0, 100_000, 65536),)
+    # No directory of ours: the host's root is nobody there.
+    assert made.setup[-1] == replace(ROOT, uid_map=triples, gid_map=triples)
+
+
 def test_config() -> None:
     foreign = planned().foreign
     assert foreign is not None
@@ -92,8 +102,6 @@ def root(tmp_path: Path) -> int:
 
 
 def document_of(root: int, **changes: object) -> dict[str, object]:
-    from boxship.base.frozen import replace
-
     try:
         return container._process(replace(planned().process, **changes), root)
     finally:

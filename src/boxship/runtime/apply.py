@@ -129,6 +129,8 @@ def _bind(setup: Setup, step: steps.BindMount) -> None:
 def _overlay(setup: Setup, step: steps.MountOverlay) -> None:
     if step.staged:
         _rare("stage_overlay", "staging")(setup, step)
+    elif step.uid_map:
+        _rare("mapped_overlay", "staging")(setup, step)
     else:
         setup.root = mounts.mount_overlay(setup.kernel, step)
 

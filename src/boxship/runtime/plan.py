@@ -180,10 +180,11 @@ def _cgroup(linux: oci.Linux, container_id: str, host: Host, *, systemd: bool) -
 def _user(linux: oci.Linux, path: str) -> UserPlan:
     if path:
         return UserPlan(join=path)
-    return UserPlan(_triples(linux.uid_mappings), _triples(linux.gid_mappings))
+    return UserPlan(triples(linux.uid_mappings), triples(linux.gid_mappings))
 
 
-def _triples(mappings: tuple[oci.IdMapping, ...]) -> Map:
+def triples(mappings: tuple[oci.IdMapping, ...]) -> Map:
+    """Return a map as the kernel writes it."""
     return tuple((m.container_id, m.host_id, m.size) for m in mappings)
 
 
@@ -260,7 +261,7 @@ def _parts(
     before = tuple(_arrival(spec, namespaces, host))
     if not host.root:
         return before, (), setup
-    maps = _triples(spec.linux.uid_mappings), _triples(spec.linux.gid_mappings)
+    maps = triples(spec.linux.uid_mappings), triples(spec.linux.gid_mappings)
     parts: tuple[_Steps, _Steps, _Steps]
     parts = load("boxship.runtime.staging_plan").divide(before, setup, *maps)
     return parts
@@ -364,8 +365,8 @@ def _copy(mount: oci.Mount, bind: steps.BindMount, linux: oci.Linux) -> Iterator
             yield steps.CopyTree(bind.source, bind.target, bind.recursive)
         return
     # Without maps of its own, a mount gets the container's.
-    uid_map = _triples(mount.uid_mappings or linux.uid_mappings)
-    gid_map = _triples(mount.gid_mappings or linux.gid_mappings)
+    uid_map = triples(mount.uid_mappings or linux.uid_mappings)
+    gid_map = triples(mount.gid_mappings or linux.gid_mappings)
     if not (uid_map and gid_map):
         raise InvalidArgumentError(
             f"mounts: {mount.destination}: uidMappings: {mapped} without mappings of any kind"

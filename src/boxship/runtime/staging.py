@@ -53,6 +53,12 @@ def stage_overlay(setup: Setup, step: steps.MountOverlay) -> None:
     mount_overlay(setup.kernel, step, owners(setup, step.uid_map, step.gid_map))
 
 
+def mapped_overlay(setup: Setup, step: steps.MountOverlay) -> None:
+    """Mount the root where somebody else will look for it; it shows other owners."""
+    mount_overlay(setup.kernel, step, owners(setup, step.uid_map, step.gid_map))
+    setup.root = setup.kernel.open(step.mountpoint, _DIRECTORY)
+
+
 def mount_overlay(kernel: Kernel, step: steps.MountOverlay, namespace: int) -> None:
     """Mount it on ``step.mountpoint``; the working directory stays what it is.
 

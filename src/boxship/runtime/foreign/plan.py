@@ -17,7 +17,8 @@ from boxship.base.frozen import replace
 from boxship.oci import runtime as oci
 from boxship.runtime import steps
 from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, Plan, ProcessPlan
-from boxship.runtime.plan import rlimit
+from boxship.runtime.plan import rlimit, triples
+from boxship.runtime.userns_maps import Map
 
 _VERSION = "1.0.2"
 """What every runtime in use knows; nothing newer is asked for unless the container needs it."""
@@ -34,6 +35,9 @@ def plan(
     assert spec.process is not None
     process = plan_process(spec.process)
     kinds = {namespace.type: namespace.path for namespace in spec.linux.namespaces}
+    users = _maps(spec.linux) if "user" in kinds else ((), ())
+    # With other owners, only the container's own root can make something in it; runtimes do.
+    makes_cwd = process.cwd != "/" and not any(users)
     return Plan(
         container_id=container_id,
         process=process,
@@ -41,13 +45,17 @@ def plan(
             steps.Unshare(("mnt",)),
             *_peers(spec),
             steps.SetPropagation("rslave"),
-            root,
-            *((steps.MakeDirectory(process.cwd),) if process.cwd != "/" else ()),
+            replace(root, uid_map=users[0], gid_map=users[1]),
+            *((steps.MakeDirectory(process.cwd),) if makes_cwd else ()),
         ),
         cgroup=cgroup,
         new_pid_namespace=kinds.get("pid") == "",
         foreign=replace(foreign, config=_config(spec, root.mountpoint)),
     )
+
+
+def _maps(linux: oci.Linux) -> tuple[Map, Map]:
+    return triples(linux.uid_mappings), triples(linux.gid_mappings)
 
 
 def _peers(spec: oci.Spec) -> Iterator[steps.Step]:
