@@ -25,3 +25,21 @@ def test_code_map_is_complete() -> None:
 
 def test_architecture_stays_a_map() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 300
+
+
+def test_attacks_are_tests() -> None:
+    text = (ROOT / "docs/dev/attacks.md").read_text()
+    named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", text))
+    tests = ROOT / "tests/runtime"
+    existing = {
+        (path.name, name)
+        for path in tests.glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named - existing == set()
+    attacks = {test for test in existing if test[0].startswith("test_attacks_mounts")}
+    assert attacks - named <= {
+        ("test_attacks_mounts.py", "test_what_lxcfs_provides_may_be_shown"),
+        ("test_attacks_mounts.py", "test_a_sysctl_is_the_kernels_when_nobody_interferes"),
+        ("test_attacks_mounts.py", "test_the_kernel_confines_what_is_opened"),
+    }
