@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,7 @@ from boxship.model.image import (
     StorageDetail,
     Untagged,
 )
+from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 from boxship.oci.image import ImageConfig
 
@@ -135,6 +136,13 @@ class FakeContainers:
 
     async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None:
         self.asked.append(("remove_checkpoint", (reference, name, directory)))
+
+    async def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
+        for second in ("1", "2"):
+            yield Statistics(reference, "ID", read=second)
+
+    async def statistics(self, reference: str, *, at_once: bool = False) -> Statistics:
+        return Statistics(f"/{self.get(reference).name}", "ID", read=str(at_once))
 
     async def explain(self, reference: str) -> Explanation:
         found = self.get(reference)

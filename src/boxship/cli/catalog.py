@@ -88,6 +88,7 @@ ENTRIES = (
     _container("restart", "Stop containers and start them again"),
     _container("rm", "Remove containers", "remove"),
     _container("start", "Start stopped containers"),
+    _container("stats", "Show what containers use, again and again"),
     _container("stop", "Ask containers to end, and end them when they do not"),
     _container("top", "Show the processes of a container"),
     _container("unpause", "Let frozen containers go on"),

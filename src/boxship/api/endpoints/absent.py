@@ -22,7 +22,6 @@ _NOT_YET = (
     ("GET", "/containers/{id}/attach/ws"),
     ("GET", "/containers/{id}/changes"),
     ("GET", "/containers/{id}/export"),
-    ("GET", "/containers/{id}/stats"),
     ("GET", "/distribution/{name...}/json"),
     ("GET", "/images/search"),
     ("POST", "/images/prune"),

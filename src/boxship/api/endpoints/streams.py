@@ -16,6 +16,7 @@ from boxship.engine.containers.requests import (
     WaitCondition,
     Waiting,
 )
+from boxship.model.statistics import Statistics
 from boxship.wire.containers import WaitAnswer, WaitError
 from boxship.wire.stdcopy import LineEncoder
 
@@ -99,7 +100,27 @@ async def attach(call: Call) -> Answer:
     return await hand_over(stream, lambda s: containers.attach(record.id, request, s))
 
 
+async def stats(call: Call) -> Answer:
+    containers = call.backend.containers
+    stream, at_once = call.boolean("stream", default=True), call.boolean("one-shot")
+    if stream and at_once:
+        raise InvalidArgumentError("cannot have stream=true and one-shot=true")
+    if not stream:
+        return call.json(await containers.statistics(call.target, at_once=at_once))
+    samples = containers.follow_statistics(call.target)
+    return Stream(_lines(samples), endless=True)
+
+
+async def _lines(samples: AsyncGenerator[Statistics, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async for sample in samples:
+            yield msgspec.json.encode(sample) + b"\n"
+    finally:
+        await samples.aclose()
+
+
 ROUTES = (
+    ("GET", "/containers/{id}/stats", stats),
     ("POST", "/containers/{id}/wait", wait),
     ("GET", "/containers/{id}/logs", logs),
     ("POST", "/containers/{id}/attach", attach),

@@ -6,7 +6,7 @@ InvalidArgumentError (ambiguous); what else it raises stands with it.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
@@ -21,6 +21,7 @@ from boxship.engine.containers import (
     remove,
     rename,
     start,
+    statistics,
     stop,
     terminal,
     top,
@@ -47,6 +48,7 @@ from boxship.engine.containers.requests import (
 from boxship.engine.images.users import ImageUse
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
+from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 
 
@@ -78,6 +80,18 @@ class ContainerService:
             return self._context.snapshots.detail(found.id)
         except NotFoundError:
             return {}  # being removed, or damaged: it can be looked at all the same
+
+    def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
+        """Sample what it uses every second, until it is removed; zeros while it does not run.
+
+        Found at once. Close the generator (``aclose``) when the client has gone.
+        """
+        return statistics.follow(self._context, self._context.shelf.find(reference))
+
+    async def statistics(self, reference: str, *, at_once: bool = False) -> Statistics:
+        """Return what it uses; unless ``at_once``, beside what it used a second before."""
+        found = self._context.shelf.find(reference)
+        return await statistics.once(self._context, found, at_once=at_once)
 
     async def explain(self, reference: str) -> Explanation:
         """Say what it is made of, and by which commands a shell would make it."""
