@@ -137,6 +137,9 @@ class FakeContainers:
     async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None:
         self.asked.append(("remove_checkpoint", (reference, name, directory)))
 
+    async def sizes(self, reference: str) -> tuple[int, int]:
+        return 5, 12
+
     async def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
         for second in ("1", "2"):
             yield Statistics(reference, "ID", read=second)

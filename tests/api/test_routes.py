@@ -319,3 +319,30 @@ def test_an_update_without_warnings_and_a_bad_one(api):
 def test_an_explanation(api):
     found = api.client.json("/containers/web/explain")
     assert (found["Name"], found["Command"], found["Limits"]) == ("web", ["true"], [])
+
+
+def test_sizes_when_asked_for(api):
+    assert "SizeRw" not in api.client.json("/containers/web/json")
+    found = api.client.json("/containers/web/json?size=1")
+    assert (found["SizeRw"], found["SizeRootFs"]) == (5, 12)
+    row = api.client.json("/containers/json?size=true")[0]
+    assert (row["SizeRw"], row["SizeRootFs"]) == (5, 12)
+    assert "SizeRw" not in api.client.json("/containers/json")[0]
+
+
+def test_statistics_once_and_as_a_stream(api):
+    assert api.client.json("/containers/web/stats?stream=0")["read"] == "False"
+    assert api.client.json("/containers/web/stats?stream=0&one-shot=1")["read"] == "True"
+    answer = api.client.request("GET", "/containers/web/stats")
+    seconds = [msgspec.json.decode(line)["read"] for line in answer.body.splitlines()]
+    assert seconds == ["1", "2"]
+    refused = api.client.request("GET", "/containers/web/stats?one-shot=1")
+    assert refused.message == "cannot have stream=true and one-shot=true"
+
+
+def test_checkpoints_have_to_be_enabled(api):
+    for method, path in (("GET", ""), ("POST", ""), ("DELETE", "/one")):
+        answer = api.client.request(method, f"/containers/web/checkpoints{path}", b"{}")
+        assert answer.status == 501
+    assert api.client.request("DELETE", "/containers/web/other/one").message == "page not found"
+    assert api.containers.asked == []

@@ -29,6 +29,13 @@ cat
 """
 
 
+def remove_cgroups(runtime: Runtime) -> None:
+    """Nobody looks after those that the script makes."""
+    root = Path("/sys/fs/cgroup")
+    for path in (*root.glob(runtime.cgroup), *root.glob(f"*/{runtime.cgroup}")):
+        path.rmdir()
+
+
 def seen_by_both(runtime: Runtime) -> tuple[str, str]:
     """Run the container in both ways; return what each says."""
     by_runtime = runtime("run", "one", input="what stdin says\n")
@@ -38,8 +45,7 @@ def seen_by_both(runtime: Runtime) -> tuple[str, str]:
     by_shell = subprocess.run(
         ["bash", script], input="what stdin says\n", capture_output=True, text=True, check=False
     )
-    for path in Path("/sys/fs/cgroup").glob(f"*/{runtime.cgroup}"):
-        path.rmdir()
+    remove_cgroups(runtime)
     assert (by_shell.returncode, by_shell.stderr) == (0, "")
     assert by_runtime.stdout.endswith("what stdin says\n")
     return by_runtime.stdout, by_shell.stdout
@@ -111,8 +117,7 @@ def test_a_missing_mask_would_be_seen(runtime: Runtime) -> None:
     done = subprocess.run(
         ["bash", "-c", script], input="", capture_output=True, text=True, check=True
     )
-    for path in Path("/sys/fs/cgroup").glob(f"*/{runtime.cgroup}"):
-        path.rmdir()
+    remove_cgroups(runtime)
     by_runtime = runtime.works("run", "one")
     missing = set(by_runtime.splitlines()) - set(done.stdout.splitlines())
     assert any("host name boxship" in line for line in missing)

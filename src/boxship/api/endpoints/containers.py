@@ -1,5 +1,7 @@
 """Containers: create, look, change, remove."""
 
+from msgspec import UNSET, structs
+
 from boxship.api.call import EMPTY, NO_CONTENT, Call
 from boxship.api.http.messages import Answer
 from boxship.api.views import containers as views
@@ -29,7 +31,18 @@ async def create(call: Call) -> Answer:
 async def list_containers(call: Call) -> Answer:
     limit = call.integer("limit") or 0
     query = ContainerQuery(all=call.boolean("all"), limit=limit, filters=call.filters())
-    return call.json_list(list_rows(call, query))
+    rows = list_rows(call, query)
+    if call.boolean("size"):
+        rows = [await _with_sizes(call, row) for row in rows]
+    return call.json_list(rows)
+
+
+async def _with_sizes(call: Call, row: ContainerRow) -> ContainerRow:
+    try:
+        written, whole = await call.backend.containers.sizes(row.id)
+    except NotFoundError:  # removed meanwhile
+        return row
+    return structs.replace(row, size_rw=written or UNSET, size_root_fs=whole)
 
 
 def list_rows(call: Call, query: ContainerQuery) -> list[ContainerRow]:
@@ -65,9 +78,12 @@ class _ImageNames:
 async def inspect(call: Call) -> Answer:
     containers = call.backend.containers
     record = containers.get(call.target)
-    return call.json(
-        views.container_inspect(record, containers.execs(record.id), containers.storage(record.id))
-    )
+    execs, storage = containers.execs(record.id), containers.storage(record.id)
+    view = views.container_inspect(record, execs, storage)
+    if call.boolean("size"):
+        written, whole = await containers.sizes(record.id)
+        view = structs.replace(view, size_rw=written, size_root_fs=whole)
+    return call.json(view)
 
 
 async def top(call: Call) -> Answer:

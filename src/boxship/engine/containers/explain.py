@@ -84,6 +84,12 @@ def differences(
     )
 
 
+def sizes(context: Context, record: ContainerRecord) -> tuple[int, int]:
+    """Return the bytes it has written, and all that its root shows; blocking."""
+    _, written = _writable(context, record)
+    return written, written + sum(layer.size for layer in _layers(context, record))
+
+
 def _layers(context: Context, record: ContainerRecord) -> tuple[LayerStep, ...]:
     known: dict[str, LayerStep] = {}
     with contextlib.suppress(NotFoundError):  # removed by force from under the container

@@ -81,6 +81,11 @@ class ContainerService:
         except NotFoundError:
             return {}  # being removed, or damaged: it can be looked at all the same
 
+    async def sizes(self, reference: str) -> tuple[int, int]:
+        """Return the bytes it has written, and those with its image's."""
+        record = self.get(reference)
+        return await asyncio.to_thread(explain.sizes, self._context, record)
+
     def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
         """Sample what it uses every second, until it is removed; zeros while it does not run.
 
