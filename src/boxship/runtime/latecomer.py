@@ -19,7 +19,9 @@ is in its own root already. What is left is a mount of /proc: it shows the pids 
 Since Linux 6.18 it can be told otherwise. Before that a process must go there for this one call; it
 goes with nothing but the new root, a socket and CAP_SYS_ADMIN.
 
-Loaded only for a plan that asks for it.
+With a user namespace that both are in, the stage of ``userns.py`` is good enough: until execve its
+memory belongs to the host's user namespace, so nobody's capabilities inside count against its being
+not dumpable. Loaded only for a plan that asks for it.
 """
 
 import errno
