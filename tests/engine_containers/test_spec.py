@@ -330,6 +330,27 @@ def test_a_profile_in_dockers_format_is_resolved_for_this_machine() -> None:
         seccomp(bad)
 
 
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            {"archMap": [{"architecture": "SCMP_ARCH_X86_64"}], "architectures": ["x"]},
+            "'architectures' and 'archMap' were both specified",
+        ),
+        (
+            {"syscalls": [{"name": "a", "names": ["b"], "action": "SCMP_ACT_ALLOW"}]},
+            "'name' and 'names' were both specified",
+        ),
+        ({"syscalls": [{"action": "SCMP_ACT_ALLOW"}]}, "name"),
+    ],
+)
+def test_a_profile_that_says_two_things(more: dict[str, object], problem: str) -> None:
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", **more}
+    text = json.dumps({"SecurityOpt": [f"seccomp={json.dumps(profile)}"]})
+    with pytest.raises(InvalidArgumentError, match=problem):
+        seccomp(text)
+
+
 class _Nobody:
     """A shelf with no other containers."""
 

@@ -55,8 +55,11 @@ def _parsed(
             for rule in document.get("syscalls") or ()
             if _holds(rule, capabilities, machine, kernel)
         ]
-        if "archMap" in document:
-            document["architectures"] = _architectures(document.pop("archMap"), machine)
+        mapped = document.pop("archMap", None)
+        if mapped and document.get("architectures"):
+            raise ValueError("'architectures' and 'archMap' were both specified, use either")
+        if mapped:
+            document["architectures"] = _architectures(mapped, machine)
         return Seccomp.from_json({**document, "syscalls": rules})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidArgumentError(f"Decoding seccomp profile failed: {error}") from error
@@ -64,6 +67,8 @@ def _parsed(
 
 def _named(rule: dict[str, Any]) -> dict[str, Any]:
     """Accept the old form, in which a rule has one ``name``."""
+    if rule.get("name") and rule.get("names"):
+        raise ValueError("'name' and 'names' were both specified in a rule, use either")
     return {**rule, "names": rule["names"] if rule.get("names") else [rule["name"]]}
 
 
