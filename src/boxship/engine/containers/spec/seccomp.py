@@ -55,12 +55,7 @@ def _parsed(
             for rule in document.get("syscalls") or ()
             if _holds(rule, capabilities, machine, kernel)
         ]
-        mapped = document.pop("archMap", None)
-        if mapped and document.get("architectures"):
-            raise ValueError("'architectures' and 'archMap' were both specified, use either")
-        if mapped:
-            document["architectures"] = _architectures(mapped, machine)
-        return Seccomp.from_json({**document, "syscalls": rules})
+        return Seccomp.from_json({**_with_architectures(document, machine), "syscalls": rules})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidArgumentError(f"Decoding seccomp profile failed: {error}") from error
 
@@ -91,6 +86,15 @@ def _holds(
 def _version(text: str | None) -> tuple[int, int]:
     major, _, minor = (text or "0.0").partition(".")
     return int(major), int(minor.partition(".")[0] or 0)
+
+
+def _with_architectures(document: dict[str, Any], machine: str) -> dict[str, Any]:
+    mapped = document.pop("archMap", None)
+    if not mapped:
+        return document
+    if document.get("architectures"):
+        raise ValueError("'architectures' and 'archMap' were both specified, use either")
+    return {**document, "architectures": _architectures(mapped, machine)}
 
 
 def _architectures(entries: list[dict[str, Any]], machine: str) -> list[str]:
