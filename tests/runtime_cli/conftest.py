@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from boxship.runtime.defaults import default_spec
+
 MAIN = "from boxship.runtime.main import main; main()"
 BUSYBOX = "/bin/busybox"
 
@@ -59,10 +61,9 @@ class Runtime:
     def configure(self, *args: str, change: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Write config.json for a process of ``args``."""
         path = self.bundle / "config.json"
-        path.unlink(missing_ok=True)
-        self.works("spec")
-        document = json.loads(path.read_text())
-        document["process"] |= {"args": list(args), "terminal": False}
+        document: dict[str, Any] = default_spec(args, terminal=True).to_json()
+        document["root"]["readonly"] = True
+        document["process"]["terminal"] = False
         document["linux"]["cgroupsPath"] = f"/{self.cgroup}"
         if change:
             change(document)
