@@ -80,6 +80,43 @@ def test_a_joining_process_cannot_be_looked_into(box: Box, monkeypatch: Weaken) 
     assert "may trace" in seen
 
 
+def test_a_joining_process_has_few_capabilities_to_be_taken_over(
+    box: Box, monkeypatch: Weaken
+) -> None:
+    """Who may trace may do what the traced one may, so that one has no more than it needs."""
+
+    def first(entry: enter.Entry) -> None:
+        os.close(os.open("/tmp/armed", os.O_CREAT | os.O_WRONLY))
+        while entry.plan.args[0] == "true" and not os.path.exists("/tmp/over"):
+            time.sleep(0.001)
+
+    def work(container: Container) -> list[int]:
+        pid = container.spawned.pid
+        inside = Path(f"/proc/{pid}/root/tmp")
+        assert container.execute("true").status == 0
+        shown = (inside / "seen").read_text().split()
+        for name in ("armed", "over", "seen"):
+            (inside / name).unlink(missing_ok=True)
+        return [int(mask, 16) for mask in shown]
+
+    script = """
+    rm -f /tmp/armed
+    until [ -e /tmp/armed ]; do usleep 1000; done
+    for p in /proc/[0-9]*; do
+        [ $p = /proc/1 ] || sed -n "s/CapPrm://p" $p/status >>/tmp/all
+    done
+    sort /tmp/all | tail -n 1 >/tmp/seen; rm /tmp/all; touch /tmp/over
+    exec sleep 1000
+    """
+    monkeypatch.setattr(enter, "PREPARATIONS", (("first", first), *enter.PREPARATIONS))
+    process = {"no_new_privileges": True}
+    (seen,) = box.with_running(work, "sh", "-c", script, **process)
+    assert seen & (1 << 21 | 1 << 19 | 1 << 12) == 0, f"{seen:x}"
+    monkeypatch.setattr(enter, "shed", lambda _: None)
+    (seen,) = box.with_running(work, "sh", "-c", script, **process)
+    assert seen & (1 << 21)
+
+
 def test_processes_of_the_host_are_not_there(box: Box) -> None:
     """The shim, the launcher and the joiner live in the host's pid namespace alone."""
     mine = os.getpid()

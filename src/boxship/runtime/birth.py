@@ -237,6 +237,7 @@ def join(
         enter.refuse_imports()
         _enter_namespaces(pidfd, mapped=mapped)
         os.close(pidfd)
+        enter.shed(process)
         pid, held = processes.fork_held(sibling=True)
         if pid == 0:
             entry = enter.Entry(process, stdio, warnings=warnings)

@@ -54,6 +54,11 @@ _SIGNALS = tuple(int(number) for number in signals.valid_signals())
 _DEFAULTS = (int(signals.SIG_DFL), None)
 _NOBODY_YET = Identity(0, 0)
 _SYS_ADMIN = 1 << CAPABILITIES["CAP_SYS_ADMIN"]
+_SYS_NICE = 1 << CAPABILITIES["CAP_SYS_NICE"]
+_TO_ENTER = sum(
+    1 << CAPABILITIES[f"CAP_{name}"]
+    for name in ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID", "SETPCAP", "SYS_RESOURCE")
+)
 
 
 @dataclass(slots=True)
@@ -97,12 +102,27 @@ def open_label(plan: ProcessPlan) -> int:
 def refuse_imports() -> None:
     """Load no more code: where we would look for it, the container decides what is there.
 
-    What is part of the interpreter itself can still be had.
+    What is part of the interpreter itself can still be had. ``sys.path`` and its caches stay, of
+    which nobody asks any more: taking them apart would write to memory that the launcher shares.
     """
-    sys.path.clear()
-    sys.path_hooks.clear()
-    sys.path_importer_cache.clear()
     sys.meta_path[:] = (_frozen_importlib.BuiltinImporter, _frozen_importlib.FrozenImporter)
+
+
+def shed(plan: ProcessPlan) -> None:
+    """Give up what neither the command is to have nor the steps below take.
+
+    Before we can be seen in the container, where somebody with CAP_SYS_PTRACE could make use of it.
+    """
+    wanted = plan.capabilities
+    if wanted is None:
+        return
+    keep = _TO_ENTER | wanted.permitted | wanted.effective | wanted.inheritable
+    if plan.seccomp is not None and not plan.no_new_privileges:
+        keep |= _SYS_ADMIN
+    if plan.placement is not None:
+        keep |= _SYS_NICE
+    _, own, _ = credentials.capget()
+    credentials.capset(own & keep, own & keep, 0)
 
 
 def reset_signals() -> None:
