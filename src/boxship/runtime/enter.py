@@ -27,29 +27,24 @@ import errno
 import fcntl
 import os
 import resource
-import stat
 import sys
 
 from boxship.base.frozen import dataclass, field
 from boxship.base.suppress import suppress
 from boxship.kernel import credentials, processes, signals, terminal
-from boxship.kernel.mounts import filesystem_magic
-from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CapabilityPlan, ProcessPlan, Rlimit
 from boxship.runtime.capabilities import ALL, CAPABILITIES, numbers_of
 from boxship.runtime.command import CommandError, exec_error, find_command, go_words, search_path_of
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.paths import ensure_directory, open_in_procfs
+from boxship.runtime.streams import give_stdio, place_stdio, replace_null
 from boxship.runtime.users import Identity, UnknownUserError, home_of, read_database, resolve_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NULL_DEVICE = os.makedev(1, 3)
-_PIPEFS_MAGIC = 0x50495045
-_SOCKFS_MAGIC = 0x534F434B
 _SIGNALS = tuple(int(number) for number in signals.valid_signals())
 _DEFAULTS = (int(signals.SIG_DFL), None)
 _NOBODY_YET = Identity(0, 0)
@@ -139,60 +134,10 @@ def session(entry: Entry) -> None:
     if entry.peer >= 0:
         stdio = (entry.peer,) * 3
         terminal.make_controlling(entry.peer)
-    _place_stdio(stdio)
-    _replace_null()
+    place_stdio(stdio)
+    replace_null()
     processes.close_on_exec_from(3)
     os.umask(entry.plan.umask)
-
-
-def _place_stdio(stdio: tuple[int, int, int]) -> None:
-    """Put the three on 0, 1, 2 whatever numbers they have now."""
-    safe = [os.dup(fd) if fd < 3 else fd for fd in stdio]
-    # os.dup gives the lowest free number, which may be one of the three again.
-    while any(fd < 3 for fd in safe):
-        safe = [os.dup(fd) if fd < 3 else fd for fd in safe]
-    for number, fd in enumerate(safe):
-        os.dup2(fd, number, inheritable=True)
-
-
-def _replace_null() -> None:
-    """Have the container's own null device on 0, 1, 2 instead of the host's.
-
-    What is done to the node through the descriptor (mode, owner, times) is done to the inode.
-    """
-    for number in (0, 1, 2):
-        if _is_null(number):
-            own = _open_own_null()
-            os.dup2(own, number, inheritable=True)
-            os.close(own)
-
-
-def _is_null(fd: int) -> bool:
-    status = os.fstat(fd)
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL_DEVICE
-
-
-def _open_own_null() -> int:
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS
-        own = openat2(root, "dev/null", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY, resolve)
-    except OSError:
-        return _pipe_without_writer()
-    finally:
-        os.close(root)
-    if _is_null(own):
-        os.set_blocking(own, True)
-        return own
-    os.close(own)
-    return _pipe_without_writer()
-
-
-def _pipe_without_writer() -> int:
-    """Return what reads as empty and takes nothing, as the next best to a null device."""
-    reading, writing = os.pipe()
-    os.close(writing)
-    return reading
 
 
 def keyring(entry: Entry) -> None:
@@ -330,24 +275,6 @@ def _shrink_bounding_set(keep: int) -> None:
             if error.errno != errno.EINVAL:
                 raise
             return  # an older kernel, which ends here
-
-
-def give_stdio(stdio: tuple[int, int, int], uid: int, gid: int) -> None:
-    """Let the user open /dev/stdout again, which leads to the inode behind the descriptor.
-
-    -1 leaves the owner or the group as it is.
-    Only pipes, sockets and our own pty: a /dev/null or a file of the host's is not ours to give.
-    """
-    for fd in stdio:
-        if fd < 0:
-            continue
-        status = os.fstat(fd)
-        if uid in (-1, status.st_uid) and gid in (-1, status.st_gid):
-            continue
-        anonymous = filesystem_magic(fd) in (_PIPEFS_MAGIC, _SOCKFS_MAGIC)
-        pty = stat.S_ISCHR(status.st_mode) and 136 <= os.major(status.st_rdev) <= 143
-        if anonymous or pty:
-            os.fchown(fd, uid, gid)
 
 
 def command(entry: Entry) -> None:

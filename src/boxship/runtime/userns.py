@@ -32,7 +32,7 @@ from boxship.base.suppress import suppress
 from boxship.kernel import namespaces, processes, signals
 from boxship.runtime.apply import StepError, walk
 from boxship.runtime.blueprint import UserPlan
-from boxship.runtime.enter import give_stdio
+from boxship.runtime.streams import give_stdio
 from boxship.runtime.userns_maps import outside, parse, text_of
 
 TYPE_CHECKING = False
