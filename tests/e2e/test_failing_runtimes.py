@@ -233,3 +233,15 @@ def test_name_of_containerds(engine: Engine) -> None:
     words = ("--runtime=io.containerd.runc.v2", "busybox", "cat", "/proc/self/attr/current")
     engine.docker.run("run", "--name=box", *words)
     assert engine.api.inspect("box")["HostConfig"]["Runtime"] == "io.containerd.runc.v2"
+
+
+def test_what_it_inherits(make: Callable[..., Engine], directory: Path) -> None:
+    """Shims ignore signals and hold descriptors; a container is to have nothing of that."""
+    engine = make(
+        'grep -E "Sig(Ign|Blk)" /proc/self/status >"$here/signals"\n'
+        'ls /proc/self/fd >"$here/open"; exec "$runc" "$@"'
+    )
+    assert engine.docker("run", "--rm", "--runtime=r", "busybox", "echo", "hi") == "hi"
+    signals = (directory / "signals").read_text().split()
+    assert signals == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    assert (directory / "open").read_text().split() == ["0", "1", "2", "3"]  # 3 is ls's own
