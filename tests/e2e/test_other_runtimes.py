@@ -22,10 +22,9 @@ NAMES = ("boxship", "runc", "crun", "ours")
 
 @pytest.fixture(scope="module")
 def _engine() -> Iterator[Engine]:
-    with Engine() as engine:
-        engine.stop()
-        engine.add_flags(*runtimes.flags(engine.home))
-        engine.start()
+    engine = Engine()
+    engine.add_flags(*runtimes.flags(engine.home))
+    with engine:
         engine.load("busybox")
         yield engine
 
