@@ -230,3 +230,20 @@ def test_a_container_may_be_born_into_anothers_pid_namespace(runtime) -> None:
     runtime.works("delete", "two")
     runtime.configure("cat", "/proc/1/comm", change=share)
     assert runtime.works("run", "three") == "sleep\n"
+
+
+def test_sockets_of_systemds_are_handed_on_and_told_of(runtime, tmp_path: Path) -> None:
+    runtime.configure("sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; cat <&3")
+    (tmp_path / "socket").write_text("told\n")
+
+    def run(settings: str) -> str:
+        script = f'exec 3<"$0"; {settings} exec "$@"'
+        done = subprocess.run(
+            ["bash", "-c", script, str(tmp_path / "socket"), *runtime.command, "run", "one"],
+            cwd=runtime.bundle, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    assert run("LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=web") == "1 1 web\ntold\n"
+    # Somebody else's.
+    assert run("LISTEN_FDS=1 LISTEN_PID=1") == run("LISTEN_FDS=1") == "\n"

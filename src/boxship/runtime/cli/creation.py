@@ -22,7 +22,7 @@ from boxship.base.suppress import suppress
 from boxship.oci.runtime import Hooks, Spec
 from boxship.runtime import hooks, process
 from boxship.runtime.birth import HOOKS, START, Gate, Manner
-from boxship.runtime.blueprint import CgroupPlan, Plan, directory_of
+from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, directory_of
 from boxship.runtime.cgroups import control
 from boxship.runtime.cli import fifo
 from boxship.runtime.cli.bundle import load_spec, unknown_in
@@ -52,6 +52,9 @@ class Creation:
             for name in unknown_in(self.bundle):
                 call.debug(f"config.json: {name}: is not in the specification; ignored")
         self.plan: Plan = _plan(call, self.spec, self.bundle)
+        self.process = self.plan.process
+        """As others executed later take after it: without what was handed to this call."""
+        self.plan = replace(self.plan, process=with_sockets(self.process))
         self.preserved = preserved_descriptors(call)
 
     def make(
@@ -158,7 +161,7 @@ class Creation:
                 rootfs=spec.root.path if spec.root else "",
                 created=_now(),
                 owner="",
-                process=self.plan.process,
+                process=self.process,
                 cgroup=replace(self.plan.cgroup, writes=()),
                 annotations=spec.annotations,
                 poststart=spec.hooks.poststart,
@@ -219,15 +222,30 @@ def check_terminal(call: Call, *, terminal: bool, detached: bool) -> None:
 def preserved_descriptors(call: Call) -> int:
     """Return how many descriptors from 3 on are handed over, having seen that they are there."""
     count = call.arguments.number("preserve-fds")
-    if os.environ.get("LISTEN_PID", "") in ("", str(os.getpid())):
-        listening = os.environ.get("LISTEN_FDS", "")
-        count += int(listening) if listening.isdecimal() else 0
+    count += _listening()
     for fd in range(3, 3 + count):
         try:
             os.fstat(fd)
         except OSError:
             raise InvalidArgumentError(f"--preserve-fds: descriptor {fd} is not open") from None
     return count
+
+
+def _listening() -> int:
+    """Return how many sockets systemd has handed to this very process, sd_listen_fds(3)."""
+    if os.environ.get("LISTEN_PID", "") != str(os.getpid()):
+        return 0
+    count = os.environ.get("LISTEN_FDS", "")
+    return int(count) if count.isdecimal() else 0
+
+
+def with_sockets(process: ProcessPlan) -> ProcessPlan:
+    """Tell the process of the sockets that it inherits; as it sees it, its pid is 1."""
+    if not (count := _listening()):
+        return process
+    names = os.environ.get("LISTEN_FDNAMES", "")
+    told = [f"LISTEN_FDS={count}", "LISTEN_PID=1", *([f"LISTEN_FDNAMES={names}"] if names else [])]
+    return replace(process, env=(*process.env, *told))
 
 
 def _is_rootless(call: Call) -> bool:
