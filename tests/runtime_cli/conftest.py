@@ -73,10 +73,16 @@ class Runtime:
     def cgroup(self) -> str:
         return f"test-runtime-cli-{os.getpid()}-{self.place.name}"
 
+    def cgroups(self) -> list[Path]:
+        """Return the container's cgroups: one in each of v1's hierarchies, or one of v2."""
+        mount = Path("/sys/fs/cgroup")
+        return [path for path in (mount / self.cgroup, *mount.glob(f"*/{self.cgroup}"))
+                if path.exists()]  # fmt: skip
+
     def leftovers(self) -> list[str]:
         """Return state directories, cgroups and mounts that are there."""
         states = [str(path) for path in self.root.iterdir()] if self.root.exists() else []
-        groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{self.cgroup}")]
+        groups = [str(path) for path in self.cgroups()]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         return states + groups + [line for line in mounts if str(self.place) in line]
 

@@ -63,7 +63,7 @@ def test_create_killed_anywhere_leaves_nothing_or_all(runtime) -> None:
     runtime.works("delete", "one")
     found = list(points(runtime, "create", "one"))
     runtime.works("delete", "one")
-    assert len(found) > 30
+    assert len(found) > 20  # the unified hierarchy takes fewer than v1's many
     for name, n in found:
         assert killed_at(runtime, name, n, "create", "one"), (name, n)
         eventually(lambda: nothing_or_all(runtime), f"the end after {name} {n}", timeout=10)

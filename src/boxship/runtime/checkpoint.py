@@ -36,7 +36,9 @@ from boxship.runtime.process import Spawned, StepFailedError, Timing
 
 SAVED: Final = "boxship.json"
 _PATIENCE: Final = 50.0
-_COMMON: Final = ("-v4", "--tcp-established", "--ext-unix-sk", "--file-locks", "--manage-cgroups")
+_COMMON: Final = (
+    "-v4", "--timeout=45", "--tcp-established", "--ext-unix-sk", "--file-locks", "--manage-cgroups",
+)  # fmt: skip
 _ROOT_STEPS: Final = (steps.SetPropagation, steps.MountOverlay)
 
 
@@ -71,7 +73,7 @@ def dump(plan: Plan, pid: int, images: str, log: str, *, leave_running: bool) ->
     It ends thereby unless it is left running. ``log`` is a path, for what CRIU says.
     """
     program = find_criu()
-    external = tuple(target for target, _ in _outside(plan, f"/proc/{pid}/root"))
+    external = tuple(target for target, _ in outside(plan, f"/proc/{pid}/root"))
     descriptors = tuple(os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3))
     content = {"descriptors": descriptors, "mounts": external}
     write_atomic(f"{images}/{SAVED}", json.dumps(content).encode(), durable=False)
@@ -92,8 +94,12 @@ def read_saved(images: str) -> Saved:
         raise ValueError(f"{images}/{SAVED}: not a checkpoint of ours") from error
 
 
-def _outside(plan: Plan, root: str) -> Iterator[tuple[str, str]]:
-    """Yield where in the container there are mounts from outside, and from where they are."""
+def outside(plan: Plan, root: str, *, everything: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield where in the container there are mounts from outside, and from where they are.
+
+    ``root`` is where the container's files can be seen: paths are masked that are there, or
+    with ``everything``, that may be.
+    """
     for step in plan.setup:
         if isinstance(step, steps.BindMount):
             yield step.target, step.source
@@ -102,7 +108,7 @@ def _outside(plan: Plan, root: str) -> Iterator[tuple[str, str]]:
                 yield f"{step.target}/{name}", source
         elif isinstance(step, steps.MaskPaths):
             for path in step.paths:
-                if os.path.exists(root + path) and not os.path.isdir(root + path):
+                if everything or (os.path.exists(root + path) and not os.path.isdir(root + path)):
                     yield path, os.devnull
 
 
@@ -119,7 +125,7 @@ def restoring(plan: Plan, images: str, log: str) -> Plan:
     OSError or ValueError: there is no checkpoint of ours.
     """
     saved = read_saved(images)
-    sources = dict(_outside(plan, ""))
+    sources = dict(outside(plan, ""))
     external = tuple((target, sources.get(target, os.devnull)) for target in saved.mounts)
     setup = (
         steps.Unshare(("mnt",)),

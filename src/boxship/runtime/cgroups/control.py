@@ -6,7 +6,8 @@ import os
 import select
 import time
 
-from boxship.base.errors import UnavailableError
+from boxship.base.errors import BoxshipError, UnavailableError
+from boxship.base.loading import load
 from boxship.base.suppress import suppress
 from boxship.kernel import signals
 from boxship.runtime.blueprint import CgroupPlan, directory_of
@@ -81,6 +82,9 @@ def kill_and_remove(plan: CgroupPlan) -> None:
     for pause_ms in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500):
         busy = remove(plan)
         if not busy:
+            if plan.scope:
+                with suppress(BoxshipError):  # there is nothing left that it would keep
+                    load("boxship.runtime.cgroups.systemd").stop_scope(plan.scope.unit)
             return
         kill(plan)
         # A process that has been reaped may still hold its cgroup for a moment; v1 has no event

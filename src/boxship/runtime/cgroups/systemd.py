@@ -7,7 +7,9 @@ Loaded only for a plan that has a scope.
 """
 
 import contextlib
+import errno
 import os
+import select
 import signal
 import socket
 from collections.abc import Iterable, Iterator
@@ -23,6 +25,12 @@ _SYSTEM_BUS = "/run/dbus/system_bus_socket"
 _SYSTEMD = "org.freedesktop.systemd1"
 _MANAGER = "org.freedesktop.systemd1.Manager"
 _PATIENCE = 30.0
+_ERRORS = {
+    "org.freedesktop.systemd1.UnitExists": errno.EEXIST,
+    "org.freedesktop.systemd1.NoSuchUnit": errno.ENOENT,
+}
+_MOMENTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Between attempts to start a unit whose namesake has just ended, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class Bus:
             elif answer.reply == serial:
                 if answer.kind == dbus.ERROR:
                     words = str(answer.body[0]) if answer.body else answer.error
-                    raise OSError(5, words)
+                    raise OSError(_ERRORS.get(answer.error, errno.EIO), words)
                 return answer.body
 
     def next(self) -> Message:
@@ -105,7 +113,7 @@ def start_scope(scope: Scope) -> Placeholder:
     placeholder = _place_holder()
     try:
         with _connected(f"cannot start the unit {scope.unit}") as bus:
-            start_unit(bus, scope, placeholder.pid)
+            _start_when_free(bus, scope, placeholder.pid)
     except BaseException:
         placeholder.release()
         raise
@@ -135,8 +143,47 @@ def _connected(what: str) -> Iterator[Bus]:
         raise CgroupError(f"{what}: systemd: {words}", number) from error
 
 
+def stop_scope(unit: str) -> None:
+    """End the unit of a container that has ended, and wait for that; raise CgroupError.
+
+    systemd does so itself, but only when it hears of the last process before the cgroup is gone.
+    """
+    with _connected(f"cannot stop the unit {unit}") as bus:
+        _subscribe(bus)
+        with contextlib.suppress(FileNotFoundError):
+            (job,) = bus.call(_to_manager("StopUnit", "ss", (unit, "replace")))
+            _result_of(bus, job)
+
+
+def _start_when_free(bus: Bus, scope: Scope, pid: int) -> None:
+    """Start the unit; one of its name that has ended may be there for a moment."""
+    for moment in _MOMENTS:
+        try:
+            start_unit(bus, scope, pid)
+        except FileExistsError:
+            # A failed one stays until it is forgotten; of a running one that is no matter.
+            with contextlib.suppress(OSError):
+                bus.call(_to_manager("ResetFailedUnit", "s", (scope.unit,)))
+            select.select((), (), (), moment)
+        else:
+            return
+    start_unit(bus, scope, pid)
+
+
 def start_unit(bus: Bus, scope: Scope, pid: int) -> None:
     """Ask for the unit with ``pid`` in it and wait until systemd is done; raise OSError."""
+    _subscribe(bus)
+    properties = [(name, (kind, _value(kind, text))) for name, kind, text in scope.properties]
+    properties.append(("PIDs", ("au", [pid])))
+    body: tuple[Any, ...] = (scope.unit, "fail", properties, [])
+    (job,) = bus.call(_to_manager("StartTransientUnit", "ssa(sv)a(sa(sv))", body))
+    result = _result_of(bus, job)
+    if result != "done":
+        raise OSError(errno.EIO, f"the unit's start ended as {result!r}")
+
+
+def _subscribe(bus: Bus) -> None:
+    """Have systemd tell when jobs have been done."""
     rule = f"type='signal',interface='{_MANAGER}',member='JobRemoved'"
     name = "org.freedesktop.DBus"
     bus.call(
@@ -150,14 +197,8 @@ def start_unit(bus: Bus, scope: Scope, pid: int) -> None:
             body=(rule,),
         )
     )
-    bus.call(_to_manager("Subscribe"))
-    properties = [(name, (kind, _value(kind, text))) for name, kind, text in scope.properties]
-    properties.append(("PIDs", ("au", [pid])))
-    body: tuple[Any, ...] = (scope.unit, "fail", properties, [])
-    (job,) = bus.call(_to_manager("StartTransientUnit", "ssa(sv)a(sa(sv))", body))
-    result = _result_of(bus, job)
-    if result != "done":
-        raise OSError(5, f"the unit's start ended as {result!r}")
+    with contextlib.suppress(OSError):  # being subscribed already is an error
+        bus.call(_to_manager("Subscribe"))
 
 
 def _result_of(bus: Bus, job: str) -> str:
