@@ -56,6 +56,8 @@ class Creation:
         """As others executed later take after it: without what was handed to this call."""
         self.plan = replace(self.plan, process=with_sockets(self.process))
         self.preserved = preserved_descriptors(call)
+        self.made: Record | None = None
+        """What has been written down of it, once there is a process."""
 
     def make(
         self, *, waits: bool, started: Callable[[process.Spawned], None] | None = None
@@ -151,23 +153,22 @@ class Creation:
     def record(self, spawned: process.Spawned) -> None:
         """Write the record: from now on the container exists for others."""
         spec = self.spec
-        self.store.save(
-            Record(
-                oci_version=spec.oci_version,
-                container_id=self.container_id,
-                pid=spawned.pid,
-                start_time=start_time_of(spawned.pid),
-                bundle=self.bundle,
-                rootfs=spec.root.path if spec.root else "",
-                created=_now(),
-                owner="",
-                process=self.process,
-                cgroup=replace(self.plan.cgroup, writes=()),
-                annotations=spec.annotations,
-                poststart=spec.hooks.poststart,
-                poststop=spec.hooks.poststop,
-            )
+        self.made = Record(
+            oci_version=spec.oci_version,
+            container_id=self.container_id,
+            pid=spawned.pid,
+            start_time=start_time_of(spawned.pid),
+            bundle=self.bundle,
+            rootfs=spec.root.path if spec.root else "",
+            created=_now(),
+            owner="",
+            process=self.process,
+            cgroup=replace(self.plan.cgroup, writes=()),
+            annotations=spec.annotations,
+            poststart=spec.hooks.poststart,
+            poststop=spec.hooks.poststop,
         )
+        self.store.save(self.made)
 
     def announce(self, spawned: process.Spawned) -> None:
         """Hand out the terminal and the pid."""

@@ -24,16 +24,16 @@ def run(call: Call) -> int:
             forward_signals(begun)
 
     spawned = creation.make(waits=False, started=started)
-    record = creation.store.load(creation.container_id) if creation.spec.hooks.poststart else None
-    if record:
-        run_poststart(call, creation.store, record)
+    record = creation.made
+    assert record is not None
+    run_poststart(call, creation.store, record)
     if detached:
         return 0
     try:
         status = wait(spawned)
     finally:
         if not call.arguments.switch("keep"):
-            remove_container(call, creation.store, creation.store.load(creation.container_id))
+            remove_container(call, creation.store, record)
         _reap_adopted()
     return status
 
