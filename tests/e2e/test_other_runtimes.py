@@ -23,7 +23,7 @@ NAMES = ("boxship", "runc", "crun", "ours")
 @pytest.fixture(scope="module")
 def _engine() -> Iterator[Engine]:
     engine = Engine()
-    engine.add_flags(*runtimes.flags(engine.home))
+    engine.add_flags("--experimental", *runtimes.flags(engine.home))
     with engine:
         engine.load("busybox")
         yield engine
@@ -182,6 +182,21 @@ def test_kill(own: Engine, name: str) -> None:
     own.docker("kill", "box")
     state = own.api.inspect("box")["State"]
     assert (state["Status"], state["ExitCode"], state["OOMKilled"]) == ("exited", 137, False)
+
+
+@pytest.mark.parametrize("name", NAMES[1:], indirect=True)
+def test_checkpoints_are_not_for_it(own: Engine, name: str, tmp_path: Path) -> None:
+    own.docker("create", f"--runtime={name}", "--name=box", "busybox", "sleep", "1000")
+    (tmp_path / "saved").mkdir()
+    wanted = {"checkpoint": "saved", "checkpoint-dir": str(tmp_path)}
+    reply = own.api.post("/containers/box/start", **wanted)
+    assert (reply.status, reply.message) == (
+        400, f"a container of the runtime {name} cannot be restored",
+    )  # fmt: skip
+    own.docker("start", "box")
+    reply = own.api.post("/containers/box/checkpoints", {"CheckpointID": "saved"})
+    assert reply.status == 400, reply.message
+    assert "another runtime" in reply.message
 
 
 def test_pause(own: Engine, name: str) -> None:

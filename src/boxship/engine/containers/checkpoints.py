@@ -148,6 +148,10 @@ def restoring(context: Context, record: ContainerRecord, images: str, plan: Json
     """Return the plan of a start from a checkpoint. InvalidArgumentError: it is none of ours."""
     if record.config.tty:
         raise InvalidArgumentError("a container with a terminal cannot be restored")
+    if record.host.runtime not in (None, "", BUILT_IN_RUNTIME):
+        raise InvalidArgumentError(
+            f"a container of the runtime {record.host.runtime} cannot be restored"
+        )
     log = f"{context.paths.of(record.id).directory}/restore.log"
     try:
         restored: Json = checkpoint.restoring(Plan.from_plain(plan), images, log).to_plain()
