@@ -134,6 +134,26 @@ def test_daemon_and_shim_are_killed_while_it_works(
     assert engine.api.inspect("box")["State"]["Status"] in {"created", "exited"}
 
 
+@pytest.mark.parametrize("victim", ["starter", "shim"])
+def test_who_waits_for_it_is_killed(
+    make: Callable[..., Engine], directory: Path, victim: str
+) -> None:
+    engine = make(
+        'case "$*" in *" create "*) echo $PPID >"$here/new"; mv "$here/new" "$here/begun"\n'
+        'exec sleep 1000;; esac; exec "$runc" "$@"'
+    )
+    engine.docker("create", "--name=box", "--runtime=r", "busybox", "true")
+    with engine.docker.start("start", "box") as client:
+        eventually((directory / "begun").exists, "the runtime")
+        (shim_pid,) = engine.exec.glob("c/*/shim.pid")
+        pids = {"starter": directory / "begun", "shim": shim_pid}
+        os.kill(int(pids[victim].read_text().split()[0]), signal.SIGKILL)
+        assert client.wait(20) != 0
+        assert client.stderr is not None
+        assert b"the container's shim is gone" in client.stderr.read()
+    gone(engine)
+
+
 def test_that_hangs_at_an_exec_is_given_up(make: Callable[..., Engine]) -> None:
     # With a child, which nobody tells that the runtime is killed.
     engine = make('case "$*" in *" exec "*) sleep 1000;; esac; exec "$runc" "$@"')
