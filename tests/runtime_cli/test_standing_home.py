@@ -64,6 +64,16 @@ def test_a_call_starts_once_from_an_image_that_nobody_can_write(
     assert image_of(program, runtime) == f"{home}/python"
 
 
+def test_what_is_there_is_not_made_again(program: Path, runtime: Runtime) -> None:
+    image_of(program, runtime)
+    home = Path(standing.home_of(str(program)))
+    before = (home / "modules").stat()
+    runtime.command[0] += ".py"  # the long way: whoever cannot see the mount takes it each time
+    image_of(Path(runtime.command[0]), runtime)
+    after = (home / "modules").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
 def test_a_link_to_the_program(program: Path, runtime: Runtime, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere"
     link.symlink_to(program)

@@ -112,7 +112,7 @@ def _establish(home: str = "", program: str = "") -> None:
     from boxship.runtime import standing
 
     if home:
-        standing.establish(home, os.readlink(f"{home}/interpreter"))
+        standing.establish(home, os.readlink(f"{home}/interpreter"), stale=True)
     else:
         interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
         standing.establish(standing.home_of(os.path.realpath(program)), interpreter)

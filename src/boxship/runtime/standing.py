@@ -63,8 +63,11 @@ def home_of(program: str) -> str:
     return HOMES + os.path.dirname(program)
 
 
-def establish(home: str, interpreter: str) -> None:
-    """Make a home, or make it new; root alone can. Failing is no error."""
+def establish(home: str, interpreter: str, *, stale: bool = False) -> None:
+    """Make what is missing of a home, root alone can; with ``stale`` gather the code anew.
+
+    Failing is no error.
+    """
     if os.geteuid() != 0:
         return
     with suppress(OSError):
@@ -72,8 +75,11 @@ def establish(home: str, interpreter: str) -> None:
             return
         with opened(home, os.O_RDONLY | os.O_DIRECTORY) as directory:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_code(home, interpreter)
-            if not _is_mounted(home, interpreter):
+            mounted = _is_mounted(home, interpreter)
+            # Another interpreter may not understand what the one before it has compiled.
+            if stale or not mounted:
+                _write_code(home, interpreter)
+            if not mounted:
                 _mount(home, interpreter)
 
 
