@@ -1,15 +1,23 @@
-"""What an update makes of a host config, and which values it has the kernel write; pure."""
+"""What an update makes of a host config, and which values it has the kernel write."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from boxship.base.errors import BoxshipError, ConflictError, InvalidArgumentError
+from boxship.base.errors import (
+    BoxshipError,
+    ConflictError,
+    InvalidArgumentError,
+    UnavailableError,
+)
 from boxship.engine.containers.update import changed, merge
 from boxship.model.container import HostConfig, RestartPolicy
 from boxship.runtime.cgroups.layout import Hierarchy, Layout
 from boxship.runtime.cgroups.plan import plan_writes
+from support.opened import engine_of_its_own, make
 
 M = 1 << 20
 V1 = Layout(
@@ -162,3 +170,40 @@ def test_what_does_not_go_with_what_is_set(
 def test_a_container_that_removes_itself_may_have_no_policy() -> None:
     before = HostConfig(auto_remove=True)
     assert merge("c", before, HostConfig(restart_policy=RestartPolicy("no"))).auto_remove
+
+
+@pytest.mark.privileged
+def test_a_record_that_cannot_be_written_takes_the_limits_back() -> None:
+    async def scene() -> None:
+        async with engine_of_its_own() as (engine, _), asyncio.timeout(60):
+            container = await make(engine, "sleep", "1000", host=HostConfig(pids_limit=10))
+            await engine.containers.start(container)
+            try:
+                before = limit_of(engine.containers.get(container).state.pid)
+                shelf = engine.containers._context.shelf
+
+                async def refuse(*_: object) -> None:
+                    assert limit_of(engine.containers.get(container).state.pid) == "99"
+                    raise UnavailableError("the disk is full")
+
+                shelf.save_durable = refuse  # type: ignore[method-assign]
+                with pytest.raises(UnavailableError):
+                    await engine.containers.update(container, HostConfig(pids_limit=99))
+                del shelf.save_durable
+                assert limit_of(engine.containers.get(container).state.pid) == before == "10"
+                assert engine.containers.get(container).host.pids_limit == 10
+            finally:
+                await engine.containers.remove(container, force=True)
+
+    asyncio.run(scene())
+
+
+def limit_of(pid: int) -> str:
+    """Read the limit of processes from the container's cgroup."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for root in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup"):
+            file = Path(f"{root}{path}/pids.max")
+            if controllers in ("pids", "") and file.exists():
+                return file.read_text().strip()
+    raise AssertionError("no limit of processes")
