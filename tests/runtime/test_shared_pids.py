@@ -9,12 +9,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from boxship.kernel.channel import Channel
 from boxship.oci.runtime import Capabilities, Namespace
-from boxship.runtime import apply, birth, latecomer, process
+from boxship.runtime import apply, birth, enter, latecomer, process
 from boxship.runtime.apply import Setup
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.process import destroy, spawn_init
@@ -54,9 +55,7 @@ def mark(tmp_path: Path) -> Path:
     return path
 
 
-def joining(
-    box: Box, pid: int, *args: str, times: int = 1, terminal: bool = False
-) -> list[Outcome]:
+def joining(box: Box, pid: int, *args: str, times: int = 1, **changes: Any) -> list[Outcome]:
     """Run containers in the pid namespace of ``pid``; from within a shim."""
     paths = {"pid": f"/proc/{pid}/ns/pid"}
     kinds = box.spec.linux.namespaces
@@ -67,7 +66,7 @@ def joining(
     own.spec = replace(box.spec, linux=replace(box.spec.linux, namespaces=shared))
     found = []
     for _ in range(times):
-        made = own.planned(*args, terminal=terminal)
+        made = own.planned(*args, **changes)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
 
         def spawn(out: int, err: int) -> process.Spawned:
@@ -81,14 +80,14 @@ def joining(
     return found
 
 
-def meet(box: Box, mark: Path, *args: str, times: int = 1, terminal: bool = False) -> Meeting:
+def meet(box: Box, mark: Path, *args: str, times: int = 1, **changes: Any) -> Meeting:
     """Have containers join a neighbour that watches."""
     script = WATCH.format(mark=mark, name=mark.name)
 
     def work(neighbour: Container) -> Meeting:
         root = Path(f"/proc/{neighbour.spawned.pid}/root")
         eventually((root / "rounds").exists, "the neighbour's first round")
-        outcomes = joining(box, neighbour.spawned.pid, *args, times=times, terminal=terminal)
+        outcomes = joining(box, neighbour.spawned.pid, *args, times=times, **changes)
         before = (root / "rounds").stat().st_size
         eventually(lambda: (root / "rounds").stat().st_size > before + 1, "one more round")
         seen = root / "seen"
@@ -154,7 +153,7 @@ def test_no_process_on_the_host_is_ever_seen(
 
     def walk(steps: Sequence[Step], setup: Setup) -> None:
         if setup.root < 0 and setup.pid_namespace >= 0:
-            be_born(os.dup(setup.pid_namespace), ends[-1])
+            be_born(os.dup(setup.pid_namespace), ends[-1], None)
         apply.walk(steps, setup)
 
     monkeypatch.setattr(birth, "ChildEnd", Known)
@@ -177,3 +176,24 @@ def test_a_namespace_that_is_gone(box: Box) -> None:
     (outcome,) = in_a_shim(lambda: joining(box, pid, "true"))
     assert outcome.failure is not None
     assert outcome.failure[0] == "pid namespace"
+
+
+def test_it_has_few_capabilities_to_be_taken_over_once_it_is_seen(
+    box: Box, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The neighbour may trace it, and then do what it may do."""
+
+    def tell(_: enter.Entry) -> None:
+        status = Path("/proc/self/status").read_text()
+        Path("/told").write_text(status.partition("CapPrm:")[2].split()[0])
+
+    def permitted() -> int:
+        (outcome,) = meet(box, mark, "true", no_new_privileges=True).outcomes
+        assert outcome.failure is None
+        return int((box.place / "joined/upper/told").read_text(), 16)
+
+    dangerous = sum(1 << CAPABILITIES[f"CAP_{name}"] for name in ("SYS_ADMIN", "SYS_PTRACE"))
+    monkeypatch.setattr(enter, "PREPARATIONS", (("tell", tell), *enter.PREPARATIONS))
+    assert permitted() & dangerous == 0
+    monkeypatch.setattr(enter, "shed", lambda _: None)
+    assert permitted() & dangerous == dangerous

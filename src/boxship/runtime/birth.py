@@ -185,7 +185,9 @@ def run_init(
             preserved = range(3, 3 + manner.preserved)
             theirs = {*stdio, setup.peer, *gate, *preserved}
             _keep_only({channel.fileno(), setup.pid_namespace, *theirs})
-            latecomer.be_born(setup.pid_namespace, end)
+            # Hooks in the container are the engine's programs, and may need it all.
+            process = None if manner.start_container else plan.process
+            latecomer.be_born(setup.pid_namespace, end, process)
             label = enter.open_label(plan.process)
         return enter.Entry(plan.process, stdio, setup.peer, label, warnings=warnings)
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from boxship.runtime.birth import ChildEnd
+    from boxship.runtime.blueprint import ProcessPlan
 
 _PID = namespaces.CLONE_FLAGS["pid"]
 _SYS_ADMIN = 1 << CAPABILITIES["CAP_SYS_ADMIN"]
@@ -52,12 +53,17 @@ def open_pid_namespace(path: str) -> int:
         raise StepError("pid namespace", error.errno or 0, str(error)) from error
 
 
-def be_born(namespace: int, end: "ChildEnd") -> None:
-    """Be the stage; return in the container's first process alone. What is open, it has open."""
+def be_born(namespace: int, end: "ChildEnd", process: "ProcessPlan | None") -> None:
+    """Be the stage; return in the container's first process alone. What is open, it has open.
+
+    With ``process`` it has no more capabilities than it takes to become that one.
+    """
     ready, go = os.pipe()
     try:
         namespaces.setns(namespace, _PID)
         os.close(namespace)
+        if process is not None:
+            enter.shed(process)
         pid, held = processes.fork_held(sibling=True)
     except OSError as error:
         raise StepError("pid namespace", error.errno or 0, str(error)) from error
