@@ -119,7 +119,7 @@ def test_creator_and_guard_killed_together_leave_what_delete_force_removes(runti
 
 
 def test_what_is_being_created_is_not_deleted_under_the_creator(runtime) -> None:
-    hook = {"path": "/bin/sh", "args": ["sh", "-c", "echo $$ > begun; exec sleep 1000"],
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", "echo $$ > begun; sleep 1000; true"],
             "env": ["PATH=/bin"], "timeout": 60}  # fmt: skip
     runtime.configure("sleep", "1000", change=lambda c: c.update(hooks={"createRuntime": [hook]}))
     (runtime.bundle / "begun").touch()
@@ -133,7 +133,6 @@ def test_what_is_being_created_is_not_deleted_under_the_creator(runtime) -> None
         assert f"container is being created by process {creator.pid}" in refused.stderr
         creator.kill()
         creator.wait()
-    os.kill(int((runtime.bundle / "begun").read_text()), signal.SIGKILL)
     eventually(lambda: not runtime.leftovers(), "everything's removal", timeout=10)
 
 

@@ -29,7 +29,7 @@ from boxship.oci.runtime import Hook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 CREATING = "creating"
 CREATED = "created"
@@ -68,23 +68,32 @@ class HookState:
         return jsontext.dumps(document).encode()
 
 
-def run(kind: str, hooks: Sequence[Hook], state: bytes) -> None:
-    """Run hooks in their order; raise HookError at the first that fails."""
+def run(
+    kind: str, hooks: Sequence[Hook], state: bytes, tell: Callable[[int], None] | None = None
+) -> None:
+    """Run hooks in their order; raise HookError at the first that fails.
+
+    ``tell`` is told the pid of each, which leads a process group, and 0 when it has ended.
+    """
     for number, hook in enumerate(hooks):
         try:
-            _run_one(hook, state)
+            _run_one(hook, state, tell)
         except (HookError, OSError) as error:
             reason = f"{hook.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
             raise HookError(f"error running {kind} hook #{number}: {reason}") from None
 
 
-def _run_one(hook: Hook, state: bytes) -> None:
+def _run_one(hook: Hook, state: bytes, tell: Callable[[int], None] | None) -> None:
     told, said = os.memfd_create("state"), os.memfd_create("said")
     try:
         os.write(told, state)
         os.lseek(told, 0, os.SEEK_SET)
         pid = _spawn(hook, told, said)
+        if tell:
+            tell(pid)
         status = _wait(pid, hook.timeout)
+        if tell:
+            tell(0)
         if status is None:
             raise HookError(f"{hook.path} did not end within {hook.timeout} s")
         if status:

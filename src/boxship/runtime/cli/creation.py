@@ -56,6 +56,7 @@ class Creation:
         """As others executed later take after it: without what was handed to this call."""
         self.plan = replace(self.plan, process=with_sockets(self.process))
         self.preserved = preserved_descriptors(call)
+        self.take_along: Callable[[int], None] | None = None
         self.made: Record | None = None
         """What has been written down of it, once there is a process."""
 
@@ -82,6 +83,7 @@ class Creation:
         pid = os.getpid()
         creator = f"{pid}-{start_time_of(pid)}-{os.urandom(4).hex()}"
         guard = Guard(lambda: self._undo_after_death(creator))
+        self.take_along = guard.take_along
         try:
             self.store.add(self.container_id, creator, self.plan.cgroup)
         except BaseException:
@@ -141,8 +143,8 @@ class Creation:
         state = self._hook_state().at(hooks.CREATING, spawned.pid)
         wanted: Hooks = self.spec.hooks
         try:
-            hooks.run("prestart", wanted.prestart, state)
-            hooks.run("createRuntime", wanted.create_runtime, state)
+            hooks.run("prestart", wanted.prestart, state, self.take_along)
+            hooks.run("createRuntime", wanted.create_runtime, state, self.take_along)
         except hooks.HookError as error:
             raise process.StepFailedError("hook", 0, str(error)) from None
 

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_DONE = b"d"
+
 
 class Guard:
     """``undo`` is called in another process, if the ``with`` is left by death; not by an error."""
@@ -37,10 +39,15 @@ class Guard:
         if self._writing < 0:
             return
         with suppress(BrokenPipeError):  # somebody has killed the guard
-            os.write(self._writing, b"d")
+            os.write(self._writing, _DONE)
         os.close(self._writing)
         self._writing = -1
         os.waitpid(self._pid, 0)
+
+    def take_along(self, group: int) -> None:
+        """Have a process group die with us; 0: none any more."""
+        with suppress(BrokenPipeError):
+            os.write(self._writing, b"%d\n" % group)
 
 
 def _watch(reading: int, creator: int, undo: Callable[[], None]) -> None:
@@ -51,16 +58,28 @@ def _watch(reading: int, creator: int, undo: Callable[[], None]) -> None:
         poller = select.poll()
         poller.register(reading, select.POLLIN)
         poller.register(creator, select.POLLIN)
-        poller.poll()
         os.set_blocking(reading, False)
-        if not _read_byte(reading):
+        heard = b""
+        dead = False
+        while not dead and _DONE not in heard:
+            dead = creator in dict(poller.poll())
+            heard += _read_all(reading)
+        if _DONE not in heard:
+            _kill_last_group(heard)
             undo()
     finally:
         os._exit(0)
 
 
-def _read_byte(fd: int) -> bytes:
+def _read_all(fd: int) -> bytes:
     try:
-        return os.read(fd, 1)
+        return os.read(fd, 4096)
     except BlockingIOError:
         return b""
+
+
+def _kill_last_group(heard: bytes) -> None:
+    lines = heard.split()
+    if lines and (group := int(lines[-1])):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signals.SIGKILL)
