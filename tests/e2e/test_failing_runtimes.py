@@ -44,10 +44,10 @@ def make(make_engine: Callable[..., Engine], directory: Path) -> Callable[..., E
     return made
 
 
-def refused(engine: Engine, container: str = "box") -> str:
+def refused(engine: Engine, *flags: str) -> str:
     """Create and start; return why it did not, and check that nothing is left."""
-    engine.docker("create", f"--name={container}", "--runtime=r", "busybox", "sleep", "1000")
-    reply = engine.api.post(f"/containers/{container}/start")
+    engine.docker("create", "--name=box", "--runtime=r", *flags, "busybox", "sleep", "1000")
+    reply = engine.api.post("/containers/box/start")
     assert reply.status >= 400
     assert "\n" not in reply.message
     gone(engine)
@@ -75,6 +75,10 @@ def test_that_says_nothing(make: Callable[..., Engine]) -> None:
 
 def test_that_makes_no_process(make: Callable[..., Engine]) -> None:
     assert "the runtime named no process" in refused(make("exit 0"))
+
+
+def test_that_sends_no_terminal(make: Callable[..., Engine]) -> None:
+    assert "the runtime sent no terminal" in refused(make("exit 0"), "-t")
 
 
 @pytest.mark.parametrize("verb", ["create", "start"])
@@ -160,9 +164,9 @@ def test_that_hangs_at_an_exec_is_given_up(make: Callable[..., Engine]) -> None:
     engine.docker("run", "-d", "--name=box", "--runtime=r", "busybox", "sleep", "1000")
     with engine.docker.start("exec", "box", "true") as hanging:
         engine.docker("logs", "box")  # meanwhile everything else goes on
-        out, err = hanging.communicate(timeout=40)
+        out, err = hanging.communicate(timeout=50)
     assert hanging.returncode != 0
-    assert b"r exec took longer than 10 s" in out + err
+    assert b"r exec took longer than 30 s" in out + err
     engine.docker("kill", "box")
     gone(engine)
 

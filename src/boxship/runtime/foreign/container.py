@@ -20,14 +20,14 @@ Everything of it happens below one process, and each dies with the one above. A 
 killed on its way leaves a process in the container's cgroup at most, and files in ``oci/``.
 """
 
+import _socket
 import contextlib
 import json
 import os
 import select
-import shutil
 import signal
-import socket
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -43,12 +43,14 @@ from boxship.runtime.cgroups import control
 from boxship.runtime.foreign import program
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.messages import RUNTIME
-from boxship.runtime.process import EXEC_PATIENCE, Spawned, StepFailedError, Timing
+from boxship.runtime.process import Spawned, StepFailedError, Timing
 from boxship.runtime.users import UnknownUserError, read_database, resolve_user
 
 Streams = tuple[int, int, int]
 
 _CREATE_SECONDS: Final = 40.0
+_EXEC_SECONDS: Final = 30.0
+"""More than ours gets: it works in the container's cgroup, with as little processor as that has."""
 _SECONDS: Final = 10.0
 _GENERATIONS: Final = 10
 _DYING_SECONDS: Final = 1.0
@@ -58,6 +60,7 @@ _WHO: Final = "runtime.json"
 _DELETE_LOG: Final = "delete.json"
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ANY_EXECUTE: Final = 0o111
+_RIGHTS: Final = _socket.CMSG_SPACE(4)
 
 
 def spawn_init(plan: Plan, streams: Streams, *, terminal: bool) -> Spawned:
@@ -107,7 +110,7 @@ def spawn_exec(
         _write(document, _process(process, root))
         processes.set_child_subreaper()
         words = ("exec", "--process", document, "--detach")
-        call = _Call(foreign, words, container.container_id, EXEC_PATIENCE, f"{name}.")
+        call = _Call(foreign, words, container.container_id, _EXEC_SECONDS, f"{name}.")
         pid, master = call.run(process, streams, terminal=terminal)
         course.note("exec")
     except BaseException as error:
@@ -138,7 +141,7 @@ def clean_up(directory: str) -> None:
     if known is not None:
         with contextlib.suppress(StepFailedError, OSError):
             program.call(known[0], known[1], log=_DELETE_LOG, seconds=_SECONDS)
-    shutil.rmtree(directory, ignore_errors=True)
+    _remove_tree(directory)
 
 
 def deletion(directory: str) -> tuple[str, ...] | None:
@@ -255,11 +258,11 @@ class _Call:
 
 
 @contextlib.contextmanager
-def _listening(directory: str, name: str) -> Iterator[socket.socket]:
+def _listening(directory: str, name: str) -> Iterator[_socket.socket]:
     """Listen where the runtime is to send the terminal."""
     fd = os.open(directory, os.O_PATH | os.O_DIRECTORY)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as endpoint:
+        with contextlib.closing(_socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)) as endpoint:
             # An address may have 107 bytes, the path to the directory any number.
             endpoint.bind(f"/proc/self/fd/{fd}/{name}")
             endpoint.listen(1)
@@ -270,17 +273,17 @@ def _listening(directory: str, name: str) -> Iterator[socket.socket]:
         _remove(f"{directory}/{name}")
 
 
-def _receive_master(endpoint: socket.socket) -> int:
-    try:
-        connection, _ = endpoint.accept()
-        with connection:
+def _receive_master(endpoint: _socket.socket) -> int:
+    rights: list[tuple[int, int, bytes]] = []
+    with contextlib.suppress(BlockingIOError):
+        number, _ = endpoint._accept()  # type: ignore[attr-defined]
+        with contextlib.closing(_socket.socket(fileno=number)) as connection:
             connection.setblocking(False)
-            _, fds, _, _ = socket.recv_fds(connection, 4096, 1, socket.MSG_CMSG_CLOEXEC)
-    except BlockingIOError:
-        fds = []
-    if not fds:
+            _, rights, _, _ = connection.recvmsg(4096, _RIGHTS, _socket.MSG_CMSG_CLOEXEC)
+    if not rights:
         raise StepFailedError("console", 0, "the runtime sent no terminal")
-    return fds[0]
+    (master,) = struct.unpack("i", rights[0][2])
+    return int(master)
 
 
 def _number(path: str) -> int:
@@ -370,6 +373,19 @@ def _write(path: str, content: dict[str, Any]) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(fd, "w") as stream:
         json.dump(content, stream, separators=(",", ":"))
+
+
+def _remove_tree(path: str) -> None:
+    """As the standard library's, which loads three compressors for it."""
+    with contextlib.suppress(OSError):
+        with os.scandir(path) as entries:
+            found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for below, is_directory in found:
+            if is_directory:
+                _remove_tree(below)
+            else:
+                _remove(below)
+        os.rmdir(path)
 
 
 def _remove(path: str) -> None:
