@@ -4,6 +4,7 @@ import errno
 import os
 import select
 import struct
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +168,8 @@ def test_a_detached_filesystem_has_its_options_and_flags() -> None:
 def test_the_kernels_own_words_explain_a_bad_option() -> None:
     with pytest.raises(OSError, match=r"tmpfs: .*nosuch"):
         mounts.new_filesystem("tmpfs", "x", ("nosuch=1",))
+
+
+def test_terminal_requests_are_those_of_the_c_library() -> None:
+    for name in ("TIOCSCTTY", "TIOCGWINSZ", "TIOCSWINSZ"):
+        assert getattr(terminal, f"_{name}") == getattr(termios, name)
