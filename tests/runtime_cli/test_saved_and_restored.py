@@ -47,7 +47,10 @@ def counting(runtime: Any, **changes: Any) -> None:
     document = json.loads((runtime.bundle / "config.json").read_text())
     document["root"]["readonly"] = False
     (runtime.bundle / "config.json").write_text(json.dumps(document))
-    runtime.detached("run", "--detach", "counter")
+    # A file of the host's as stderr could not be saved.
+    null = subprocess.DEVNULL
+    words = [*runtime.command, "run", "--detach", "counter"]
+    subprocess.run(words, cwd=runtime.bundle, stdin=null, stdout=null, stderr=null, check=True)
     eventually(lambda: len(numbers(runtime)) > 3, "the first numbers")
 
 
