@@ -163,8 +163,9 @@ STEPS = {
     ),
     "limits": (
         "create one", "start one", "update --memory 64000000 --pids-limit 77 one",
-        "exec one sh -c cat</m/memory/memory.limit_in_bytes", "update --cpu-quota 20000 one",
-        "update --cpu-share 99 one", "update --resources limits.json one", "update one",
+        "exec one cat /sys/fs/cgroup/memory/memory.limit_in_bytes", "update --cpu-quota 20000 one",
+        "update --cpu-share 99 one", "update --resources limits.json one",
+        "exec one cat /sys/fs/cgroup/memory/memory.limit_in_bytes", "update one",
         "update --blkio-weight 0 one", "?update --memory x one", "?update --cpuset-cpus 99 one",
         "?update --resources broken.json one", "?update --resources nosuch.json one",
         "?update --l3-cache-schema L3:0=f one", "?update --cpu-period x one",

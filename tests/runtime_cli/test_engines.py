@@ -96,13 +96,20 @@ def test_an_engine_finds_no_difference_to_runc(engine: str) -> None:
     theirs = blocks(tried(engine, "/usr/sbin/runc"))
     found = blocks(ours)
     assert list(found) == list(theirs)
-    differing = [
+    if differing := _differing(found, theirs):
+        # Once more: ctr drops what it has not read by the end of a process, on a busy machine.
+        again = blocks(tried(engine, str(PROGRAM)))
+        differing = [head for head in differing if head in _differing(again, theirs)]
+    assert not differing, "\n\n".join(
+        f"{head}\n" + "\n".join(difflib.ndiff(theirs[head].splitlines(), found[head].splitlines()))
+        for head in differing
+    )
+
+
+def _differing(found: dict[str, str], theirs: dict[str, str]) -> list[str]:
+    return [
         head
         for head in theirs
         if sorted(found[head].splitlines()) != sorted(theirs[head].splitlines())
         and not cannot_be_compared(head, theirs[head])
     ]
-    assert not differing, "\n\n".join(
-        f"{head}\n" + "\n".join(difflib.ndiff(theirs[head].splitlines(), found[head].splitlines()))
-        for head in differing
-    )
