@@ -23,7 +23,7 @@ def test_an_exec_goes_where_init_is(runtime: Any) -> None:
     leaf = own / "init.scope"
     leaf.mkdir()
     (leaf / "cgroup.procs").write_text(str(pid))
-    (own / "cgroup.subtree_control").write_text("+pids")
+    (own / "cgroup.subtree_control").write_text("+memory")
     assert runtime.works("exec", "c", "cat", "/proc/self/cgroup") == "0::/init.scope\n"
     # Out of the container's own cgroup nobody is followed.
     elsewhere = UNIFIED / f"{runtime.cgroup}-other"

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -134,7 +133,6 @@ def test_restored_in_the_foreground_it_writes_to_the_new_caller(runtime: Any) ->
     line = second.stdout.readline()
     assert line, second.communicate()
     assert int(line.split()[1]) in (last, last + 1)
-    second.send_signal(signal.SIGTERM)
     runtime("kill", "talker", "KILL")
     second.communicate(timeout=30)
     assert second.returncode == 137
