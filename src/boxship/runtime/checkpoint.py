@@ -29,7 +29,7 @@ from boxship.base.frozen import dataclass, replace
 from boxship.kernel import processes
 from boxship.runtime import steps
 from boxship.runtime.apply import Setup, StepError, walk
-from boxship.runtime.blueprint import Plan, RestorePlan
+from boxship.runtime.blueprint import Plan, RestorePlan, directory_of
 from boxship.runtime.cgroups import control, tree
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.process import Spawned, StepFailedError, Timing
@@ -78,6 +78,9 @@ def dump(plan: Plan, pid: int, images: str, log: str, *, leave_running: bool) ->
     content = {"descriptors": descriptors, "mounts": external}
     write_atomic(f"{images}/{SAVED}", json.dumps(content).encode(), durable=False)
     words = ["dump", "--tree", str(pid), *_COMMON, "--root", _mountpoint(plan)]
+    words += ["--timeout", str(int(_PATIENCE) - 5)]  # for all processes to stop
+    if freezer := directory_of(plan.cgroup, "freezer") or directory_of(plan.cgroup, ""):
+        words += ["--freeze-cgroup", freezer]  # or one could fork faster than CRIU looks
     words += [word for t in external for word in ("--external", f"mnt[{t}]:{t}")]
     if leave_running:
         words.append("--leave-running")
