@@ -204,7 +204,6 @@ REFUSED = [
     ("--pid=container:no-such", "No such container: no-such"),
     ("--device=/dev/no-such", "error gathering device information"),
     ("--device-write-iops=/dev/no-such:10", "stat /dev/no-such: no such file or directory"),
-    ("--mount=type=bind,src=/etc,dst=/x,bind-propagation=rshared", "is not a shared mount"),
     ("--group-add=no-such", "no matching entries in group file"),
     ("--memory=1m", "Minimum memory limit allowed is 6MB"),
     ("--memory=20m --memory-swap=10m", "Minimum memoryswap limit should be larger"),
