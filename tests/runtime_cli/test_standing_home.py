@@ -111,3 +111,44 @@ def test_code_counts_while_its_file_is_what_it_was(tmp_path: Path) -> None:
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert archive.find_spec("one", None) is None
     assert archive.stale
+
+
+def test_a_home_is_everybodys_whatever_the_umask_is(program: Path, runtime: Runtime) -> None:
+    subprocess.run([program, "run", "--bundle", "/nowhere", "one"], umask=0o077, check=False)
+    home = Path(standing.home_of(str(program)))
+    assert os.path.samefile(home / "python", home / "interpreter")
+    for name in ("start", "modules", "pyvenv.cfg"):
+        assert (home / name).stat().st_mode & 0o777 == 0o644
+
+
+def test_an_installation_that_has_moved_is_noticed(program: Path, tmp_path: Path) -> None:
+    source = Path(standing.__file__).parents[2]
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(source / "boxship", here / "boxship")
+
+    def install(root: Path) -> None:
+        with open(f"{program}.py", "w") as stream:
+            stream.write(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(root)!r})\n")
+            stream.write(MAIN)
+
+    def call() -> str:
+        words = [program, "--log", "/dev/null", "run", "--bundle", "/nowhere", "one"]
+        return subprocess.run(words, capture_output=True, text=True, check=False).stderr
+
+    install(here)
+    assert "/nowhere/config.json: no such file" in call()
+    here.rename(there)
+    install(there)
+    assert "/nowhere/config.json: no such file" in call()
+    modules = Path(standing.home_of(str(program)), "modules").read_bytes()
+    assert str(there).encode() in modules
+    assert str(here).encode() not in modules
+
+
+def test_another_beginning_is_noticed(program: Path, runtime: Runtime) -> None:
+    image_of(program, runtime)
+    home = Path(standing.home_of(str(program)))
+    now = os.stat(f"{program}.py")
+    os.utime(f"{program}.py", ns=(now.st_atime_ns, now.st_mtime_ns + 1))
+    assert not image_of(program, runtime).startswith(str(home))
+    assert image_of(program, runtime) == f"{home}/python"

@@ -109,10 +109,12 @@ def _seal(*, again: bool) -> None:
 
 def _establish(home: str = "", program: str = "") -> None:
     """Have the next calls start once only."""
+    from boxship.base.suppress import suppress
     from boxship.runtime import standing
 
     if home:
-        standing.establish(home, os.readlink(f"{home}/interpreter"), stale=True)
+        with suppress(OSError):  # somebody is taking it away
+            standing.establish(home, os.readlink(f"{home}/interpreter"), stale=True)
     else:
         interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
         standing.establish(standing.home_of(os.path.realpath(program)), interpreter)

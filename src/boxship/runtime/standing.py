@@ -7,7 +7,8 @@
     ├── interpreter     a link to the interpreter; another file there means that the mount is old
     ├── pyvenv.cfg      tells the interpreter where its own library is
     ├── start           the code of ``start.py``
-    └── modules         index (package's root, interpreter's version, modules), then their code
+    └── modules         index (package's root, interpreter's version, modules, what was installed),
+                        then the modules' code
 
 A process that enters a container must be executed from an image that nobody can write to
 (``sealed.py``). Sealing takes system calls, so whoever starts from the ordinary interpreter has to
@@ -34,8 +35,10 @@ from boxship.runtime.sealed import read_only_image
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
+    from typing import Any
 
 HOMES = "/run/boxship-sealed"
+_PROGRAM = "boxship-runtime.py"
 
 _EXPECTED = (
     "boxship.runtime.main",
@@ -70,17 +73,31 @@ def establish(home: str, interpreter: str, *, stale: bool = False) -> None:
     """
     if os.geteuid() != 0:
         return
-    with suppress(OSError):
-        if not make_owned(home):
-            return
-        with opened(home, os.O_RDONLY | os.O_DIRECTORY) as directory:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mounted = _is_mounted(home, interpreter)
-            # Another interpreter may not understand what the one before it has compiled.
-            if stale or not mounted:
-                _write_code(home, interpreter)
-            if not mounted:
-                _mount(home, interpreter)
+    before = os.umask(0o022)  # everybody starts there
+    try:
+        with suppress(OSError):
+            if make_owned(home):
+                _renew(home, interpreter, stale=stale)
+    finally:
+        os.umask(before)
+
+
+def _renew(home: str, interpreter: str, *, stale: bool) -> None:
+    with opened(home, os.O_RDONLY | os.O_DIRECTORY) as directory:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mounted = _is_mounted(home, interpreter)
+        # Another interpreter may not understand what the one before it has compiled.
+        if stale or not mounted or _index_of(home)[3:] != (_installed(home),):
+            _write_code(home, interpreter)
+        if not mounted:
+            _mount(home, interpreter)
+
+
+def _installed(home: str) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells one installation from the next: the program, and where calls begin."""
+    files = (f"{home.removeprefix(HOMES)}/{_PROGRAM}", f"{os.path.dirname(__file__)}/start.py")
+    found = ((file, os.stat(file)) for file in map(os.path.abspath, files))
+    return tuple((file, status.st_mtime_ns, status.st_size) for file, status in found)
 
 
 def _is_mounted(home: str, interpreter: str) -> bool:
@@ -142,7 +159,7 @@ def write_code(root: str, home: str) -> None:
         if found := _look_up(name):
             index[name] = (*found[:4], _INDEX + len(codes), len(found[4]))
             codes += found[4]
-    head = marshal.dumps((root, sys.hexversion, index))
+    head = marshal.dumps((root, sys.hexversion, index, _installed(home)))
     if len(head) > _INDEX - 4:
         raise ValueError("more modules than there is room for")
     content = len(head).to_bytes(4, "little") + head.ljust(_INDEX - 4, b"\0") + codes
@@ -154,12 +171,17 @@ def write_code(root: str, home: str) -> None:
 
 def _names_before(home: str) -> tuple[str, ...]:
     """Return what has been asked for until now, expected or not."""
+    index = _index_of(home)
+    return tuple(index[2]) if index else ()
+
+
+def _index_of(home: str) -> tuple[Any, ...]:
+    """Return the index of what has been written; empty if nothing has been."""
     try:
         with open(f"{home}/modules", "rb") as stream:
-            _, _, index = marshal.loads(stream.read(_INDEX)[4:])
+            return tuple(marshal.loads(stream.read(_INDEX)[4:]))
     except (OSError, EOFError, ValueError, TypeError):
         return ()
-    return tuple(index)
 
 
 def _look_up(name: str) -> tuple[str, int, int, bool, bytes] | None:

@@ -9,7 +9,7 @@ import gc
 import marshal
 import sys
 from _frozen_importlib import ModuleSpec
-from posix import O_CLOEXEC, O_RDONLY, pread, stat
+from posix import O_CLOEXEC, O_RDONLY, execv, pread, stat
 from posix import open as open_file
 
 TYPE_CHECKING = False
@@ -33,11 +33,7 @@ class _Archive:
             self.stale = self.stale or name.startswith("boxship.")
             return None
         file, changed, size, package, _, length = entry
-        try:
-            now = stat(file)
-        except OSError:
-            now = None
-        if now is None or (now.st_mtime_ns, now.st_size) != (changed, size):
+        if not _is_as_it_was(file, changed, size):
             self.stale = True
             return None
         if not length:
@@ -58,14 +54,30 @@ class _Archive:
         exec(marshal.loads(pread(self._store, length, place)), module.__dict__)
 
 
+def _is_as_it_was(file: str, changed: int, size: int) -> bool:
+    try:
+        now = stat(file)
+    except OSError:
+        return False
+    return (now.st_mtime_ns, now.st_size) == (changed, size)
+
+
 def start() -> None:
-    """Go on as ``boxship-runtime``; the archive's directory and our root come before its words."""
+    """Go on as ``boxship-runtime``; the archive's directory comes before its words.
+
+    Once the package has been installed anew it may be elsewhere, and call for another beginning
+    than this one; then the call takes the long way, which makes the home new.
+    """
     # A call is too short for a collection to pay.
     gc.disable()
     home = sys.argv.pop(1)
     store = open_file(f"{home}/modules", O_RDONLY | O_CLOEXEC)
     length = int.from_bytes(pread(store, 4, 0), "little")
-    root, version, modules = marshal.loads(pread(store, length, 4))
+    root, version, modules, watched = marshal.loads(pread(store, length, 4))
+    for file in watched:
+        if not _is_as_it_was(*file):
+            program = watched[0][0]
+            execv(program, [program, *sys.argv[1:]])
     sys.path.insert(0, root)
     archive = _Archive(store, modules if version == sys.hexversion else {})
     sys.meta_path.insert(0, archive)
