@@ -4,7 +4,9 @@ The neighbour has CAP_SYS_PTRACE, so that it may look into every process it can 
 nothing else: it notes the root of each process from the first moment on.
 """
 
+import errno
 import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -197,3 +199,19 @@ def test_it_has_few_capabilities_to_be_taken_over_once_it_is_seen(
     assert permitted() & dangerous == 0
     monkeypatch.setattr(enter, "shed", lambda _: None)
     assert permitted() & dangerous == dangerous
+
+
+def test_a_neighbour_that_stops_it_on_its_way_holds_nobody_up(
+    box: Box, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = latecomer.be_born
+
+    def born_and_stopped(*arguments: Any) -> None:
+        born(*arguments)
+        os.kill(os.getpid(), signal.SIGSTOP)  # as the neighbour may
+
+    monkeypatch.setattr(latecomer, "be_born", born_and_stopped)
+    monkeypatch.setattr(process, "EXEC_PATIENCE", 0.5)
+    (outcome,) = meet(box, mark, "true").outcomes
+    assert outcome.failure is not None
+    assert outcome.failure[1] == errno.ETIMEDOUT

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from boxship.runtime.blueprint import ProcessPlan
 
 _PID = namespaces.CLONE_FLAGS["pid"]
+_PATIENCE = 10.0
+"""Seconds for the process that goes there: who is there can stop it."""
 _SYS_ADMIN = 1 << CAPABILITIES["CAP_SYS_ADMIN"]
 
 
@@ -88,6 +90,7 @@ def new_procfs(setup: Setup, source: str, options: tuple[str, ...], attributes: 
         if error.errno != errno.EINVAL:
             raise
     ours, theirs = channel_pair()
+    ours.settimeout(_PATIENCE)
     with ours:
         with theirs:
             pid = processes.fork_into()

@@ -22,6 +22,7 @@ from boxship.runtime import birth, enter
 from boxship.runtime.apply import StepError
 from boxship.runtime.blueprint import CgroupPlan, Plan, ProcessPlan, SeccompFilter, UserPlan
 from boxship.runtime.cgroups import control, tree
+from boxship.runtime.kin import is_kin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ _NO_ANSWERS: Mapping[str, Answer] = {}
 _PID = namespaces.CLONE_FLAGS["pid"]
 _MAX_MESSAGE = 65536
 EXEC_PATIENCE = 10.0
-"""Seconds until an exec must be executing: what is in the container can stop or freeze it."""
+"""Seconds until an exec must be executing: what is in the container can stop or freeze it.
+
+So can the neighbours of a container's first process that is born in their pid namespace.
+"""
 _STUCK = f"the process was stopped on its way for more than {EXEC_PATIENCE:.0f} s"
 
 
@@ -86,6 +90,8 @@ class _Heard:
 
     pid: int = 0
     pidfd: int = -1
+    born: bool = False
+    """Whether another process has taken the place of the one that we have forked."""
     master: int = -1
     ready: bool = False
     warnings: tuple[str, ...] = ()
@@ -152,7 +158,16 @@ def spawn_init(
         with _Scope(plan.cgroup):
             _create_cgroups(plan.cgroup)
             course.note("cgroups")
-            terms = _Terms(sibling, manner, answers, plan.user, plan.process.seccomp, plan.warnings)
+            terms = _Terms(
+                sibling,
+                manner,
+                answers,
+                plan.user,
+                plan.process.seccomp,
+                plan.warnings,
+                # Hooks may take their time.
+                exposed=bool(plan.join_pid_namespace) and not manner.start_container,
+            )
             return _spawn(child, plan, course, terms)
     except BaseException:
         with suppress(BoxshipError, OSError):
@@ -280,6 +295,8 @@ class _Terms:
     user: UserPlan | None = None
     seccomp: SeccompFilter | None = None
     warnings: tuple[str, ...] = ()
+    exposed: bool = False
+    """Whether others can see the process once it is born, and stop it."""
 
 
 def _spawn(
@@ -298,6 +315,8 @@ def _spawn(
         try:
             heard.pidfd = os.pidfd_open(pid)
             _listen(ours, heard, terms)
+        except TimeoutError:
+            heard.failure = StepFailedError("setup", errno.ETIMEDOUT, _STUCK)
         except BaseException:
             _discard(heard)
             raise
@@ -345,7 +364,9 @@ def _listen(channel: Channel, heard: _Heard, terms: _Terms) -> None:
             return
         kind, body = message[:1], message[1:]
         if kind == birth.BORN:
-            _meet_born(heard, int(body), descriptors[0])
+            _meet_born(heard, terms, int(body), descriptors[0])
+            if terms.exposed:
+                channel.settimeout(EXEC_PATIENCE)
         elif kind == birth.PTY:
             heard.master = descriptors[0]
         elif kind == birth.READY:
@@ -382,8 +403,9 @@ def _answer(channel: Channel, heard: _Heard, terms: _Terms, asked: bytes) -> Non
     channel.send(kind)
 
 
-def _meet_born(heard: _Heard, pid: int, pidfd: int) -> None:
+def _meet_born(heard: _Heard, terms: _Terms, pid: int, pidfd: int) -> None:
     """The process is there that will execute; one that we know until now was a stage."""
+    _believe(heard, terms, pid, pidfd)
     if heard.pid:
         with suppress(ChildProcessError):  # a sibling: our parent reaps it
             os.waitpid(heard.pid, 0)
@@ -391,13 +413,26 @@ def _meet_born(heard: _Heard, pid: int, pidfd: int) -> None:
     heard.pid, heard.pidfd = pid, pidfd
 
 
+def _believe(heard: _Heard, terms: _Terms, pid: int, pidfd: int) -> None:
+    """Take it, once, that ``pid`` is who was born: the process itself speaks here as well."""
+    if heard.born or not is_kin(pid, pidfd, sibling=terms.sibling):
+        os.close(pidfd)
+        message = "the process is gone, or was taken over on its way"
+        raise StepFailedError("join", errno.ESRCH, message)
+    heard.born = True
+
+
 def _meet_first_process(heard: _Heard, terms: _Terms, pid: int) -> None:
     """The process we have forked was a stage; this is the one it has left in its place."""
+    if terms.user is None:
+        raise StepFailedError("user namespace", 0, "the process was taken over on its way")
+    pidfd = os.pidfd_open(pid)
+    _believe(heard, terms, pid, pidfd)
     with suppress(ChildProcessError):  # a sibling: our parent reaps it
         os.waitpid(heard.pid, 0)
     os.close(heard.pidfd)
-    heard.pid, heard.pidfd = pid, os.pidfd_open(pid)
-    if os.geteuid() == 0 or terms.user is None or terms.user.join:
+    heard.pid, heard.pidfd = pid, pidfd
+    if os.geteuid() == 0 or terms.user.join:
         return
     try:
         load("boxship.runtime.userns").write_maps(pid, terms.user)
