@@ -1,6 +1,7 @@
 """The D-Bus client, and a scope's start against a peer that plays bus and systemd."""
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -8,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from boxship.kernel import processes
 from boxship.runtime.blueprint import Scope
 from boxship.runtime.cgroups import dbus, systemd
 from boxship.runtime.cgroups.dbus import Message
 from boxship.runtime.cgroups.tree import CgroupError
+from support.boxes import in_a_shim
 
 SCOPE = Scope("boxship-c1.scope", "system.slice", (("Delegate", "b", "true"), ("Slice", "s", "x")))
 JOB = "/org/freedesktop/systemd1/job/7"
@@ -154,3 +157,22 @@ def test_without_a_bus_it_is_said_and_nobody_stays(monkeypatch: pytest.MonkeyPat
         systemd.start_scope(SCOPE)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_the_placeholder_goes_while_a_created_container_waits() -> None:
+    """What has been born meanwhile has inherited all that is open, until it executes."""
+
+    def work() -> int:
+        placeholder = systemd._place_holder()
+        waiting = processes.fork_into()
+        if waiting == 0:
+            signal.pause()
+        try:
+            signal.alarm(10)
+            placeholder.release()
+            return os.waitpid(waiting, os.WNOHANG)[0]
+        finally:
+            os.kill(waiting, signal.SIGKILL)
+            os.waitpid(waiting, 0)
+
+    assert in_a_shim(work) == 0

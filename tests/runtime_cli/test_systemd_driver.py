@@ -29,7 +29,7 @@ def shown(unit: str, *properties: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in said.splitlines())
 
 
-def in_a_scope(runtime: Any, **resources: Any) -> str:
+def in_a_scope(runtime: Any, words: tuple[str, ...] = ("run", "--detach"), **resources: Any) -> str:
     """Start a container that sleeps, and return its unit's name."""
     name = f"{os.getpid()}-{abs(hash(runtime.place)) % 10**8}"
 
@@ -39,8 +39,17 @@ def in_a_scope(runtime: Any, **resources: Any) -> str:
 
     runtime.configure("sleep", "1000", change=change)
     runtime.command.insert(-2, "--systemd-cgroup")
-    runtime.detached("run", "--detach", "c")
+    runtime.detached(*words, "c")
     return f"test-{name}.scope"
+
+
+def test_a_created_container_waits_in_its_scope(runtime: Any) -> None:
+    unit = in_a_scope(runtime, ("create",))
+    found = runtime.state("c")
+    assert found["status"] == "created"
+    assert f"/system.slice/{unit}" in Path(f"/proc/{found['pid']}/cgroup").read_text()
+    runtime.works("start", "c")
+    assert runtime.state("c")["status"] == "running"
 
 
 def test_a_container_is_a_scope_with_its_limits(runtime: Any) -> None:

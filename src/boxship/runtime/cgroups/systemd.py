@@ -41,7 +41,8 @@ class Placeholder:
     _life: int
 
     def release(self) -> None:
-        """End it."""
+        """End it, by a signal: a container that waits for its start has the pipe open, too."""
+        os.kill(self.pid, signal.SIGKILL)
         os.close(self._life)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
