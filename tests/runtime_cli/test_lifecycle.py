@@ -165,6 +165,17 @@ def test_run_gives_the_exit_status_and_leaves_nothing(runtime) -> None:
     assert runtime.leftovers() == []
 
 
+def test_a_caller_that_ignores_its_childrens_end(runtime) -> None:
+    runtime.configure("sh", "-c", "exit 3")
+
+    def ignore() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    done = runtime("run", "one", preexec_fn=ignore)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert not (runtime.root / "one").exists()
+
+
 def test_descriptors_are_inherited_only_when_asked_for(runtime, tmp_path: Path) -> None:
     runtime.configure("sh", "-c", "cat <&3 || echo none")
     secret = tmp_path / "secret"

@@ -70,6 +70,8 @@ def _carry_out(verb: "Verb", common: "Arguments", arguments: "Arguments") -> int
     from boxship.runtime.cli.call import Call
 
     call = Call(verb.name, common, arguments)
+    # Of whoever ignores their end, as our caller may, children are reaped before we can ask.
+    signals.signal(signals.SIGCHLD, signals.SIG_DFL)
     if signals.getsignal(signals.SIGINT) is not signals.SIG_IGN:
         # ^C is an end like any other, without an account of where we were.
         signals.signal(signals.SIGINT, signals.SIG_DFL)
