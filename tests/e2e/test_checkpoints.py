@@ -121,6 +121,7 @@ def test_they_are_listed_and_removed(experimental: Engine, tmp_path: Path) -> No
     for place in (own, tmp_path):
         for name in ("two", "one", ".unfinished-three"):
             (place / name).mkdir(parents=True)
+            (place / name / "boxship.json").write_text("{}")
         (place / "file").touch()
     assert boxship("checkpoint", "ls", "owner").split("\n") == ["CHECKPOINT NAME", "one", "two"]
     for client in (boxship, experimental.docker):
@@ -132,6 +133,43 @@ def test_they_are_listed_and_removed(experimental: Engine, tmp_path: Path) -> No
     boxship("checkpoint", "rm", "--checkpoint-dir", str(tmp_path), "owner", "one")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-three", "file", "two"]
     assert boxship.run("checkpoint", "rm", "owner", "one").code == 1
+
+
+def test_nothing_else_is_removed_or_listed(experimental: Engine, tmp_path: Path) -> None:
+    path = f"/containers/{experimental.api.create('owner', Cmd=['true'])}/checkpoints"
+    (tmp_path / "saved" / "real").mkdir(parents=True)
+    (tmp_path / "saved" / "real" / "boxship.json").touch()
+    (tmp_path / "important").mkdir()
+    (tmp_path / "important" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "saved" / "real")
+    for name in ("important", "link"):
+        reply = experimental.api.delete(f"{path}/{name}", dir=str(tmp_path))
+        assert (reply.status, reply.message) == (400, f"{tmp_path}/{name} is not a checkpoint")
+    assert experimental.api.get(path, dir=str(tmp_path)).json() == []
+    assert (tmp_path / "important" / "file").exists()
+    assert (tmp_path / "saved" / "real").is_dir()
+    for reply in (
+        experimental.api.get(path, dir="relative"),
+        experimental.api.delete(f"{path}/one", dir="relative"),
+    ):
+        assert (reply.status, reply.message) == (
+            400,
+            "checkpoint directory relative is not an absolute path",
+        )
+
+
+def test_a_refusal_leaves_a_directory_that_was_there(experimental: Engine, tmp_path: Path) -> None:
+    if criu_works():
+        pytest.skip("criu works here")
+    counting(experimental)
+    body = {"CheckpointID": "one", "CheckpointDir": str(tmp_path)}
+    reply = experimental.api.post("/containers/counter/checkpoints", body)
+    assert reply.status >= 500
+    assert list(tmp_path.iterdir()) == []
+    body["CheckpointDir"] = str(tmp_path / "new")
+    reply = experimental.api.post("/containers/counter/checkpoints", body)
+    assert reply.status >= 500
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_start_from_what_is_no_checkpoint(experimental: Engine, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def listing(context: Context, container: Container, directory: str = "") -> list
     place = _place(context, container.id, directory)
     try:
         with os.scandir(place) as entries:
-            found = [e.name for e in entries if e.is_dir() and _NAME.fullmatch(e.name)]
+            found = [e.name for e in entries if _NAME.fullmatch(e.name) and _is_one(e.path)]
     except FileNotFoundError:
         if directory:
             raise NotFoundError(f"checkpoint directory {directory} does not exist") from None
@@ -49,9 +49,14 @@ def listing(context: Context, container: Container, directory: str = "") -> list
 
 
 async def remove(context: Context, container: Container, name: str, directory: str = "") -> None:
-    """Remove one. NotFoundError: there is none of that name."""
+    """Remove one. NotFoundError: there is none of that name.
+
+    InvalidArgumentError: it is something else, which may be anything of the host's.
+    """
     async with locked(container):
         images = find(context, container, name, directory)
+        if not _is_one(images):
+            raise InvalidArgumentError(f"{images} is not a checkpoint")
         await asyncio.to_thread(shutil.rmtree, images)
 
 
@@ -76,12 +81,10 @@ async def create(
         raise InvalidArgumentError(
             f"Invalid checkpoint ID ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
         )
-    if directory and not os.path.isabs(directory):
-        raise InvalidArgumentError(f"checkpoint directory {directory} is not an absolute path")
+    place = _place(context, container.id, directory)
     async with locked(container):
         record = container.record
         _check(record)
-        place = _place(context, record.id, directory)
         plan = Plan.from_plain(_plan(context, record))
         await asyncio.to_thread(_dump, context, record, plan, (place, name), leave)
         if not leave:  # what is to come is no end for its restart policy
@@ -127,19 +130,20 @@ def _dump(
             f"checkpoint with name {name} already exists for container {record.name}"
         )
     unfinished = f"{place}/{_UNFINISHED}{name}"
+    is_new = not os.path.exists(place)
     log = f"{context.paths.of(record.id).directory}/checkpoint.log"
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         os.makedirs(unfinished, 0o700)
         checkpoint.dump(plan, record.state.pid, unfinished, log, leave_running=leave)
         os.rename(unfinished, f"{place}/{name}")
-    except UnavailableError:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     except (BoxshipError, OSError) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.rmdir(place)  # which was made for it, perhaps
+        if is_new:
+            with contextlib.suppress(OSError):
+                os.rmdir(place)
+        if isinstance(error, UnavailableError):
+            raise
         message = f"Cannot checkpoint container {record.name}: {error}"
         raise InternalError(message) from error
 
@@ -161,4 +165,12 @@ def restoring(context: Context, record: ContainerRecord, images: str, plan: Json
 
 
 def _place(context: Context, container_id: str, directory: str) -> str:
+    """Return where checkpoints are. InvalidArgumentError: where that is depends on who looks."""
+    if directory and not os.path.isabs(directory):
+        raise InvalidArgumentError(f"checkpoint directory {directory} is not an absolute path")
     return directory or f"{context.paths.of(container_id).directory}/checkpoints"
+
+
+def _is_one(images: str) -> bool:
+    """Tell whether a checkpoint of ours is there, and not behind a link."""
+    return not os.path.islink(images) and os.path.isfile(f"{images}/{checkpoint.SAVED}")

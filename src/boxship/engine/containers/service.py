@@ -165,7 +165,7 @@ class ContainerService:
         return checkpoints.listing(self._context, self._context.shelf.find(reference), directory)
 
     async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None:
-        """Remove a checkpoint. NotFoundError."""
+        """Remove a checkpoint. NotFoundError; InvalidArgumentError: it is something else."""
         found = self._context.shelf.find(reference)
         await self._finish(checkpoints.remove(self._context, found, name, directory))
 
