@@ -88,8 +88,9 @@ def test_yaml(tmp_path: Path) -> None:
     text = "cdiVersion: 0.6.0\nkind: nvidia.com/gpu\ndevices:\n- name: '0'\n"
     write(tmp_path, "a.yaml", text + "  containerEdits: {env: [A=b]}\n")
     assert list(look((str(tmp_path),)).devices) == ["nvidia.com/gpu=0"]
-    bad = write(tmp_path, "a.yaml", "a: [")
-    assert look((str(tmp_path),)).problems[bad].startswith("YAML: ")
+    for wrong in ("a: [", "a: 2001-99-99"):
+        bad = write(tmp_path, "a.yaml", wrong)
+        assert look((str(tmp_path),)).problems[bad].startswith("YAML: ")
 
 
 def edited(tmp_path: Path, *names: str, spec: Spec | None = None, **edits: Any) -> Spec:

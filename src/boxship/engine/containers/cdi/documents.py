@@ -108,7 +108,7 @@ def read(path: str) -> Document:
     try:
         plain = msgspec.json.decode(content) if path.endswith(".json") else _from_yaml(content)
         document = msgspec.convert(plain, Document)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(str(error)) from error
     _check(document)
     return document
@@ -121,7 +121,7 @@ def _from_yaml(content: bytes) -> Any:
         raise InvalidArgumentError("YAML cannot be read: PyYAML is not installed") from None
     try:
         return yaml.safe_load(content)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # such as a date there is not
         raise InvalidArgumentError(f"YAML: {error}") from error
 
 
