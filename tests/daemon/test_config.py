@@ -181,6 +181,10 @@ def test_the_table_is_consistent():
         ({"runtimes": {"x": {"path": "/x", "args": []}}}, "x: unknown key 'args'"),
         ({"runtimes": {"x": {"path": "/x", "runtimeArgs": "a"}}}, "x: runtimeArgs is a list"),
         ({"runtimes": {"x": {"runtimeType": "io.containerd.kata.v2"}}}, "x: runtimeType"),
+        (
+            {"runtimes": {"x": {"runtimeType": "io.containerd.runc.v2", "options": "a"}}},
+            "x: options is an object",
+        ),
         ({"runtimes": []}, "runtimes: expected a map"),
         ({"default-runtime": "nope"}, "specified default runtime 'nope' does not exist"),
     ],

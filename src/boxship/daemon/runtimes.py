@@ -53,7 +53,10 @@ def _path(name: str, value: dict[str, Any]) -> str:
             raise _wrong(
                 name, f"runtimeType {shim!r} is a shim of containerd's; give the runtime's path"
             )
-        path = (value.get("options") or {}).get("BinaryName") or STOCK_RUNTIMES[_SHIM]
+        options = value.get("options") or {}
+        if not isinstance(options, dict):
+            raise _wrong(name, "options is an object")
+        path = options.get("BinaryName") or STOCK_RUNTIMES[_SHIM]
     if not isinstance(path, str) or not path:
         raise _wrong(name, "a path is needed")
     return path
