@@ -152,3 +152,18 @@ def test_another_beginning_is_noticed(program: Path, runtime: Runtime) -> None:
     os.utime(f"{program}.py", ns=(now.st_atime_ns, now.st_mtime_ns + 1))
     assert not image_of(program, runtime).startswith(str(home))
     assert image_of(program, runtime) == f"{home}/python"
+
+
+def test_an_interpreter_that_does_not_start_there_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = os.path.realpath(sys.executable)
+    tried = []
+    monkeypatch.setattr(standing, "make_owned", lambda _: True)
+    monkeypatch.setattr(standing, "_write_code", lambda *_: tried.append("code"))
+    monkeypatch.setattr(standing, "_works", lambda _: False)
+    for _ in range(2):
+        standing.establish(str(tmp_path), interpreter)
+    assert tried == ["code"]
+    assert not (tmp_path / "interpreter").exists()
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()

@@ -5,6 +5,7 @@
     /run/boxship-sealed/<directory of the program>/
     ├── python          the interpreter: a bind mount, read-only
     ├── interpreter     a link to the interpreter; another file there means that the mount is old
+    ├── unfit           instead of that: a link to an interpreter that does not start there
     ├── pyvenv.cfg      tells the interpreter where its own library is
     ├── start           the code of ``start.py``
     └── modules         index (package's root, interpreter's version, modules, what was installed),
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 HOMES = "/run/boxship-sealed"
 _PROGRAM = "boxship-runtime.py"
+_UNFIT = "unfit"
 
 _EXPECTED = (
     "boxship.runtime.main",
@@ -85,6 +87,8 @@ def establish(home: str, interpreter: str, *, stale: bool = False) -> None:
 def _renew(home: str, interpreter: str, *, stale: bool) -> None:
     with opened(home, os.O_RDONLY | os.O_DIRECTORY) as directory:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_unfit(home, interpreter):
+            return
         mounted = _is_mounted(home, interpreter)
         # Another interpreter may not understand what the one before it has compiled.
         if stale or not mounted or _index_of(home)[3:] != (_installed(home),):
@@ -127,6 +131,16 @@ def _mount(home: str, interpreter: str) -> None:
         os.symlink(interpreter, link)
     else:
         mounts.umount2(python, mounts.MNT_DETACH)
+        with suppress(FileExistsError):
+            os.symlink(interpreter, f"{home}/{_UNFIT}")
+
+
+def _is_unfit(home: str, interpreter: str) -> bool:
+    """Tell whether it has been tried in vain, which takes as long as many calls."""
+    try:
+        return os.readlink(f"{home}/{_UNFIT}") == interpreter
+    except FileNotFoundError:
+        return False
 
 
 def _works(home: str) -> bool:
