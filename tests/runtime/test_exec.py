@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from boxship.kernel import processes
 from boxship.oci.runtime import Capabilities
+from boxship.runtime import enter
 from boxship.runtime.blueprint import CapabilityPlan
 from boxship.runtime.capabilities import ALL, CAPABILITIES
 from boxship.runtime.process import StepFailedError, destroy, spawn_exec, spawn_init
@@ -178,6 +180,18 @@ def test_processes_inside_cannot_look_into_a_joining_one(box: Box) -> None:
     assert "/bin/busybox" in seen
     assert "python" not in seen
     assert "socket:" not in seen
+
+
+def test_new_credentials_show_nothing_either(box: Box) -> None:
+    """What they make of a process is up to fs.suid_dumpable."""
+    made = box.planned("true")
+
+    def work() -> int:
+        processes.set_dumpable(True)
+        enter.identity(enter.Entry(made.process, (0, 1, 2)))
+        return processes.prctl(3)  # PR_GET_DUMPABLE
+
+    assert in_a_shim(work) == 0
 
 
 def test_it_dies_with_the_shim(box: Box) -> None:

@@ -259,6 +259,8 @@ def identity(entry: Entry) -> None:
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)
     credentials.set_keep_capabilities(False)
+    # New credentials may have made us what fs.suid_dumpable says.
+    processes.set_dumpable(False)
     if entry.cwd_denied:
         try:
             os.chdir(entry.plan.cwd)
