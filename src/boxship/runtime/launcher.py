@@ -24,6 +24,7 @@ from boxship.kernel.processes import default_internal_signals
 from boxship.runtime.shim.containment import LinuxContainment
 from boxship.runtime.shim.main import Prepared, be_shim
 from boxship.runtime.shim.rehearsal import rehearse
+from boxship.runtime.warm import warm_up
 
 CONTROL_FD: Final = 3
 """Where the daemon's socket is found; 0 and 1 are /dev/null, 2 is the launcher's log."""
@@ -43,6 +44,7 @@ def main(run_dir: str) -> NoReturn:
     os.set_inheritable(CONTROL_FD, False)
     default_internal_signals()
     gc.disable()
+    warm_up()
     rehearse(f"{run_dir}/rehearsal")
     # Ended shims are reaped by the kernel. The other signals are for the shims to ignore.
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
