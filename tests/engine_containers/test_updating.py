@@ -10,13 +10,21 @@ import pytest
 from boxship.base.errors import (
     BoxshipError,
     ConflictError,
+    InternalError,
     InvalidArgumentError,
     UnavailableError,
 )
+from boxship.engine.containers.paths import Paths
+from boxship.engine.containers.planner import Planner
+from boxship.engine.containers.record import ContainerRecord, ContainerState
+from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.update import changed, merge
-from boxship.model.container import HostConfig, RestartPolicy
+from boxship.engine.settings import EngineSettings
+from boxship.model.container import ContainerConfig, HostConfig, RestartPolicy
+from boxship.oci.runtime import Pids, Resources
 from boxship.runtime.cgroups.layout import Hierarchy, Layout
 from boxship.runtime.cgroups.plan import plan_writes
+from boxship.runtime.host import Host
 from support.opened import engine_of_its_own, make
 
 M = 1 << 20
@@ -207,3 +215,31 @@ def limit_of(pid: int) -> str:
             if controllers in ("pids", "") and file.exists():
                 return file.read_text().strip()
     raise AssertionError("no limit of processes")
+
+
+def test_systemd_must_know_of_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for session in ("SYSTEM", "SESSION"):
+        monkeypatch.setenv(f"DBUS_{session}_BUS_ADDRESS", "unix:path=/nosuch/bus")
+    limit = tmp_path / "system.slice" / "boxship-c.scope" / "pids.max"
+    limit.parent.mkdir(parents=True)
+    limit.write_text("10")
+    planner = Planner(
+        EngineSettings(systemd_cgroups=True),
+        Paths("/nosuch", "/nosuch"),
+        Host(Layout((Hierarchy(str(tmp_path), ("pids",)),))),
+        Runtimes("boxship", {}),
+    )
+    record = ContainerRecord(
+        id="c",
+        name="c",
+        created_ns=1,
+        image_id="",
+        path="true",
+        args=(),
+        config=ContainerConfig(),
+        host=HostConfig(pids_limit=10),
+        state=ContainerState(),
+    )
+    with pytest.raises(InternalError, match=r"cannot change the unit boxship-c\.scope"):
+        asyncio.run(planner.change_limits(record, Resources(pids=Pids(99))))
+    assert limit.read_text().strip() == "10"

@@ -38,9 +38,10 @@ from boxship.runtime import plan as runtime
 from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, HookPlan, ProcessPlan
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.cgroups import control
-from boxship.runtime.cgroups.change import change
+from boxship.runtime.cgroups.change import Writes, change
 from boxship.runtime.cgroups.plan import plan_cgroup, plan_writes
 from boxship.runtime.cgroups.tree import CgroupError
+from boxship.runtime.cgroups.units import limits as unit_limits
 from boxship.runtime.cgroups.units import plan_scope
 from boxship.runtime.foreign import plan as foreign
 from boxship.runtime.host import Host
@@ -241,10 +242,25 @@ class Planner:
         """
         cgroup, writes = self.cgroup(record), plan_writes(limits, self._host.layout)
         try:
-            before = await asyncio.to_thread(change, cgroup, writes)
+            before = await asyncio.to_thread(self._change, cgroup, writes, limits)
         except CgroupError as error:
             raise InternalError(f"Cannot update container {record.id}: {error}") from error
-        return lambda: asyncio.to_thread(change, cgroup, before)
+        old = resources(record.host, ())
+        return lambda: asyncio.to_thread(self._change, cgroup, before, old)
+
+    def _change(self, cgroup: CgroupPlan, writes: Writes, limits: Resources) -> Writes:
+        """Write, and tell systemd, which would write its own values again; blocking."""
+        before = change(cgroup, writes)
+        if cgroup.scope is None or not before:
+            return before
+        # Few daemons need it, so it is loaded for them alone.
+        systemd = import_module("boxship.runtime.cgroups.systemd")
+        try:
+            systemd.change_scope(cgroup.scope.unit, unit_limits(limits, self._host.layout))
+        except CgroupError:
+            change(cgroup, before)
+            raise
+        return before
 
     async def freeze(self, record: ContainerRecord) -> None:
         """Stop every process. UnavailableError: it can't be done."""
