@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from boxship.base.errors import BoxshipError
+from boxship.runtime.cli import criu
 from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
@@ -170,3 +172,11 @@ def test_the_end_of_the_log_is_the_error(runtime: Any) -> None:
     assert runtime.leftovers() == []
     nothing = runtime("restore", "--image-path=/nowhere", "again")
     assert "/nowhere: no such checkpoint" in nothing.stderr
+
+
+def test_a_place_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with pytest.raises(BoxshipError, match="criu restore cannot be started: its place"):
+        criu.run_criu("/bin/true", ["restore"], str(tmp_path / "log"), before=refuse)

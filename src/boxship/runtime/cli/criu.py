@@ -124,15 +124,19 @@ def run_criu(
 
     ``before`` is called in its process, which has ``inherited`` open.
     """
-    result = subprocess.run(
-        [program, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-        pass_fds=inherited,
-        preexec_fn=before,
-    )
+    try:
+        result = subprocess.run(
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+            pass_fds=inherited,
+            preexec_fn=before,
+        )
+    except subprocess.SubprocessError:  # which does not say what ``before`` has raised
+        words = "its place (mount namespace, root, cgroups) cannot be made"
+        raise BoxshipError(f"criu {arguments[0]} cannot be started: {words}") from None
     if result.returncode:
         said = _errors(log) or result.stderr.decode(errors="replace").strip() or "no word of why"
         raise BoxshipError(f"criu {arguments[0]} failed: {said} (log: {log})")
