@@ -1,9 +1,16 @@
-"""How a container differs from one that was asked for nothing; pure."""
+"""How a container differs from one that was asked for nothing, and what is looked at for it."""
+
+import asyncio
+import threading
+
+import pytest
 
 from boxship.engine.containers import defaults
 from boxship.engine.containers.explain import differences
 from boxship.engine.settings import EngineSettings
 from boxship.model.container import HostConfig, LogConfig, RestartPolicy
+from boxship.model.explanation import LayerStep
+from support.opened import engine_of_its_own, make
 
 SETTINGS = EngineSettings(log_config=LogConfig("json-file", {"max-size": "1m"}))
 
@@ -38,3 +45,24 @@ def test_what_is_asked_is_different() -> None:
         "MaskedPaths": None,
         "ReadonlyPaths": None,
     }
+
+
+@pytest.mark.privileged
+def test_images_are_looked_at_where_they_change() -> None:
+    async def scene() -> None:
+        threads = []
+        async with engine_of_its_own() as (engine, _), asyncio.timeout(60):
+            look = engine.images.layers
+
+            def layers(reference: str) -> list[LayerStep]:
+                threads.append(threading.current_thread())
+                return look(reference)
+
+            engine.images.layers = layers  # type: ignore[method-assign]
+            container = await make(engine, "true")
+            written, whole = await engine.containers.sizes(container)
+            explained = await engine.containers.explain(container)
+            assert whole - written == sum(layer.size for layer in explained.layers) > 0
+        assert threads == [threading.main_thread()] * 2
+
+    asyncio.run(scene())

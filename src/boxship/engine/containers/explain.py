@@ -30,7 +30,7 @@ _KINDS = ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user", "time")
 _OF_ITS_OWN = frozenset({"container_id_file", "console_size", "cgroup_parent"})
 
 
-def explain(context: Context, container: Container) -> Explanation:
+def explain(context: Context, container: Container, layers: tuple[LayerStep, ...]) -> Explanation:
     """Look at it and at what the kernel says of it; blocking, shortly."""
     record, planner = container.record, context.planner
     pid = record.state.pid if record.state.alive else 0
@@ -52,7 +52,7 @@ def explain(context: Context, container: Container) -> Explanation:
             unified=version == 2,
             runtime=context.runtimes.default,
         ),
-        layers=_layers(context, record),
+        layers=layers,
         writable=writable,
         writable_size=size,
         network_mode=record.host.network_mode,
@@ -84,13 +84,13 @@ def differences(
     )
 
 
-def sizes(context: Context, record: ContainerRecord) -> tuple[int, int]:
-    """Return the bytes it has written, and all that its root shows; blocking."""
-    _, written = _writable(context, record)
-    return written, written + sum(layer.size for layer in _layers(context, record))
+def written(context: Context, record: ContainerRecord) -> int:
+    """Return the bytes it has written; blocking."""
+    return _writable(context, record)[1]
 
 
-def _layers(context: Context, record: ContainerRecord) -> tuple[LayerStep, ...]:
+def layers(context: Context, record: ContainerRecord) -> tuple[LayerStep, ...]:
+    """Return its layers, topmost first. Not for threads: the images may change meanwhile."""
     known: dict[str, LayerStep] = {}
     with contextlib.suppress(NotFoundError):  # removed by force from under the container
         known = {step.id: step for step in context.images.layers(record.image_id)}

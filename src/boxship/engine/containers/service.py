@@ -84,7 +84,9 @@ class ContainerService:
     async def sizes(self, reference: str) -> tuple[int, int]:
         """Return the bytes it has written, and those with its image's."""
         record = self.get(reference)
-        return await asyncio.to_thread(explain.sizes, self._context, record)
+        below = sum(layer.size for layer in explain.layers(self._context, record))
+        written = await asyncio.to_thread(explain.written, self._context, record)
+        return written, written + below
 
     def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
         """Sample what it uses every second, until it is removed; zeros while it does not run.
@@ -101,7 +103,8 @@ class ContainerService:
     async def explain(self, reference: str) -> Explanation:
         """Say what it is made of, and by which commands a shell would make it."""
         found = self._context.shelf.find(reference)
-        return await asyncio.to_thread(explain.explain, self._context, found)
+        layers = explain.layers(self._context, found.record)
+        return await asyncio.to_thread(explain.explain, self._context, found, layers)
 
     def execs(self, reference: str) -> Sequence[str]:
         """Return the ids of a container's execs that have not ended."""
