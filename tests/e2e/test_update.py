@@ -221,7 +221,8 @@ def test_warnings_and_unknown_containers(engine: Engine) -> None:
     running(engine)
     reply = engine.api.post("/containers/worker/update", {"KernelMemory": 100 * M})
     assert reply.status == 200
-    assert "deprecated" in reply.json()["Warnings"][0]
+    (warning,) = reply.json()["Warnings"]
+    assert "deprecated" in warning
     assert update(engine, "nobody", PidsLimit=5) == (
         404,
         {"message": "No such container: nobody"},

@@ -32,17 +32,12 @@ _PLAIN = (
 )
 """Fields whose zero means: leave it as it is."""
 _SHARES = range(2, 262144 + 1)
-_KERNEL_MEMORY = (
-    "Specifying a kernel memory limit is deprecated and will be removed in a future release."
-)
 
 
 async def update(context: Context, container: Container, wanted: HostConfig) -> tuple[str, ...]:
     """Update it; see :meth:`ContainerService.update`. Return warnings."""
     options.check_restart(wanted.restart_policy, auto_remove=False)
     wanted, warnings = support.discard(wanted, context.machine)
-    if wanted.kernel_memory is not UNSET and wanted.kernel_memory:
-        warnings.append(_KERNEL_MEMORY)
     warnings += limits.check(wanted, context.machine, update=True)
     _check_shares(wanted)
     async with locked(container):
