@@ -76,6 +76,8 @@ def test_twenty_containers_outlive_the_daemon(own: Engine, tmp_path: Path) -> No
         eventually(lambda: log_size(own, counter) > before, "the log to grow without a daemon")
         (tmp_path / "go").touch()
         eventually(lambda: not alive(ending_pid), "one to end without a daemon")
+        told = own.exec / "c" / ending / "exit.json"
+        eventually(told.exists, "its shim to write down the end")
         ended = datetime.now(UTC)
         assert all(alive(pid) for pid in pids.values())
 

@@ -38,7 +38,9 @@ def _anonymous(text: str, place: Path) -> str:
         (r"\b(runc|boxship-runtime) (create|run) failed", r"error: \2 failed"),
         (r"^exec failed", "error: exec failed"),
         (r"error: (error: )+", "error: "),
+        (r"\d{4}-\d\d-\d\dT[\d:.]+Z +", "TIME "),  # as wide as its last digits, and so its column
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+        (r"\bCREATED +", "CREATED "),
         (r'("ociVersion": ?)"[^"]*"', r"\1VERSION"),  # runc tells its own, we the bundle's
         (r'"pid": ?[1-9]\d*', '"pid": PID'),
         (r"(?m)^(\w+ +)[1-9]\d*( +\w+ +/)", r"\1PID\2"),

@@ -13,8 +13,14 @@ _ONLCR = 0o4
 _CHUNK = 32768
 
 
-def clear_onlcr(master: int) -> None:
-    """Have newlines come out as they went in: our own terminal sees to the carriage returns."""
+def be_our_terminal(master: int) -> None:
+    """Prepare a pty that we will show on our own terminal, before anybody looks at it.
+
+    It has our terminal's size, and newlines come out as they went in: ours sees to the carriage
+    returns.
+    """
+    if os.isatty(0):
+        set_window_size(master, *window_size(0))
     attributes = termios.tcgetattr(master)
     attributes[1] &= ~_ONLCR
     termios.tcsetattr(master, termios.TCSANOW, attributes)

@@ -200,7 +200,7 @@ def announce(call: Call, spawned: process.Spawned) -> None:
             except OSError as error:
                 raise _naming("--console-socket", path, error) from None
         else:
-            console.clear_onlcr(spawned.master)
+            console.be_our_terminal(spawned.master)
     if path := call.arguments.text("pid-file"):
         try:
             write_atomic(path, str(spawned.pid).encode(), durable=False)
