@@ -350,3 +350,17 @@ def test_cpu_lists(text: str, numbers: set[int]) -> None:
 def test_bad_cpu_lists(text: str) -> None:
     with pytest.raises(ValueError, match=r"invalid format|out of range|of out range"):
         parse_list(text)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        r'{"CgroupParent":"a\u0000b"}',
+        r'{"Devices":[{"PathOnHost":"/dev/a\u0000b"}]}',
+        r'{"Devices":[{"PathOnHost":"/dev/null","PathInContainer":"/dev/a\u0000b"}]}',
+        r'{"BlkioDeviceReadBps":[{"Path":"/dev/a\u0000b","Rate":1}]}',
+    ],
+)
+def test_paths_that_no_system_call_takes(host: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="a path cannot contain a NUL byte"):
+        check(host=host)

@@ -29,6 +29,7 @@ def check(host: HostConfig) -> None:
     check_restart(host.restart_policy, auto_remove=host.auto_remove)
     check_log(host.log_config)
     _check_hosts(host)
+    _check_paths(host)
     _check_devices(host)
     _check_ulimits(host)
     _check_ports(host)
@@ -106,6 +107,24 @@ def _check_address(address: str, otherwise: str) -> None:
         ipaddress.ip_address(address)
     except ValueError:
         raise InvalidArgumentError(otherwise) from None
+
+
+def _check_paths(host: HostConfig) -> None:
+    """Refuse what no system call takes, before a start is half done."""
+    paths = [host.cgroup_parent]
+    for device in host.devices or ():
+        paths += [device.path_on_host, device.path_in_container]
+    for limits in (
+        host.blkio_weight_device,
+        host.blkio_device_read_bps,
+        host.blkio_device_write_bps,
+        host.blkio_device_read_iops,
+        host.blkio_device_write_iops,
+    ):
+        paths += [limit.path for limit in limits or ()]
+    for path in paths:
+        if "\0" in path:
+            raise InvalidArgumentError(f"{path!r}: a path cannot contain a NUL byte")
 
 
 def _check_devices(host: HostConfig) -> None:
