@@ -233,12 +233,20 @@ def serve_start(control: _socket.socket, containment: Containment) -> Outcome:
     frame = parse(raw)
     error = _no_sockets(raw.fds)
     numbers = tuple(range(1, len(raw.fds) + 1))
+
+    def answer(reply: bytes) -> None:
+        with contextlib.suppress(OSError):  # a daemon that has gone again is no reason to stop
+            control.sendall(reply)
+
     birth, fds = (
-        _refused(frame, "attach", error) if error else start_container(containment, numbers, frame)
+        _refused(frame, "attach", error)
+        if error
+        else start_container(containment, numbers, frame, answer)
     )
-    with contextlib.suppress(OSError):  # a daemon that has gone again is no reason to stop
-        control.sendall(birth.reply)
-    return birth, (*fds, *raw.fds) if birth.pid else ()
+    if birth.pid:
+        return birth, (*fds, *raw.fds)
+    answer(birth.reply)
+    return birth, ()
 
 
 def serve_exec(
@@ -284,8 +292,16 @@ def _receive(control: _socket.socket) -> RawFrame:
 # ── jobs ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def start_container(containment: Containment, numbers: tuple[int, ...], frame: Frame) -> Outcome:
-    """Make the shim's directory and the container. ``numbers`` are the attachments'."""
+def start_container(
+    containment: Containment,
+    numbers: tuple[int, ...],
+    frame: Frame,
+    answer: Callable[[bytes], None],
+) -> Outcome:
+    """Make the shim's directory and the container. ``numbers`` are the attachments'.
+
+    ``answer`` gets the reply when the container runs; what the shim is to know comes after that.
+    """
     request = frame.message
     assert isinstance(request, m.Start)
     _check_count(request.attachments, numbers)
@@ -305,9 +321,11 @@ def start_container(containment: Containment, numbers: tuple[int, ...], frame: F
         remove_directory(request.directory)
         return _refused(frame, "stdio", error)
     started_ns = time.time_ns()
+    birth = _birth(frame, spawned, ends, started_ns, numbers)
+    answer(birth.reply)
     rest = _rest(plan)
     log = request.log
-    birth = _birth(frame, spawned, ends, started_ns, numbers)._replace(
+    birth = birth._replace(
         tty=request.stdio.tty,
         stdin_once=request.stdio.stdin_once,
         attachments=tuple(_plain(a) for a in request.attachments),
