@@ -191,6 +191,7 @@ class DaemonFacts:
     cgroup_driver: str = "cgroupfs"
     seccomp_profile: str = "builtin"
     no_new_privileges: bool = False
+    maps_users: bool = False
     cdi_spec_dirs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     """Full CDI names of the devices found there."""

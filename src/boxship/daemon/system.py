@@ -47,6 +47,7 @@ class DaemonSystem:
             cgroup_driver=config.cgroup_driver,
             seccomp_profile=config.text("seccomp-profile") or "builtin",
             no_new_privileges=config.flag("no-new-privileges"),
+            maps_users=bool(config.text("userns-remap")),
             cdi_spec_dirs=config.cdi_spec_dirs,
             devices=tuple(sorted(registry.devices)),
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),

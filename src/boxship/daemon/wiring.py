@@ -16,6 +16,7 @@ from boxship.daemon import hostfacts, logs
 from boxship.daemon.config import DaemonConfig, changed, load_config
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.notify import notify
+from boxship.daemon.remap import user_maps
 from boxship.daemon.system import DaemonSystem
 from boxship.engine.engine import Engine
 from boxship.engine.settings import EngineSettings
@@ -134,6 +135,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         stop_timeout=config.number("default-stop-timeout"),
         init=config.flag("init"),
         no_new_privileges=config.flag("no-new-privileges"),
+        user_maps=user_maps(config.text("userns-remap")),
         seccomp_profile="" if profile == "builtin" else profile,
         runtime=config.text("default-runtime"),
         runtimes=config.runtimes,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from boxship.model.container import LogConfig, Ulimit
+from boxship.model.usermaps import UserMaps
 
 DEFAULT_STOP_TIMEOUT = 10
 DEFAULT_SHM_SIZE = 64 * 2**20
@@ -44,6 +45,8 @@ class EngineSettings:
     init: bool = False
     """Whether containers get an init of ours by default."""
     no_new_privileges: bool = False
+    user_maps: UserMaps | None = None
+    """Who the users of containers are outside, but for ``--userns=host``; None: who they say."""
     seccomp_profile: str = ""
     """Path of a profile in Docker's format; empty is the built-in one."""
     runtime: str = BUILT_IN_RUNTIME

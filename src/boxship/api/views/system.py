@@ -127,6 +127,8 @@ def _security_options(host: HostFacts, daemon: DaemonFacts) -> tuple[str, ...]:
     options = []
     if host.seccomp:
         options.append(f"name=seccomp,profile={daemon.seccomp_profile}")
+    if daemon.maps_users:
+        options.append("name=userns")
     if daemon.private_cgroup_namespaces:
         options.append("name=cgroupns")
     if daemon.no_new_privileges:

@@ -16,7 +16,7 @@ from boxship.engine.containers import defaults, merging, mounts, names
 from boxship.engine.containers.checks import request as checks
 from boxship.engine.containers.checks import support
 from boxship.engine.containers.checks.limits import check_cgroup_parent
-from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.containers.checks.modes import check_mapped, joined_container
 from boxship.engine.containers.checks.options import check_log
 from boxship.engine.containers.checks.rights import check_writable_cgroups
 from boxship.engine.containers.context import Context, FoundImage
@@ -35,6 +35,8 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     warnings += checks.check(request.config, request.host, context.machine)
     context.runtimes.program(request.host.runtime or context.runtimes.default)
     check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
+    if context.planner.user_maps(request.host) is not None:
+        check_mapped(request.host)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
     points = mounts.resolve(request.host, context.settings.data_root)
     mounts.tmpfs_options(request.host)

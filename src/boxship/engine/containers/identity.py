@@ -23,8 +23,16 @@ _HOST_HOSTS = "/etc/hosts"
 _HOST_RESOLV = "/etc/resolv.conf"
 
 
-def write_files(record: ContainerRecord, files: ContainerFiles, settings: EngineSettings) -> None:
-    """Write the three files; the directory is made again if power loss took it."""
+def write_files(
+    record: ContainerRecord,
+    files: ContainerFiles,
+    settings: EngineSettings,
+    owner: tuple[int, int] = (0, 0),
+) -> None:
+    """Write the three files as ``owner``'s (uid, gid), who is root in the container.
+
+    The directory is made again if power loss took it.
+    """
     os.makedirs(files.directory, 0o710, exist_ok=True)
     host = record.host
     _write(files.hostname, f"{record.config.hostname}\n")
@@ -38,6 +46,10 @@ def write_files(record: ContainerRecord, files: ContainerFiles, settings: Engine
             options=host.dns_options or settings.dns_options,
         ),
     )
+    for path in (files.hostname, files.hosts, files.resolv_conf):
+        status = os.stat(path)
+        if (status.st_uid, status.st_gid) != owner:
+            os.chown(path, *owner)
 
 
 def hosts_text(record: ContainerRecord, host_file: str) -> str:

@@ -188,8 +188,10 @@ def _make_missing(sources: list[str]) -> None:
 
 
 def _prepare(context: Context, record: ContainerRecord) -> Json:
-    write_files(record, context.paths.of(record.id), context.settings)
-    mount_shm(record, context.paths)
+    maps = context.planner.user_maps(record.host)
+    owner = maps.root if maps else (0, 0)
+    write_files(record, context.paths.of(record.id), context.settings, owner)
+    mount_shm(record, context.paths, owner)
     return context.planner.plan(record, context.snapshots.mount(record.id), context.shelf)
 
 

@@ -7,7 +7,7 @@
     ipc       none, private, shareable, host, container:X
     uts       (own), host
     cgroupns  private, host
-    userns    (none), host: the same as long as the daemon maps no users
+    userns    (the daemon's), host
 """
 
 from boxship.base.errors import InvalidArgumentError
@@ -28,6 +28,21 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
     """
     _check_network(config, host)
     _check_other(config, host)
+
+
+def check_mapped(host: HostConfig) -> None:
+    """Check one whose users are mapped: of the host's it can have what needs no rights there."""
+    for conflict, words in (
+        (host.privileged,
+         "privileged mode is incompatible with user namespaces.  You must run the container in the "
+         "host namespace when running privileged mode"),
+        (host.network_mode == "host",
+         "cannot share the host's network namespace when user namespaces are enabled"),
+        (host.pid_mode == "host",
+         "cannot share the host PID namespace when user namespaces are enabled"),
+    ):  # fmt: skip
+        if conflict:
+            raise InvalidArgumentError(words)
 
 
 def _check_network(config: ContainerConfig, host: HostConfig) -> None:

@@ -11,9 +11,11 @@ from boxship.engine.containers.spec import devices, filesystems
 from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.model.container import HostConfig, Ulimit
+from boxship.model.usermaps import Map, UserMaps
 from boxship.oci.runtime import (
     Capabilities,
     ConsoleSize,
+    IdMapping,
     Linux,
     Namespace,
     Process,
@@ -39,6 +41,7 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
     config, host = record.config, record.host
     nodes = devices.devices(host)
     shares_names = host.uts_mode == "host"
+    maps = around.user_maps or UserMaps((), ())
     return Spec(
         oci_version=OCI_VERSION,
         process=process(record, around),
@@ -55,7 +58,9 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
             ),
             resources=resources(host, nodes),
             seccomp=around.seccomp,
-            sysctl=filesystems.sysctls(host),
+            sysctl=filesystems.sysctls(host, around),
+            uid_mappings=_mappings(maps.uid_map),
+            gid_mappings=_mappings(maps.gid_map),
             masked_paths=host.masked_paths or (),
             readonly_paths=host.readonly_paths or (),
             rootfs_propagation=_propagation(record),
@@ -181,6 +186,8 @@ def _all_sets(names: tuple[str, ...]) -> Capabilities:
 def namespaces(host: HostConfig, around: Surroundings) -> tuple[Namespace, ...]:
     """Return the namespaces to make or join; a kind that is left out is the host's."""
     found = [Namespace("mount")]
+    if around.user_maps is not None:
+        found.append(_joined("user", "user", around.user_pid))
     if host.uts_mode != "host":
         found.append(Namespace("uts"))
     if host.network_mode != "host":
@@ -192,6 +199,10 @@ def namespaces(host: HostConfig, around: Surroundings) -> tuple[Namespace, ...]:
     if host.cgroupns_mode == "private":
         found.append(Namespace("cgroup"))
     return tuple(found)
+
+
+def _mappings(entries: Map) -> tuple[IdMapping, ...]:
+    return tuple(IdMapping(*entry) for entry in entries)
 
 
 def _joined(kind: str, file: str, pid: int) -> Namespace:

@@ -22,10 +22,8 @@ _PTS = Mount(
 )
 _SYS = ("nosuid", "noexec", "nodev")
 _MQUEUE = Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev"))
-_OWN_NETWORK = {
-    "net.ipv4.ip_unprivileged_port_start": "0",
-    "net.ipv4.ping_group_range": "0 2147483647",
-}
+_PING = "net.ipv4.ping_group_range"
+_OWN_NETWORK = {"net.ipv4.ip_unprivileged_port_start": "0", _PING: "0 2147483647"}
 _SHM = ("nosuid", "noexec", "nodev", "mode=1777")
 
 
@@ -58,7 +56,8 @@ def _own(record: ContainerRecord, around: Surroundings) -> list[Mount]:
     cgroups = "rw" if rights.writable_cgroups(host) else "ro"
     found = [_PROC, _DEV, _PTS, Mount("/sys", "sysfs", "sysfs", (*_SYS, access))]
     found.append(Mount("/sys/fs/cgroup", "cgroup", "cgroup", (cgroups, *_SYS)))
-    found.append(_MQUEUE)  # in whichever ipc namespace the container is, the host's too
+    if around.user_maps is None or host.ipc_mode != "host":
+        found.append(_MQUEUE)  # in whichever ipc namespace the container is, the host's too
     if (shm := _shm(host, around)) is not None:
         found.append(shm)
     found += _files(record, around)
@@ -99,11 +98,16 @@ def _from_point(point: MountPoint) -> Mount:
     return Mount(point.destination, "bind", point.source, (binding, *access, point.propagation))
 
 
-def sysctls(host: HostConfig) -> dict[str, str]:
+def sysctls(host: HostConfig, around: Surroundings) -> dict[str, str]:
     """Return the sysctls asked for, over what Docker sets in a network of the container's own:
 
-    any user may listen on low ports and ping.
+    any user may listen on low ports and ping. Groups to ping are told by ids that a user namespace
+    does not have.
     """
     wanted = dict(host.sysctls or {}) if host.sysctls is not UNSET else {}
     shared = host.network_mode == "host" or joined_container(host.network_mode) is not None
-    return wanted if shared else {**_OWN_NETWORK, **wanted}
+    if shared:
+        return wanted
+    mapped = around.user_maps is not None
+    own = {name: value for name, value in _OWN_NETWORK.items() if not (mapped and name == _PING)}
+    return {**own, **wanted}

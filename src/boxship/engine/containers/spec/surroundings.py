@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from boxship.engine.containers.paths import ContainerFiles
+from boxship.model.usermaps import UserMaps
 from boxship.oci.runtime import Seccomp
 
 
@@ -30,5 +31,9 @@ class Surroundings:
     seccomp: Seccomp | None = None
     init_path: str = ""
     """Our init program on the host, for ``--init``; empty: none."""
+    user_maps: UserMaps | None = None
+    """Who its users are outside; None: who they are inside."""
+    user_pid: int = 0
+    """Whose user namespace it shares, because it shares others; 0: one of its own."""
     capabilities: int = -1
     """What the daemon itself may give, as a mask."""
