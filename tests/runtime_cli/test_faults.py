@@ -286,6 +286,24 @@ def _read_until(master: int, wanted: bytes) -> bytes:
     return said
 
 
+def test_what_nobody_reads_holds_up_no_end(runtime) -> None:
+    """More is typed into a terminal than it takes, and the process ends without reading."""
+    runtime.configure("sh", "-c", "exit 3", change=lambda c: c["process"].update(terminal=True))
+    endless = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
+    with endless:
+        for _ in range(5):
+            caller = subprocess.run(
+                [*runtime.command, "run", "one"],
+                cwd=runtime.bundle,
+                stdin=endless.stdout,
+                capture_output=True,
+                timeout=20,
+                check=False,
+            )
+            assert caller.returncode == 3
+        endless.kill()
+
+
 def test_a_caller_that_is_killed_leaves_what_can_be_deleted(runtime) -> None:
     caller = foreground(runtime, "echo ready; exec sleep 1000")
     caller.kill()

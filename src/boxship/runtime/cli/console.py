@@ -62,30 +62,56 @@ class Proxy:
             set_window_size(self._master, *window_size(0))
 
     def _copy(self) -> None:
-        poller = select.poll()
-        for fd in (0, self._master, self._pidfd):
-            poller.register(fd, select.POLLIN)
-        ended = False
+        """Copy until the process has ended and the pty is empty.
+
+        What is typed waits in a buffer while the process does not read it, so that neither what
+        the process says nor its end goes unnoticed meanwhile.
+        """
+        os.set_blocking(self._master, False)
+        typed, listening, ended = b"", True, False
         while True:
+            poller = select.poll()
+            poller.register(self._master, select.POLLIN | (select.POLLOUT if typed else 0))
+            if listening and not typed:
+                poller.register(0, select.POLLIN)
+            if not ended:
+                poller.register(self._pidfd, select.POLLIN)
             ready = dict(poller.poll(0 if ended else None))
-            if self._master in ready:
-                if not self._move(self._master, 1):
+            ended = ended or self._pidfd in ready
+            events = ready.get(self._master, 0)
+            if events & ~select.POLLOUT:
+                said = _read(self._master)
+                if not said:
                     return
+                _write_all(1, said)
             elif ended:
                 return
-            if 0 in ready and not self._move(0, self._master):
-                poller.unregister(0)
-            if self._pidfd in ready:
-                ended = True
-                poller.unregister(self._pidfd)
+            if 0 in ready:
+                typed = _read(0)
+                listening = bool(typed)
+            elif events & select.POLLOUT:
+                typed = typed[_write(self._master, typed) :]
 
-    @staticmethod
-    def _move(source: int, target: int) -> bool:
-        try:
-            data = os.read(source, _CHUNK)
-        except OSError:  # EIO: nobody has the other side any more
-            return False
-        view = memoryview(data)
-        while view:
-            view = view[os.write(target, view) :]
-        return bool(data)
+
+def _read(fd: int) -> bytes:
+    """Return what is there; nothing at its end, which for a pty is an error."""
+    try:
+        return os.read(fd, _CHUNK)
+    except OSError:  # EIO: nobody has the other side any more
+        return b""
+
+
+def _write(fd: int, data: bytes) -> int:
+    """Return how many bytes were taken; all, when nobody will ever read them."""
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return 0
+    except OSError:  # EIO
+        return len(data)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
