@@ -1,4 +1,5 @@
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -112,12 +113,16 @@ def test_one_connection_serves_many_requests(server, client) -> None:
 
 
 def test_a_connection_that_the_daemon_closed_while_idle_is_replaced(server, client) -> None:
+    closed = threading.Event()
+
     def script(exchange) -> None:
         exchange.reply(200)
         exchange.connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
 
     server.script = script
     client.do("GET", "/a")
+    assert closed.wait(10)
     client.do("GET", "/b")
     assert server.lines[-1] == "GET /v1.41/b HTTP/1.1"
     assert server.connections == 2
