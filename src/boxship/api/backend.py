@@ -190,8 +190,8 @@ class DaemonFacts:
     experimental: bool = False
     cgroup_driver: str = "cgroupfs"
     seccomp_profile: str = "builtin"
-    no_new_privileges: bool = False
     maps_users: bool = False
+    no_new_privileges: bool = False
     cdi_spec_dirs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     """Full CDI names of the devices found there."""

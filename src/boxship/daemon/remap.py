@@ -1,129 +1,179 @@
-"""``userns-remap``: from a user's name to the ids that containers' users are outside.
+"""``userns-remap``: whose subordinate ids containers get, read from the host's databases.
 
-The ranges are those that ``/etc/subuid`` and ``/etc/subgid`` give that user and group
-(subuid(5)). The first range holds root and so on, one after the other.
+::
+
+    /etc/subuid, /etc/subgid     name-or-uid:first:count       subuid(5)
+
+All ranges of a user count, one after the other, so that ids in containers have no gaps. With
+``default`` they are those of ``dockremap``, whom we make when he is missing, as dockerd does: who
+has used that before keeps his ids.
 """
 
 import grp
+import logging
 import os
 import pwd
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from boxship.base.errors import InvalidArgumentError
-from boxship.model.usermaps import Map, UserMaps
+from boxship.base.errors import InvalidArgumentError, UnavailableError
+from boxship.engine.settings import UserMaps
+from boxship.oci.runtime import IdMapping
 
+log = logging.getLogger(__name__)
+
+DEFAULT = "default"
 DEFAULT_USER = "dockremap"
-_FIRST_KERNEL = (5, 19)
-"""Since then overlayfs stands on layers that are mapped."""
-_SUBUID, _SUBGID = "/etc/subuid", "/etc/subgid"
+_FIRST = 100_000
+_COUNT = 65_536
+_MOST_RANGES = 340
+"""What the kernel takes as a map (``user_namespaces(7)``)."""
+_TIMEOUT = 30.0
 
 
-def user_maps(text: str) -> UserMaps | None:
-    """Return the maps for ``default``, a user or ``user:group`` by name or id; None without any.
+@dataclass(frozen=True)
+class Databases:
+    """Where subordinate ids are looked up; tests have their own."""
 
-    ``default`` is a user and group of its own, made by useradd(8) when there is none.
-    InvalidArgumentError: there is no such user or group, or it has no range.
+    subuid: str = "/etc/subuid"
+    subgid: str = "/etc/subgid"
+
+
+def user_maps(option: str, databases: Databases | None = None) -> UserMaps | None:
+    """Return the maps that ``--userns-remap`` asks for; None: there are to be none.
+
+    InvalidArgumentError: there is no such user or group, or it has no ids to give;
+    UnavailableError: the default user could not be made.
     """
-    if not text:
+    if not option:
         return None
-    if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) < _FIRST_KERNEL:
-        raise InvalidArgumentError("userns-remap: Linux 5.19 or newer is needed to map layers")
-    if text == "default":
-        text = DEFAULT_USER
-        _make_default_user()
-    user, colon, group = text.partition(":")
-    uid, user_name = _user(user)
-    gid, group_name = _group(group) if colon else _group(user_name)
-    return UserMaps(
-        uid_map=_ranges(_SUBUID, user_name, uid),
-        gid_map=_ranges(_SUBGID, group_name, gid),
-    )
+    databases = databases or Databases()
+    name, group = _names(option, databases)
+    if name == "root":
+        log.warning("userns-remap: root cannot stand for root; users are not mapped")
+        return None
+    uids = _ranges(databases.subuid, name, str(pwd.getpwnam(name).pw_uid))
+    gids = _ranges(databases.subgid, group, str(grp.getgrnam(group).gr_gid))
+    return UserMaps(_map(uids), _map(gids))
 
 
-def read_ranges(text: str, name: str, number: int) -> Map:
-    """Return the ranges of one user or group as a map; lines that are no range do not count."""
-    entries: list[tuple[int, int, int]] = []
-    inside = 0
-    for line in text.splitlines():
-        fields = line.strip().split(":")
-        if len(fields) != 3 or fields[0] not in (name, str(number)):
-            continue
-        if not (fields[1].isdecimal() and fields[2].isdecimal()) or not int(fields[2]):
-            continue
-        first, count = int(fields[1]), int(fields[2])
-        entries.append((inside, first, count))
-        inside += count
-    return tuple(entries)
+def _names(option: str, databases: Databases) -> tuple[str, str]:
+    """Return the names of user and group that the option means."""
+    user, colon, group = option.partition(":")
+    if not user or ":" in group or (colon and not group):
+        raise InvalidArgumentError(
+            f'invalid user/group specification in --userns-remap: "{option}" '
+            "(default, user, uid, user:group or uid:gid is expected)"
+        )
+    if user == DEFAULT:
+        _make_default_user(databases)
+        user = DEFAULT_USER
+    name = _user(user)
+    # A number alone stands for both, a name for the group of that name.
+    return name, _group(group or user)
 
 
-def _user(text: str) -> tuple[int, str]:
+def _user(text: str) -> str:
     try:
-        entry = pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)
-    except KeyError:
-        raise InvalidArgumentError(f"userns-remap: there is no user {text!r}") from None
-    return entry.pw_uid, entry.pw_name
+        return (pwd.getpwuid(int(text)) if text.isdecimal() else pwd.getpwnam(text)).pw_name
+    except (KeyError, OverflowError):
+        message = f'invalid userns-remap: no user "{text}" in /etc/passwd'
+        raise InvalidArgumentError(message) from None
 
 
-def _group(text: str) -> tuple[int, str]:
+def _group(text: str) -> str:
     try:
-        entry = grp.getgrgid(int(text)) if text.isdecimal() else grp.getgrnam(text)
-    except KeyError:
-        raise InvalidArgumentError(f"userns-remap: there is no group {text!r}") from None
-    return entry.gr_gid, entry.gr_name
+        return (grp.getgrgid(int(text)) if text.isdecimal() else grp.getgrnam(text)).gr_name
+    except (KeyError, OverflowError):
+        message = f'invalid userns-remap: no group "{text}" in /etc/group'
+        raise InvalidArgumentError(message) from None
 
 
-def _ranges(path: str, name: str, number: int) -> Map:
-    found = read_ranges(_text_of(path), name, number)
+def _ranges(path: str, *names: str) -> tuple[tuple[int, int], ...]:
+    found = tuple((first, count) for who, first, count in _entries(path) if who in names)
     if not found:
         raise InvalidArgumentError(
-            f"userns-remap: {path} has no range for {name}: add a line like {name}:100000:65536"
+            f'invalid userns-remap: no ids of "{names[0]}" in {path} '
+            f"(a line such as {names[0]}:{_FIRST}:{_COUNT} gives some)"
+        )
+    if len(found) > _MOST_RANGES:
+        raise InvalidArgumentError(
+            f"invalid userns-remap: {names[0]} has {len(found)} ranges in {path}, "
+            f"the kernel takes {_MOST_RANGES}"
         )
     return found
 
 
-def _make_default_user() -> None:
-    """Make the user, its group and its ranges where they are missing."""
+def _entries(path: str) -> Iterator[tuple[str, int, int]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"cannot read {path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        fields = text.split(":")
+        if len(fields) != 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
+            raise InvalidArgumentError(f"{path}:{number}: name:first:count is expected: {line}")
+        first, count = int(fields[1]), int(fields[2])
+        if count and first + count < 2**32:
+            yield fields[0], first, count
+
+
+def _map(ranges: tuple[tuple[int, int], ...]) -> tuple[IdMapping, ...]:
+    mappings, inside = [], 0
+    for first, count in ranges:
+        mappings.append(IdMapping(inside, first, count))
+        inside += count
+    return tuple(mappings)
+
+
+# ── the default user ─────────────────────────────────────────────────────────────────────────
+
+
+def _make_default_user(databases: Databases) -> None:
     try:
         pwd.getpwnam(DEFAULT_USER)
     except KeyError:
-        command = ["useradd", "--system", "--user-group", "--no-create-home", DEFAULT_USER]
-        _administer([*command, "--shell", "/usr/sbin/nologin"])
-    first = _first_free()
-    for path, flag in ((_SUBUID, "--add-subuids"), (_SUBGID, "--add-subgids")):
-        if not _has_range(path):
-            _administer(["usermod", flag, f"{first}-{first + 65535}", DEFAULT_USER])
+        _run("useradd", "--system", "--user-group", "--no-create-home", "--shell",
+             "/usr/sbin/nologin", DEFAULT_USER)  # fmt: skip
+    for path, option in ((databases.subuid, "--add-subuids"), (databases.subgid, "--add-subgids")):
+        taken = tuple(_entries(path))
+        if all(name != DEFAULT_USER for name, _, _ in taken):
+            first = free_range(tuple((start, count) for _, start, count in taken))
+            _run("usermod", option, f"{first}-{first + _COUNT - 1}", DEFAULT_USER)
 
 
-def _has_range(path: str) -> bool:
-    return bool(read_ranges(_text_of(path), DEFAULT_USER, pwd.getpwnam(DEFAULT_USER).pw_uid))
+def free_range(taken: tuple[tuple[int, int], ...]) -> int:
+    """Return where ids begin that nobody has been given."""
+    first = _FIRST
+    for start, count in sorted(taken):
+        if start < first + _COUNT and first < start + count:
+            first = start + count
+    return first
 
 
-def _first_free() -> int:
-    """Return the first id behind all ranges that anybody has."""
-    ends = [100000]
-    for path in (_SUBUID, _SUBGID):
-        for line in _text_of(path).splitlines():
-            fields = line.strip().split(":")
-            if len(fields) == 3 and fields[1].isdecimal() and fields[2].isdecimal():
-                ends.append(int(fields[1]) + int(fields[2]))
-    return max(ends)
-
-
-def _text_of(path: str) -> str:
+def _run(*command: str) -> None:
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
-
-
-def _administer(command: list[str]) -> None:
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    except OSError as error:
-        words = f"{command[0]}: {error.strerror}"
-    else:
-        if result.returncode == 0:
-            return
-        words = result.stderr.strip() or f"{command[0]} ended with {result.returncode}"
-    raise InvalidArgumentError(f"userns-remap: the user {DEFAULT_USER} cannot be made: {words}")
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UnavailableError(f"userns-remap: {command[0]}: {error}") from error
+    if done.returncode:
+        said = done.stderr.strip().replace("\n", "; ")
+        raise UnavailableError(
+            f"userns-remap: cannot make the user {DEFAULT_USER}: {command[0]}: {said} "
+            "(make it by hand, or name another user)"
+        )

@@ -16,7 +16,8 @@ from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 class DaemonSystem:
     """Implements ``boxship.api.backend.System``; a reload replaces ``config``."""
 
-    def __init__(self, config: DaemonConfig, host: HostFacts) -> None:
+    def __init__(self, config: DaemonConfig, host: HostFacts, *, maps_users: bool = False) -> None:
+        self._maps_users = maps_users
         self.config = config
         self.host = host
         self._id = engine_id(config.text("data-root"))
@@ -45,9 +46,9 @@ class DaemonSystem:
             private_cgroup_namespaces=mode == "private"
             or (not mode and self.host.cgroup_version == 2),
             cgroup_driver=config.cgroup_driver,
+            maps_users=self._maps_users,
             seccomp_profile=config.text("seccomp-profile") or "builtin",
             no_new_privileges=config.flag("no-new-privileges"),
-            maps_users=bool(config.text("userns-remap")),
             cdi_spec_dirs=config.cdi_spec_dirs,
             devices=tuple(sorted(registry.devices)),
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),

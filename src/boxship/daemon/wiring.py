@@ -43,8 +43,10 @@ class Daemon:
     async def start(cls, config: DaemonConfig, listeners: list[Listener]) -> Self:
         """Open the engine, serve on the listeners, and say so."""
         tls = tls_context(config.tls) if config.tls is not None else None
-        system = DaemonSystem(config, hostfacts.look())
-        engine = await Engine.open(engine_settings(config))
+        settings = engine_settings(config)
+        maps_users = settings.user_maps is not None
+        system = DaemonSystem(config, hostfacts.look(), maps_users=maps_users)
+        engine = await Engine.open(settings)
         backend = Backend(
             containers=engine.containers,
             images=engine.images,
@@ -135,7 +137,6 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         stop_timeout=config.number("default-stop-timeout"),
         init=config.flag("init"),
         no_new_privileges=config.flag("no-new-privileges"),
-        user_maps=user_maps(config.text("userns-remap")),
         seccomp_profile="" if profile == "builtin" else profile,
         runtime=config.text("default-runtime"),
         runtimes=config.runtimes,
@@ -143,5 +144,6 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         dns=config.words("dns"),
         dns_options=config.words("dns-opts"),
         dns_search=config.words("dns-search"),
+        user_maps=user_maps(config.text("userns-remap")),
         live_restore=config.flag("live-restore"),
     )

@@ -12,6 +12,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Self
 
 from boxship.base.clock import Clock, SystemClock
@@ -32,7 +33,7 @@ from boxship.engine.events.bus import EventBus
 from boxship.engine.images.service import ImageService
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
-from boxship.engine.settings import EngineSettings, RuntimeProgram
+from boxship.engine.settings import EngineSettings, RuntimeProgram, UserMaps
 from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
@@ -65,6 +66,8 @@ class Engine:
         clock = clock or SystemClock()
         os.makedirs(settings.data_root, 0o711, exist_ok=True)
         os.makedirs(settings.exec_root, 0o711, exist_ok=True)
+        if settings.user_maps is not None:
+            _check_maps(settings.data_root, settings.user_maps)  # forks: before there are threads
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
         events = EventBus(clock)
         storage = Storage.open(settings.data_root)
@@ -129,3 +132,14 @@ class Engine:
         await self._context.shims.close()
         self.events.close()
         self._database.close()
+
+
+def _check_maps(data_root: str, maps: UserMaps) -> None:
+    """Raise UnavailableError when layers cannot show other owners here."""
+    # Hardly any daemon needs it, so it is loaded for those that do.
+    check = import_module("boxship.runtime.mapped_check").check_mapped_layers
+    uid_map, gid_map = (
+        tuple((m.container_id, m.host_id, m.size) for m in mappings)
+        for mappings in (maps.uids, maps.gids)
+    )
+    check(data_root, uid_map, gid_map)

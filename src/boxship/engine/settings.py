@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from boxship.model.container import LogConfig, Ulimit
-from boxship.model.usermaps import UserMaps
+from boxship.oci.runtime import IdMapping
 
 DEFAULT_STOP_TIMEOUT = 10
 DEFAULT_SHM_SIZE = 64 * 2**20
@@ -19,6 +19,19 @@ class RuntimeProgram:
 
     path: str
     arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UserMaps:
+    """Whom a container's users and groups are on the host; user 0 is among them."""
+
+    uids: tuple[IdMapping, ...]
+    gids: tuple[IdMapping, ...]
+
+    @property
+    def root(self) -> tuple[int, int]:
+        """The host's ids of the container's root."""
+        return self.uids[0].host_id, self.gids[0].host_id
 
 
 @dataclass(frozen=True)
@@ -45,8 +58,6 @@ class EngineSettings:
     init: bool = False
     """Whether containers get an init of ours by default."""
     no_new_privileges: bool = False
-    user_maps: UserMaps | None = None
-    """Who the users of containers are outside, but for ``--userns=host``; None: who they say."""
     seccomp_profile: str = ""
     """Path of a profile in Docker's format; empty is the built-in one."""
     runtime: str = BUILT_IN_RUNTIME
@@ -57,5 +68,7 @@ class EngineSettings:
     dns: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    user_maps: UserMaps | None = None
+    """With maps, containers have a user namespace unless they ask for the host's."""
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from boxship.kernel.mounts import filesystem_magic
+from boxship.kernel.mounts import filesystem_magic, new_filesystem
 from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 
 _NULL_DEVICE = os.makedev(1, 3)
@@ -27,13 +27,14 @@ def replace_null() -> None:
     What is done to the node through the descriptor (mode, owner, times) is done to the inode.
     """
     for number in (0, 1, 2):
-        if _is_null(number):
+        if is_null(number):
             own = _open_own_null()
             os.dup2(own, number, inheritable=True)
             os.close(own)
 
 
-def _is_null(fd: int) -> bool:
+def is_null(fd: int) -> bool:
+    """Tell whether it is a null device."""
     status = os.fstat(fd)
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL_DEVICE
 
@@ -47,7 +48,7 @@ def _open_own_null() -> int:
         return _pipe_without_writer()
     finally:
         os.close(root)
-    if _is_null(own):
+    if is_null(own):
         os.set_blocking(own, True)
         return own
     os.close(own)
@@ -59,6 +60,16 @@ def _pipe_without_writer() -> int:
     reading, writing = os.pipe()
     os.close(writing)
     return reading
+
+
+def open_null_of_its_own() -> int:
+    """Return a null device whose node nobody else has or can reach; raise OSError."""
+    place = new_filesystem("tmpfs", "null", ("nr_inodes=2",))
+    try:
+        os.mknod("null", stat.S_IFCHR | 0o666, _NULL_DEVICE, dir_fd=place)
+        return os.open("null", os.O_RDWR | os.O_CLOEXEC, dir_fd=place)
+    finally:
+        os.close(place)
 
 
 def give_stdio(stdio: tuple[int, int, int], uid: int, gid: int) -> None:

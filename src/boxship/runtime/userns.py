@@ -122,13 +122,18 @@ def _give(stdio: tuple[int, int, int], uid_map: Map, gid_map: Map, plan: Plan) -
 
 def give_streams(pidfd: int, stdio: tuple[int, int, int], process: ProcessPlan) -> None:
     """Do the same for one more process of a container that is in another user namespace."""
-    number = namespaces.number_of(pidfd)
+    uid_map, gid_map = maps_seen_at(namespaces.number_of(pidfd))
+    uid = outside(uid_map, 0 if process.user else process.uid)
+    give_stdio(stdio, uid, outside(gid_map, 0))
+
+
+def maps_seen_at(number: int) -> tuple[Map, Map]:
+    """Return the maps of a process's user namespace as they are seen from ours."""
     maps = []
     for kind in ("uid", "gid"):
         with open(f"/proc/{number}/{kind}_map", encoding="ascii") as entries:
             maps.append(parse(entries.read()))
-    uid = outside(maps[0], 0 if process.user else process.uid)
-    give_stdio(stdio, uid, outside(maps[1], 0))
+    return maps[0], maps[1]
 
 
 def owners(setup: Setup, uid_map: Map, gid_map: Map) -> int:

@@ -12,7 +12,7 @@ import msgspec
 
 from boxship.base import ids
 from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError, UnavailableError
-from boxship.engine.containers import defaults, merging, mounts, names
+from boxship.engine.containers import defaults, merging, mounts, names, users
 from boxship.engine.containers.checks import request as checks
 from boxship.engine.containers.checks import support
 from boxship.engine.containers.checks.limits import check_cgroup_parent
@@ -34,9 +34,9 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     request = replace(request, host=possible)
     warnings += checks.check(request.config, request.host, context.machine)
     context.runtimes.program(request.host.runtime or context.runtimes.default)
-    check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
-    if context.planner.user_maps(request.host) is not None:
+    if users.maps_of(request.host, context.settings) is not None:
         check_mapped(request.host)
+    check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
     points = mounts.resolve(request.host, context.settings.data_root)
     mounts.tmpfs_options(request.host)

@@ -7,6 +7,7 @@ shares another's network is shown the other's.
 import os
 from collections.abc import Iterable
 
+from boxship.engine.containers import users
 from boxship.engine.containers.paths import ContainerFiles
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.settings import EngineSettings
@@ -23,22 +24,18 @@ _HOST_HOSTS = "/etc/hosts"
 _HOST_RESOLV = "/etc/resolv.conf"
 
 
-def write_files(
-    record: ContainerRecord,
-    files: ContainerFiles,
-    settings: EngineSettings,
-    owner: tuple[int, int] = (0, 0),
-) -> None:
-    """Write the three files as ``owner``'s (uid, gid), who is root in the container.
+def write_files(record: ContainerRecord, files: ContainerFiles, settings: EngineSettings) -> None:
+    """Write the three files; the directory is made again if power loss took it.
 
-    The directory is made again if power loss took it.
+    They are the container's root's, whoever that is by now.
     """
     os.makedirs(files.directory, 0o710, exist_ok=True)
-    host = record.host
-    _write(files.hostname, f"{record.config.hostname}\n")
-    _write(files.hosts, hosts_text(record, _read(_HOST_HOSTS)))
+    host, owner = record.host, users.root_of(record, settings)
+    _write(files.hostname, owner, f"{record.config.hostname}\n")
+    _write(files.hosts, owner, hosts_text(record, _read(_HOST_HOSTS)))
     _write(
         files.resolv_conf,
+        owner,
         resolver_text(
             _read(_HOST_RESOLV),
             servers=host.dns or settings.dns,
@@ -46,10 +43,6 @@ def write_files(
             options=host.dns_options or settings.dns_options,
         ),
     )
-    for path in (files.hostname, files.hosts, files.resolv_conf):
-        status = os.stat(path)
-        if (status.st_uid, status.st_gid) != owner:
-            os.chown(path, *owner)
 
 
 def hosts_text(record: ContainerRecord, host_file: str) -> str:
@@ -97,6 +90,9 @@ def _read(path: str) -> str:
         return ""
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, owner: tuple[int, int], text: str) -> None:
     with open(path, "w", encoding="utf-8") as file:
+        status = os.fstat(file.fileno())
+        if (status.st_uid, status.st_gid) != owner:
+            os.fchown(file.fileno(), *owner)
         file.write(text)

@@ -18,11 +18,11 @@ from msgspec import structs
 
 from boxship.base.errors import BoxshipError, ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
-from boxship.engine.containers import propagation, realtime
+from boxship.engine.containers import propagation, realtime, users
 from boxship.engine.containers.cdi.edits import inject
 from boxship.engine.containers.cdi.registry import look
 from boxship.engine.containers.cdi.requests import names_of
-from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.containers.checks.modes import check_mapped, joined_container
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ExecConfig
@@ -33,8 +33,6 @@ from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.seccomp import profile_of
 from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings, RuntimeProgram
-from boxship.model.container import HostConfig
-from boxship.model.usermaps import UserMaps
 from boxship.oci.runtime import Hooks, Resources, Root, Spec
 from boxship.runtime import plan as runtime
 from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, HookPlan, ProcessPlan
@@ -76,10 +74,6 @@ class Planner:
         """Tell whether the machine has cgroup v2 alone."""
         return self._host.layout.version == 2
 
-    def user_maps(self, host: HostConfig) -> UserMaps | None:
-        """Return who a container's users are outside; None when they are the host's."""
-        return None if host.userns_mode == "host" else self._settings.user_maps
-
     # ── plans ────────────────────────────────────────────────────────────────────────────────
 
     def plan(self, record: ContainerRecord, overlay: "OverlayMount", shelf: "Shelf") -> Json:
@@ -88,19 +82,20 @@ class Planner:
         ConflictError: a container whose namespace is shared doesn't run; InvalidArgumentError: a
         device is missing and the like.
         """
+        if users.maps_of(record.host, self._settings) is not None:
+            check_mapped(record.host)  # it may be older than the setting
         around = self._surroundings(record, shelf)
         record = self._with_settled_mounts(record)
         spec = self._with_requested_devices(record, assembly.assemble(record, around))
-        maps = around.user_maps or UserMaps((), ())
         root = MountOverlay(
             cwd=overlay.cwd,
             lower=tuple(overlay.lower),
             upper=overlay.upper,
             work=overlay.work,
             mountpoint=self._paths.mountpoint,
-            uid_map=maps.uid_map,
-            gid_map=maps.gid_map,
             devices=record.host.privileged or self._device_rules_hold,
+            uid_map=runtime.triples(spec.linux.uid_mappings),
+            gid_map=runtime.triples(spec.linux.gid_mappings),
         )
         program, systemd = self._program(record), self._settings.systemd_cgroups
         if not systemd:
@@ -179,9 +174,7 @@ class Planner:
             other = joined_container(getattr(host, field))
             pids[field] = 0 if other is None or is_exec else _running_pid(shelf, other)
         owner = _owner_of_network(record, shelf)
-        maps = self.user_maps(host)
-        if maps is not None and not is_exec:
-            self._check_joined_users(host, shelf)
+        maps = users.maps_of(host, self._settings)
         return Surroundings(
             files=self._paths.of(owner.id),
             hostname=owner.config.hostname,
@@ -193,8 +186,8 @@ class Planner:
             network_pid=pids["network_mode"],
             pid_pid=pids["pid_mode"],
             ipc_pid=pids["ipc_mode"],
+            user_pid=users.shared_namespace(tuple(filter(None, pids.values())), maps),
             user_maps=maps,
-            user_pid=next(filter(None, pids.values()), 0),
             shm_path=shm_directory(record, self._paths),
             seccomp=profile_of(
                 host,
@@ -205,16 +198,6 @@ class Planner:
             init_path=self._init(record) if not is_exec else "",
             capabilities=self._capabilities(record),
         )
-
-    def _check_joined_users(self, host: HostConfig, shelf: "Shelf") -> None:
-        """Refuse to join from a user namespace what belongs to another one: it has no rights."""
-        for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
-            other = joined_container(mode)
-            if other and self.user_maps(shelf.find(other).record.host) is None:
-                raise ConflictError(
-                    f"cannot join the namespaces of container {other}: it is in the host's user "
-                    "namespace; use --userns=host here, too"
-                )
 
     @property
     def _device_rules_hold(self) -> bool:

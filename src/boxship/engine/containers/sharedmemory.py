@@ -30,15 +30,15 @@ def shm_directory(record: ContainerRecord, paths: Paths) -> str:
     return _place(paths, other) if other else ""
 
 
-def mount_shm(record: ContainerRecord, paths: Paths, owner: tuple[int, int] = (0, 0)) -> None:
-    """Mount what others may share, as ``owner``'s (uid, gid); before the start."""
+def mount_shm(record: ContainerRecord, paths: Paths, owner: tuple[int, int]) -> None:
+    """Mount what others may share, for the host's ``owner``; before the start."""
     if record.host.ipc_mode != "shareable":
         return
     place = _place(paths, record.id)
     os.makedirs(place, 0o700, exist_ok=True)
     if not os.path.ismount(place):
         uid, gid = owner
-        options = f"mode=1777,uid={uid},gid={gid},size={record.host.shm_size}"
+        options = f"mode=1777,size={record.host.shm_size},uid={uid},gid={gid}"
         mount("shm", place, "tmpfs", _NOSUID_NODEV_NOEXEC, options)
 
 

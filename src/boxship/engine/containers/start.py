@@ -7,6 +7,7 @@ the shim.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 
@@ -20,7 +21,7 @@ from boxship.base.errors import (
     StartRefusedError,
     UnavailableError,
 )
-from boxship.engine.containers import checkpoints, ending, policy, states
+from boxship.engine.containers import checkpoints, ending, policy, states, users
 from boxship.engine.containers.attachments import parse_detach_keys
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.identity import write_files
@@ -116,7 +117,7 @@ async def _run(
 ) -> Started:
     record = container.record
     try:
-        await _make_sources(record)
+        await _make_sources(context, record)
         plan = _prepare(context, record)
         if images:
             plan = checkpoints.restoring(context, record, images, plan)
@@ -170,7 +171,7 @@ async def _ask_a_shim(
     raise UnavailableError("the launcher died before it could start the container")
 
 
-async def _make_sources(record: ContainerRecord) -> None:
+async def _make_sources(context: Context, record: ContainerRecord) -> None:
     """Make the directories that are missing on the host.
 
     In a thread, but only if there is something to look for: a source may be on a network file
@@ -178,20 +179,29 @@ async def _make_sources(record: ContainerRecord) -> None:
     """
     sources = [p.source for p in record.mounts if p.type == "bind" and "create" in p.options]
     if sources:
-        await asyncio.to_thread(_make_missing, sources)
+        owner = users.root_of(record, context.settings)
+        await asyncio.to_thread(_make_missing, sources, owner)
 
 
-def _make_missing(sources: list[str]) -> None:
+def _make_missing(sources: list[str], owner: tuple[int, int]) -> None:
     for source in sources:
         if not os.path.exists(source):  # a file is as good
-            os.makedirs(source, exist_ok=True)
+            _make_for(source, owner)
+
+
+def _make_for(path: str, owner: tuple[int, int]) -> None:
+    """``mkdir -p`` with what is made belonging to ``owner``."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        _make_for(parent, owner)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
+        os.chown(path, *owner)
 
 
 def _prepare(context: Context, record: ContainerRecord) -> Json:
-    maps = context.planner.user_maps(record.host)
-    owner = maps.root if maps else (0, 0)
-    write_files(record, context.paths.of(record.id), context.settings, owner)
-    mount_shm(record, context.paths, owner)
+    write_files(record, context.paths.of(record.id), context.settings)
+    mount_shm(record, context.paths, users.root_of(record, context.settings))
     return context.planner.plan(record, context.snapshots.mount(record.id), context.shelf)
 
 

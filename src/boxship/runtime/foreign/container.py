@@ -44,6 +44,10 @@ from boxship.runtime.foreign import program
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.messages import RUNTIME
 from boxship.runtime.process import Spawned, StepFailedError, Timing
+from boxship.runtime.steps import MountOverlay
+from boxship.runtime.streams import give_stdio, is_null, open_null_of_its_own
+from boxship.runtime.userns import maps_seen_at
+from boxship.runtime.userns_maps import Map, outside
 from boxship.runtime.users import UnknownUserError, read_database, resolve_user
 
 Streams = tuple[int, int, int]
@@ -77,6 +81,7 @@ def spawn_init(plan: Plan, streams: Streams, *, terminal: bool) -> Spawned:
         root = _make_root(plan)
         course.note("root")
         _write_bundle(plan, foreign, root)
+        streams = _given(streams, *_maps(plan))
         processes.set_child_subreaper()
         words = ("create", "--bundle", foreign.directory)
         call = _Call(foreign, words, plan.container_id, _CREATE_SECONDS)
@@ -108,6 +113,8 @@ def spawn_exec(
     try:
         root = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY)
         _write(document, _process(process, root))
+        if not terminal:
+            streams = _given(streams, *maps_seen_at(init))
         processes.set_child_subreaper()
         words = ("exec", "--process", document, "--detach")
         call = _Call(foreign, words, container.container_id, _EXEC_SECONDS, f"{name}.")
@@ -120,6 +127,31 @@ def spawn_exec(
         _remove(document)
         _remove(f"{foreign.directory}/{name}.log.json")
     return Spawned(pid, -1, master, (), course.timings())
+
+
+def _maps(plan: Plan) -> tuple[Map, Map]:
+    roots = (step for step in plan.setup if isinstance(step, MountOverlay))
+    return next(((root.uid_map, root.gid_map) for root in roots), ((), ()))
+
+
+def _given(streams: Streams, uid_map: Map, gid_map: Map) -> Streams:
+    """Let a mapped root have its streams; to whom of its users they belong, the runtime says.
+
+    crun does so with the host's null device as well, and whoever owns that can take it from
+    everybody; so it gets one that nobody else has.
+    """
+    uid, gid = outside(uid_map, 0), outside(gid_map, 0)
+    if (uid, gid) in ((-1, -1), (0, 0)):
+        return streams
+    null = -1
+    safe = []
+    for fd in streams:
+        if is_null(fd):
+            null = null if null >= 0 else open_null_of_its_own()
+        safe.append(null if is_null(fd) else fd)
+    given = safe[0], safe[1], safe[2]
+    give_stdio(given, uid, gid)
+    return given
 
 
 def destroy(plan: Plan) -> None:

@@ -7,7 +7,7 @@
     ipc       none, private, shareable, host, container:X
     uts       (own), host
     cgroupns  private, host
-    userns    (the daemon's), host
+    userns    (the daemon's: mapped or not), host
 """
 
 from boxship.base.errors import InvalidArgumentError
@@ -31,18 +31,21 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
 
 
 def check_mapped(host: HostConfig) -> None:
-    """Check one whose users are mapped: of the host's it can have what needs no rights there."""
-    for conflict, words in (
-        (host.privileged,
-         "privileged mode is incompatible with user namespaces.  You must run the container in the "
-         "host namespace when running privileged mode"),
-        (host.network_mode == "host",
-         "cannot share the host's network namespace when user namespaces are enabled"),
-        (host.pid_mode == "host",
-         "cannot share the host PID namespace when user namespaces are enabled"),
-    ):  # fmt: skip
-        if conflict:
-            raise InvalidArgumentError(words)
+    """Raise InvalidArgumentError for what a container whose users are mapped cannot have."""
+    if host.privileged:
+        raise InvalidArgumentError(
+            "privileged mode is incompatible with user namespaces.  You must run the container in "
+            "the host namespace when running privileged mode"
+        )
+    for mode, what in (
+        (host.network_mode, "host's network"),
+        (host.pid_mode, "host PID"),
+        (host.ipc_mode, "host IPC"),
+    ):
+        if mode == "host":
+            raise InvalidArgumentError(
+                f"cannot share the {what} namespace when user namespaces are enabled"
+            )
 
 
 def _check_network(config: ContainerConfig, host: HostConfig) -> None:

@@ -11,11 +11,9 @@ from boxship.engine.containers.spec import devices, filesystems
 from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.model.container import HostConfig, Ulimit
-from boxship.model.usermaps import Map, UserMaps
 from boxship.oci.runtime import (
     Capabilities,
     ConsoleSize,
-    IdMapping,
     Linux,
     Namespace,
     Process,
@@ -41,7 +39,6 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
     config, host = record.config, record.host
     nodes = devices.devices(host)
     shares_names = host.uts_mode == "host"
-    maps = around.user_maps or UserMaps((), ())
     return Spec(
         oci_version=OCI_VERSION,
         process=process(record, around),
@@ -52,15 +49,15 @@ def assemble(record: ContainerRecord, around: Surroundings) -> Spec:
         mounts=filesystems.mounts(record, around),
         linux=Linux(
             namespaces=namespaces(host, around),
+            uid_mappings=around.user_maps.uids if around.user_maps else (),
+            gid_mappings=around.user_maps.gids if around.user_maps else (),
             devices=nodes,
             cgroups_path=cgroup_path(
                 host, record.id, around.cgroup_parent, systemd=around.systemd_cgroups
             ),
             resources=resources(host, nodes),
             seccomp=around.seccomp,
-            sysctl=filesystems.sysctls(host, around),
-            uid_mappings=_mappings(maps.uid_map),
-            gid_mappings=_mappings(maps.gid_map),
+            sysctl=filesystems.sysctls(host, around.user_maps),
             masked_paths=host.masked_paths or (),
             readonly_paths=host.readonly_paths or (),
             rootfs_propagation=_propagation(record),
@@ -199,10 +196,6 @@ def namespaces(host: HostConfig, around: Surroundings) -> tuple[Namespace, ...]:
     if host.cgroupns_mode == "private":
         found.append(Namespace("cgroup"))
     return tuple(found)
-
-
-def _mappings(entries: Map) -> tuple[IdMapping, ...]:
-    return tuple(IdMapping(*entry) for entry in entries)
 
 
 def _joined(kind: str, file: str, pid: int) -> Namespace:

@@ -7,6 +7,7 @@ from boxship.engine.containers.checks import rights
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.spec.surroundings import Surroundings
+from boxship.engine.settings import UserMaps
 from boxship.model.container import HostConfig
 from boxship.oci.runtime import Mount
 
@@ -22,8 +23,7 @@ _PTS = Mount(
 )
 _SYS = ("nosuid", "noexec", "nodev")
 _MQUEUE = Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev"))
-_PING = "net.ipv4.ping_group_range"
-_OWN_NETWORK = {"net.ipv4.ip_unprivileged_port_start": "0", _PING: "0 2147483647"}
+_LAST_GROUP = 2147483647
 _SHM = ("nosuid", "noexec", "nodev", "mode=1777")
 
 
@@ -56,8 +56,7 @@ def _own(record: ContainerRecord, around: Surroundings) -> list[Mount]:
     cgroups = "rw" if rights.writable_cgroups(host) else "ro"
     found = [_PROC, _DEV, _PTS, Mount("/sys", "sysfs", "sysfs", (*_SYS, access))]
     found.append(Mount("/sys/fs/cgroup", "cgroup", "cgroup", (cgroups, *_SYS)))
-    if around.user_maps is None or host.ipc_mode != "host":
-        found.append(_MQUEUE)  # in whichever ipc namespace the container is, the host's too
+    found.append(_MQUEUE)  # in whichever ipc namespace the container is, the host's too
     if (shm := _shm(host, around)) is not None:
         found.append(shm)
     found += _files(record, around)
@@ -98,16 +97,19 @@ def _from_point(point: MountPoint) -> Mount:
     return Mount(point.destination, "bind", point.source, (binding, *access, point.propagation))
 
 
-def sysctls(host: HostConfig, around: Surroundings) -> dict[str, str]:
+def sysctls(host: HostConfig, maps: UserMaps | None) -> dict[str, str]:
     """Return the sysctls asked for, over what Docker sets in a network of the container's own:
 
-    any user may listen on low ports and ping. Groups to ping are told by ids that a user namespace
-    does not have.
+    any user may listen on low ports and ping. Of mapped groups those of the first range may, since
+    the kernel takes nothing with groups in it that there aren't.
     """
     wanted = dict(host.sysctls or {}) if host.sysctls is not UNSET else {}
     shared = host.network_mode == "host" or joined_container(host.network_mode) is not None
     if shared:
         return wanted
-    mapped = around.user_maps is not None
-    own = {name: value for name, value in _OWN_NETWORK.items() if not (mapped and name == _PING)}
+    last = _LAST_GROUP if maps is None else maps.gids[0].size - 1
+    own = {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": f"0 {last}",
+    }
     return {**own, **wanted}

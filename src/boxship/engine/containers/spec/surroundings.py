@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from boxship.engine.containers.paths import ContainerFiles
-from boxship.model.usermaps import UserMaps
+from boxship.engine.settings import UserMaps
 from boxship.oci.runtime import Seccomp
 
 
@@ -25,15 +25,14 @@ class Surroundings:
     default_no_new_privileges: bool = False
     network_pid: int = 0
     pid_pid: int = 0
+    user_pid: int = 0
+    user_maps: UserMaps | None = None
+    """None: it is in the host's user namespace."""
     ipc_pid: int = 0
     shm_path: str = ""
     """A host directory to show as /dev/shm (shared IPC); empty: a tmpfs of its own."""
     seccomp: Seccomp | None = None
     init_path: str = ""
     """Our init program on the host, for ``--init``; empty: none."""
-    user_maps: UserMaps | None = None
-    """Who its users are outside; None: who they are inside."""
-    user_pid: int = 0
-    """Whose user namespace it shares, because it shares others; 0: one of its own."""
     capabilities: int = -1
     """What the daemon itself may give, as a mask."""
