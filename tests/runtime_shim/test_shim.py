@@ -607,14 +607,17 @@ def test_a_terminal_is_one_raw_stream_with_a_size(shim, connection):
 def test_a_terminal_that_nobody_has_open_for_a_while_is_not_at_its_end(shim, connection, tmp_path):
     client = connection()
     os.mkfifo(tmp_path / "fifo")
+    os.mkfifo(tmp_path / "closed")
     script = f"""
-        terminal=$(tty); echo first; exec </dev/null >/dev/null 2>&1; read x < {tmp_path}/fifo
+        terminal=$(tty); echo first; exec </dev/null >/dev/null 2>&1
+        read x < {tmp_path}/closed; read x < {tmp_path}/fifo
         (echo again; read typed; echo got $typed) <>$terminal >&0; read x < {tmp_path}/fifo
         echo last >$terminal; exit 3
     """
     shim.start("sh", "-c", script, stdio=TERMINAL, attachments=(ALL,), socks=(client.server,))
     client.read_until(b"first\r\n")
-    client.client.sendall(b"typed\n")
+    (tmp_path / "closed").write_text("\n")  # once it reads that, it has closed the terminal,
+    client.client.sendall(b"typed\n")  # which would take what is typed before with it
     used = processor_ticks(shim.pid)
     time.sleep(0.4)
     assert processor_ticks(shim.pid) - used < 10, "it spins"
