@@ -29,7 +29,10 @@ def package_file(package: str, path: str) -> bytes:
     with tempfile.TemporaryDirectory() as scratch:
         # Without this, apt drops to its user _apt, which may not write here, and warns.
         command = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package]
-        subprocess.run(command, cwd=scratch, check=True)
+        if subprocess.run(command, cwd=scratch, check=False).returncode:
+            # The lists of a machine that lacks no package may be absent or old.
+            subprocess.run(["apt-get", "update", "-qq"], check=True)
+            subprocess.run(command, cwd=scratch, check=True)
         (deb,) = Path(scratch).glob("*.deb")
         unpack = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
         one = subprocess.run(
