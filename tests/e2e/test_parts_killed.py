@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -22,13 +21,10 @@ def own(make_engine: Callable[..., Engine]) -> Engine:
     return engine
 
 
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def launcher(engine: Engine) -> int:
     """The daemon's child that the shims come from."""
-    (child,) = [pid for pid in residue.descendants(engine.pid) if parent(pid) == engine.pid]
+    family = residue.descendants(engine.pid)
+    (child,) = [pid for pid in family if residue.parent_of(pid) == engine.pid]
     return child
 
 
@@ -51,7 +47,7 @@ def test_shim(own: Engine) -> None:
     own.api.start(container)
     pid = own.api.inspect("orphan")["State"]["Pid"]
     with own.docker.start("wait", "orphan") as waiting:
-        os.kill(parent(pid), signal.SIGKILL)
+        os.kill(residue.parent_of(pid), signal.SIGKILL)
         assert waiting.stdout is not None
         assert waiting.stdout.read() == b"137\n"
     state = own.api.inspect("orphan")["State"]
@@ -67,7 +63,7 @@ def test_shim_while_the_daemon_is_away(own: Engine) -> None:
     container = own.api.create("orphan", Cmd=["sleep", "1000"])
     own.api.start(container)
     pid = own.api.inspect("orphan")["State"]["Pid"]
-    shim = parent(pid)
+    shim = residue.parent_of(pid)
     own.kill()
     os.kill(shim, signal.SIGKILL)
     own.start()
@@ -89,5 +85,5 @@ def test_shim_with_an_attached_client(own: Engine) -> None:
         client.stdin.write(b"hello\n")
         client.stdin.flush()
         assert client.stdout.readline() == b"hello\n"
-        os.kill(parent(pid), signal.SIGKILL)
+        os.kill(residue.parent_of(pid), signal.SIGKILL)
         assert client.wait(20) == 137

@@ -70,7 +70,7 @@ def mounts_of(places: Iterable[str]) -> list[str]:
 def descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for pid in _pids():
-        children.setdefault(_parent(pid), []).append(pid)
+        children.setdefault(parent_of(pid), []).append(pid)
     found, rest = [], [root]
     while rest:
         below = children.get(rest.pop(), [])
@@ -118,7 +118,8 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir(PROC) if name.isdigit()]
 
 
-def _parent(pid: int) -> int:
+def parent_of(pid: int) -> int:
+    """Its parent; 0 if it is gone."""
     stat = _read(PROC / str(pid) / "stat")
     # The name in parentheses may hold spaces and parentheses itself.
     return int(stat.rpartition(b")")[2].split()[1]) if stat else 0
