@@ -138,7 +138,10 @@ def test_a_newer_database_is_refused_with_the_way_out(tmp_path: Path) -> None:
 def test_migrations_run_once_in_order(tmp_path: Path) -> None:
     path = str(tmp_path / "records.db")
     Database(path, MIGRATIONS).close()
-    more = (*MIGRATIONS, Migration(2, ("ALTER TABLE images ADD COLUMN extra TEXT",)))
+    more = (
+        *MIGRATIONS,
+        Migration(len(MIGRATIONS) + 1, ("ALTER TABLE images ADD COLUMN extra TEXT",)),
+    )
     Database(path, more).close()
     Database(path, more).close()
     with sqlite3.connect(path) as connection:

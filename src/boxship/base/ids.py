@@ -28,3 +28,9 @@ def is_full_id(text: str) -> bool:
 def short_id(identifier: str) -> str:
     """Return the 12 digits people see; a ``sha256:`` in front is dropped."""
     return identifier.removeprefix("sha256:")[:SHORT]
+
+
+def boot_id() -> str:
+    """Return the kernel's name for the time since the machine was started."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()

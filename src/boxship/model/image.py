@@ -4,6 +4,8 @@ Times are nanoseconds since the epoch (0: unknown), sizes bytes. Image ids and l
 text of the form ``sha256:<hex>``; references are in the familiar form (``busybox:latest``).
 """
 
+from enum import Enum
+
 from msgspec import Struct
 
 from boxship.oci.image import ImageConfig
@@ -110,6 +112,65 @@ class LoadingLayer(Struct, frozen=True):
 
 
 LoadEvent = LoadedImage | LoadingLayer
+
+
+class TransferPhase(Enum):
+    """Where a layer is on its way from or to a registry; values are what Docker's clients show."""
+
+    WAITING_TO_PULL = "Pulling fs layer"
+    WAITING = "Waiting"
+    DOWNLOADING = "Downloading"
+    VERIFYING = "Verifying Checksum"
+    DOWNLOADED = "Download complete"
+    EXTRACTING = "Extracting"
+    PULLED = "Pull complete"
+    PRESENT = "Already exists"
+    PREPARING = "Preparing"
+    PUSHING = "Pushing"
+    PUSHED = "Pushed"
+    PRESENT_THERE = "Layer already exists"
+    MOUNTED = "Mounted from"
+    RETRYING = "Retrying in"
+
+
+class LayerTransfer(Struct, frozen=True):
+    """A layer came to a phase, or further in it. ``layer`` is the digest that it goes by.
+
+    ``current`` and ``total`` are bytes (total 0: unknown), in ``RETRYING`` seconds left;
+    ``source`` is the repository it was mounted from.
+    """
+
+    layer: str
+    phase: TransferPhase
+    current: int = 0
+    total: int = 0
+    source: str = ""
+
+
+class TransferBegun(Struct, frozen=True):
+    """One name is being pulled or pushed; ``repository`` is familiar, ``tag`` may be a digest."""
+
+    repository: str
+    tag: str
+
+
+class TransferDigest(Struct, frozen=True):
+    """The manifest or index that a name turned out to be; ``size`` in bytes."""
+
+    digest: str
+    tag: str = ""
+    size: int = 0
+
+
+class Pulled(Struct, frozen=True):
+    """One name is there now; ``newer`` tells whether anything had to change for it."""
+
+    reference: str
+    id: str
+    newer: bool
+
+
+TransferEvent = LayerTransfer | TransferBegun | TransferDigest | Pulled
 
 
 class ImageFilters(Struct, frozen=True):

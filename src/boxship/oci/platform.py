@@ -1,6 +1,7 @@
 """Platforms: ``os/architecture[/variant]``, in the spelling Go and the image specification use."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from platform import machine
 
@@ -91,6 +92,24 @@ def platform(os_name: str, architecture: str, variant: str = "") -> Platform:
     if (architecture, variant) in (("arm64", "v8"), ("amd64", "v1")):
         variant = ""
     return Platform(os_name, architecture, variant)
+
+
+def by_preference(target: Platform, offered: Sequence[Platform]) -> list[int]:
+    """Return the places in ``offered`` of what ``target`` runs, best first.
+
+    The same architecture comes before one that is run for compatibility, a newer variant before an
+    older one; what is equal keeps its order.
+    """
+
+    runnable = [place for place, other in enumerate(offered) if target.runs(other)]
+    runnable.sort(key=lambda place: offered[place].variant, reverse=True)
+    return sorted(
+        runnable,
+        key=lambda place: (
+            offered[place].architecture != target.architecture,
+            offered[place].variant != target.variant,
+        ),
+    )
 
 
 def host() -> Platform:

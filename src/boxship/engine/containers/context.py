@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from boxship.base.clock import Clock
+from boxship.base.ids import boot_id
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import Machine
@@ -66,11 +67,6 @@ class OverlayMount(Protocol):
     def work(self) -> str: ...
 
 
-def _boot_id() -> str:
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        return file.read().strip()
-
-
 @dataclass(frozen=True)
 class Context:
     """The engine, as far as containers see it."""
@@ -93,7 +89,7 @@ class Context:
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""
     background: Background = field(default_factory=Background)
-    boot_id: str = field(default_factory=_boot_id)
+    boot_id: str = field(default_factory=boot_id)
     """Differs after each boot of the machine."""
     execs: dict[str, str] = field(default_factory=dict)
     """The container of each exec."""

@@ -2,21 +2,26 @@
 
 The config document is in the blob store, byte for byte; a record holds what is ours to know. A
 *name* is a full reference with a tag or with a digest (under which the image was pulled or pushed).
-A change is on disk before it is seen in memory.
+A name leads to one image; what was pulled of the same index for other platforms is kept beside it
+(``variants.py``). A change is on disk before it is seen in memory.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from boxship.base.clock import parse_rfc3339
 from boxship.base.errors import NotFoundError
+from boxship.engine.images import variants
+from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Change, Database
+from boxship.oci import platform as platforms
 from boxship.oci import reference
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image, MalformedImageError, decode
+from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 from boxship.storage.blobs import BlobStore
 
@@ -67,6 +72,11 @@ class Catalog:
         for name, identifier in database.load("SELECT name, image_id FROM tags"):
             if (known := self._images.get(Digest.parse(str(identifier)))) is not None:
                 self._names[reference.parse_canonical(str(name))] = known.id
+        self._variants: dict[Reference, tuple[Variant, ...]] = {}
+        for row in database.load(variants.LOAD):
+            restored, variant = variants.restored(row)
+            if variant.image_id in self._images:
+                self._variants[restored] = (*self._variants.get(restored, ()), variant)
 
     def __iter__(self) -> Iterator[KnownImage]:
         return iter(tuple(self._images.values()))
@@ -82,6 +92,40 @@ class Catalog:
         """Return the image of this name; the digest counts if there is one, else the tag."""
         image_id = self._names.get(favour_digest(name))
         return None if image_id is None else self._images[image_id]
+
+    def resolve(self, name: Reference, platform: Platform | None = None) -> KnownImage | None:
+        """Return the image of this name for a platform: the asked-for, else the host's or latest.
+
+        Without variants a name has one image, which is returned if it is for that platform.
+        """
+        known = self.named(name)
+        if known is None or platform is None:
+            return known
+        kept = self._variants.get(favour_digest(name), ())
+        variant = variants.preferred(kept, platform, platforms.host())
+        if variant is not None:
+            return self._images[variant.image_id]
+        return known if platform.asks_for(known.image.platform) else None
+
+    def variants_of(self, name: Reference) -> tuple[Variant, ...]:
+        """Return what is kept for a name, per platform; empty if it was never pulled."""
+        return self._variants.get(favour_digest(name), ())
+
+    def variants(self, image_id: Digest | None = None) -> list[tuple[Reference, Variant]]:
+        """Return all names and variants, or those that need one image, sorted by name."""
+        return [
+            (name, variant)
+            for name in sorted(self._variants, key=str)
+            for variant in self._variants[name]
+            if image_id in (None, variant.image_id)
+        ]
+
+    def documents(self) -> set[Digest]:
+        """Return the configs, manifests and indexes that must stay in the blob store."""
+        needed = set(self._images) | {Digest.parse(text) for text in self.unreadable}
+        for kept in self._variants.values():
+            needed.update(*(variant.documents for variant in kept))
+        return needed
 
     def names_of(self, image_id: Digest) -> list[Reference]:
         """Return the names of an image, sorted."""
@@ -114,22 +158,39 @@ class Catalog:
         """Return the images that were built from this one here."""
         return [known for known in self._images.values() if known.record.parent == str(image_id)]
 
-    async def put(self, known: KnownImage, names: Iterable[Reference] = ()) -> None:
-        """Add the image, or replace its record, and give it names, in one step."""
+    async def put(
+        self,
+        known: KnownImage,
+        names: Iterable[Reference] = (),
+        kept: Sequence[Variant] = (),
+    ) -> None:
+        """Add the image, or replace its record, and give it names, in one step.
+
+        With ``kept`` variants, these join those of the same index under each name, and the name
+        leads to the one that is preferred here. Without, the names have had variants.
+        """
         names = list(names)
         for name in names:
             if name != favour_digest(name) or not (name.tag or name.digest):
                 raise ValueError(f"{name} is not the name of one image")
         body = msgspec.json.encode(known.record)
+        joined = {name: variants.joined(self._variants.get(name, ()), kept) for name in names}
+        targets = {name: self._target(joined[name], known.id) for name in names}
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR REPLACE INTO images VALUES(?, ?)", (str(known.id), body))
-            rows = [(str(name), str(known.id)) for name in names]
+            rows = [(str(name), str(target)) for name, target in targets.items()]
             db.executemany("INSERT OR REPLACE INTO tags VALUES(?, ?)", rows)
+            for name, those in joined.items():
+                variants.write(db, name, those)
 
         await self._database.write(change)
         self._images[known.id] = known
-        self._names.update(dict.fromkeys(names, known.id))
+        self._names.update(targets)
+        self._variants.update(joined)
+        for name in names:
+            if not joined[name]:
+                del self._variants[name]
 
     async def remove(self, names: Iterable[Reference], image_id: Digest | None = None) -> None:
         """Take names away and, with ``image_id``, the image (whose names must be among them)."""
@@ -137,8 +198,14 @@ class Catalog:
         await self._database.write(_removal(names, image_id))
         for name in names:
             self._names.pop(name, None)
+            self._variants.pop(name, None)
         if image_id is not None:
             self._images.pop(image_id, None)
+
+    @staticmethod
+    def _target(kept: Sequence[Variant], image_id: Digest) -> Digest:
+        preferred = variants.preferred(kept, None, platforms.host())
+        return preferred.image_id if preferred else image_id
 
     def _restore(self, identifier: str, body: bytes, blobs: BlobStore) -> None:
         record = msgspec.json.decode(body, type=ImageRecord)
@@ -174,6 +241,7 @@ def favour_digest(name: Reference) -> Reference:
 def _removal(names: list[Reference], image_id: Digest | None) -> Change:
     def change(db: sqlite3.Connection) -> None:
         db.executemany("DELETE FROM tags WHERE name = ?", [(str(name),) for name in names])
+        db.executemany("DELETE FROM variants WHERE name = ?", [(str(name),) for name in names])
         if image_id is not None:
             db.execute("DELETE FROM images WHERE id = ?", (str(image_id),))
 

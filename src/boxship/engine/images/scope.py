@@ -11,10 +11,13 @@ from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.catalog import Catalog, KnownImage
+from boxship.engine.images.layersources import LayerSources
+from boxship.engine.images.pulls import UnfinishedPulls
 from boxship.engine.images.users import ImageUse, ImageUsers, NoUsers
 from boxship.model.event import EventType
 from boxship.oci import reference
 from boxship.oci.digest import Digest, DigestError
+from boxship.oci.platform import Platform
 from boxship.oci.reference import InvalidReferenceError, Reference
 from boxship.storage.storage import Storage
 
@@ -24,15 +27,18 @@ class ImageScope:
     """Belongs to the event loop. ``changing`` is held while records and names change."""
 
     catalog: Catalog
+    sources: LayerSources
+    pulls: UnfinishedPulls
     storage: Storage
     events: EventBus
     clock: Clock
     users: ImageUsers = field(default_factory=NoUsers)
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def find(self, text: str) -> KnownImage:
+    def find(self, text: str, platform: Platform | None = None) -> KnownImage:
         """Find an image as Docker does: whole id, then name, then the prefix of one id.
 
+        Of a name's variants it is the one for ``platform``, if there is one.
         Raise NotFoundError, also if the prefix fits several; InvalidArgumentError if ``text``
         cannot be a reference at all.
         """
@@ -40,7 +46,7 @@ class ImageScope:
             known = self.catalog.find(image_id)
         else:
             name = parsed(text)
-            known = self.catalog.named(name)
+            known = self.catalog.resolve(name, platform) or self.catalog.named(name)
             if known is None:
                 candidates = self.catalog.with_prefix(text)
                 known = candidates[0] if len(candidates) == 1 else None
@@ -59,17 +65,30 @@ class ImageScope:
         return [use for use in self.users.image_uses() if use.image_id == str(image_id)]
 
     def needed_layers(self) -> set[Digest]:
-        """Return the layers that images and containers stand on."""
+        """Return the layers that images, containers and unfinished pulls stand on."""
         needed = {layer for known in self.catalog for layer in known.layers}
+        needed.update(self.pulls.layers())
         needed.update(self.users.layers_in_use())
         return needed
+
+    async def drop_documents(self, candidates: Iterable[Digest]) -> None:
+        """Remove those configs, manifests and indexes that nobody needs; hold ``changing``."""
+        needed = self.catalog.documents() | self.sources.kept_here()
+        doomed = [digest for digest in candidates if digest not in needed]
+        for digest in doomed:
+            await asyncio.to_thread(self.storage.blobs.remove, digest)
 
     def sweep(self, candidates: Iterable[Digest]) -> None:
         """Remove those layers that nobody needs any more.
 
         On the loop and in one go, so that no image can appear between the decision and the deed.
         """
-        self.storage.layers.remove(candidates, self.needed_layers())
+        candidates = list(candidates)
+        layers = self.storage.layers
+        layers.remove(candidates, self.needed_layers())
+        kept = self.sources.forget(digest for digest in candidates if layers.find(digest) is None)
+        for blob in kept:
+            self.storage.blobs.remove(blob)
 
 
 def whole_id(text: str) -> Digest | None:

@@ -17,13 +17,17 @@ from msgspec.structs import replace
 
 from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.base.ids import boot_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images import intake, listing, removal, saving
 from boxship.engine.images.bridge import outbound
 from boxship.engine.images.catalog import Catalog, KnownImage, favour_digest, understand
 from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.layersources import LayerSources
+from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
 from boxship.engine.images.users import ImageUsers
+from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
@@ -62,8 +66,14 @@ class ImageService:
     def __init__(
         self, database: Database, storage: Storage, events: EventBus, clock: Clock
     ) -> None:
-        catalog = Catalog(database, storage.blobs)
-        self._scope = ImageScope(catalog, storage, events, clock)
+        self._scope = ImageScope(
+            Catalog(database, storage.blobs),
+            LayerSources(database),
+            UnfinishedPulls(database, boot_id()),
+            storage,
+            events,
+            clock,
+        )
 
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
@@ -71,7 +81,7 @@ class ImageService:
 
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage:
         """Find an image by name, id or unique prefix of an id. Raise NotFoundError."""
-        known = self._scope.find(reference)
+        known = self._scope.find(reference, platform)
         if platform is not None and not platform.asks_for(known.image.platform):
             raise NotFoundError(
                 f"image with reference {reference} was found but its platform "
@@ -115,7 +125,8 @@ class ImageService:
             known = self._scope.find(source)
             record = replace(known.record, last_tagged_ns=self._scope.clock.now_ns())
             config = await asyncio.to_thread(self._scope.storage.blobs.read, known.id)
-            await self._scope.catalog.put(understand(record, config), [name])
+            kept = self._kept_for(source, known)
+            await self._scope.catalog.put(understand(record, config), [name], kept)
         self._scope.announce("tag", known, name=name.familiar)
 
     async def remove(
@@ -130,8 +141,7 @@ class ImageService:
                 decision = self._decide(known, reference, removed, force=force)
                 if decision is None:
                     break
-                removed += await self._apply(known, decision)
-                layers.update(known.layers if decision.delete else ())
+                removed += await self._apply(known, decision, layers)
                 go_on = decision.delete and prune_parents and known.record.parent
                 parent = Digest.parse(known.record.parent) if go_on else None
                 known = self._scope.catalog.find(parent) if parent else None
@@ -191,9 +201,9 @@ class ImageService:
 
     async def recover(self, live_containers: Iterable[str]) -> None:
         """At start-up, before anything else: remove what a crash left half made or half removed."""
+        self._scope.pulls.drop(older_than_ns=self._scope.clock.now_ns() - LONGEST_NS)
         storage, needed = self._scope.storage, self._scope.needed_layers()
-        configs = {known.id for known in self._scope.catalog}
-        configs |= {Digest.parse(text) for text in self._scope.catalog.unreadable}
+        documents = self._scope.catalog.documents() | self._scope.sources.kept_here()
         live = set(live_containers)
 
         def clean() -> None:
@@ -204,10 +214,25 @@ class ImageService:
             storage.layers.recover(needed)
             storage.blobs.remove_partial()
             for digest in storage.blobs.all():
-                if digest not in configs:
+                if digest not in documents:
                     storage.blobs.remove(digest)
 
         await asyncio.to_thread(clean)
+        for blob in self._scope.sources.forget_all_but(
+            layer.digest for layer in storage.layers.all()
+        ):
+            storage.blobs.remove(blob)
+
+    def _kept_for(self, source: str, known: KnownImage) -> Sequence[Variant]:
+        """Return the variants that a new name for ``source`` has as well."""
+        if whole_id(source) is not None:
+            return ()
+        name = parsed(source)
+        return self._scope.catalog.variants_of(name) if self._is_named(name, known) else ()
+
+    def _is_named(self, name: Reference, known: KnownImage) -> bool:
+        named = self._scope.catalog.named(name)
+        return named is not None and named.id == known.id
 
     def _row(self, reference: str) -> listing.Row:
         known = self._scope.find(reference)
@@ -237,19 +262,37 @@ class ImageService:
         return removal.by_id(target, force=force)
 
     async def _apply(
-        self, known: KnownImage, decision: removal.Removal
+        self, known: KnownImage, decision: removal.Removal, layers: set[Digest]
     ) -> builtins.list[RemovedImage]:
-        await self._scope.catalog.remove(decision.untag, known.id if decision.delete else None)
+        """Do it; ``layers`` grows by those that may have become superfluous."""
+        catalog = self._scope.catalog
+        variants = [v for name in decision.untag for v in catalog.variants_of(name)]
+        await catalog.remove(decision.untag, known.id if decision.delete else None)
         removed: builtins.list[RemovedImage] = []
         for name in decision.untag:
             removed.append(Untagged(name.familiar))
             self._scope.announce("untag", known)
-        if decision.delete:
-            await asyncio.to_thread(self._scope.storage.blobs.remove, known.id)
-            removed.append(Deleted(str(known.id)))
-            removed += [Deleted(str(chain)) for chain in self._freed_chains(known)]
-            self._scope.announce("delete", known)
+        gone = [known] if decision.delete else []
+        for image_id in dict.fromkeys(v.image_id for v in variants if v.image_id != known.id):
+            other = catalog.find(image_id)
+            if other is not None and self._is_unused(other):
+                await catalog.remove((), image_id)
+                gone.append(other)
+        for image in gone:
+            layers.update(image.layers)
+            removed.append(Deleted(str(image.id)))
+            removed += [Deleted(str(chain)) for chain in self._freed_chains(image)]
+            self._scope.announce("delete", image)
+        documents = {image.id for image in gone}.union(*(v.documents for v in variants))
+        await self._scope.drop_documents(documents)
         return removed
+
+    def _is_unused(self, known: KnownImage) -> bool:
+        """Tell whether nothing keeps an image that was the variant of a name."""
+        catalog = self._scope.catalog
+        if catalog.names_of(known.id) or catalog.variants(known.id):
+            return False
+        return not (catalog.children(known.id) or self._scope.uses_of(known.id))
 
     def _freed_chains(self, gone: KnownImage) -> Iterator[Digest]:
         """Yield the chain ids that only this image had, topmost first, as Docker tells them."""

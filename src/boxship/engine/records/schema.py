@@ -5,6 +5,12 @@
     containers(id, name, body)        body: ContainerRecord as JSON; name is unique
     images(id, body)                  body: ImageRecord as JSON
     tags(name, image_id)              familiar-form free: docker.io/library/busybox:latest
+    variants(name, platform, image_id, manifest, index_digest, at_ns)
+                                      which images are kept for a name (images/variants.py)
+    layer_sources(diff_id, digest, size, media_type, repository)
+                                      compressed forms of a layer (images/layersources.py)
+    pulls(name, platform, layers, at_ns, boot_id)
+                                      pulls that have not ended (images/pulls.py)
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
 
 A body is JSON so that a field added later needs no migration: readers fill in its default.
@@ -23,6 +29,20 @@ MIGRATIONS = (
             "CREATE TABLE history(at_ns INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,"
             " action TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '')",
             "CREATE INDEX history_of ON history(id, at_ns)",
+        ),
+    ),
+    Migration(
+        2,
+        (
+            "CREATE TABLE variants(name TEXT NOT NULL, platform TEXT NOT NULL,"
+            " image_id TEXT NOT NULL, manifest TEXT NOT NULL, index_digest TEXT NOT NULL,"
+            " at_ns INTEGER NOT NULL, PRIMARY KEY(name, platform)) WITHOUT ROWID",
+            "CREATE TABLE layer_sources(diff_id TEXT NOT NULL, digest TEXT NOT NULL,"
+            " size INTEGER NOT NULL, media_type TEXT NOT NULL, repository TEXT NOT NULL,"
+            " PRIMARY KEY(diff_id, digest, repository)) WITHOUT ROWID",
+            "CREATE TABLE pulls(name TEXT NOT NULL, platform TEXT NOT NULL, layers BLOB NOT NULL,"
+            " at_ns INTEGER NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY(name, platform))"
+            " WITHOUT ROWID",
         ),
     ),
 )
