@@ -98,6 +98,7 @@ ENTRIES = (
     Entry("checkpoint", "create", "checkpoint.create", "Save what a running container does"),
     Entry("checkpoint", "ls", "checkpoint.ls", "List a container's checkpoints", "", ("list",)),
     Entry("checkpoint", "rm", "checkpoint.rm", "Remove a checkpoint", "", ("remove",)),
+    Entry("image", "bootstrap", "image.bootstrap", "Make a base image from a package mirror"),
     Entry("image", "history", "image.history", "Show how an image came about", "history"),
     Entry("image", "import", "image.importing", "Make an image from a tar archive", "import"),
     Entry("image", "inspect", "image.inspect", "Show all details of images"),

@@ -314,7 +314,7 @@ def _write(
             if piece:
                 connection.send(writer.data(piece))
         connection.send(writer.end())
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         # The daemon answered early and closed its side, as it does for a bad archive.
         return
 
