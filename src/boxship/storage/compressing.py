@@ -1,0 +1,79 @@
+"""Compress a stream with gzip on all cores: the same input gives the same bytes, on any of them.
+
+One gzip member, whose deflate stream is made of blocks of one mebibyte of input each that don't
+refer to each other, and end at a byte::
+
+    header   block 0 · empty stored block   block 1 · empty stored block   …   end   crc32 size
+
+So blocks can be compressed in any order by any number of threads, and whoever reads gzip reads it.
+(One member per block would do as well, but some readers stop after the first.) What cutting costs
+is 0.3 % of the size. The level is the second-lowest of ISA-L's: on a file system's tar it is as
+fast as the lowest (650 MB/s on a core of 2023) and an eighth smaller; the higher ones gain 1 % at
+half the speed and less. zlib's own levels are smaller by a tenth to a fifth, at a tenth of the speed.
+
+ISA-L picks its code by what the processor has (SSE, AVX2, AVX-512), and does not promise that all
+of them find the same matches. Digests are therefore recorded with the layer and not recomputed.
+"""
+
+import os
+import struct
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+from isal import isal_zlib
+
+from boxship.storage.chunks import CHUNK, Buffer, ChunkReader
+
+_LEVEL = 1
+_RAW = -15
+# Deflate; no flags, no time, no hint about the level; made on an unknown system. As Go writes it.
+_HEADER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF))
+_LAST_BLOCK = b"\x03\x00"
+_TRAILER = struct.Struct("<II")
+
+_Compressed = tuple[bytes, int, int]
+"""The deflate blocks, and of the input: its crc32 and its length."""
+
+
+def workers() -> ThreadPoolExecutor:
+    """Return threads for :func:`gzipped`, one per core that this process may use."""
+    cores = len(os.sched_getaffinity(0))
+    return ThreadPoolExecutor(cores, thread_name_prefix="compress")
+
+
+def gzipped(chunks: Iterable[Buffer], executor: Executor, ahead: int = 4) -> Iterator[bytes]:
+    """Yield the compressed stream; at most ``ahead`` blocks of it are in memory.
+
+    The chunks are taken in the caller's thread, in order. Several streams may share an executor.
+    """
+    yield _HEADER
+    crc, size = 0, 0
+    waiting: deque[Future[_Compressed]] = deque()
+    blocks = _blocks(chunks)
+    try:
+        while True:
+            while len(waiting) < ahead and (block := next(blocks, b"")):
+                waiting.append(executor.submit(_compress, block))
+            if not waiting:
+                break
+            data, block_crc, length = waiting.popleft().result()
+            crc = isal_zlib.crc32_combine(crc, block_crc, length)
+            size += length
+            yield data
+    finally:
+        for future in waiting:
+            future.cancel()
+    yield _LAST_BLOCK + _TRAILER.pack(crc, size & 0xFFFFFFFF)
+
+
+def _blocks(chunks: Iterable[Buffer]) -> Iterator[bytes]:
+    source = ChunkReader(chunks)
+    while block := source.up_to(CHUNK):
+        yield block
+
+
+def _compress(block: bytes) -> _Compressed:
+    deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
+    data = deflate.compress(block) + deflate.flush(isal_zlib.Z_SYNC_FLUSH)
+    return data, isal_zlib.crc32(block), len(block)
