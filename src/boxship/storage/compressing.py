@@ -9,7 +9,8 @@ So blocks can be compressed in any order by any number of threads, and whoever r
 (One member per block would do as well, but some readers stop after the first.) What cutting costs
 is 0.3 % of the size. The level is the second-lowest of ISA-L's: on a file system's tar it is as
 fast as the lowest (650 MB/s on a core of 2023) and an eighth smaller; the higher ones gain 1 % at
-half the speed and less. zlib's own levels are smaller by a tenth to a fifth, at a tenth of the speed.
+half the speed and less. zlib's own levels are smaller by a tenth to a fifth and need ten times as
+long.
 
 ISA-L picks its code by what the processor has (SSE, AVX2, AVX-512), and does not promise that all
 of them find the same matches. Digests are therefore recorded with the layer and not recomputed.
