@@ -260,6 +260,21 @@ def test_a_restart_of_the_daemon_changes_nothing(
     engine.docker("rm", "-f", "web")
 
 
+def test_users_of_a_copied_root_are_mapped_too(
+    make_engine: Callable[..., Engine], _subordinate_ids: None
+) -> None:
+    engine = make_engine(f"--userns-remap={USER}", "--storage-driver=vfs")
+    engine.start()
+    engine.load("busybox")
+    script = "stat -c %u /bin/busybox /proc/1; echo x >/new; grep ' / ' /proc/mounts"
+    done = engine.docker("run", "--net=none", "--name=box", "busybox", "sh", "-c", script)
+    first, second, mount = done.splitlines()
+    assert (first, second) == ("0", "0")
+    assert "overlay" not in mount
+    found = Path(engine.data, "snapshots", engine.api.inspect("box")["Id"], "tree/new").stat()
+    assert found.st_uid == 0
+
+
 def test_a_user_without_ids_is_named(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine("--userns-remap=games")
     done = subprocess.run(engine.command, capture_output=True, text=True, timeout=60, check=False)

@@ -212,12 +212,40 @@ def every_step() -> Iterator[steps.Step]:
     spec = replace(spec, linux=linux, mounts=mounts, domainname="d", root=root, process=process)
     yield from planned(spec).setup
     yield from plan(spec, "c2", V2).setup
+    yield from plan(spec, "c3", V2, steps.MountDirectory("/tree", "/mnt", False)).setup
     linux = replace(
         linux, net_devices={}, namespaces=(*linux.namespaces, oci.Namespace("user")),
         uid_mappings=(oci.IdMapping(0, 1000, 10),), gid_mappings=(oci.IdMapping(0, 1000, 10),),
     )  # fmt: skip
     inside = planned(replace(spec, linux=linux))
     yield from (*inside.before, *inside.staged)
+
+
+def test_a_directory_as_root_is_a_mount_of_its_own() -> None:
+    kernel = Recorder()
+    setup = Setup(kernel, lambda _: None)
+    walk((steps.MountDirectory("/tree", "/mnt", devices=False),), setup)
+    assert kernel.calls == [
+        f"mount_setattr tree(/tree) {k.MOUNT_ATTR_NODEV}",
+        "move_mount tree(/tree) /mnt",
+    ]
+    assert list(kernel.open_fds) == [setup.root]
+
+
+@pytest.mark.parametrize(("height", "one_by_one"), [(200, False), (300, True)])
+def test_a_high_stack_is_given_layer_by_layer(height: int, one_by_one: bool) -> None:
+    kernel = Recorder()
+    lower = tuple(f"l/{n:012}" for n in range(height))
+    step = steps.MountOverlay("/data", lower, "u", "w", "/mnt", ("userxattr",), devices=False)
+    walk((step,), Setup(kernel, lambda _: None))
+    if one_by_one:
+        layers = ",".join(f"lowerdir+={name}" for name in lower)
+        new = f"new overlay {layers},upperdir=u,workdir=w,userxattr"
+        assert kernel.calls == ["chdir /data", new, "move_mount new(overlay) /mnt"]
+    else:
+        options = f"lowerdir={':'.join(lower)},upperdir=u,workdir=w,userxattr"
+        mount = f"mount overlay /mnt overlay {k.MS_NODEV} {options}"
+        assert kernel.calls == ["chdir /data", mount]
 
 
 def test_plans_survive_json() -> None:

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from boxship.oci.digest import Digest
 from boxship.storage.layers import Layer, LayerStore, MalformedLayerError
+from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
 from boxship.storage.storage import Storage
-from boxship.storage.unpack import OPAQUE_XATTR
 from support.tars import Member, directory, hard_link, symlink, tar
 
 pytestmark = pytest.mark.privileged
 
 # CAP_NET_BIND_SERVICE, permitted and effective, revision 2.
+OPAQUE_XATTR = Rights().opaque
 CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
 
 Unpack = Callable[[bytes], Path]

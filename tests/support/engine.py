@@ -93,6 +93,10 @@ class Engine:
         """More flags from the next start on."""
         self._flags += flags
 
+    def change_flag(self, old: str, new: str) -> None:
+        """Have `new` in the place of `old` from the next start on."""
+        self._flags[self._flags.index(old)] = new
+
     def start(self, *before: str) -> None:
         """Start and wait until it answers. `before` goes in front of the command (strace …)."""
         self.launch(*before)

@@ -32,7 +32,7 @@ _CHOICES = {
     "log-format": frozenset({"text", "json"}),
     "default-cgroupns-mode": frozenset({"", "host", "private"}),
     "default-ipc-mode": frozenset({"private", "shareable"}),
-    "storage-driver": frozenset({"", "overlay2", "overlay", "overlayfs"}),
+    "storage-driver": frozenset({"", "overlay2", "overlay", "overlayfs", "vfs"}),
     "log-driver": frozenset({"json-file", "none"}),
 }
 

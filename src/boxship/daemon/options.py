@@ -110,7 +110,7 @@ _USED: tuple[Option, ...] = (
     _text("log-driver", "json-file", "Default driver of container logs"),
     Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
     _text("userns-remap", "", 'Map users of containers: "default", user[:group] or uid[:gid]'),
-    _text("storage-driver", "", 'Storage driver: "overlay2"', "s"),
+    _text("storage-driver", "", 'Storage driver ("overlay2"|"vfs")', "s"),
     _text("bridge", "", 'Bridge of containers; "none" is what there is', "b"),
     _list("dns", "dns", "DNS servers of containers"),
     _list("dns-opts", "dns-opt", "DNS options of containers"),

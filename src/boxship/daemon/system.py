@@ -16,8 +16,16 @@ from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 class DaemonSystem:
     """Implements ``boxship.api.backend.System``; a reload replaces ``config``."""
 
-    def __init__(self, config: DaemonConfig, host: HostFacts, *, maps_users: bool = False) -> None:
+    def __init__(
+        self,
+        config: DaemonConfig,
+        host: HostFacts,
+        *,
+        maps_users: bool = False,
+        storage_driver: str = "overlay2",
+    ) -> None:
         self._maps_users = maps_users
+        self._storage_driver = storage_driver
         self.config = config
         self.host = host
         self._id = engine_id(config.text("data-root"))
@@ -35,8 +43,8 @@ class DaemonSystem:
             experimental=config.flag("experimental"),
             labels=config.words("labels"),
             log_driver=config.text("log-driver"),
-            storage_driver="overlay2",
-            storage_status=(("Backing Filesystem", _filesystem(config.text("data-root"))),),
+            storage_driver=self._storage_driver,
+            storage_status=self._storage_status(),
             live_restore=config.flag("live-restore"),
             runtimes={
                 name: RuntimeFacts(program.path, program.arguments)
@@ -53,6 +61,11 @@ class DaemonSystem:
             devices=tuple(sorted(registry.devices)),
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
+
+    def _storage_status(self) -> tuple[tuple[str, str], ...]:
+        if self._storage_driver != "overlay2":
+            return ()
+        return (("Backing Filesystem", _filesystem(self.config.text("data-root"))),)
 
 
 def _runtimes(config: DaemonConfig) -> dict[str, RuntimeProgram]:

@@ -44,9 +44,13 @@ class Daemon:
         """Open the engine, serve on the listeners, and say so."""
         tls = tls_context(config.tls) if config.tls is not None else None
         settings = engine_settings(config)
-        maps_users = settings.user_maps is not None
-        system = DaemonSystem(config, hostfacts.look(), maps_users=maps_users)
         engine = await Engine.open(settings)
+        system = DaemonSystem(
+            config,
+            hostfacts.look(),
+            maps_users=settings.user_maps is not None,
+            storage_driver=engine.storage_driver,
+        )
         backend = Backend(
             containers=engine.containers,
             images=engine.images,
@@ -145,5 +149,6 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         dns_options=config.words("dns-opts"),
         dns_search=config.words("dns-search"),
         user_maps=user_maps(config.text("userns-remap")),
+        storage_driver=config.text("storage-driver"),
         live_restore=config.flag("live-restore"),
     )

@@ -70,7 +70,7 @@ class Engine:
             _check_maps(settings.data_root, settings.user_maps)  # forks: before there are threads
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
         events = EventBus(clock)
-        storage = Storage.open(settings.data_root)
+        storage = Storage.open(settings.data_root, settings.storage_driver)
         images = ImageService(database, storage, events, clock)
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
@@ -101,6 +101,11 @@ class Engine:
         await recovery.recover(context)
         await recovery.start_wanted(context)
         return engine
+
+    @property
+    def storage_driver(self) -> str:
+        """What makes the file systems of new containers."""
+        return self._context.snapshots.name
 
     @property
     def launcher_pid(self) -> int:

@@ -70,5 +70,7 @@ class EngineSettings:
     dns_search: tuple[str, ...] = ()
     user_maps: UserMaps | None = None
     """With maps, containers have a user namespace unless they ask for the host's."""
+    storage_driver: str = ""
+    """Of new containers: ``overlay2`` or ``vfs``; empty: what works here."""
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""

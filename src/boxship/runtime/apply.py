@@ -135,6 +135,10 @@ def _overlay(setup: Setup, step: steps.MountOverlay) -> None:
         setup.root = mounts.mount_overlay(setup.kernel, step)
 
 
+def _directory_root(setup: Setup, step: steps.MountDirectory) -> None:
+    setup.root = load("boxship.runtime.staging").mount_directory(setup, step)
+
+
 def _bind_root(setup: Setup, step: steps.BindRoot) -> None:
     setup.root = mounts.bind_root(setup.kernel, step)
 
@@ -263,6 +267,7 @@ _APPLY: dict[type[steps.Step], Callable[[Setup, Any], None]] = {
     steps.SetDomainname: lambda setup, step: setup.kernel.setdomainname(step.name),
     steps.SetPropagation: _propagation,
     steps.MountOverlay: _overlay,
+    steps.MountDirectory: _directory_root,
     steps.BindRoot: _bind_root,
     steps.Mount: _mount,
     steps.CopyTree: _copy_tree,

@@ -39,7 +39,7 @@ _PATIENCE: Final = 50.0
 _COMMON: Final = (
     "-v4", "--timeout=45", "--tcp-established", "--ext-unix-sk", "--file-locks", "--manage-cgroups",
 )  # fmt: skip
-_ROOT_STEPS: Final = (steps.SetPropagation, steps.MountOverlay)
+_ROOT_STEPS: Final = (steps.SetPropagation, steps.MountOverlay, steps.MountDirectory)
 
 
 class CriuError(BoxshipError):
@@ -116,7 +116,7 @@ def outside(plan: Plan, root: str, *, everything: bool = False) -> Iterator[tupl
 
 
 def _mountpoint(plan: Plan) -> str:
-    return next(step.mountpoint for step in plan.setup if isinstance(step, steps.MountOverlay))
+    return next(step.mountpoint for step in plan.setup if isinstance(step, steps.MountedRoot))
 
 
 # ── restoring ────────────────────────────────────────────────────────────────────────────────

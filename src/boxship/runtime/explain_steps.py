@@ -68,6 +68,15 @@ def _overlay(step: steps.MountOverlay) -> Iterator[str]:
     yield f"cd {quote(step.mountpoint)}"
 
 
+def _directory_root(step: steps.MountDirectory) -> Iterator[str]:
+    if step.uid_map:
+        yield f"# {step.source} is seen with other owners"
+    yield f"mount --bind {quote(step.source)} {quote(step.mountpoint)}"
+    if not step.devices:
+        yield f"mount -o remount,bind,nodev {quote(step.mountpoint)}"
+    yield f"cd {quote(step.mountpoint)}"
+
+
 def _bind_root(step: steps.BindRoot) -> Iterator[str]:
     yield f"mount --rbind {quote(step.source)} {quote(step.source)}"
     yield f"cd {quote(step.source)}"
@@ -215,6 +224,7 @@ _EXPLAIN: dict[type[steps.Step], Callable[[Any], Iterator[str]]] = {
     steps.HoldHostNetwork: _one(lambda _: "# keep a way back to the network we come from"),
     steps.MoveInterfaces: _interfaces,
     steps.MountOverlay: _overlay,
+    steps.MountDirectory: _directory_root,
     steps.BindRoot: _bind_root,
     steps.Mount: _mount,
     steps.BindMount: _bind,

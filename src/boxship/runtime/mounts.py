@@ -17,6 +17,8 @@ PROPAGATION_BITS = {
     "unbindable": k.MS_UNBINDABLE,
 }
 _NULL_DEVICE = os.makedev(1, 3)
+_MOST_OPTIONS = 4095
+"""Bytes that mount(2) takes."""
 _SYMLINK_FREE = frozenset({"proc", "sysfs"})
 _ALLOWED_IN_PROC = frozenset(
     f"/proc/{name}"
@@ -35,9 +37,26 @@ def propagation_bits(name: str) -> tuple[int, int]:
 def mount_overlay(kernel: Kernel, step: steps.MountOverlay) -> int:
     """Mount the stack and return its descriptor."""
     kernel.chdir(step.cwd)
-    flags = 0 if step.devices else k.MS_NODEV
-    kernel.mount("overlay", step.mountpoint, "overlay", flags, overlay_options(step))
+    mount_overlay_on(kernel, step, step.mountpoint)
     return kernel.open(step.mountpoint, os.O_PATH | os.O_DIRECTORY)
+
+
+def mount_overlay_on(kernel: Kernel, step: steps.MountOverlay, target: str) -> None:
+    """Mount the stack on ``target``; its names are looked up where we are."""
+    options = overlay_options(step)
+    if len(options) <= _MOST_OPTIONS:
+        kernel.mount("overlay", target, "overlay", 0 if step.devices else k.MS_NODEV, options)
+        return
+    # Given one by one, layers need not fit into a page (Linux 6.7), but mount(2) is one call.
+    names = [("upperdir", step.upper), ("workdir", step.work)] if step.upper else []
+    texts = [*(("lowerdir+", name) for name in step.lower), *names]
+    options_by_one = (*(f"{key}={name}" for key, name in texts), *step.options)
+    attributes = 0 if step.devices else k.MOUNT_ATTR_NODEV
+    made = kernel.new_filesystem("overlay", "overlay", options_by_one, attributes)
+    place = kernel.open(target, os.O_PATH | os.O_DIRECTORY)
+    kernel.move_mount(made, place)
+    kernel.close(place)
+    kernel.close(made)
 
 
 def overlay_options(step: steps.MountOverlay) -> str:

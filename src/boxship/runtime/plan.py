@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     _Steps = tuple[steps.Step, ...]
 
-RootStep = steps.MountOverlay | steps.BindRoot
+RootStep = steps.MountedRoot | steps.BindRoot
 
 _KINDS = {"network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup",
           "pid": "pid", "time": "time"}  # fmt: skip

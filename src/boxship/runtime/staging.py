@@ -12,7 +12,7 @@ from boxship.kernel import credentials, processes, signals
 from boxship.kernel import mounts as k
 from boxship.kernel.namespaces import CLONE_FLAGS
 from boxship.runtime import steps
-from boxship.runtime.mounts import overlay_options
+from boxship.runtime.mounts import mount_overlay_on
 from boxship.runtime.userns import owners
 from boxship.runtime.userns_maps import outside
 
@@ -59,6 +59,25 @@ def mapped_overlay(setup: Setup, step: steps.MountOverlay) -> None:
     setup.root = setup.kernel.open(step.mountpoint, _DIRECTORY)
 
 
+def mount_directory(setup: Setup, step: steps.MountDirectory) -> int:
+    """Mount a copy of the directory's mount, and return its descriptor; -1 in the staging area."""
+    kernel = setup.kernel
+    tree = kernel.open_tree(k.AT_FDCWD, step.source, k.OPEN_TREE_CLONE)
+    namespace = owners(setup, step.uid_map, step.gid_map)
+    if namespace >= 0:
+        map_owners(tree, namespace, step.source)
+    attributes = 0 if step.devices else k.MOUNT_ATTR_NODEV
+    # What the host mounts below it later is not the container's.
+    kernel.mount_setattr(tree, attributes, propagation=k.MS_PRIVATE)
+    if step.staged:
+        _attach(kernel, tree, setup.staging, step.mountpoint)
+        return -1
+    target = kernel.open(step.mountpoint, _DIRECTORY)
+    kernel.move_mount(tree, target)
+    kernel.close(target)
+    return tree
+
+
 def mount_overlay(kernel: Kernel, step: steps.MountOverlay, namespace: int) -> None:
     """Mount it on ``step.mountpoint``; the working directory stays what it is.
 
@@ -91,8 +110,7 @@ def _mount_here(kernel: Kernel, step: steps.MountOverlay) -> None:
         credentials.set_filesystem_ids(uid, gid)
         credentials.capset(permitted, permitted, inheritable)
     try:
-        flags = 0 if step.devices else k.MS_NODEV
-        kernel.mount("overlay", ".", "overlay", flags, overlay_options(step))
+        mount_overlay_on(kernel, step, ".")
     finally:
         if step.uid_map:
             credentials.set_filesystem_ids(0, 0)

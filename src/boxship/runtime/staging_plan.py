@@ -35,7 +35,7 @@ def divide(
     inside: list[steps.Step] = []
     for number, step in enumerate(setup):
         name = str(number)
-        if isinstance(step, steps.MountOverlay):
+        if isinstance(step, steps.MountedRoot):
             made += [
                 steps.EnterStaging(step.mountpoint),
                 replace(step, mountpoint=ROOT, staged=True),

@@ -121,6 +121,21 @@ class MountOverlay(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class MountDirectory(Step):
+    """The root, as a directory that has everything in it. The fields are those of MountOverlay."""
+
+    source: str
+    mountpoint: str
+    devices: bool = True
+    uid_map: tuple[tuple[int, int, int], ...] = ()
+    gid_map: tuple[tuple[int, int, int], ...] = ()
+    staged: bool = False
+
+
+MountedRoot = MountOverlay | MountDirectory
+
+
+@dataclass(frozen=True, slots=True)
 class MakeStaging(Step):
     """A mount namespace of the stage's own, and a tmpfs to be its staging area.
 

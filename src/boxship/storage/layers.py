@@ -27,6 +27,7 @@ from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import Compression, CompressionError, decompressed, detect
 from boxship.storage.disposal import Disposal
 from boxship.storage.recipe import DamagedLayerError, RecipeWriter, rebuild, write_shadows
+from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
 from boxship.storage.stages import HashingStage, in_background
 from boxship.storage.tar.header import TarError
@@ -84,8 +85,11 @@ class Lease:
 class LayerStore:
     """All layers of one data root. Safe from any thread."""
 
-    def __init__(self, root: StorageRoot, disposal: Disposal, writeback: WriteBack) -> None:
+    def __init__(
+        self, root: StorageRoot, disposal: Disposal, writeback: WriteBack, rights: Rights
+    ) -> None:
         self._root = root
+        self._rights = rights
         self._writeback = writeback
         self._disposal = disposal
         self._lock = threading.RLock()
@@ -207,7 +211,7 @@ class LayerStore:
         with self._root.temporary() as place:
             try:
                 with plain(chunks) as tar, HashingStage(tar) as stage:
-                    unpacked = _unpack_into(place, stage)
+                    unpacked = _unpack_into(place, stage, self._rights)
             except (TarError, UnsafePathError, CompressionError, TruncatedError) as error:
                 raise MalformedLayerError(f"invalid layer archive: {error}") from error
             except OSError as error:
@@ -288,11 +292,11 @@ def coalesced(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
         yield b"".join(waiting)
 
 
-def _unpack_into(place: str, stage: HashingStage) -> Unpacked:
+def _unpack_into(place: str, stage: HashingStage, rights: Rights) -> Unpacked:
     os.mkdir(os.path.join(place, "diff"), 0o755)
     with open(os.path.join(place, "recipe.zst"), "wb", buffering=0) as target:
         recipe = RecipeWriter(target)
-        unpacked = Unpacker(place, recipe).run(TarReader(ChunkReader(stage)))
+        unpacked = Unpacker(place, recipe, rights).run(TarReader(ChunkReader(stage)))
         recipe.finish()
     if unpacked.shadows:
         write_shadows(os.path.join(place, "shadow.index"), unpacked.shadows)

@@ -12,9 +12,14 @@
         meta.json                 sizes (see layers.py)
       l/<12 hex>                  -> ../layers/sha256/<hex>/diff; short, because all the names
                                   of one overlay mount must fit into a page
-      snapshots/<key>/            one container's own part
+      snapshots/<key>/            one container's own part; of overlay2:
         upper/  work/             overlay's
         lower                     the names in l/, topmost first, joined by ":"
+        base/                     the lowest layers as one, if there are too many
+                                  and of vfs:
+        tree/                     everything
+        layers                    the diff ids it was copied from, lowest first, a line each
+        stamp                     written when the copy was complete (see vfs.py)
       empty/                      stands for the layers of an image that has none
       tmp/                        what is being made or deleted; emptied after a start
 

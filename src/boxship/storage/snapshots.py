@@ -3,16 +3,20 @@
 Vocabulary. A *layer* is read-only and shared. A *snapshot* has a key (a container's id), a stack of
 layers below it, and a place of its own for what is written. *Preparing* makes that place; nothing
 is mounted. *Mounting* is the business of whoever runs the container, inside the container's own
-mount namespace; a driver only says how (``OverlayMount``). A *view* is a stack without a writable
-part.
+mount namespace; a driver only says how (``Mount``). A *view* is a stack without a writable part. A
+*difference* is what was written, in the form of overlayfs' upper directory.
 
-Every driver passes the contract suite in ``tests/storage/``: what is written to one snapshot is
-seen in no other; the layers stay as they are; whiteouts and opaque directories hide; a removed
-snapshot leaves nothing behind; preparing twice is a ConflictError; all of it survives a new driver
-object on the same root.
+Layers look the same to all drivers, so a data root can have snapshots of several; each goes on with
+the one that made it (``drivers.py``).
+
+Every driver passes the contract suite in ``tests/storage/test_snapshots.py``: what is written to
+one snapshot is seen in no other; the layers stay as they are; whiteouts and opaque directories
+hide; a removed snapshot leaves nothing behind; preparing twice is a ConflictError; all of it
+survives a new driver object on the same root.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -31,33 +35,47 @@ class OverlayMount(msgspec.Struct, frozen=True):
     lower: tuple[str, ...]
     upper: str = ""
     work: str = ""
+    options: tuple[str, ...] = ()
+    """Further mount options."""
 
     @property
     def data(self) -> str:
         """The option string of mount(2), to be used with ``cwd`` as the working directory."""
-        options = f"lowerdir={':'.join(self.lower)}"
-        return f"{options},upperdir={self.upper},workdir={self.work}" if self.upper else options
+        options = [f"lowerdir={':'.join(self.lower)}"]
+        if self.upper:
+            options += [f"upperdir={self.upper}", f"workdir={self.work}"]
+        return ",".join([*options, *self.options])
+
+
+class DirectoryMount(msgspec.Struct, frozen=True):
+    """A bind mount of one directory, which has everything in it."""
+
+    path: str
+
+
+Mount = OverlayMount | DirectoryMount
 
 
 class SnapshotDriver(Protocol):
-    """A way to stack layers. All calls block, shortly; safe from any thread."""
+    """A way to stack layers. All calls block, shortly where not said otherwise; safe from any
+    thread."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def prepare(self, key: str, layers: Sequence[Digest]) -> None:
         """Make the writable place over ``layers`` (lowest first).
 
-        Raise ConflictError for a key in use, NotFoundError for an unknown layer,
-        InvalidArgumentError for more layers than the kernel stacks.
+        Raise ConflictError for a key in use, NotFoundError for an unknown layer.
         """
         ...
 
-    def mount(self, key: str) -> OverlayMount:
-        """Say how the snapshot is mounted. Raise NotFoundError."""
+    def takes_long(self, layers: Sequence[Digest]) -> bool:
+        """Tell whether ``prepare`` copies files for these layers."""
         ...
 
-    def view(self, layers: Sequence[Digest]) -> OverlayMount:
-        """Say how to look at a stack of layers without writing."""
+    def mount(self, key: str) -> Mount:
+        """Say how the snapshot is mounted. Raise NotFoundError."""
         ...
 
     def remove(self, key: str) -> None:
@@ -66,6 +84,16 @@ class SnapshotDriver(Protocol):
 
     def usage(self, key: str) -> int:
         """Return the bytes that were written to the snapshot."""
+        ...
+
+    def difference(self, key: str) -> AbstractContextManager[str]:
+        """Own a directory that has what was written, and hides what was removed, as an upper
+        directory of overlayfs does. It is not for writing; making it may take long. Raise
+        NotFoundError."""
+        ...
+
+    def place(self, key: str) -> str:
+        """Return the directory on the host where what is written goes."""
         ...
 
     def keys(self) -> list[str]:

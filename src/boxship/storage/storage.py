@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from boxship.storage.blobs import BlobStore
 from boxship.storage.disposal import Disposal
+from boxship.storage.drivers import open_snapshots
 from boxship.storage.layers import LayerStore
-from boxship.storage.overlay import OverlayDriver
+from boxship.storage.rights import Rights, look
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import SnapshotDriver
 from boxship.storage.writeback import WriteBack
@@ -19,15 +20,21 @@ class Storage:
     blobs: BlobStore
     layers: LayerStore
     snapshots: SnapshotDriver
+    rights: Rights
     disposal: Disposal
     writeback: WriteBack
 
     @classmethod
-    def open(cls, data_root: str) -> "Storage":
-        """Open the stores below ``data_root``, making the directories that are missing."""
+    def open(cls, data_root: str, driver: str = "") -> "Storage":
+        """Open the stores below ``data_root``, making the directories that are missing.
+
+        ``driver`` makes new snapshots (``drivers.py``). Raise UnavailableError where it cannot.
+        """
         root = StorageRoot(data_root)
         disposal = Disposal()
         writeback = WriteBack(root.sync)
-        layers = LayerStore(root, disposal, writeback)
-        snapshots = OverlayDriver(root, layers, disposal)
-        return cls(root, BlobStore(root), layers, snapshots, disposal, writeback)
+        with root.temporary() as place:
+            rights = look(place)
+        layers = LayerStore(root, disposal, writeback, rights)
+        snapshots = open_snapshots(root, layers, disposal, rights, driver)
+        return cls(root, BlobStore(root), layers, snapshots, rights, disposal, writeback)

@@ -23,6 +23,8 @@ from collections.abc import Callable
 import msgspec
 
 from boxship.storage.recipe import RecipeWriter
+from boxship.storage.rights import Rights
+from boxship.storage.stack import is_whiteout
 from boxship.storage.tar.header import Entry, Kind, TarError
 from boxship.storage.tar.reader import TarReader
 from boxship.storage.tree import Parent, Path, RootedTree, join, split, tree_size
@@ -30,7 +32,6 @@ from boxship.storage.tree import Parent, Path, RootedTree, join, split, tree_siz
 WHITEOUT_PREFIX = b".wh."
 _OPAQUE_MARK = b".wh..wh..opq"
 _META_PREFIX = b".wh..wh."
-OPAQUE_XATTR = "trusted.overlay.opaque"
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -55,8 +56,9 @@ class Unpacked(msgspec.Struct, frozen=True):
 class Unpacker:
     """Unpacks one archive into ``<layer>/diff``, writing the recipe on the way."""
 
-    def __init__(self, layer: str, recipe: RecipeWriter) -> None:
+    def __init__(self, layer: str, recipe: RecipeWriter, rights: Rights) -> None:
         self._layer = layer
+        self._rights = rights
         self._recipe = recipe
         self._tree = RootedTree(os.path.join(layer, "diff"))
         self._directory_times: dict[Path, int] = {}
@@ -153,7 +155,7 @@ class Unpacker:
         try:
             self._apply(fd, entry)
             if opaque:
-                os.setxattr(fd, OPAQUE_XATTR, b"y")
+                os.setxattr(fd, self._rights.opaque, b"y")
         finally:
             os.close(fd)
         self._directory_times[(*parent.path, name)] = entry.mtime_ns
@@ -187,7 +189,7 @@ class Unpacker:
 
     def _whiteout(self, parent: Parent, mark: bytes) -> None:
         if mark == _OPAQUE_MARK:
-            os.setxattr(parent.fd, OPAQUE_XATTR, b"y")
+            os.setxattr(parent.fd, self._rights.opaque, b"y")
             return
         if mark.startswith(_META_PREFIX):
             return  # aufs' own bookkeeping
@@ -200,7 +202,7 @@ class Unpacker:
             if stat.S_ISDIR(os.lstat(name, dir_fd=parent.fd).st_mode):
                 with_fd = os.open(name, _OPEN_DIRECTORY, dir_fd=parent.fd)
                 try:
-                    os.setxattr(with_fd, OPAQUE_XATTR, b"y")
+                    os.setxattr(with_fd, self._rights.opaque, b"y")
                 finally:
                     os.close(with_fd)
 
@@ -269,11 +271,6 @@ class Unpacker:
                 os.utime(fd, ns=_times(mtime_ns))
             finally:
                 os.close(fd)
-
-
-def is_whiteout(found: os.stat_result) -> bool:
-    """Tell whether a file of an unpacked layer hides the one below it."""
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
 def _write(fd: int, data: memoryview) -> None:

@@ -54,19 +54,6 @@ class Images(Protocol):
         ...
 
 
-class OverlayMount(Protocol):
-    """The directories of a snapshot, ready for an overlay mount; ``lower`` top first."""
-
-    @property
-    def cwd(self) -> str: ...
-    @property
-    def lower(self) -> tuple[str, ...]: ...
-    @property
-    def upper(self) -> str: ...
-    @property
-    def work(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Context:
     """The engine, as far as containers see it."""

@@ -5,6 +5,7 @@ container's directory are made under the final id, and the record, committed las
 a container. What has no record is garbage and removed at start-up.
 """
 
+import asyncio
 import os
 from dataclasses import replace
 
@@ -109,6 +110,7 @@ def _record(
         config=_named(config, host, container_id),
         host=host,
         layers=tuple(str(layer) for layer in image.layers),
+        driver=context.snapshots.name,
         log_path=files.log if host.log_config.type == "json-file" else "",
         hostname_path=named_by.hostname,
         hosts_path=named_by.hosts,
@@ -155,7 +157,10 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
     record = container.record
     try:
         os.mkdir(context.paths.of(record.id).directory, 0o710)
-        context.snapshots.prepare(record.id, image.layers)
+        if context.snapshots.takes_long(image.layers):
+            await asyncio.to_thread(context.snapshots.prepare, record.id, image.layers)
+        else:
+            context.snapshots.prepare(record.id, image.layers)
         await context.shelf.add(container, durable=not record.host.auto_remove)
     except Exception as error:
         context.snapshots.remove(record.id)

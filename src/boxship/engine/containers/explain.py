@@ -99,8 +99,7 @@ def layers(context: Context, record: ContainerRecord) -> tuple[LayerStep, ...]:
 
 def _writable(context: Context, record: ContainerRecord) -> tuple[str, int]:
     try:
-        place = context.snapshots.detail(record.id).get("UpperDir", "")
-        return place, context.snapshots.usage(record.id)
+        return context.snapshots.place(record.id), context.snapshots.usage(record.id)
     except (NotFoundError, OSError):
         return "", 0
 
@@ -116,8 +115,8 @@ def _commands(context: Context, record: ContainerRecord) -> tuple[str, ...]:
         own = msgspec.structs.replace(record.host, runtime=BUILT_IN_RUNTIME)
         record = msgspec.structs.replace(record, host=own)
     try:
-        overlay = context.snapshots.mount(record.id)
-        plain = context.planner.plan(record, overlay, context.shelf)
+        mount = context.snapshots.mount(record.id)
+        plain = context.planner.plan(record, mount, context.shelf)
     except (BoxshipError, OSError) as error:
         return (f"# cannot be planned now: {error}",)
     first, *rest = script_of(Plan.from_plain(plain))

@@ -47,10 +47,10 @@ from boxship.runtime.foreign import plan as foreign
 from boxship.runtime.host import Host
 from boxship.runtime.messages import Json
 from boxship.runtime.pid1 import init_program
-from boxship.runtime.steps import MountOverlay
+from boxship.runtime.steps import MountDirectory, MountedRoot, MountOverlay
+from boxship.storage.snapshots import DirectoryMount, Mount
 
 if TYPE_CHECKING:
-    from boxship.engine.containers.context import OverlayMount
     from boxship.engine.containers.shelf import Shelf
 
 _FORGET_SECONDS = 10.0
@@ -76,7 +76,7 @@ class Planner:
 
     # ── plans ────────────────────────────────────────────────────────────────────────────────
 
-    def plan(self, record: ContainerRecord, overlay: "OverlayMount", shelf: "Shelf") -> Json:
+    def plan(self, record: ContainerRecord, mount: Mount, shelf: "Shelf") -> Json:
         """Return the plan of a start, as the shim takes it.
 
         ConflictError: a container whose namespace is shared doesn't run; InvalidArgumentError: a
@@ -87,16 +87,8 @@ class Planner:
         around = self._surroundings(record, shelf)
         record = self._with_settled_mounts(record)
         spec = self._with_requested_devices(record, assembly.assemble(record, around))
-        root = MountOverlay(
-            cwd=overlay.cwd,
-            lower=tuple(overlay.lower),
-            upper=overlay.upper,
-            work=overlay.work,
-            mountpoint=self._paths.mountpoint,
-            devices=record.host.privileged or self._device_rules_hold,
-            uid_map=runtime.triples(spec.linux.uid_mappings),
-            gid_map=runtime.triples(spec.linux.gid_mappings),
-        )
+        devices = record.host.privileged or self._device_rules_hold
+        root = _root(mount, self._paths.mountpoint, spec, devices=devices)
         program, systemd = self._program(record), self._settings.systemd_cgroups
         if not systemd:
             realtime.allow(spec.linux.cgroups_path, self._host.layout, self._settings)
@@ -314,6 +306,24 @@ class Planner:
                     timeout=_FORGET_SECONDS,
                     check=False,
                 )
+
+
+def _root(mount: Mount, mountpoint: str, spec: Spec, *, devices: bool) -> MountedRoot:
+    uid_map = runtime.triples(spec.linux.uid_mappings)
+    gid_map = runtime.triples(spec.linux.gid_mappings)
+    if isinstance(mount, DirectoryMount):
+        return MountDirectory(mount.path, mountpoint, devices, uid_map, gid_map)
+    return MountOverlay(
+        mount.cwd,
+        mount.lower,
+        mount.upper,
+        mount.work,
+        mountpoint,
+        mount.options,
+        devices,
+        uid_map,
+        gid_map,
+    )
 
 
 def _running_pid(shelf: "Shelf", reference: str) -> int:

@@ -44,7 +44,7 @@ from boxship.runtime.foreign import program
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.messages import RUNTIME
 from boxship.runtime.process import Spawned, StepFailedError, Timing
-from boxship.runtime.steps import MountOverlay
+from boxship.runtime.steps import MountedRoot
 from boxship.runtime.streams import give_stdio, is_null, open_null_of_its_own
 from boxship.runtime.userns import maps_seen_at
 from boxship.runtime.userns_maps import Map, outside
@@ -130,7 +130,7 @@ def spawn_exec(
 
 
 def _maps(plan: Plan) -> tuple[Map, Map]:
-    roots = (step for step in plan.setup if isinstance(step, MountOverlay))
+    roots = (step for step in plan.setup if isinstance(step, MountedRoot))
     return next(((root.uid_map, root.gid_map) for root in roots), ((), ()))
 
 

@@ -28,7 +28,7 @@ def plan(
     spec: oci.Spec,
     container_id: str,
     cgroup: CgroupPlan,
-    root: steps.MountOverlay,
+    root: steps.MountedRoot,
     foreign: ForeignPlan,
 ) -> Plan:
     """Plan the start of ``container_id``; ``foreign`` is complete but for ``config``."""

@@ -1,0 +1,103 @@
+"""A stack of directories seen as overlayfs shows it, without mounting anything.
+
+Roots are descriptors, topmost first. The walk goes by real paths from the roots and follows no
+link, so that a container that changes its own tree meanwhile cannot lead it elsewhere.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from boxship.kernel.paths import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+from boxship.storage.tree import Path, join
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
+_NO_SUCH_ATTRIBUTE = (errno.ENODATA, errno.ENOTSUP, errno.EPERM)
+
+
+class StackEntry(NamedTuple):
+    """A name as it is seen. ``root`` counts from the top; ``parent`` is open during the visit."""
+
+    name: bytes
+    found: os.stat_result
+    root: int
+    parent: int
+
+
+class StackDirectory(NamedTuple):
+    """A directory as it is seen. ``fd`` is its topmost part, which gives its attributes."""
+
+    path: Path
+    fd: int
+    entries: dict[bytes, StackEntry]
+
+
+def walk(roots: Sequence[int], opaque: str) -> Iterator[StackDirectory]:
+    """Yield every directory before those in it; descriptors are good until the next one.
+
+    ``opaque`` is the attribute of a directory that hides those below it.
+    """
+    pending: list[tuple[Path, tuple[int, ...]]] = [((), tuple(range(len(roots))))]
+    while pending:
+        path, parts = pending.pop()
+        with ExitStack() as opened:
+            directory, below = visit(roots, path, parts, opaque, opened)
+            pending += [((*path, name), found) for name, found in reversed(below.items())]
+            yield directory
+
+
+def visit(
+    roots: Sequence[int], path: Path, parts: tuple[int, ...], opaque: str, opened: ExitStack
+) -> tuple[StackDirectory, dict[bytes, tuple[int, ...]]]:
+    """Merge one directory of the roots numbered ``parts``; ``opened`` closes what is opened.
+
+    Return it, and which roots have a part in each directory below it.
+    """
+    entries: dict[bytes, StackEntry] = {}
+    below: dict[bytes, tuple[int, ...]] = {}
+    hidden: set[bytes] = set()
+    top = -1
+    for root in parts:
+        fd = open_directory(roots[root], path)
+        opened.callback(os.close, fd)
+        top = fd if top < 0 else top
+        with os.scandir(fd) as found:
+            for entry in found:
+                name = os.fsencode(entry.name)
+                if name in hidden:
+                    continue
+                seen = StackEntry(name, entry.stat(follow_symlinks=False), root, fd)
+                if stat.S_ISDIR(seen.found.st_mode):
+                    below[name] = (*below.get(name, ()), root)
+                    entries.setdefault(name, seen)
+                    continue
+                hidden.add(name)
+                if name not in entries and not is_whiteout(seen.found):
+                    entries[name] = seen
+        if root != parts[-1] and is_opaque(fd, opaque):
+            break
+    return StackDirectory(path, top, entries), below
+
+
+def is_opaque(fd: int, attribute: str) -> bool:
+    """Tell whether a directory hides those below it."""
+    try:
+        return os.getxattr(fd, attribute) == b"y"
+    except OSError as error:
+        if error.errno not in _NO_SUCH_ATTRIBUTE:
+            raise
+        return False
+
+
+def is_whiteout(found: os.stat_result) -> bool:
+    """Tell whether a file of an unpacked layer hides the one below it."""
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def open_directory(root: int, path: Path) -> int:
+    """Open a real path below ``root``. OSError if there is a link in it by now."""
+    return openat2(root, os.fsdecode(join(path)), _DIRECTORY, _STRICT)

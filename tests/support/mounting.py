@@ -1,0 +1,29 @@
+"""Mount a snapshot where a test can look at it, by the calls that a container's start makes."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+from boxship.runtime.kernel import LINUX
+from boxship.runtime.mounts import mount_overlay_on
+from boxship.runtime.steps import MountOverlay
+from boxship.storage.snapshots import DirectoryMount, Mount
+
+
+@contextmanager
+def mounted(mount: Mount, place: Path) -> Iterator[Path]:
+    """Yield the directory `place`, made if need be, with the snapshot on it."""
+    place.mkdir(exist_ok=True)
+    if isinstance(mount, DirectoryMount):
+        subprocess.run(["mount", "--bind", mount.path, place], check=True)
+    else:
+        step = MountOverlay(
+            mount.cwd, mount.lower, mount.upper, mount.work, str(place), mount.options
+        )
+        with chdir(mount.cwd):
+            mount_overlay_on(LINUX, step, str(place))
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
