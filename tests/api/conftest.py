@@ -24,6 +24,7 @@ from boxship.base.errors import ConflictError, NotFoundError, NotModifiedError
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import (
     AttachRequest,
+    ContainerPrune,
     ContainerQuery,
     Counts,
     CreateContainer,
@@ -33,6 +34,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogLine,
     LogQuery,
+    PrunedContainers,
     StepDuration,
     TopTable,
     WaitCondition,
@@ -47,9 +49,12 @@ from boxship.model.image import (
     Deleted,
     HistoryStep,
     ImageDetail,
+    ImageDiskUsage,
+    ImagePrune,
     ImageQuery,
     ImageSummary,
     LoadEvent,
+    Pruned,
     RemovedImage,
     StorageDetail,
     Untagged,
@@ -238,6 +243,10 @@ class FakeContainers:
     ) -> None:
         self.asked.append(("remove", (force, volumes, link)))
 
+    async def prune(self, wanted: ContainerPrune) -> PrunedContainers:
+        self.asked.append(("prune", wanted))
+        return PrunedContainers(("f" * 64,), 5)
+
     async def attach(self, reference: str, request: AttachRequest, stream: HijackedStream) -> None:
         self.asked.append(("attach", request))
         await self._take(stream)
@@ -351,8 +360,12 @@ class FakeImages:
     def count(self) -> int:
         return 1
 
-    def unpacked_size(self) -> int:
-        return 5
+    def disk_usage(self) -> ImageDiskUsage:
+        return ImageDiskUsage(active=1, count=1, size=5, reclaimable=2)
+
+    async def prune(self, wanted: ImagePrune) -> Pruned:
+        self.asked.append(("prune", wanted))
+        return Pruned((Untagged("busybox:latest"), Deleted(IMAGE)), 5)
 
     async def ensure_builtin(self, reference: str) -> Digest:
         if not reference.startswith("hello-world"):

@@ -120,6 +120,6 @@ def test_fields_are_those_of_the_description(shape, definition):
     assert block is not None
     described = set(re.findall(r"^      (\w+):$", block[1], re.MULTILINE))
     # A few more are sent by the real daemon, too, without being described.
-    known = described | {"IPv4Forwarding", "KernelMemory", "Isolation"}
+    known = described | {"IPv4Forwarding", "KernelMemory", "Isolation", "LastUsed"}
     ours = {field.encode_name for field in msgspec.structs.fields(shape)}
     assert ours <= known

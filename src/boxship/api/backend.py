@@ -13,6 +13,7 @@ from boxship.base.clock import Clock
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
+    ContainerPrune,
     ContainerQuery,
     Counts,
     CreateContainer,
@@ -22,6 +23,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogLine,
     LogQuery,
+    PrunedContainers,
     StepDuration,
     TopTable,
     WaitCondition,
@@ -35,9 +37,12 @@ from boxship.model.explanation import Explanation
 from boxship.model.image import (
     HistoryStep,
     ImageDetail,
+    ImageDiskUsage,
+    ImagePrune,
     ImageQuery,
     ImageSummary,
     LoadEvent,
+    Pruned,
     RemovedImage,
 )
 from boxship.model.statistics import Statistics
@@ -97,6 +102,7 @@ class Containers(Protocol):
     async def remove(
         self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
     ) -> None: ...
+    async def prune(self, wanted: ContainerPrune) -> PrunedContainers: ...
     async def attach(
         self, reference: str, request: AttachRequest, stream: HijackedStream
     ) -> None: ...
@@ -130,7 +136,8 @@ class Images(Protocol):
     def inspect(self, reference: str) -> ImageDetail: ...
     def history(self, reference: str) -> builtins.list[HistoryStep]: ...
     def count(self) -> int: ...
-    def unpacked_size(self) -> int: ...
+    def disk_usage(self) -> ImageDiskUsage: ...
+    async def prune(self, wanted: ImagePrune) -> Pruned: ...
     async def ensure_builtin(self, reference: str) -> Digest: ...
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from boxship.base.moments import parse_duration
 from boxship.cli.flags import Kind
 
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
@@ -11,18 +12,6 @@ _INTEGER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-
 
 _SIZE = re.compile(r"(-?[0-9]*\.?[0-9]+|-?[0-9]+\.) ?(?:([kmgtp])(?:i?b)?|b)?", re.IGNORECASE)
 _SIZE_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_NANOSECONDS = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,
-    "μs": 1_000,
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60_000_000_000,
-    "h": 3_600_000_000_000,
-}
 
 
 def parse_bool(text: str) -> bool:
@@ -56,24 +45,6 @@ def parse_size(text: str) -> int:
 
 def parse_swap(text: str) -> int:
     return -1 if text == "-1" else parse_size(text)
-
-
-def parse_duration(text: str) -> int:
-    """Nanoseconds from ``1h15m``, ``1.5s``, ``300ms``, ``0``."""
-    from decimal import Decimal
-
-    body = text.lstrip("+-")
-    if body == "0":
-        return 0
-    position = total = 0
-    for part in _DURATION_PART.finditer(body):
-        if part.start() != position:
-            break
-        total += int(Decimal(part[1]) * _NANOSECONDS[part[2]])
-        position = part.end()
-    if not body or position != len(body):
-        raise ValueError(f'time: invalid duration "{text}"')
-    return -total if text.startswith("-") else total
 
 
 def parse_cpus(text: str) -> int:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from boxship.model.labels import ANY_LABELS, LabelFilter
 from boxship.oci.image import ImageConfig
 
 NOT_COUNTED = -1
@@ -31,6 +32,7 @@ class ImageSummary(Struct, frozen=True):
     os: str = "linux"
     architecture: str = ""
     variant: str = ""
+    last_used_ns: int = 0
 
 
 class StorageDetail(Struct, frozen=True):
@@ -65,6 +67,7 @@ class ImageDetail(Struct, frozen=True):
     layers: tuple[str, ...]
     """Diff ids, lowest first."""
     last_tagged_ns: int
+    last_used_ns: int = 0
     config_json: bytes = b""
     """The image's config document, byte for byte; it may hold more than ``config`` shows."""
 
@@ -197,3 +200,33 @@ class ImageQuery(Struct, frozen=True):
     all: bool = False
     shared_size: bool = False
     count_containers: bool = False
+
+
+class ImagePrune(Struct, frozen=True):
+    """Which unused images to remove: dangling ones, or ``all``; the other members restrict."""
+
+    all: bool = False
+    until_ns: int | None = None
+    """Created by then."""
+    labels: LabelFilter = ANY_LABELS
+    unused_for_ns: int | None = None
+    """Neither used, tagged nor added for so long; beyond Docker."""
+
+
+class Pruned(Struct, frozen=True):
+    """What a prune of images did; ``reclaimed`` are the bytes of the layers that went."""
+
+    removed: tuple[RemovedImage, ...]
+    reclaimed: int
+
+
+class ImageDiskUsage(Struct, frozen=True):
+    """Images on the disk: how many, how many with containers, bytes of all layers counted once.
+
+    ``reclaimable`` are the bytes that would go with all images that have no container.
+    """
+
+    active: int
+    count: int
+    size: int
+    reclaimable: int

@@ -17,6 +17,8 @@ class ImageRow(Struct, frozen=True, rename="pascal"):
     shared_size: int
     labels: dict[str, str] | None
     containers: int
+    last_used: int | UnsetType = UNSET
+    """When a container of it was last made, started or removed; seconds. Beyond Docker."""
 
 
 class Driver(Struct, frozen=True, rename="pascal"):
@@ -33,6 +35,8 @@ class RootFS(Struct, frozen=True, rename="pascal"):
 
 class Metadata(Struct, frozen=True, rename="pascal"):
     last_tag_time: str
+    last_used_time: str | UnsetType = UNSET
+    """Beyond Docker."""
 
 
 class ImageInspect(Struct, frozen=True, rename="pascal"):

@@ -10,12 +10,16 @@ import msgspec
 
 from boxship.base.clock import parse_rfc3339
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.moments import parse_duration, parse_moment
+from boxship.model.labels import LabelFilter
 
 Filters = Mapping[str, Sequence[str]]
 
 _FALSE = frozenset({"", "0", "no", "false", "none"})
 _SECONDS = re.compile(r"(-?\d+)(?:\.(\d{1,9})\d*)?")
 _LONGEST_SIDE = 0xFFFF
+_DAYS = re.compile(r"([0-9]{1,6})d")
+_DAY_NS = 24 * 3600 * 1_000_000_000
 _NUMBER = re.compile(r"[+-]?\d+")
 
 
@@ -56,6 +60,39 @@ def timestamp(name: str, value: str | None) -> int:
         return parse_rfc3339(value)
     except ValueError as error:
         raise InvalidArgumentError(f'invalid value for "{name}": {error}') from error
+
+
+def until(given: Filters, now_ns: int) -> int | None:
+    """Read the filter ``until`` of lists and prunes: a time, or a duration before now."""
+    values = given.get("until", ())
+    if not values:
+        return None
+    if len(values) > 1:
+        raise InvalidArgumentError("more than one until filter specified")
+    try:
+        return parse_moment(values[0], now_ns)
+    except ValueError as error:
+        raise InvalidArgumentError(str(error)) from error
+
+
+def span(given: Filters, name: str) -> int | None:
+    """Read a filter that is a length of time: ``36h``, or ``7d`` for whole days; nanoseconds."""
+    values = given.get(name, ())
+    if not values:
+        return None
+    days = _DAYS.fullmatch(values[0])
+    try:
+        length = int(days[1]) * _DAY_NS if days else parse_duration(values[0])
+    except ValueError as error:
+        raise InvalidArgumentError(f"invalid filter '{name}={values[0]}': {error}") from error
+    if len(values) > 1 or length < 0:
+        raise InvalidArgumentError(f"invalid filter '{name}={','.join(values)}'")
+    return length
+
+
+def labels(given: Filters) -> LabelFilter:
+    """Read the filters ``label`` and ``label!``."""
+    return LabelFilter(tuple(given.get("label", ())), tuple(given.get("label!", ())))
 
 
 def filters(value: str | None) -> dict[str, tuple[str, ...]]:

@@ -33,11 +33,12 @@ async def list_containers(call: Call) -> Answer:
     query = ContainerQuery(all=call.boolean("all"), limit=limit, filters=call.filters())
     rows = list_rows(call, query)
     if call.boolean("size"):
-        rows = [await _with_sizes(call, row) for row in rows]
+        rows = [await with_sizes(call, row) for row in rows]
     return call.json_list(rows)
 
 
-async def _with_sizes(call: Call, row: ContainerRow) -> ContainerRow:
+async def with_sizes(call: Call, row: ContainerRow) -> ContainerRow:
+    """Add the bytes written, and those with the image's; one removed meanwhile has none."""
     try:
         written, whole = await call.backend.containers.sizes(row.id)
     except NotFoundError:  # removed meanwhile

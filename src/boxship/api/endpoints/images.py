@@ -43,7 +43,6 @@ def _filters(call: Call) -> ImageFilters:
     references = tuple(given.get("reference", ()))
     if call.version < 41 and call.text("filter"):
         references += (call.text("filter"),)
-    until = given.get("until", ())
     return ImageFilters(
         references=references,
         labels=given.get("label", ()),
@@ -51,7 +50,7 @@ def _filters(call: Call) -> ImageFilters:
         dangling=parameters.filter_boolean(given, "dangling"),
         before=given.get("before", ()),
         since=given.get("since", ()),
-        until_ns=parameters.timestamp("until", until[0]) if until else None,
+        until_ns=parameters.until(given, call.backend.clock.now_ns()),
     )
 
 

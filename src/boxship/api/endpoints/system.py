@@ -1,23 +1,15 @@
-"""The daemon itself: ping, version, info, disk usage, events."""
+"""The daemon itself: ping, version, info, events."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
 
-import msgspec
-
-from boxship.api.call import Call, plain_json
-from boxship.api.endpoints.containers import list_rows
+from boxship.api.call import Call
 from boxship.api.http.messages import Answer, Response, Stream
 from boxship.api.streams import Guarded
-from boxship.api.views import images as image_views
 from boxship.api.views import system as views
 from boxship.base.errors import InvalidArgumentError
-from boxship.engine.containers.requests import ContainerQuery
 from boxship.engine.events.bus import Subscription
-from boxship.model.image import ImageQuery
 from boxship.wire import events, parameters
-from boxship.wire.adapt import adapted_list
 
 _PING_HEADERS = {
     "Builder-Version": "1",
@@ -53,48 +45,6 @@ async def info(call: Call) -> Answer:
             backend.clock.now_ns(),
         )
     )
-
-
-async def disk_usage(call: Call) -> Answer:
-    """Say what there is; 1.52 groups it by kind, and both forms name the same objects."""
-    images = [
-        image_views.image_row(image)
-        for image in call.backend.images.list(
-            ImageQuery(all=True, shared_size=True, count_containers=True)
-        )
-    ]
-    containers = list_rows(call, ContainerQuery(all=True))
-    size = call.backend.images.unpacked_size()
-    image_rows = msgspec.Raw(adapted_list(images, call.version))
-    container_rows = msgspec.Raw(adapted_list(containers, call.version))
-    if call.version >= 52:
-        usage: dict[str, Any] = {
-            "ImageUsage": _usage(
-                sum(1 for image in images if image.containers > 0), len(images), size
-            ),
-            "ContainerUsage": _usage(
-                sum(1 for row in containers if row.state == "running"), len(containers), 0
-            ),
-            "VolumeUsage": _usage(0, 0, 0),
-            "BuildCacheUsage": _usage(0, 0, 0),
-        }
-        if call.boolean("verbose"):
-            usage["ImageUsage"]["Items"] = image_rows
-            usage["ContainerUsage"]["Items"] = container_rows
-        return plain_json(usage)
-    return plain_json(
-        {
-            "LayersSize": size,
-            "Images": image_rows,
-            "Containers": container_rows,
-            "Volumes": [],
-            "BuildCache": [],
-        }
-    )
-
-
-def _usage(active: int, total: int, size: int) -> dict[str, Any]:
-    return {"ActiveCount": active, "TotalCount": total, "Reclaimable": 0, "TotalSize": size}
 
 
 async def stream_events(call: Call) -> Answer:
@@ -141,6 +91,5 @@ ROUTES = (
     ("HEAD", "/_ping", ping_head),
     ("GET", "/version", version),
     ("GET", "/info", info),
-    ("GET", "/system/df", disk_usage),
     ("GET", "/events", stream_events),
 )

@@ -4,9 +4,11 @@ from boxship.api.endpoints import (
     absent,
     checkpoints,
     containers,
+    diskusage,
     execs,
     images,
     networks,
+    prune,
     streams,
     system,
 )
@@ -20,5 +22,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *execs.ROUTES,
     *images.ROUTES,
     *networks.ROUTES,
+    *prune.ROUTES,
+    *diskusage.ROUTES,
     *absent.ROUTES,
 )

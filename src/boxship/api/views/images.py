@@ -26,6 +26,7 @@ def image_row(image: ImageSummary) -> ImageRow:
         shared_size=image.shared_size,
         labels=image.labels or None,
         containers=image.containers,
+        last_used=image.last_used_ns // 1_000_000_000 or UNSET,
     )
 
 
@@ -45,7 +46,10 @@ def image_inspect(image: ImageDetail) -> ImageInspect:
         size=image.size,
         graph_driver=Driver(image.storage.data, image.storage.driver),
         root_fs=RootFS("layers", image.layers),
-        metadata=Metadata(format_ns(image.last_tagged_ns)),
+        metadata=Metadata(
+            format_ns(image.last_tagged_ns),
+            format_ns(image.last_used_ns) if image.last_used_ns else UNSET,
+        ),
     )
 
 

@@ -22,3 +22,7 @@ class Announcer:
         attributes["name"] = record.name
         attributes.update(more or {})
         self._bus.publish(EventType.CONTAINER, action, record.id, attributes)
+
+    def pruned(self, reclaimed: int) -> None:
+        """Publish that a prune has ended, and the bytes it brought."""
+        self._bus.publish(EventType.CONTAINER, "prune", "", {"reclaimed": str(reclaimed)})

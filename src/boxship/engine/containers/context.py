@@ -4,6 +4,7 @@
 ``boxship.engine.images`` and ``boxship.storage``, and tests bring their own.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -49,6 +50,10 @@ class Images(Protocol):
         """Find an image, and keep its layers while the ``with`` lasts. NotFoundError."""
         ...
 
+    def used(self, image_id: str) -> None:
+        """Remember that an image serves somebody now; one that is gone does not matter."""
+        ...
+
     def layers(self, reference: str) -> list[LayerStep]:
         """Return an image's layers, lowest first, each with what made it. NotFoundError."""
         ...
@@ -76,6 +81,7 @@ class Context:
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""
     background: Background = field(default_factory=Background)
+    pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
     boot_id: str = field(default_factory=boot_id)
     """Differs after each boot of the machine."""
     execs: dict[str, str] = field(default_factory=dict)

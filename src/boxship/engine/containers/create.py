@@ -56,6 +56,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
             context.shelf.release(name, container_id)
             raise
     warnings += _image_warnings(image, request)
+    context.images.used(container.record.image_id)
     context.announcer.say(container.record, "create")
     return CreatedContainer(container_id, tuple(warnings))
 

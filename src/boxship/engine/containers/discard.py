@@ -34,5 +34,6 @@ async def discard(context: Context, container: Container) -> None:
     container.gone.set()
     for exec_id in container.execs:
         context.execs.pop(exec_id, None)
+    context.images.used(record.image_id)  # until now; a prune counts from here
     context.announcer.say(record, "destroy")
     container.waiters.removed(WaitOutcome(record.state.exit_code))

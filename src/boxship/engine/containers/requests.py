@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.labels import ANY_LABELS, LabelFilter
 
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 
@@ -41,6 +42,22 @@ class ContainerQuery:
     all: bool = False
     limit: int = 0
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ContainerPrune:
+    """Which of the containers that do not run to remove; ``until_ns``: created by then."""
+
+    until_ns: int | None = None
+    labels: LabelFilter = ANY_LABELS
+
+
+@dataclass(frozen=True)
+class PrunedContainers:
+    """Ids of what was removed, and the bytes it had written."""
+
+    ids: tuple[str, ...]
+    reclaimed: int
 
 
 class WaitCondition(StrEnum):

@@ -18,6 +18,7 @@ from boxship.engine.containers import (
     freeze,
     listing,
     logs,
+    prune,
     remove,
     rename,
     start,
@@ -32,6 +33,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
+    ContainerPrune,
     ContainerQuery,
     Counts,
     CreateContainer,
@@ -40,6 +42,7 @@ from boxship.engine.containers.requests import (
     ExecView,
     HijackedStream,
     LogQuery,
+    PrunedContainers,
     StepDuration,
     TopTable,
     WaitCondition,
@@ -238,6 +241,10 @@ class ContainerService:
         await self._finish(
             remove.remove(self._context, found, force=force, volumes=volumes, link=link)
         )
+
+    async def prune(self, wanted: ContainerPrune) -> PrunedContainers:
+        """Remove what does not run. ConflictError: somebody is at it already."""
+        return await self._finish(prune.prune(self._context, wanted))
 
     # ── streams and execs ────────────────────────────────────────────────────────────────────
 

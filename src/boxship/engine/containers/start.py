@@ -104,6 +104,7 @@ async def launch(
     state = states.started(record.state, started.pid, started.started_ns, context.boot_id)
     container.ended = asyncio.Event()
     context.shelf.save(container, states.step(record, state), "start")
+    context.images.used(record.image_id)
     context.announcer.say(container.record, "start")
     return tuple(StepDuration(t.step, t.ended - t.started) for t in started.timings)
 

@@ -13,8 +13,8 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from typing import Any, TypeVar
 
 from boxship.storage.chunks import CHUNK, Buffer
 
@@ -22,6 +22,8 @@ _DEPTH = 4
 _GATHER = CHUNK // 2
 
 ResultT = TypeVar("ResultT")
+
+_unfinished: set[asyncio.Task[Any]] = set()
 
 
 class AbortedError(Exception):
@@ -134,6 +136,17 @@ def in_thread(call: Callable[[], ResultT]) -> Awaitable[ResultT]:
 
     threading.Thread(target=work, name="images", daemon=True).start()
     return outcome
+
+
+async def to_the_end(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Wait for ``work``, which goes on even if the waiter is cancelled.
+
+    A client that hangs up must not part what is on the disk from what is in memory.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+    return await asyncio.shield(task)
 
 
 async def outbound(chunks: Generator[Buffer, None, None]) -> AsyncIterator[Buffer]:

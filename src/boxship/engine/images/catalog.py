@@ -8,7 +8,7 @@ A name leads to one image; what was pulled of the same index for other platforms
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -206,6 +206,21 @@ class Catalog:
     def _target(kept: Sequence[Variant], image_id: Digest) -> Digest:
         preferred = variants.preferred(kept, None, platforms.host())
         return preferred.image_id if preferred else image_id
+
+    def record_use(self, image_id: Digest, at_ns: int) -> None:
+        """Note when an image was used; it is written behind what is queued, and nobody waits."""
+        known = self._images.get(image_id)
+        if known is None:
+            return
+        record = msgspec.structs.replace(known.record, last_used_ns=at_ns)
+        self._images[image_id] = replace(known, record=record)
+        body = msgspec.json.encode(record)
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE images SET body = ? WHERE id = ?", (body, str(image_id)))
+
+        written = self._database.submit(change, durable=False)
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _restore(self, identifier: str, body: bytes, blobs: BlobStore) -> None:
         record = msgspec.json.decode(body, type=ImageRecord)

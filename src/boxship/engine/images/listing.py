@@ -39,13 +39,14 @@ def select(
     filters = query.filters
     before = [created_of(name) for name in filters.before]
     since = [created_of(name) for name in filters.since]
-    until = [filters.until_ns] if filters.until_ns is not None else []
     patterns = [_compiled(pattern) for pattern in filters.references]
     for row in rows:
         if not query.all and row.is_parent and not row.names:
             continue
         created = row.known.created_ns
-        if any(created >= limit for limit in before + until):
+        if any(created >= limit for limit in before):
+            continue
+        if filters.until_ns is not None and created > filters.until_ns:
             continue
         if any(created <= limit for limit in since) or not _labels_match(row.known, filters):
             continue
@@ -57,7 +58,7 @@ def select(
             yield Row(row.known, names, row.is_parent)
 
 
-def summary(row: Row, *, shared_size: int, containers: int) -> ImageSummary:
+def summary(row: Row, *, shared_size: int, containers: int, last_used_ns: int) -> ImageSummary:
     """Make a row of the list."""
     known = row.known
     return ImageSummary(
@@ -73,10 +74,11 @@ def summary(row: Row, *, shared_size: int, containers: int) -> ImageSummary:
         os=known.image.os or "linux",
         architecture=known.image.architecture,
         variant=known.image.variant,
+        last_used_ns=last_used_ns,
     )
 
 
-def detail(row: Row, config_json: bytes, storage: StorageDetail) -> ImageDetail:
+def detail(row: Row, config_json: bytes, storage: StorageDetail, last_used_ns: int) -> ImageDetail:
     """Show an image in full."""
     known, image = row.known, row.known.image
     return ImageDetail(
@@ -99,6 +101,7 @@ def detail(row: Row, config_json: bytes, storage: StorageDetail) -> ImageDetail:
         storage=storage,
         layers=tuple(map(str, known.layers)),
         last_tagged_ns=known.record.last_tagged_ns,
+        last_used_ns=last_used_ns,
         config_json=config_json,
     )
 

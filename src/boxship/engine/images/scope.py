@@ -4,13 +4,16 @@ Looking up, announcing and sweeping are here because every use case needs them.
 """
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.catalog import Catalog, KnownImage
+from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulls import UnfinishedPulls
 from boxship.engine.images.users import ImageUse, ImageUsers, NoUsers
@@ -24,7 +27,11 @@ from boxship.storage.storage import Storage
 
 @dataclass
 class ImageScope:
-    """Belongs to the event loop. ``changing`` is held while records and names change."""
+    """Belongs to the event loop. ``changing`` is held while records and names change.
+
+    A container that is being made has no record yet. ``held`` counts such uses of an image, so that
+    a prune leaves it; and who is just about to be removed (``going``) is not given to new ones.
+    """
 
     catalog: Catalog
     sources: LayerSources
@@ -32,8 +39,37 @@ class ImageScope:
     storage: Storage
     events: EventBus
     clock: Clock
+    last_use: LastUse
     users: ImageUsers = field(default_factory=NoUsers)
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    held: Counter[Digest] = field(default_factory=Counter)
+    going: set[Digest] = field(default_factory=set)
+
+    @contextlib.contextmanager
+    def hold(self, image_id: Digest) -> Iterator[None]:
+        """Let no prune take an image. Raise NotFoundError if it is on its way out."""
+        if image_id in self.going:
+            raise NotFoundError(f"No such image: {image_id}")
+        self.held[image_id] += 1
+        try:
+            yield
+        finally:
+            self.held[image_id] -= 1
+            self.held = +self.held
+
+    def is_held(self, image_id: Digest) -> bool:
+        return image_id in self.held
+
+    @contextlib.contextmanager
+    def leaving(self, image_id: Digest | None) -> Iterator[None]:
+        """Say that an image is being removed, while its record is taken from the database."""
+        gone = {image_id} if image_id else set()
+        self.going |= gone
+        try:
+            yield
+        finally:
+            self.going -= gone
 
     def find(self, text: str, platform: Platform | None = None) -> KnownImage:
         """Find an image as Docker does: whole id, then name, then the prefix of one id.
@@ -78,17 +114,18 @@ class ImageScope:
         for digest in doomed:
             await asyncio.to_thread(self.storage.blobs.remove, digest)
 
-    def sweep(self, candidates: Iterable[Digest]) -> None:
-        """Remove those layers that nobody needs any more.
+    def sweep(self, candidates: Iterable[Digest]) -> int:
+        """Remove those layers that nobody needs any more; return how many bytes they had.
 
         On the loop and in one go, so that no image can appear between the decision and the deed.
         """
-        candidates = list(candidates)
         layers = self.storage.layers
-        layers.remove(candidates, self.needed_layers())
-        kept = self.sources.forget(digest for digest in candidates if layers.find(digest) is None)
-        for blob in kept:
+        found = [layer for each in set(candidates) if (layer := layers.find(each)) is not None]
+        layers.remove([layer.digest for layer in found], self.needed_layers())
+        gone = [layer for layer in found if layers.find(layer.digest) is None]
+        for blob in self.sources.forget(layer.digest for layer in gone):
             self.storage.blobs.remove(blob)
+        return sum(layer.size for layer in gone)
 
 
 def whole_id(text: str) -> Digest | None:

@@ -19,31 +19,34 @@ from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.base.ids import boot_id
 from boxship.engine.events.bus import EventBus
-from boxship.engine.images import intake, listing, removal, saving
-from boxship.engine.images.bridge import outbound
-from boxship.engine.images.catalog import Catalog, KnownImage, favour_digest, understand
+from boxship.engine.images import intake, listing, pruning, removing, saving, usage
+from boxship.engine.images.bridge import outbound, to_the_end
+from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
+from boxship.engine.images.usage import LayerUse
 from boxship.engine.images.users import ImageUsers
 from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     NOT_COUNTED,
-    Deleted,
     HistoryStep,
     ImageDetail,
+    ImageDiskUsage,
+    ImagePrune,
     ImageQuery,
     ImageSummary,
     LoadEvent,
+    Pruned,
     RemovedImage,
     StorageDetail,
-    Untagged,
 )
 from boxship.oci.digest import Digest
-from boxship.oci.image import Image, chain_id
+from boxship.oci.image import Image
 from boxship.oci.platform import Platform
 from boxship.oci.reference import InvalidReferenceError, Reference
 from boxship.storage.chunks import Buffer
@@ -66,13 +69,15 @@ class ImageService:
     def __init__(
         self, database: Database, storage: Storage, events: EventBus, clock: Clock
     ) -> None:
+        catalog = Catalog(database, storage.blobs)
         self._scope = ImageScope(
-            Catalog(database, storage.blobs),
+            catalog,
             LayerSources(database),
             UnfinishedPulls(database, boot_id()),
             storage,
             events,
             clock,
+            LastUse(clock, catalog.record_use),
         )
 
     def set_users(self, users: ImageUsers) -> None:
@@ -96,7 +101,8 @@ class ImageService:
             found = self.resolve(reference, platform)
             for layer in found.layers:
                 lease.hold(layer)
-            yield found
+            with self._scope.hold(found.id):
+                yield found
 
     def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
         """Take in a ``docker save`` archive or an OCI layout as a tar, plain or compressed.
@@ -133,20 +139,13 @@ class ImageService:
         self, reference: str, *, force: bool = False, prune_parents: bool = True
     ) -> builtins.list[RemovedImage]:
         """Take a name from an image or the image away, by Docker's rules (``removal.py``)."""
-        removed: builtins.list[RemovedImage] = []
-        layers: set[Digest] = set()
-        async with self._scope.changing:
-            known: KnownImage | None = self._scope.find(reference)
-            while known is not None:
-                decision = self._decide(known, reference, removed, force=force)
-                if decision is None:
-                    break
-                removed += await self._apply(known, decision, layers)
-                go_on = decision.delete and prune_parents and known.record.parent
-                parent = Digest.parse(known.record.parent) if go_on else None
-                known = self._scope.catalog.find(parent) if parent else None
-        self._scope.sweep(layers)
-        return removed
+        return await to_the_end(
+            removing.remove(self._scope, reference, force=force, prune_parents=prune_parents)
+        )
+
+    async def prune(self, wanted: ImagePrune) -> Pruned:
+        """Remove the images nobody uses, dangling ones or all. ConflictError: at it already."""
+        return await to_the_end(pruning.prune(self._scope, wanted))
 
     def list(self, query: ImageQuery) -> builtins.list[ImageSummary]:
         """Return the images that the query shows, newest first."""
@@ -158,16 +157,17 @@ class ImageService:
         ]
         rows.sort(key=lambda row: (row.known.created_ns, str(row.known.id)), reverse=True)
         shown = listing.select(rows, query, lambda text: self._scope.find(text).created_ns)
-        shared = self._shared_layers() if query.shared_size else None
+        use = LayerUse.of(self._scope.catalog) if query.shared_size else None
         return [
             listing.summary(
                 row,
-                shared_size=NOT_COUNTED if shared is None else _shared_size(row.known, shared),
+                shared_size=NOT_COUNTED if use is None else use.shared_with_others(row.known),
                 containers=(
                     len(self._scope.uses_of(row.known.id))
                     if query.count_containers
                     else NOT_COUNTED
                 ),
+                last_used_ns=self._scope.last_use.of(row.known),
             )
             for row in shown
         ]
@@ -178,7 +178,12 @@ class ImageService:
         storage = self._scope.storage
         where = storage.snapshots.layer_detail(row.known.layers)
         config = storage.blobs.read(row.known.id)
-        return listing.detail(row, config, StorageDetail(storage.snapshots.name, where))
+        return listing.detail(
+            row,
+            config,
+            StorageDetail(storage.snapshots.name, where),
+            self._scope.last_use.of(row.known),
+        )
 
     def history(self, reference: str) -> builtins.list[HistoryStep]:
         """Return the steps that made an image, newest first."""
@@ -192,12 +197,14 @@ class ImageService:
         """Return how many images there are."""
         return len(self._scope.catalog)
 
-    def unpacked_size(self) -> int:
-        """Return the bytes of all images' layers, each counted once."""
-        sizes: dict[Digest, int] = {}
-        for known in self._scope.catalog:
-            sizes.update(zip(known.layers, known.record.layer_sizes, strict=True))
-        return sum(sizes.values())
+    def disk_usage(self) -> ImageDiskUsage:
+        """Add up what the images take and what could be freed, from what is known of layers."""
+        used = {use.image_id for use in self._scope.users.image_uses()}
+        return usage.measure(self._scope.catalog, used)
+
+    def used(self, image_id: str) -> None:
+        """Remember that a container of this image was made, started or removed just now."""
+        self._scope.last_use.record(image_id)
 
     async def recover(self, live_containers: Iterable[str]) -> None:
         """At start-up, before anything else: remove what a crash left half made or half removed."""
@@ -237,70 +244,6 @@ class ImageService:
     def _row(self, reference: str) -> listing.Row:
         known = self._scope.find(reference)
         return listing.Row(known, self._scope.catalog.names_of(known.id), is_parent=False)
-
-    def _decide(
-        self,
-        known: KnownImage,
-        reference: str,
-        removed: builtins.list[RemovedImage],
-        *,
-        force: bool,
-    ) -> removal.Removal | None:
-        """Decide for the image asked for, or (something was removed already) for its parent."""
-        target = removal.Target(
-            known.id,
-            self._scope.catalog.names_of(known.id),
-            bool(self._scope.catalog.children(known.id)),
-            self._scope.uses_of(known.id),
-        )
-        if removed:
-            return removal.Removal((), delete=True) if removal.is_unused(target) else None
-        if whole_id(reference) is None:
-            name = favour_digest(parsed(reference))
-            if name in target.names:
-                return removal.by_name(target, name, force=force)
-        return removal.by_id(target, force=force)
-
-    async def _apply(
-        self, known: KnownImage, decision: removal.Removal, layers: set[Digest]
-    ) -> builtins.list[RemovedImage]:
-        """Do it; ``layers`` grows by those that may have become superfluous."""
-        catalog = self._scope.catalog
-        variants = [v for name in decision.untag for v in catalog.variants_of(name)]
-        await catalog.remove(decision.untag, known.id if decision.delete else None)
-        removed: builtins.list[RemovedImage] = []
-        for name in decision.untag:
-            removed.append(Untagged(name.familiar))
-            self._scope.announce("untag", known)
-        gone = [known] if decision.delete else []
-        for image_id in dict.fromkeys(v.image_id for v in variants if v.image_id != known.id):
-            other = catalog.find(image_id)
-            if other is not None and self._is_unused(other):
-                await catalog.remove((), image_id)
-                gone.append(other)
-        for image in gone:
-            layers.update(image.layers)
-            removed.append(Deleted(str(image.id)))
-            removed += [Deleted(str(chain)) for chain in self._freed_chains(image)]
-            self._scope.announce("delete", image)
-        documents = {image.id for image in gone}.union(*(v.documents for v in variants))
-        await self._scope.drop_documents(documents)
-        return removed
-
-    def _is_unused(self, known: KnownImage) -> bool:
-        """Tell whether nothing keeps an image that was the variant of a name."""
-        catalog = self._scope.catalog
-        if catalog.names_of(known.id) or catalog.variants(known.id):
-            return False
-        return not (catalog.children(known.id) or self._scope.uses_of(known.id))
-
-    def _freed_chains(self, gone: KnownImage) -> Iterator[Digest]:
-        """Yield the chain ids that only this image had, topmost first, as Docker tells them."""
-        kept = {chain for known in self._scope.catalog for chain in _chains(known)}
-        in_use = set(self._scope.users.layers_in_use())
-        for layer, chain in zip(reversed(gone.layers), reversed(_chains(gone)), strict=True):
-            if chain not in kept and layer not in in_use:
-                yield chain
 
     def _to_save(
         self, references: Sequence[str]
@@ -350,24 +293,6 @@ class ImageService:
                 yield chunk
         for known, _ in images:
             self._scope.announce("save", known)
-
-    def _shared_layers(self) -> set[Digest]:
-        seen: set[Digest] = set()
-        shared: set[Digest] = set()
-        for known in self._scope.catalog:
-            for layer in set(known.layers):
-                (shared if layer in seen else seen).add(layer)
-        return shared
-
-
-def _shared_size(known: KnownImage, shared: set[Digest]) -> int:
-    sizes = dict(zip(known.layers, known.record.layer_sizes, strict=True))
-    return sum(size for layer, size in sizes.items() if layer in shared)
-
-
-def _chains(known: KnownImage) -> builtins.list[Digest]:
-    chains = (chain_id(known.layers[: top + 1]) for top in range(len(known.layers)))
-    return [chain for chain in chains if chain is not None]
 
 
 def _new_name(repository: str, tag: str) -> Reference:

@@ -1,0 +1,114 @@
+"""What everything takes on the disk, and what of it could be freed.
+
+Images are added up from what is known of their layers. Containers are walked: what they have
+written changes all the time, and is little as a rule.
+"""
+
+from dataclasses import dataclass
+
+from msgspec import UNSET, Raw
+
+from boxship.api.call import Call
+from boxship.api.endpoints.containers import list_rows, with_sizes
+from boxship.api.http.messages import Answer
+from boxship.api.views import images as image_views
+from boxship.base.errors import InvalidArgumentError
+from boxship.engine.containers.requests import ContainerQuery
+from boxship.model.image import ImageDiskUsage, ImageQuery
+from boxship.wire.adapt import adapted_list
+from boxship.wire.containers import ContainerRow
+from boxship.wire.diskusage import EMPTY, TYPES, DiskUsage, FlatDiskUsage, Usage
+
+_ACTIVE = ("running", "paused", "restarting")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Which kinds were asked for; all, unless the client names some."""
+
+    image: bool
+    container: bool
+    volume: bool
+    build_cache: bool
+
+
+async def disk_usage(call: Call) -> Answer:
+    kinds = _kinds(call)
+    images = call.backend.images.disk_usage()
+    containers = await _containers(call) if kinds.container else []
+    if call.version >= 52:
+        return call.json(_by_kind(call, kinds, images, containers))
+    return call.json(_flat(call, kinds, images, containers))
+
+
+def _kinds(call: Call) -> _Kinds:
+    asked = set(call.request.query.get("type", ())) if call.version >= 42 else set()
+    for kind in sorted(asked - TYPES):
+        raise InvalidArgumentError(f"unknown object type: {kind}")
+    asked = asked or set(TYPES)
+    return _Kinds(*(kind in asked for kind in ("image", "container", "volume", "build-cache")))
+
+
+def _by_kind(
+    call: Call, kinds: _Kinds, images: ImageDiskUsage, containers: list[ContainerRow]
+) -> DiskUsage:
+    verbose = call.boolean("verbose")
+    nothing = Usage(items=EMPTY if verbose else UNSET)
+    return DiskUsage(
+        image_usage=Usage(
+            images.active,
+            images.count,
+            images.reclaimable,
+            images.size,
+            _image_rows(call) if verbose else UNSET,
+        )
+        if kinds.image
+        else UNSET,
+        container_usage=_container_usage(call, containers, verbose=verbose)
+        if kinds.container
+        else UNSET,
+        volume_usage=nothing if kinds.volume else UNSET,
+        build_cache_usage=nothing if kinds.build_cache else UNSET,
+    )
+
+
+def _container_usage(call: Call, rows: list[ContainerRow], *, verbose: bool) -> Usage:
+    idle = [row for row in rows if row.state not in _ACTIVE]
+    return Usage(
+        active_count=len(rows) - len(idle),
+        total_count=len(rows),
+        reclaimable=sum(map(_written, idle)),
+        total_size=sum(map(_written, rows)),
+        items=Raw(adapted_list(rows, call.version)) if verbose else UNSET,
+    )
+
+
+def _flat(
+    call: Call, kinds: _Kinds, images: ImageDiskUsage, containers: list[ContainerRow]
+) -> FlatDiskUsage:
+    return FlatDiskUsage(
+        layers_size=images.size if kinds.image else 0,
+        images=_image_rows(call) if kinds.image else None,
+        containers=Raw(adapted_list(containers, call.version)) if kinds.container else None,
+        volumes=EMPTY if kinds.volume else None,
+        build_cache=EMPTY if kinds.build_cache else None,
+        builder_size=0 if call.version < 42 else UNSET,
+    )
+
+
+async def _containers(call: Call) -> list[ContainerRow]:
+    rows = list_rows(call, ContainerQuery(all=True))
+    return [await with_sizes(call, row) for row in rows]
+
+
+def _image_rows(call: Call) -> Raw:
+    query = ImageQuery(shared_size=True, count_containers=True)
+    rows = [image_views.image_row(image) for image in call.backend.images.list(query)]
+    return Raw(adapted_list(rows, call.version))
+
+
+def _written(row: ContainerRow) -> int:
+    return 0 if row.size_rw is UNSET else row.size_rw
+
+
+ROUTES = (("GET", "/system/df", disk_usage),)

@@ -1,0 +1,131 @@
+"""Carry out what ``removal.py`` decides: names, record, config, then the layers nobody needs.
+
+A crash in between leaves layers without a record, which the next start removes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from boxship.engine.images import removal
+from boxship.engine.images.catalog import KnownImage, favour_digest
+from boxship.engine.images.scope import ImageScope, parsed, whole_id
+from boxship.model.image import Deleted, RemovedImage, Untagged
+from boxship.oci.digest import Digest
+from boxship.oci.image import chain_id
+
+
+@dataclass
+class Gone:
+    """What a removal has done so far; ``layers`` are candidates for the sweep."""
+
+    removed: list[RemovedImage] = field(default_factory=list)
+    layers: set[Digest] = field(default_factory=set)
+
+
+async def remove(
+    scope: ImageScope, reference: str, *, force: bool, prune_parents: bool
+) -> list[RemovedImage]:
+    """Take a name from an image or the image away. NotFoundError, ConflictError."""
+    gone = Gone()
+    async with scope.changing:
+        await take(scope, reference, gone, force=force, prune_parents=prune_parents)
+    scope.sweep(gone.layers)
+    return gone.removed
+
+
+async def take(
+    scope: ImageScope, reference: str, gone: Gone, *, force: bool, prune_parents: bool
+) -> None:
+    """The same without the sweep; ``scope.changing`` is held."""
+    known = scope.find(reference)
+    decision: removal.Removal | None = _decide(scope, known, reference, force=force)
+    while decision is not None:
+        gone.removed += await _apply(scope, known, decision, gone.layers)
+        if not decision.delete:
+            return
+        parent = _parent(scope, known) if prune_parents else None
+        if parent is None:
+            return
+        known, decision = parent, _decide_parent(scope, parent)
+
+
+def _parent(scope: ImageScope, known: KnownImage) -> KnownImage | None:
+    parent = known.record.parent
+    return scope.catalog.find(Digest.parse(parent)) if parent else None
+
+
+def _decide(
+    scope: ImageScope, known: KnownImage, reference: str, *, force: bool
+) -> removal.Removal:
+    target = _target(scope, known)
+    if whole_id(reference) is None:
+        name = favour_digest(parsed(reference))
+        if name in target.names:
+            return removal.by_name(target, name, force=force)
+    return removal.by_id(target, force=force)
+
+
+def _decide_parent(scope: ImageScope, parent: KnownImage) -> removal.Removal | None:
+    unused = removal.is_unused(_target(scope, parent))
+    return removal.Removal((), delete=True) if unused else None
+
+
+def _target(scope: ImageScope, known: KnownImage) -> removal.Target:
+    return removal.Target(
+        known.id,
+        scope.catalog.names_of(known.id),
+        bool(scope.catalog.children(known.id)),
+        scope.uses_of(known.id),
+    )
+
+
+async def _apply(
+    scope: ImageScope, known: KnownImage, decision: removal.Removal, layers: set[Digest]
+) -> list[RemovedImage]:
+    """Do it; ``layers`` grows by those that may have become superfluous."""
+    catalog = scope.catalog
+    variants = [v for name in decision.untag for v in catalog.variants_of(name)]
+    with scope.leaving(known.id if decision.delete else None):
+        await catalog.remove(decision.untag, known.id if decision.delete else None)
+    removed: list[RemovedImage] = []
+    for name in decision.untag:
+        removed.append(Untagged(name.familiar))
+        scope.announce("untag", known)
+    gone = [known] if decision.delete else []
+    for image_id in dict.fromkeys(v.image_id for v in variants if v.image_id != known.id):
+        other = catalog.find(image_id)
+        if other is not None and _is_unused(scope, other):
+            with scope.leaving(image_id):
+                await catalog.remove((), image_id)
+            gone.append(other)
+    for image in gone:
+        layers.update(image.layers)
+        scope.last_use.forget(image.id)
+        removed.append(Deleted(str(image.id)))
+        removed += [Deleted(str(chain)) for chain in _freed_chains(scope, image)]
+        scope.announce("delete", image)
+    documents = {image.id for image in gone}.union(*(v.documents for v in variants))
+    await scope.drop_documents(documents)
+    return removed
+
+
+def _is_unused(scope: ImageScope, known: KnownImage) -> bool:
+    """Tell whether nothing keeps an image that was the variant of a name."""
+    catalog = scope.catalog
+    if catalog.names_of(known.id) or catalog.variants(known.id) or scope.is_held(known.id):
+        return False
+    return not (catalog.children(known.id) or scope.uses_of(known.id))
+
+
+def _freed_chains(scope: ImageScope, gone: KnownImage) -> Iterator[Digest]:
+    """Yield the chain ids that only this image had, topmost first, as Docker tells them."""
+    kept = {chain for known in scope.catalog for chain in _chains(known)}
+    in_use = set(scope.users.layers_in_use())
+    for layer, chain in zip(reversed(gone.layers), reversed(_chains(gone)), strict=True):
+        if chain not in kept and layer not in in_use:
+            yield chain
+
+
+def _chains(known: KnownImage) -> list[Digest]:
+    chains = (chain_id(known.layers[: top + 1]) for top in range(len(known.layers)))
+    return [chain for chain in chains if chain is not None]

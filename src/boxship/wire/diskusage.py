@@ -1,0 +1,40 @@
+"""``GET /system/df``: since 1.52 by kind of object, before that as flat lists. Sizes in bytes.
+
+Rows are those of the lists of images and containers, as the client's version has them, encoded.
+"""
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+EMPTY = Raw(b"[]")
+TYPES = frozenset({"container", "image", "volume", "build-cache"})
+
+
+class Usage(Struct, frozen=True, rename="pascal"):
+    """One kind of object; ``items`` only where details were asked for."""
+
+    active_count: int = 0
+    total_count: int = 0
+    reclaimable: int = 0
+    total_size: int = 0
+    items: Raw | UnsetType = UNSET
+
+
+class DiskUsage(Struct, frozen=True, rename="pascal"):
+    """The newest form; a kind that was not asked for is left out."""
+
+    image_usage: Usage | UnsetType = UNSET
+    container_usage: Usage | UnsetType = UNSET
+    volume_usage: Usage | UnsetType = UNSET
+    build_cache_usage: Usage | UnsetType = UNSET
+
+
+class FlatDiskUsage(Struct, frozen=True, rename="pascal"):
+    """The form before 1.52. A kind that was not asked for is null."""
+
+    layers_size: int = 0
+    images: Raw | None = None
+    containers: Raw | None = None
+    volumes: Raw | None = None
+    build_cache: Raw | None = None
+    builder_size: int | UnsetType = UNSET
+    """Until 1.41."""
