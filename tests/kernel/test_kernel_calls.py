@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.kernel import credentials, mounts, namespaces, paths, processes, terminal
+from boxship.kernel import credentials, filesystems, mounts, namespaces, paths, processes, terminal
 
 
 def test_an_error_names_the_call_and_the_path() -> None:
@@ -173,3 +173,16 @@ def test_the_kernels_own_words_explain_a_bad_option() -> None:
 def test_terminal_requests_are_those_of_the_c_library() -> None:
     for name in ("TIOCSCTTY", "TIOCGWINSZ", "TIOCSWINSZ"):
         assert getattr(terminal, f"_{name}") == getattr(termios, name)
+
+
+def test_attributes_of_a_directory_are_read_and_set(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        before = filesystems.inode_flags(fd)
+        filesystems.set_inode_flags(fd, before | filesystems.FS_TOPDIR_FL)
+        assert filesystems.inode_flags(fd) == before | filesystems.FS_TOPDIR_FL
+    except OSError as error:
+        assert error.errno in (errno.ENOTTY, errno.EOPNOTSUPP)
+        pytest.skip("a file system without this attribute")
+    finally:
+        os.close(fd)

@@ -1,8 +1,15 @@
 """Whole file systems."""
 
 import ctypes
+import fcntl
+import sys
 
 from boxship.kernel.libc import function
+
+FS_TOPDIR_FL = 0x00020000
+"""Directories made in this one have nothing to do with each other: put them far apart (ext4)."""
+
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
 
 _syncfs = function("syncfs", ctypes.c_int)
 
@@ -10,3 +17,14 @@ _syncfs = function("syncfs", ctypes.c_int)
 def syncfs(fd: int) -> None:
     """Write everything that is not yet on the disk of the file system ``fd`` is on; syncfs(2)."""
     _syncfs(fd)
+
+
+def inode_flags(fd: int) -> int:
+    """Return the attributes (``FS_*_FL``) of a file; FS_IOC_GETFLAGS, which reads an int."""
+    answer = fcntl.ioctl(fd, _GET_FLAGS, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def set_inode_flags(fd: int, flags: int) -> None:
+    """Set them; FS_IOC_SETFLAGS. OSError EOPNOTSUPP, ENOTTY: this file system does not have it."""
+    fcntl.ioctl(fd, _SET_FLAGS, flags.to_bytes(4, sys.byteorder))

@@ -32,7 +32,7 @@ import shutil
 from collections.abc import Iterator
 
 from boxship.base.files import opened
-from boxship.kernel.filesystems import syncfs
+from boxship.kernel.filesystems import FS_TOPDIR_FL, inode_flags, set_inode_flags, syncfs
 from boxship.oci.digest import Digest
 
 
@@ -43,6 +43,7 @@ class StorageRoot:
         self.path = os.path.abspath(path)
         for name in ("blobs/sha256", "layers/sha256", "l", "snapshots", "tmp"):
             os.makedirs(self.join(name), mode=0o711, exist_ok=True)
+        self._spread_layers()
 
     def join(self, *names: str) -> str:
         return os.path.join(self.path, *names)
@@ -87,6 +88,17 @@ class StorageRoot:
     def left_over(self) -> list[str]:
         """At start-up, when nobody else works here: what an earlier daemon left in ``tmp``."""
         return [self.join("tmp", name) for name in os.listdir(self.join("tmp"))]
+
+    def _spread_layers(self) -> None:
+        """Have ext4 give each directory below ``tmp``, and so each layer, a block group of its own.
+
+        For minutes after a deletion ext4 does not reuse inodes, and looks at each of them again for
+        every file made in the same group. With layers side by side in one group, unpacking after a
+        removal takes five times as long.
+        """
+        unknown = contextlib.suppress(OSError)  # another file system
+        with opened(self.join("tmp"), os.O_RDONLY | os.O_DIRECTORY) as fd, unknown:
+            set_inode_flags(fd, inode_flags(fd) | FS_TOPDIR_FL)
 
     def sync(self) -> None:
         """Wait until everything written so far would survive power loss."""
