@@ -20,6 +20,7 @@ class ConfigFile(NamedTuple):
     images_format: str = ""
     detach_keys: str = ""
     http_headers: tuple[tuple[str, str], ...] = ()
+    prune_filters: tuple[str, ...] = ()
     proxies: Mapping[str, Any] | None = None  # by daemon host, "default" for all others
 
     @classmethod
@@ -49,6 +50,7 @@ class ConfigFile(NamedTuple):
             images_format=document.get("imagesFormat", ""),
             detach_keys=document.get("detachKeys", ""),
             http_headers=tuple((str(key), str(value)) for key, value in headers.items()),
+            prune_filters=tuple(map(str, document.get("pruneFilters") or ())),
             proxies=document.get("proxies"),
         )
 
