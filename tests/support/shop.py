@@ -49,6 +49,7 @@ class Shop:
         self.storage = Storage.open(str(place))
         self.events = EventBus(SystemClock())
         self.images = ImageService(self.database, self.storage, self.events, SystemClock())
+        self.scope = self.images._scope
         self.users = Users()
         self.images.set_users(self.users)
 

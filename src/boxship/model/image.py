@@ -157,6 +157,12 @@ class TransferBegun(Struct, frozen=True):
     tag: str
 
 
+class PushBegun(Struct, frozen=True):
+    """A push begins; ``repository`` is the full name (``docker.io/library/busybox``)."""
+
+    repository: str
+
+
 class TransferDigest(Struct, frozen=True):
     """The manifest or index that a name turned out to be; ``size`` in bytes."""
 
@@ -173,7 +179,7 @@ class Pulled(Struct, frozen=True):
     newer: bool
 
 
-TransferEvent = LayerTransfer | TransferBegun | TransferDigest | Pulled
+TransferEvent = LayerTransfer | TransferBegun | PushBegun | TransferDigest | Pulled
 
 
 class ImageFilters(Struct, frozen=True):

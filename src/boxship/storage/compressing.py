@@ -19,7 +19,7 @@ of them find the same matches. Digests are therefore recorded with the layer and
 import os
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 from isal import isal_zlib
@@ -43,7 +43,9 @@ def workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores, thread_name_prefix="compress")
 
 
-def gzipped(chunks: Iterable[Buffer], executor: Executor, ahead: int = 4) -> Iterator[bytes]:
+def gzipped(
+    chunks: Iterable[Buffer], executor: Executor, ahead: int = 4
+) -> Generator[bytes, None, None]:
     """Yield the compressed stream; at most ``ahead`` blocks of it are in memory.
 
     The chunks are taken in the caller's thread, in order. Several streams may share an executor.

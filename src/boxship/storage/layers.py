@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -145,7 +145,7 @@ class LayerStore:
         with self._turn(expected):
             return self.find(expected) or self._unpack(chunks, lease, expected)
 
-    def tar(self, diff_id: Digest) -> Iterator[Buffer]:
+    def tar(self, diff_id: Digest) -> Generator[Buffer, None, None]:
         """Yield the layer's tar in chunks. Raise DamagedLayerError at the latest at its end."""
         layer = self.get(diff_id)
         with HashingStage(coalesced(rebuild(self._root.layer(diff_id)))) as stage:

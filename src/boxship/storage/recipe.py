@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 import zstandard
 
+from boxship.base.errors import InternalError
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
 from boxship.storage.tar.header import Extent
 from boxship.storage.tree import RootedTree, split
@@ -35,7 +36,7 @@ _LEVEL = 1  # headers compress 15 to 1 at any level; the fastest costs nearly no
 _FLUSH = 1 << 18
 
 
-class DamagedLayerError(Exception):
+class DamagedLayerError(InternalError):
     """What is on disk no longer gives the tar it was made from."""
 
 

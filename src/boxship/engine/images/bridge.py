@@ -13,7 +13,15 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from typing import Any, TypeVar
 
 from boxship.storage.chunks import CHUNK, Buffer
@@ -136,6 +144,32 @@ def in_thread(call: Callable[[], ResultT]) -> Awaitable[ResultT]:
 
     threading.Thread(target=work, name="images", daemon=True).start()
     return outcome
+
+
+async def stoppable(call: Callable[[], ResultT], stop: Callable[[], object]) -> ResultT:
+    """Run ``call`` in a thread; on cancellation ``stop`` it and wait for its end."""
+    work = asyncio.ensure_future(in_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.gather(work, return_exceptions=True)
+        raise
+
+
+async def all_or_none(tasks: Iterable["asyncio.Task[ResultT]"]) -> None:
+    """Wait for all; when one fails, or we are cancelled, end the others and raise."""
+    tasks = list(tasks)
+    if not tasks:
+        return
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def to_the_end(work: Coroutine[Any, Any, ResultT]) -> ResultT:

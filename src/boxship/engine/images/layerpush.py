@@ -156,11 +156,14 @@ class Sender:
 
     def _compressed(self, layer: LayerPush) -> PushedLayer:
         with contextlib.ExitStack() as stack:
-            keeping = (
-                stack.enter_context(self.storage.blobs.incoming()) if self.keep_blobs else None
-            )
-            tar = self._counted(layer, self.storage.layers.tar(layer.diff_id), layer.size)
-            stream = _Measured(gzipped(tar, self.executor), keeping)
+            keeping = None
+            if self.keep_blobs:
+                keeping = stack.enter_context(self.storage.blobs.incoming())
+            # Closed here and not by the collector: threads hang on them.
+            tar = stack.enter_context(contextlib.closing(self.storage.layers.tar(layer.diff_id)))
+            packed = gzipped(self._counted(layer, tar, layer.size), self.executor)
+            stack.enter_context(contextlib.closing(packed))
+            stream = _Measured(packed, keeping)
             digest = self.target.upload(stream, self.cancel)
             if keeping is not None:
                 keeping.keep(digest)

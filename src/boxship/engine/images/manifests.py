@@ -9,7 +9,7 @@ dockerd writes it, since every registry and every client takes that.
 (dockerd turns everything into schema 2. That loses annotations and changes a digest for nothing.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from boxship.oci.image import (
     Manifest,
     PlatformDocument,
     decode,
+    encode,
 )
 from boxship.oci.platform import Platform
 
@@ -75,27 +76,30 @@ def manifest(
     return _oci(layers, msgspec.json.decode(original))
 
 
-def index(
-    pushed: Mapping[Platform, Document], original: bytes | None, sources: Mapping[Platform, Digest]
-) -> Document:
-    """List one manifest per platform.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One platform of an index; ``source`` is the manifest it was pulled by, if it was."""
 
-    ``original`` is the index they were pulled by, ``sources`` the manifests that it names. If it
-    lists just these manifests, it is repeated as it is; entries of what isn't here are left out.
+    platform: Platform
+    document: Document
+    source: Digest | None = None
+
+
+def index(entries: Sequence[Entry], original: bytes | None = None) -> Document:
+    """List manifests. ``original`` is the index that the platforms were pulled by.
+
+    If that lists just these manifests, it is repeated as it is. Otherwise what it said of each is
+    kept, and its entries of what isn't here are left out.
     """
-    digests = {platform: document.digest for platform, document in pushed.items()}
-    entries = (decode(original, Index).manifests or ()) if original is not None else ()
-    complete = {entry.digest for entry in entries} == {str(digest) for digest in digests.values()}
-    if original is not None and complete and digests == sources:
+    listed = (decode(original, Index).manifests or ()) if original is not None else ()
+    pushed = {str(entry.document.digest) for entry in entries}
+    if original is not None and {descriptor.digest for descriptor in listed} == pushed:
         return Document(_media_type(original, Index), original)
-    is_docker = all(document.media_type == DOCKER_MANIFEST_TYPE for document in pushed.values())
+    is_docker = all(entry.document.media_type == DOCKER_MANIFEST_TYPE for entry in entries)
     media_type = DOCKER_INDEX_TYPE if is_docker else INDEX_TYPE
-    before = {entry.digest: entry for entry in entries}
-    listed = tuple(
-        _listed(platform, document, before.get(str(sources.get(platform))))
-        for platform, document in pushed.items()
-    )
-    return Document(media_type, msgspec.json.encode(Index(listed, 2, media_type)))
+    before = {descriptor.digest: descriptor for descriptor in listed}
+    made = tuple(_listed(entry, before.get(str(entry.source))) for entry in entries)
+    return Document(media_type, encode(Index(made, 2, media_type)))
 
 
 def layer_type(oci: bool) -> str:
@@ -103,12 +107,12 @@ def layer_type(oci: bool) -> str:
     return GZIP_LAYER_TYPE if oci else DOCKER_LAYER_TYPE
 
 
-def _listed(platform: Platform, document: Document, before: Descriptor | None) -> Descriptor:
+def _listed(entry: Entry, before: Descriptor | None) -> Descriptor:
     """Make an index's entry; what an earlier one said beyond digest and size is kept."""
+    platform, document = entry.platform, entry.document
     target = PlatformDocument(platform.architecture, platform.os, platform.variant)
-    entry = before or Descriptor(document.media_type, "", 0, platform=target)
     return replace(
-        entry,
+        before or Descriptor("", "", 0, platform=target),
         media_type=document.media_type,
         digest=str(document.digest),
         size=len(document.data),

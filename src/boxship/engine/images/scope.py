@@ -42,6 +42,8 @@ class ImageScope:
     last_use: LastUse
     users: ImageUsers = field(default_factory=NoUsers)
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    keep_blobs: bool = False
+    """Whether compressed layers that come or go are kept beside the unpacked ones."""
     pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
     held: Counter[Digest] = field(default_factory=Counter)
     going: set[Digest] = field(default_factory=set)
