@@ -17,6 +17,9 @@ from support.tars import Member, directory, hard_link, symlink, tar
 
 pytestmark = pytest.mark.privileged
 
+STUBS = [".dockerenv", "dev", "etc", "proc", "sys"]
+"""What every snapshot has at its bottom."""
+
 
 @pytest.fixture(params=DRIVERS)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
@@ -57,8 +60,9 @@ def test_layers_are_seen_on_top_of_each_other(
 ) -> None:
     storage.snapshots.prepare("box", stack)
     with mounted(storage.snapshots.mount("box"), tmp_path / "m") as place:
-        assert sorted(os.listdir(place)) == ["dir", "etc", "opt", "to-etc"]
-        assert sorted(os.listdir(place / "etc")) == ["b", "c"]
+        assert sorted(os.listdir(place)) == sorted({*STUBS, "dir", "etc", "opt", "to-etc"})
+        mount_points = ["hostname", "hosts", "mtab", "resolv.conf"]
+        assert sorted(os.listdir(place / "etc")) == ["b", "c", *mount_points]
         assert (place / "etc/b").read_bytes() == b"top"
         assert os.listdir(place / "opt") == ["mid"]
         assert os.listdir(place / "dir") == ["new"]
@@ -104,7 +108,7 @@ def test_a_snapshot_survives_a_restart(
 def test_no_layers_at_all(storage: Storage, tmp_path: Path) -> None:
     storage.snapshots.prepare("scratch", [])
     with mounted(storage.snapshots.mount("scratch"), tmp_path / "m") as place:
-        assert os.listdir(place) == []
+        assert sorted(os.listdir(place)) == STUBS
         (place / "x").write_bytes(b"1")
 
 
@@ -217,7 +221,7 @@ def test_high_stacks(storage: Storage, tmp_path: Path, height: int) -> None:
     assert storage.snapshots.takes_long(layers) or height < 200
     with mounted(storage.snapshots.mount(key), tmp_path / "m") as place:
         names = os.listdir(place)
-        assert len(names) == height - 2
+        assert len(names) == height - 2 + len(STUBS)
         assert not {"f0", "f9"} & set(names)
         assert (place / "f1").read_bytes() == b"1"
         assert (place / "last").read_bytes() == b"%d" % (height - 2)
@@ -295,7 +299,7 @@ def test_a_stack_that_has_to_be_low(tmp_path: Path) -> None:
     driver.prepare("box", layers)
     mount = driver.mount("box")
     with mounted(mount, tmp_path / "m") as place:
-        assert sorted(os.listdir(place)) == ["d"]
+        assert sorted(os.listdir(place)) == sorted({*STUBS, "d"})
         assert sorted(os.listdir(place / "d")) == ["b", "c", "f"]
     base = Path(storage.root.path, driver.detail("box")["LowerDir"].split(":")[-1])
     assert sorted(os.listdir(base / "e")) == ["y"]

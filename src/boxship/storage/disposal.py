@@ -6,9 +6,10 @@ nobody needs to wait for it. Should the daemon end before the deletion does, the
 """
 
 import queue
-import shutil
 import threading
 from collections.abc import Iterable
+
+from boxship.storage.deleting import delete_tree
 
 
 class Disposal:
@@ -35,7 +36,7 @@ class Disposal:
     def _work(self) -> None:
         while (path := self._next()) is not None:
             # What cannot be deleted now (an I/O error) is tried again at the next start.
-            shutil.rmtree(path, ignore_errors=True)
+            delete_tree(path)
             self._queue.task_done()
 
     def _next(self) -> str | None:

@@ -68,6 +68,9 @@ class Snapshots:
     def difference(self, key: str) -> AbstractContextManager[str]:
         return self._driver(key).difference(key)
 
+    def below(self, key: str) -> tuple[str, ...]:
+        return self._driver(key).below(key)
+
     def place(self, key: str) -> str:
         return self._driver(key).place(key)
 

@@ -22,6 +22,7 @@ from boxship.storage.layers import LayerStore
 from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import OverlayMount
+from boxship.storage.stubs import STUBS, make_stubs
 from boxship.storage.tree import tree_size
 
 MOST_OPTIONS = 4095
@@ -44,14 +45,14 @@ class OverlayDriver:
         *,
         most: int = _MOST_LAYERS,
     ) -> None:
-        """``most`` layers are stacked at a time."""
+        """``most`` directories are stacked at a time."""
         self._root = root
         self._disposal = disposal
         self._layers = layers
         self._rights = rights
         self._most = most
         self._appends: bool | None = None
-        self._empty = self._empty_layer()
+        make_stubs(root.join(STUBS))
 
     def has(self, key: str) -> bool:
         """Tell whether the snapshot is one of this driver's."""
@@ -71,7 +72,7 @@ class OverlayDriver:
             raise
 
     def takes_long(self, layers: Sequence[Digest]) -> bool:
-        return len(layers) > self._most or (len(layers) > _FIT_INTO_A_PAGE)
+        return len(layers) + 1 > self._most or len(layers) > _FIT_INTO_A_PAGE
 
     def mount(self, key: str) -> OverlayMount:
         try:
@@ -94,6 +95,10 @@ class OverlayDriver:
         if not os.path.isdir(upper):
             raise NotFoundError(f"no snapshot {key}")
         yield upper
+
+    def below(self, key: str) -> tuple[str, ...]:
+        lower = self.mount(key).lower
+        return tuple(os.path.realpath(self._root.join(name)) for name in lower)
 
     def place(self, key: str) -> str:
         return os.path.join(self._root.snapshot(key), "upper")
@@ -123,8 +128,8 @@ class OverlayDriver:
         }
 
     def _lower(self, layers: Sequence[Digest]) -> tuple[str, ...]:
-        names = tuple(f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
-        return names or (self._empty,)
+        names = (f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
+        return (*names, STUBS)
 
     def _mount(self, key: str, lower: tuple[str, ...]) -> OverlayMount:
         place = self._relative(key)
@@ -134,11 +139,6 @@ class OverlayDriver:
 
     def _relative(self, key: str) -> str:
         return os.path.relpath(self._root.snapshot(key), self._root.path)
-
-    def _empty_layer(self) -> str:
-        """Make the stand-in for the layers of an image that has none."""
-        os.makedirs(self._root.join("empty"), mode=0o755, exist_ok=True)
-        return "empty"
 
     def _furnish(self, key: str, layers: Sequence[Digest], lower: tuple[str, ...]) -> None:
         place = self._root.snapshot(key)
@@ -197,7 +197,7 @@ def mount_problem(root: StorageRoot, rights: Rights) -> str:
 def _appends(root: StorageRoot) -> bool:
     """Tell whether layers can be given one by one."""
     with opened(root.path, os.O_PATH) as fd:
-        options = tuple(f"lowerdir+=/proc/self/fd/{fd}/{name}" for name in ("empty", "l"))
+        options = tuple(f"lowerdir+=/proc/self/fd/{fd}/{name}" for name in (STUBS, "l"))
         try:
             os.close(new_filesystem("overlay", "overlay", options))
         except OSError as error:

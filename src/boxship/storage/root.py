@@ -20,7 +20,7 @@
         tree/                     everything
         layers                    the diff ids it was copied from, lowest first, a line each
         stamp                     written when the copy was complete (see vfs.py)
-      empty/                      stands for the layers of an image that has none
+      stubs/                      mount points, below the layers of every container (see stubs.py)
       tmp/                        what is being made or deleted; emptied after a start
 
 Whatever has no record in the engine's database is garbage, and so is all of ``tmp``.
@@ -28,12 +28,12 @@ Whatever has no record in the engine's database is garbage, and so is all of ``t
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 
 from boxship.base.files import opened
 from boxship.kernel.filesystems import FS_TOPDIR_FL, inode_flags, set_inode_flags, syncfs
 from boxship.oci.digest import Digest
+from boxship.storage.deleting import delete_tree
 
 
 class StorageRoot:
@@ -73,7 +73,7 @@ class StorageRoot:
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            delete_tree(path)
 
     def move_aside(self, path: str) -> str:
         """Make ``path`` disappear in one step, and return where its remains wait for deletion.

@@ -1,7 +1,8 @@
 """Snapshots: a writable file system on top of layers, one per container.
 
 Vocabulary. A *layer* is read-only and shared. A *snapshot* has a key (a container's id), a stack of
-layers below it, and a place of its own for what is written. *Preparing* makes that place; nothing
+layers below it (and at the very bottom the mount points that every container needs, ``stubs.py``),
+and a place of its own for what is written. *Preparing* makes that place; nothing
 is mounted. *Mounting* is the business of whoever runs the container, inside the container's own
 mount namespace; a driver only says how (``Mount``). A *view* is a stack without a writable part. A
 *difference* is what was written, in the form of overlayfs' upper directory.
@@ -90,6 +91,14 @@ class SnapshotDriver(Protocol):
         """Own a directory that has what was written, and hides what was removed, as an upper
         directory of overlayfs does. It is not for writing; making it may take long. Raise
         NotFoundError."""
+        ...
+
+    def below(self, key: str) -> tuple[str, ...]:
+        """Return the directories that the snapshot was made of, topmost first. Raise NotFoundError.
+
+        They look like unpacked layers; merged, with the difference on top, they are what the
+        container sees.
+        """
         ...
 
     def place(self, key: str) -> str:

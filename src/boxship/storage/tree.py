@@ -66,8 +66,9 @@ class Parent:
 class RootedTree:
     """A directory to be filled. Use it as a context; it owns its descriptors."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, most_cached: int = _MOST_CACHED) -> None:
         self.fd = os.open(path, _DIRECTORY)
+        self._most_cached = most_cached
         self._own_path = b""
         self._cache: OrderedDict[Path, Parent] = OrderedDict()
 
@@ -93,7 +94,7 @@ class RootedTree:
             return cached
         parent = self._open(path, make)
         self._cache[path] = parent
-        if len(self._cache) > _MOST_CACHED:
+        if len(self._cache) > self._most_cached:
             os.close(self._cache.popitem(last=False)[1].fd)
         return parent
 

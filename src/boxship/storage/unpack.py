@@ -30,7 +30,7 @@ from boxship.storage.tar.reader import TarReader
 from boxship.storage.tree import Parent, Path, RootedTree, join, split, tree_size
 
 WHITEOUT_PREFIX = b".wh."
-_OPAQUE_MARK = b".wh..wh..opq"
+OPAQUE_MARK = b".wh..wh..opq"
 _META_PREFIX = b".wh..wh."
 _OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
 
@@ -188,7 +188,7 @@ class Unpacker:
         os.chmod(name, stat.S_IMODE(entry.mode), dir_fd=parent.fd)
 
     def _whiteout(self, parent: Parent, mark: bytes) -> None:
-        if mark == _OPAQUE_MARK:
+        if mark == OPAQUE_MARK:
             os.setxattr(parent.fd, self._rights.opaque, b"y")
             return
         if mark.startswith(_META_PREFIX):

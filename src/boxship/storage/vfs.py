@@ -24,6 +24,7 @@ from boxship.storage.layers import LayerStore
 from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import DirectoryMount
+from boxship.storage.stubs import STUBS, make_stubs
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -40,6 +41,7 @@ class VfsDriver:
         self._layers = layers
         self._disposal = disposal
         self._rights = rights
+        make_stubs(root.join(STUBS))
 
     def has(self, key: str) -> bool:
         """Tell whether the snapshot is one of this driver's."""
@@ -57,10 +59,7 @@ class VfsDriver:
             with open(os.path.join(place, "layers"), "w") as stream:
                 stream.write("\n".join(map(str, layers)))
             tree = self.place(key)
-            if layers:
-                flatten(self._directories(layers), tree, self._rights.opaque)
-            else:
-                os.mkdir(tree, 0o755)
+            flatten(self._directories(layers), tree, self._rights.opaque)
             _write_stamp(os.path.join(place, "stamp"), os.stat(tree).st_ctime_ns)
         except BaseException:
             self.remove(key)
@@ -87,6 +86,10 @@ class VfsDriver:
             comparison.write(upper)
             yield upper
 
+    def below(self, key: str) -> tuple[str, ...]:
+        self._existing(key)
+        return tuple(self._directories(self._layers_of(key)))
+
     def place(self, key: str) -> str:
         return os.path.join(self._root.snapshot(key), "tree")
 
@@ -108,13 +111,17 @@ class VfsDriver:
         return self.place(key)
 
     def _directories(self, layers: Sequence[Digest]) -> list[str]:
-        return [self._layers.diff_directory(layer) for layer in reversed(layers)]
+        found = [self._layers.diff_directory(layer) for layer in reversed(layers)]
+        return [*found, self._root.join(STUBS)]
+
+    def _layers_of(self, key: str) -> list[Digest]:
+        with open(os.path.join(self._root.snapshot(key), "layers")) as stream:
+            return [Digest.parse(line) for line in stream.read().splitlines()]
 
     @contextlib.contextmanager
     def _comparison(self, key: str) -> Iterator[Comparison]:
         tree, place = self._existing(key), self._root.snapshot(key)
-        with open(os.path.join(place, "layers")) as stream:
-            layers = [Digest.parse(line) for line in stream.read().splitlines()]
+        layers = self._layers_of(key)
         stamp = os.stat(os.path.join(place, "stamp")).st_ctime_ns
         with ExitStack() as opened:
             descriptors = []

@@ -1,0 +1,237 @@
+"""Write files of a snapshot as a tar: the layer of what changed, or all that its container sees.
+
+Entries are sorted, each directory before what is in it, and say nothing that is not in the files:
+the same tree gives the same bytes. What a tar of a layer has beyond one of a tree:
+
+* ``.wh.NAME`` for what was deleted, ``.wh..wh..opq`` in a directory that hides the one below it.
+  They are all alike, whatever the file that stands for them in the snapshot.
+* Not every directory that was only copied up on the way is a change, but each of them is there, as
+  in Docker's layers: who unpacks it needs their modes and owners.
+
+Sockets are left out: they mean nothing without their server. So are the attributes of overlayfs
+itself and the label of SELinux, which belong to this machine. Holes are written as zeros, without
+reading them: see ``tar/encoder.py`` for why.
+
+A container may be writing meanwhile. A file that has gone is left out, one that has become shorter
+is filled up with zeros, one that has grown is cut off where its header says; the archive as such is
+always sound. Whoever needs one moment's state has to stop the container.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from boxship.storage.chunks import CHUNK, Buffer
+from boxship.storage.layered import LayeredTree, Node, reading
+from boxship.storage.snapshots import SnapshotDriver
+from boxship.storage.tar.encoder import encode_entry
+from boxship.storage.tar.header import BLOCK, Entry, Kind
+from boxship.storage.tar.writer import END
+from boxship.storage.tree import Path, join
+from boxship.storage.unpack import OPAQUE_MARK, WHITEOUT_PREFIX
+
+_log = logging.getLogger(__name__)
+
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFCHR: Kind.CHARACTER_DEVICE,
+    stat.S_IFBLK: Kind.BLOCK_DEVICE,
+    stat.S_IFIFO: Kind.FIFO,
+}
+_DEVICES = (Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE)
+_OTHERS = ("trusted.overlay.", "user.overlay.", "security.selinux", "security.ima", "security.evm")
+_ZEROS = memoryview(bytes(CHUNK))
+_SMALL = 64 * 1024
+_WHITEOUT_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A name that a layer hides; the mark that says so is the path's last part."""
+
+    path: Path
+
+
+Item = Node | Hidden
+
+
+def layer_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
+    """Yield the tar of what a snapshot has over what it was made of.
+
+    Applied to that, it gives what the container sees. Nothing but the two blocks of the end if
+    nothing was written. UnreadableError: the snapshot has been removed, or the disk fails.
+    """
+    with reading(), snapshots.difference(key) as written, LayeredTree((written,)) as tree:
+        top = os.stat(snapshots.below(key)[0])
+        root = (tree.root(),) if _differs(tree.root().found, top) else ()
+        yield from Archiver(tree).write(chain(root, _written(tree)))
+
+
+def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
+    """Yield the tar of all that the container sees, but what is mounted there.
+
+    UnreadableError: the snapshot has been removed, or the disk fails.
+    """
+    with reading(), snapshots.difference(key) as written:
+        with LayeredTree((written, *snapshots.below(key))) as tree:
+            yield from Archiver(tree).write(_everything(tree))
+
+
+def _everything(tree: LayeredTree) -> Iterator[Node]:
+    """Yield all files of a stack but its root, each directory before what is in it."""
+    levels = [iter(tree.children(tree.root()).values())]
+    while levels:
+        node = next(levels[-1], None)
+        if node is None:
+            levels.pop()
+            continue
+        yield node
+        if node.is_directory:
+            levels.append(iter(tree.children(node).values()))
+
+
+def _written(tree: LayeredTree) -> Iterator[Item]:
+    """Yield what is in the own directory of a snapshot, in the words of a layer."""
+    levels = [iter(_own_entries(tree, ()))]
+    while levels:
+        item = next(levels[-1], None)
+        if item is None:
+            levels.pop()
+            continue
+        yield item
+        if isinstance(item, Node) and item.is_directory:
+            if tree.is_opaque(0, item.path):
+                yield Hidden((*item.path, OPAQUE_MARK))
+            levels.append(iter(_own_entries(tree, item.path)))
+
+
+def _own_entries(tree: LayeredTree, directory: Path) -> Iterator[Item]:
+    for entry in tree.entries(0, directory):
+        if entry.whiteout:
+            yield Hidden((*directory, WHITEOUT_PREFIX + entry.name))
+        elif _can_be_said((*directory, entry.name)):
+            yield Node((*directory, entry.name), entry.found, (0,))
+
+
+def _differs(ours: os.stat_result, below: os.stat_result) -> bool:
+    return (ours.st_mode, ours.st_uid, ours.st_gid) != (below.st_mode, below.st_uid, below.st_gid)
+
+
+def _can_be_said(path: Path) -> bool:
+    """A layer has no words for a file whose name is that of a whiteout: it would hide another."""
+    if any(part.startswith(WHITEOUT_PREFIX) for part in path):
+        if path[-1].startswith(WHITEOUT_PREFIX):
+            _log.warning("left out of the layer, because of its name: %r", os.fsdecode(join(path)))
+        return False
+    return True
+
+
+class Archiver:
+    """Writes files of one stack. The first of several hard links is the file, as in any tar."""
+
+    def __init__(self, tree: LayeredTree) -> None:
+        self._tree = tree
+        self._links: dict[tuple[int, int], bytes] = {}
+
+    def write(self, items: Iterable[Item]) -> Iterator[Buffer]:
+        """Yield headers and payloads, and the end of the archive."""
+        for item in items:
+            if isinstance(item, Hidden):
+                yield encode_entry(Entry(Kind.FILE, join(item.path), mode=_WHITEOUT_MODE))
+                continue
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile; nothing is written yet
+                yield from self._file(item)
+        yield END
+
+    def _file(self, node: Node) -> Iterator[Buffer]:
+        kind = _KINDS.get(stat.S_IFMT(node.found.st_mode))
+        if kind is None:
+            return
+        with self._tree.looking(node) as fd:
+            found = os.fstat(fd)
+            entry = self._entry(node, kind, found, fd)
+            if entry.kind is not Kind.FILE or not entry.size:
+                yield encode_entry(entry)
+                return
+            with open(f"/proc/self/fd/{fd}", "rb", buffering=0) as source:
+                yield encode_entry(entry)
+                yield from _payload(source.fileno(), found)
+                yield bytes(-entry.size % BLOCK)
+
+    def _entry(self, node: Node, kind: Kind, found: os.stat_result, fd: int) -> Entry:
+        name, link, size = join(node.path), b"", 0
+        if found.st_nlink > 1 and kind is not Kind.DIRECTORY:
+            first = self._links.setdefault((found.st_dev, found.st_ino), name)
+            if first != name:
+                kind, link = Kind.HARD_LINK, first
+        if kind is Kind.SYMLINK:
+            link = os.readlink(b"", dir_fd=fd)
+        elif kind is Kind.FILE:
+            size = found.st_size
+        device = (os.major(found.st_rdev), os.minor(found.st_rdev)) if kind in _DEVICES else (0, 0)
+        xattrs = {} if kind is Kind.HARD_LINK else _attributes(fd)
+        return Entry(
+            kind, name, link, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid,
+            size, found.st_mtime_ns, device, xattrs,
+        )  # fmt: skip
+
+
+def _attributes(fd: int) -> dict[str, bytes]:
+    path = f"/proc/self/fd/{fd}"
+    try:
+        names = os.listxattr(path)
+        return {name: os.getxattr(path, name) for name in names if not name.startswith(_OTHERS)}
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENODATA, errno.EPERM):
+            return {}
+        raise
+
+
+def _payload(fd: int, found: os.stat_result) -> Iterator[Buffer]:
+    """Yield exactly as many bytes as the file had when it was looked at."""
+    at, size = 0, found.st_size
+    sparse = found.st_blocks * 512 < size and size > _SMALL
+    while at < size:
+        data = _next_data(fd, at, size) if sparse else at
+        yield from _zeros(data - at)
+        at = data
+        end = _next_hole(fd, at, size) if sparse else size
+        while at < end:
+            piece = os.pread(fd, min(CHUNK, end - at), at)
+            if not piece:  # it has become shorter
+                yield from _zeros(size - at)
+                return
+            at += len(piece)
+            yield piece
+
+
+def _next_data(fd: int, at: int, size: int) -> int:
+    try:
+        return min(os.lseek(fd, at, os.SEEK_DATA), size)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size
+        raise
+
+
+def _next_hole(fd: int, at: int, size: int) -> int:
+    try:
+        return min(os.lseek(fd, at, os.SEEK_HOLE), size)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # cut off in between; reading will find out
+            return size
+        raise
+
+
+def _zeros(count: int) -> Iterator[Buffer]:
+    while count > 0:
+        piece = _ZEROS[: min(count, CHUNK)]
+        count -= len(piece)
+        yield piece

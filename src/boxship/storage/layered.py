@@ -1,0 +1,209 @@
+"""A stack of directories read as overlayfs would show it, without mounting anything.
+
+Beside ``stack.py``, which goes through all of it, this one is asked for what is wanted, in any
+order, and looks into files. A mount would need a place, a namespace, and an end even when the
+daemon is killed; it would refuse long stacks, and be undefined while a container writes. Reading
+the directories needs none of it, and shows the owners that are on the disk, which are the
+container's own (ADR 31).
+
+What decides, from the top down: a whiteout hides the name in all directories below it; a file or
+an opaque directory hides what is below; directories of one name are merged.
+
+Containers may go on writing meanwhile, and whatever they put into the way must not lead out of the
+tree: directories are opened with ``openat2``, never through a link, and files are looked at before
+they are opened, because opening a device can do things.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from boxship.base.errors import NotFoundError, UnavailableError
+from boxship.kernel.paths import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+from boxship.storage.stack import is_whiteout
+from boxship.storage.tree import Path, RootedTree, join
+
+_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+"""The second is what overlay in a user namespace writes. ``y`` is opaque; ``x`` says that there are
+whiteouts of the newer kind in the directory: empty files with an attribute (Linux 6.7)."""
+_WHITEOUT = ("trusted.overlay.whiteout", "user.overlay.whiteout")
+_STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
+_LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})
+
+
+class UnreadableError(UnavailableError):
+    """A container's files have gone, or the disk does not give them."""
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Tell errors of reading from those of whoever takes in what is read."""
+    try:
+        yield
+    except (OSError, NotFoundError) as error:
+        raise UnreadableError(f"the container's files cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One file of a stack. ``places`` are the directories that have it, as indices, topmost first;
+    more than one only for a directory that is merged."""
+
+    path: Path
+    found: os.stat_result
+    places: tuple[int, ...]
+
+    @property
+    def is_directory(self) -> bool:
+        return stat.S_ISDIR(self.found.st_mode)
+
+
+class Entry(NamedTuple):
+    """What one directory of the stack has under a name; a whiteout only hides."""
+
+    name: bytes
+    found: os.stat_result
+    whiteout: bool
+
+
+class LayeredTree:
+    """Directories on top of each other, topmost first. Use it as a context; owns descriptors."""
+
+    def __init__(self, directories: Sequence[str]) -> None:
+        self._trees: list[RootedTree] = []
+        try:
+            for directory in directories:
+                self._trees.append(RootedTree(directory, most_cached=4))
+        except BaseException:
+            self._close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for tree in self._trees:
+            tree.__exit__()
+
+    def root(self) -> Node:
+        """Return the top of it all."""
+        return Node((), os.fstat(self._trees[0].fd), tuple(range(len(self._trees))))
+
+    def children(self, directory: Node) -> dict[bytes, Node]:
+        """Return what is in a directory, by name, sorted. One that has gone is empty."""
+        merging: dict[bytes, _Merging] = {}
+        for place in directory.places:
+            for entry in self._entries(place, directory.path):
+                merged = merging.setdefault(entry.name, _Merging())
+                if not merged.closed:
+                    merged.add(place, entry)
+                    more = place != directory.places[-1] and not merged.closed
+                    if more and self.is_opaque(place, (*directory.path, entry.name)):
+                        merged.closed = True
+        return {
+            name: Node((*directory.path, name), merged.found, tuple(merged.places))
+            for name, merged in sorted(merging.items())
+            if merged.found is not None
+        }
+
+    def entries(self, place: int, path: Path) -> list[Entry]:
+        """Return what one of the directories itself has, whiteouts too, sorted by name."""
+        return sorted(self._entries(place, path), key=lambda entry: entry.name)
+
+    def is_opaque(self, place: int, path: Path) -> bool:
+        """Tell whether that directory hides those below it. False for anything else."""
+        try:
+            fd = openat2(self._trees[place].fd, os.fsdecode(join(path)), _LOOK, _STRICT)
+        except OSError as error:
+            if error.errno in _GONE:
+                return False
+            raise
+        with _closing(fd):
+            return any(_attribute(fd, name) == b"y" for name in _OPAQUE)
+
+    @contextlib.contextmanager
+    def looking(self, node: Node) -> Iterator[int]:
+        """Open a file of any kind for looking at (O_PATH), through which its attributes are read.
+
+        FileNotFoundError: it has gone meanwhile, or it is something else by now.
+        """
+        tree = self._trees[node.places[0]]
+        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            parent = tree.directory(node.path[:-1], make=False) if node.path else None
+            name = node.path[-1] if node.path else b"."
+            fd = os.open(name, flags, dir_fd=parent.fd if parent else tree.fd)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise FileNotFoundError(error.errno, error.strerror) from error
+            raise
+        with _closing(fd):
+            if stat.S_IFMT(os.fstat(fd).st_mode) != stat.S_IFMT(node.found.st_mode):
+                raise FileNotFoundError(errno.ESTALE, os.strerror(errno.ESTALE))
+            yield fd
+
+    def _entries(self, place: int, path: Path) -> Iterator[Entry]:
+        try:
+            parent = self._trees[place].directory(path, make=False)
+            entries = os.scandir(parent.fd)
+        except OSError as error:
+            if error.errno in _GONE:
+                return
+            raise
+        marked = any(_attribute(parent.fd, name) == b"x" for name in _OPAQUE)
+        with entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    found = entry.stat(follow_symlinks=False)
+                    whiteout = is_whiteout(found) or (marked and _is_marked(parent.fd, entry.name))
+                    yield Entry(os.fsencode(entry.name), found, whiteout)
+
+
+class _Merging:
+    """One name, while the directories are gone through from the top down."""
+
+    __slots__ = ("closed", "found", "places")
+
+    def __init__(self) -> None:
+        self.found: os.stat_result | None = None
+        self.places: list[int] = []
+        self.closed = False
+
+    def add(self, place: int, entry: Entry) -> None:
+        is_directory = stat.S_ISDIR(entry.found.st_mode)
+        if entry.whiteout or (self.found is not None and not is_directory):
+            self.closed = True  # a file under a directory is hidden, and hides what is below itself
+            return
+        self.found = self.found or entry.found
+        self.places.append(place)
+        self.closed = not is_directory
+
+
+def _is_marked(parent: int, name: str) -> bool:
+    path = f"/proc/self/fd/{parent}/{name}"
+    return any(_attribute(path, attribute) is not None for attribute in _WHITEOUT)
+
+
+def _attribute(target: int | str, name: str) -> bytes | None:
+    try:
+        return os.getxattr(target, name, follow_symlinks=isinstance(target, int))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
+            return None
+        raise
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(fd)
