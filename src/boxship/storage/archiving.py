@@ -79,9 +79,12 @@ def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
 
     UnreadableError: the snapshot has been removed, or the disk fails.
     """
-    with reading(), snapshots.difference(key) as written:
-        with LayeredTree((written, *snapshots.below(key))) as tree:
-            yield from Archiver(tree).write(_everything(tree))
+    with (
+        reading(),
+        snapshots.difference(key) as written,
+        LayeredTree((written, *snapshots.below(key))) as tree,
+    ):
+        yield from Archiver(tree).write(_everything(tree))
 
 
 def _everything(tree: LayeredTree) -> Iterator[Node]:
