@@ -43,6 +43,7 @@ from boxship.engine.containers.requests import (
 )
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.pulling import PullRequest
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.image import (
@@ -57,6 +58,7 @@ from boxship.model.image import (
     Pruned,
     RemovedImage,
     StorageDetail,
+    TransferEvent,
     Untagged,
 )
 from boxship.model.statistics import Statistics
@@ -297,6 +299,7 @@ class FakeImages:
     asked: list[tuple[str, object]] = field(default_factory=list)
     uploaded: bytes = b""
     load_events: list[LoadEvent | Exception] = field(default_factory=list)
+    pull_events: list[TransferEvent | Exception] = field(default_factory=list)
 
     def _check(self, reference: str) -> None:
         if reference not in ("busybox", "reg.example:5000/a/b:1"):
@@ -323,6 +326,13 @@ class FakeImages:
     async def _archive(self) -> AsyncIterator[bytes]:
         for _ in range(64):
             yield b"x" * 65536
+
+    async def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
+        self.asked.append(("pull", request))
+        for event in self.pull_events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
 
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         async for chunk in archive:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from boxship.base.clock import SystemClock
+from boxship.distribution.registries import Registries
+from boxship.distribution.settings import RegistrySettings
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.service import ImageService
 from boxship.engine.images.users import ImageUse
@@ -48,12 +50,16 @@ class Shop:
         self.database = Database(str(place / "records.db"), MIGRATIONS)
         self.storage = Storage.open(str(place))
         self.events = EventBus(SystemClock())
-        self.images = ImageService(self.database, self.storage, self.events, SystemClock())
+        self.registries = Registries(RegistrySettings(cert_directories=()), "boxship-tests")
+        self.images = ImageService(
+            self.database, self.storage, self.registries, self.events, SystemClock()
+        )
         self.scope = self.images._scope
         self.users = Users()
         self.images.set_users(self.users)
 
     def close(self) -> None:
+        self.registries.close()
         self.database.close()
 
     def reopened(self) -> "Shop":

@@ -88,9 +88,9 @@ def test_event_filters(filters, wanted):
 
 
 def test_progress_bar():
-    assert jsonstream.progress_bar(0, 10, "x") == "[>" + " " * 49 + "]  x"
-    assert jsonstream.progress_bar(5, 10, "x") == "[" + "=" * 25 + ">" + " " * 24 + "]  x"
-    assert jsonstream.progress_bar(10, 10, "x") == "[" + "=" * 50 + "]  x"
+    assert jsonstream.progress_bar(0, 10, "x") == "[>" + " " * 50 + "] x"
+    assert jsonstream.progress_bar(5, 10, "x") == "[" + "=" * 25 + ">" + " " * 25 + "] x"
+    assert jsonstream.progress_bar(10, 10, "x") == "[" + "=" * 50 + ">] x"
 
 
 SWAGGER = os.environ.get("BOXSHIP_TEST_SWAGGER", "")

@@ -31,6 +31,7 @@ from boxship.engine.containers.requests import (
 )
 from boxship.engine.events.bus import Subscription
 from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.service import ResolvedImage
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
@@ -44,6 +45,7 @@ from boxship.model.image import (
     LoadEvent,
     Pruned,
     RemovedImage,
+    TransferEvent,
 )
 from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
@@ -127,6 +129,7 @@ class Images(Protocol):
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage: ...
     def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]: ...
     def save(self, references: Sequence[str]) -> AsyncIterator[Chunk]: ...
+    def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]: ...
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest: ...
     async def tag(self, source: str, repository: str, tag: str = "") -> None: ...
     async def remove(

@@ -14,10 +14,13 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * _FACTOR[match[2].lower()])
 
 
-def format_decimal_size(size: float) -> str:
-    """Write a size as ``docker images`` does: powers of 1000, three or four digits: ``4.27MB``."""
+def format_decimal_size(size: float, *, digits: int = 3) -> str:
+    """Write a size as ``docker images`` does: powers of 1000, ``digits`` of it: ``4.27MB``.
+
+    Docker's lists have three digits, its progress bars four.
+    """
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 1000:
-            return f"{size:.4g}{unit}" if unit == "B" else f"{size:.3g}{unit}"
+            return f"{size:.4g}{unit}" if unit == "B" else f"{size:.{digits}g}{unit}"
         size /= 1000
-    return f"{size:.3g}PB"
+    return f"{size:.{digits}g}PB"

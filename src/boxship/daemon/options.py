@@ -123,6 +123,25 @@ _USED: tuple[Option, ...] = (
         "runtimes", "add-runtime", Kind.MAP, {}, "OCI runtime of containers: name=path",
         reload=True,
     ),
+    Option(
+        "registry-mirrors", "registry-mirror", Kind.LIST, (), "Mirrors of Docker Hub", reload=True
+    ),
+    Option(
+        "insecure-registries", "insecure-registry", Kind.LIST, (),
+        "Registries without TLS or with any certificate: host[:port] or CIDR block", reload=True,
+    ),
+    Option(
+        "max-concurrent-downloads", "max-concurrent-downloads", Kind.NUMBER, 3,
+        "Layers downloaded at once", reload=True,
+    ),
+    Option(
+        "max-download-attempts", "max-download-attempts", Kind.NUMBER, 5,
+        "Attempts for each download", reload=True,
+    ),
+    Option("proxies", "", Kind.OBJECT, {}, "Proxies for registries: http-proxy, https-proxy…"),
+    Option("", "http-proxy", Kind.TEXT, "", "Proxy for http registries"),
+    Option("", "https-proxy", Kind.TEXT, "", "Proxy for https registries"),
+    Option("", "no-proxy", Kind.TEXT, "", "Hosts and networks without proxy, comma-separated"),
     Option("", "config-file", Kind.TEXT, DEFAULT_CONFIG_FILE, "Configuration file"),
     Option("", "validate", Kind.FLAG, False, "Check the configuration and exit"),
     Option("", "version", Kind.FLAG, False, "Print the version and exit", "v"),
@@ -154,7 +173,6 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("host-gateway-ips", "host-gateway-ip", Kind.LIST),
     ("icc", "", Kind.FLAG),
     ("init-path", "", Kind.TEXT),
-    ("insecure-registries", "insecure-registry", Kind.LIST),
     ("ip", "", Kind.TEXT),
     ("ip-forward", "", Kind.FLAG),
     ("ip-forward-no-drop", "", Kind.FLAG),
@@ -162,9 +180,7 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("ip6tables", "", Kind.FLAG),
     ("iptables", "", Kind.FLAG),
     ("ipv6", "", Kind.FLAG),
-    ("max-concurrent-downloads", "", Kind.NUMBER),
     ("max-concurrent-uploads", "", Kind.NUMBER),
-    ("max-download-attempts", "", Kind.NUMBER),
     ("metrics-addr", "", Kind.TEXT),
     ("min-api-version", "-", Kind.TEXT),
     ("mtu", "", Kind.NUMBER),
@@ -172,18 +188,13 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("network-diagnostic-port", "", Kind.NUMBER),
     ("node-generic-resources", "node-generic-resource", Kind.LIST),
     ("nri-opts", "", Kind.OBJECT),
-    ("proxies", "-", Kind.OBJECT),
     ("raw-logs", "", Kind.FLAG),
-    ("registry-mirrors", "registry-mirror", Kind.LIST),
     ("rootless", "", Kind.FLAG),
     ("selinux-enabled", "", Kind.FLAG),
     ("storage-opts", "storage-opt", Kind.LIST),
     ("swarm-default-advertise-addr", "", Kind.TEXT),
     ("userland-proxy", "", Kind.FLAG),
     ("userland-proxy-path", "", Kind.TEXT),
-    ("", "http-proxy", Kind.TEXT),
-    ("", "https-proxy", Kind.TEXT),
-    ("", "no-proxy", Kind.TEXT),
     ("", "restart", Kind.FLAG),
 )
 
@@ -201,7 +212,7 @@ def usage(options: Sequence[Option] = OPTIONS) -> str:
     """Return the help text: the options that have an effect, by flag."""
     lines = ["Usage:  boxshipd [OPTIONS]", "", "The Boxship daemon.", "", "Options:"]
     for option in sorted(options, key=lambda o: o.flag):
-        if not option.effect:
+        if not option.effect or not option.flag:
             continue
         short = f"-{option.short}, " if option.short else "    "
         value = "" if option.kind is Kind.FLAG else f" {option.kind.name.lower()}"

@@ -16,6 +16,7 @@ from boxship.daemon import hostfacts, logs
 from boxship.daemon.config import DaemonConfig, changed, load_config
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.notify import notify
+from boxship.daemon.registries import positive, registry_settings
 from boxship.daemon.remap import user_maps
 from boxship.daemon.system import DaemonSystem
 from boxship.engine.engine import Engine
@@ -26,6 +27,12 @@ from boxship.model.event import EventType
 log = logging.getLogger(__name__)
 
 _LAST_ANSWERS = 2.0
+_TRANSFERS = {
+    "registry-mirrors",
+    "insecure-registries",
+    "max-concurrent-downloads",
+    "max-download-attempts",
+}
 
 
 class Daemon:
@@ -89,6 +96,9 @@ class Daemon:
         self._config = DaemonConfig({**self._config.values, **different})
         self._system.config = self._config
         self._engine.set_runtimes(self._config.text("default-runtime"), self._config.runtimes)
+        if _TRANSFERS & different.keys():
+            downloads = positive(self._config, "max-concurrent-downloads")
+            self._engine.set_registries(registry_settings(self._config), downloads)
         logs.set_level(self._config.log_level)
         told = (
             ", ".join(f"{name}={value}" for name, value in different.items()) or "nothing changed"
@@ -151,4 +161,6 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         user_maps=user_maps(config.text("userns-remap")),
         storage_driver=config.text("storage-driver"),
         live_restore=config.flag("live-restore"),
+        registries=registry_settings(config),
+        max_concurrent_downloads=positive(config, "max-concurrent-downloads"),
     )

@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Self
 
+from boxship import __version__
 from boxship.base.clock import Clock, SystemClock
+from boxship.distribution.registries import Registries
+from boxship.distribution.settings import RegistrySettings
 from boxship.engine.containers import recovery, start, stop
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
@@ -38,6 +41,7 @@ from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
 DATABASE = "boxship.db"
+USER_AGENT = f"boxship/{__version__}"
 
 
 class Engine:
@@ -71,7 +75,14 @@ class Engine:
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
         events = EventBus(clock)
         storage = Storage.open(settings.data_root, settings.storage_driver)
-        images = ImageService(database, storage, events, clock)
+        images = ImageService(
+            database,
+            storage,
+            Registries(settings.registries, USER_AGENT),
+            events,
+            clock,
+            max_downloads=settings.max_concurrent_downloads,
+        )
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
         host = Host.look()
@@ -115,6 +126,10 @@ class Engine:
     def set_runtimes(self, default: str, programs: Mapping[str, RuntimeProgram]) -> None:
         """Let containers have other runtimes from now on; those that run go on with theirs."""
         self._context.runtimes.set(default, programs)
+
+    def set_registries(self, settings: RegistrySettings, max_concurrent_downloads: int) -> None:
+        """Let transfers that begin from now on know other registries' settings."""
+        self.images.set_registries(Registries(settings, USER_AGENT), max_concurrent_downloads)
 
     async def stop_containers(self, *, at_most: int) -> None:
         """Ask every container to end, all at once, and kill those that take longer.

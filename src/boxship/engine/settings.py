@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from boxship.distribution.settings import RegistrySettings
 from boxship.model.container import LogConfig, Ulimit
 from boxship.oci.runtime import IdMapping
 
@@ -72,5 +73,8 @@ class EngineSettings:
     """With maps, containers have a user namespace unless they ask for the host's."""
     storage_driver: str = ""
     """Of new containers: ``overlay2`` or ``vfs``; empty: what works here."""
+    registries: RegistrySettings = field(default_factory=RegistrySettings)
+    max_concurrent_downloads: int = 3
+    """Layers that come from registries at once, over all pulls."""
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""

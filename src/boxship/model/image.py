@@ -179,7 +179,15 @@ class Pulled(Struct, frozen=True):
     newer: bool
 
 
-TransferEvent = LayerTransfer | TransferBegun | PushBegun | TransferDigest | Pulled
+class OtherPlatform(Struct, frozen=True):
+    """A name that has one image has it for another platform than was asked for."""
+
+    reference: str
+    wanted: str
+    found: str
+
+
+TransferEvent = LayerTransfer | TransferBegun | PushBegun | TransferDigest | Pulled | OtherPlatform
 
 
 class ImageFilters(Struct, frozen=True):

@@ -40,7 +40,6 @@ def failure(message: str, code: int = 0) -> Progress:
 
 
 def progress_bar(current: int, total: int, text: str) -> str:
-    """Draw ``[====>    ]  text`` as Docker's clients show it; 50 places wide."""
+    """Draw ``[====>    ] text`` as Docker's clients show it; 50 places wide and the head."""
     done = min(50, current * 50 // total) if total > 0 else 0
-    head = ">" if done < 50 else ""
-    return f"[{'=' * done}{head}{' ' * (50 - done - len(head))}]  {text}"
+    return f"[{'=' * done}>{' ' * (50 - done)}] {text}"

@@ -1,27 +1,17 @@
-"""Images: list, look, name, remove; load, save, import."""
+"""Images: list, look, name, remove; load, save."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from boxship.api.call import CREATED, Call
-from boxship.api.errors import status_of
 from boxship.api.http.messages import Answer, Stream
+from boxship.api.streams import told
 from boxship.api.views import images as views
-from boxship.base.errors import BoxshipError, InvalidArgumentError, NotImplementedYetError
+from boxship.api.views.transfers import sized_bar
+from boxship.base.errors import InvalidArgumentError
 from boxship.base.ids import short_id
-from boxship.base.units import format_decimal_size
-from boxship.engine.images.intake import ImportOptions
 from boxship.model.image import ImageFilters, ImageQuery, LoadedImage, LoadEvent
-from boxship.oci.platform import Platform, PlatformError
-from boxship.oci.platform import parse as parse_platform
-from boxship.oci.reference import parse as parse_reference
 from boxship.wire import parameters
-from boxship.wire.jsonstream import (
-    Progress,
-    ProgressDetail,
-    encode_progress,
-    failure,
-    progress_bar,
-)
+from boxship.wire.jsonstream import Progress, ProgressDetail
 
 _LIST_FILTERS = frozenset({"dangling", "label", "label!", "before", "since", "reference", "until"})
 _TAR = "application/x-tar"
@@ -104,79 +94,18 @@ async def _loading(
 
 
 def _layer_progress(layer: str, current: int, total: int) -> Progress:
-    of = f"/{format_decimal_size(total)}" if total else ""
     return Progress(
         status="Loading layer",
         progress_detail=ProgressDetail(current, total),
-        progress=progress_bar(current, total, format_decimal_size(current) + of),
+        progress=sized_bar(current, total),
         id=short_id(layer),
     )
-
-
-async def create(call: Call) -> Answer:
-    """Import an archive (``fromSrc``) or pull an image (``fromImage``)."""
-    source = call.text("fromSrc")
-    if not source:
-        return Stream(told(_pulling(call)), awaits_first=True)
-    if source != "-":
-        raise NotImplementedYetError("import from a URL is not implemented yet: send the archive")
-    return Stream(told(_importing(call)), awaits_first=True)
-
-
-async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
-    name, tag_text = call.text("fromImage"), call.text("tag")
-    if not name:
-        raise InvalidArgumentError("fromImage or fromSrc is required")
-    separator = "@" if ":" in tag_text else ":"
-    reference = f"{name}{separator}{tag_text}" if tag_text else name
-    digest = await call.backend.images.ensure_builtin(reference)
-    familiar = parse_reference(reference).with_default_tag()
-    yield Progress(status="Made by Boxship itself: no registry was asked", id=familiar.tag)
-    yield Progress(status=f"Digest: {digest}")
-    yield Progress(status=f"Status: Image is up to date for {familiar.familiar}")
-
-
-async def _importing(call: Call) -> AsyncGenerator[Progress, None]:
-    repository, tag_text = call.text("repo"), call.text("tag")
-    options = ImportOptions(
-        reference=f"{repository}:{tag_text}" if tag_text else repository,
-        changes=call.request.query.get("changes", ()),
-        message=call.text("message"),
-        platform=_platform(call.text("platform")),
-    )
-    digest = await call.backend.images.import_(aiter(call.request.body), options)
-    yield Progress(status=str(digest))
-
-
-def _platform(text: str) -> Platform | None:
-    if not text:
-        return None
-    try:
-        return parse_platform(text)
-    except PlatformError as error:
-        raise InvalidArgumentError(str(error)) from error
-
-
-async def told(messages: AsyncGenerator[Progress, None]) -> AsyncGenerator[bytes, None]:
-    """Encode a stream's messages; once it has begun, a failure becomes its last one."""
-    begun = False
-    try:
-        async for message in messages:
-            yield encode_progress(message)
-            begun = True
-    except BoxshipError as error:
-        if not begun:
-            raise
-        yield encode_progress(failure(str(error), status_of(error)))
-    finally:
-        await messages.aclose()
 
 
 ROUTES = (
     ("GET", "/images/json", list_images),
     ("GET", "/images/get", save_many),
     ("POST", "/images/load", load),
-    ("POST", "/images/create", create),
     ("GET", "/images/{name...}/json", inspect),
     ("GET", "/images/{name...}/history", history),
     ("GET", "/images/{name...}/get", save_one),

@@ -31,8 +31,6 @@ _GATHER = CHUNK // 2
 
 ResultT = TypeVar("ResultT")
 
-_unfinished: set[asyncio.Task[Any]] = set()
-
 
 class AbortedError(Exception):
     """The sending side went away in the middle of the stream."""
@@ -157,6 +155,20 @@ async def stoppable(call: Callable[[], ResultT], stop: Callable[[], object]) -> 
         raise
 
 
+async def to_the_end(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Await ``work``, which goes on to its end before a cancellation of the waiter takes effect.
+
+    A client that hangs up must not part what is on the disk from what is in memory, nor end the
+    lease or lock under which the work is done.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 async def all_or_none(tasks: Iterable["asyncio.Task[ResultT]"]) -> None:
     """Wait for all; when one fails, or we are cancelled, end the others and raise."""
     tasks = list(tasks)
@@ -170,17 +182,6 @@ async def all_or_none(tasks: Iterable["asyncio.Task[ResultT]"]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def to_the_end(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Wait for ``work``, which goes on even if the waiter is cancelled.
-
-    A client that hangs up must not part what is on the disk from what is in memory.
-    """
-    task = asyncio.get_running_loop().create_task(work)
-    _unfinished.add(task)
-    task.add_done_callback(_unfinished.discard)
-    return await asyncio.shield(task)
 
 
 async def outbound(chunks: Generator[Buffer, None, None]) -> AsyncIterator[Buffer]:

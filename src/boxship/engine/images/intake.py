@@ -24,6 +24,7 @@ from boxship.engine.images.changes import apply_changes
 from boxship.engine.images.layout import ArchiveImage
 from boxship.engine.images.loading import LoadedArchive
 from boxship.engine.images.scope import ImageScope, parsed
+from boxship.engine.images.variants import Variant
 from boxship.model.image import LoadedImage, LoadEvent, LoadingLayer
 from boxship.oci import platform
 from boxship.oci.digest import Digest
@@ -48,7 +49,7 @@ class ImportOptions:
 
 async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
     """Take in all images of an archive; yield progress, then one event per name or image."""
-    async with _intake(scope) as lease:
+    async with taking_in(scope) as lease:
         events: asyncio.Queue[LoadEvent | None] = asyncio.Queue()
         progress = _Progress(events)
         content = LoadedArchive(scope.storage.layers, lease, progress)
@@ -65,7 +66,7 @@ async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterato
         found = content.images()
         await in_thread(scope.storage.writeback.finish)
         for image, layers in found:
-            known = await _add(scope, image.config, layers, image.names, origin="load")
+            known = await add(scope, image.config, layers, image.names, origin="load")
             scope.announce("load", known)
             for event in _loaded(known, image):
                 yield event
@@ -77,12 +78,12 @@ async def import_(
     """Make a one-layer image of a tar, plain or compressed."""
     name = _tag_for(options.reference)
     config = apply_changes(ImageConfig(), options.changes)
-    async with _intake(scope) as lease:
+    async with taking_in(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, lease=lease)
         layer = await consume(archive, unpack)
         await in_thread(scope.storage.writeback.finish)
         document = _imported(config, layer, options, scope.clock.now_ns())
-        known = await _add(scope, encode(document), [layer], name, origin="import")
+        known = await add(scope, encode(document), [layer], name, origin="import")
     scope.announce("import", known)
     return known.id
 
@@ -105,17 +106,17 @@ async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
         built = hello.make(host.architecture)
     except KeyError as error:
         raise NotImplementedYetError(f"{text}: no built-in image for {host} yet") from error
-    async with _intake(scope) as lease:
+    async with taking_in(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, [built.layer], lease, expected=built.diff_id)
         layer = await in_thread(unpack)
         await in_thread(scope.storage.writeback.finish)
-        known = await _add(scope, built.config, [layer], (name,), origin="built-in")
+        known = await add(scope, built.config, [layer], (name,), origin="built-in")
     scope.announce("pull", known, name=name.familiar_name, actor=name.familiar)
     return known.id
 
 
 @asynccontextmanager
-async def _intake(scope: ImageScope) -> AsyncIterator[Lease]:
+async def taking_in(scope: ImageScope) -> AsyncIterator[Lease]:
     """Lease layers, and at the end delete those that no image came to need.
 
     A full disk becomes an UnavailableError: it says nothing about the archive.
@@ -135,15 +136,20 @@ async def _intake(scope: ImageScope) -> AsyncIterator[Lease]:
         scope.sweep(held)
 
 
-async def _add(
+async def add(
     scope: ImageScope,
     config: bytes,
     layers: Sequence[Layer],
     names: Iterable[Reference],
     *,
     origin: str,
+    documents: Iterable[bytes] = (),
+    kept: Sequence[Variant] = (),
 ) -> KnownImage:
-    """Store the config and the record; names move here from whichever image had them."""
+    """Store the config and the record; names move here from whichever image had them.
+
+    ``documents`` are the manifests and indexes that the ``kept`` variants speak of.
+    """
     names = tuple(names)
     now = scope.clock.now_ns()
     record = ImageRecord(
@@ -161,8 +167,9 @@ async def _add(
             known = understand(
                 msgspec.structs.replace(before.record, last_tagged_ns=tagged), config
             )
-        await asyncio.to_thread(scope.storage.blobs.add, config)
-        await scope.catalog.put(known, names)
+        for document in (config, *documents):
+            await asyncio.to_thread(scope.storage.blobs.add, document)
+        await scope.catalog.put(known, names, kept)
     return known
 
 

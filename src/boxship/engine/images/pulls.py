@@ -55,8 +55,11 @@ class UnfinishedPulls:
         """Return the layers, present or to come, that must stay."""
         return {layer for pull in self._pulls.values() for layer in pull.layers}
 
-    async def begin(self, pull: UnfinishedPull) -> None:
-        """Remember a pull before its first layer is in the store."""
+    async def begin(self, pull: UnfinishedPull) -> set[Digest]:
+        """Remember a pull before its first layer is in the store.
+
+        Returns the layers that an earlier pull of the name wanted and this one doesn't.
+        """
         layers = msgspec.json.encode([str(layer) for layer in pull.layers])
         row = (pull.name, pull.platform, layers, pull.at_ns, self._boot_id)
 
@@ -64,7 +67,9 @@ class UnfinishedPulls:
             db.execute("INSERT OR REPLACE INTO pulls VALUES(?, ?, ?, ?, ?)", row)
 
         await self._database.write(change, durable=False)
+        before = self._pulls.get((pull.name, pull.platform))
         self._keep(pull)
+        return set(before.layers) - set(pull.layers) if before else set()
 
     async def end(self, name: str, platform: str) -> tuple[Digest, ...]:
         """Forget a pull; return its layers, which may need to be swept."""

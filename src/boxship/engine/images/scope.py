@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.catalog import Catalog, KnownImage
 from boxship.engine.images.lastuse import LastUse
@@ -37,6 +38,7 @@ class ImageScope:
     sources: LayerSources
     pulls: UnfinishedPulls
     storage: Storage
+    registries: Registries
     events: EventBus
     clock: Clock
     last_use: LastUse

@@ -10,7 +10,7 @@ removes.
 import asyncio
 import builtins
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.base.ids import boot_id
+from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images import intake, listing, pruning, removing, saving, usage
 from boxship.engine.images.bridge import outbound, to_the_end
@@ -25,6 +26,7 @@ from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
+from boxship.engine.images.pulling import Puller, PullRequest
 from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
 from boxship.engine.images.usage import LayerUse
@@ -44,6 +46,7 @@ from boxship.model.image import (
     Pruned,
     RemovedImage,
     StorageDetail,
+    TransferEvent,
 )
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
@@ -67,7 +70,14 @@ class ImageService:
     """Use cases of images."""
 
     def __init__(
-        self, database: Database, storage: Storage, events: EventBus, clock: Clock
+        self,
+        database: Database,
+        storage: Storage,
+        registries: Registries,
+        events: EventBus,
+        clock: Clock,
+        *,
+        max_downloads: int = 3,
     ) -> None:
         catalog = Catalog(database, storage.blobs)
         self._scope = ImageScope(
@@ -75,10 +85,17 @@ class ImageService:
             LayerSources(database),
             UnfinishedPulls(database, boot_id()),
             storage,
+            registries,
             events,
             clock,
             LastUse(clock, catalog.record_use),
         )
+        self._puller = Puller(self._scope, max_downloads)
+
+    def set_registries(self, registries: Registries, max_downloads: int) -> None:
+        """Let pulls and pushes that begin from now on know other settings."""
+        self._scope.registries = registries
+        self._puller.set_limit(max_downloads)
 
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
@@ -115,6 +132,10 @@ class ImageService:
     def save(self, references: Sequence[str]) -> AsyncIterator[Buffer]:
         """Write images as one archive. A missing image is a NotFoundError at once."""
         return self._saved(self._to_save(references))
+
+    def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
+        """Bring an image in from a registry, telling how it goes (``pulling.py``)."""
+        return self._puller.pull(request)
 
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         """Make a one-layer image of a root file system's tar; return its id."""

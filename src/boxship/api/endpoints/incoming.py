@@ -1,0 +1,87 @@
+"""Images that come in: pulled from a registry, imported from an archive."""
+
+from collections.abc import AsyncGenerator
+
+from boxship.api.call import Call
+from boxship.api.http.messages import Answer, Stream
+from boxship.api.registryauth import credentials
+from boxship.api.streams import told
+from boxship.api.views.transfers import pull_line
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.pulling import PullRequest
+from boxship.oci.platform import Platform, PlatformError
+from boxship.oci.platform import parse as parse_platform
+from boxship.oci.reference import InvalidReferenceError, Reference
+from boxship.oci.reference import parse as parse_reference
+from boxship.wire.jsonstream import Progress
+
+_BUILT_IN = "docker.io/library/hello-world"
+
+
+async def create(call: Call) -> Answer:
+    """Import an archive (``fromSrc``) or pull an image (``fromImage``)."""
+    source = call.text("fromSrc")
+    if not source:
+        return Stream(told(_pulling(call), with_code=False), awaits_first=True)
+    if source != "-":
+        raise NotImplementedYetError("import from a URL is not implemented yet: send the archive")
+    return Stream(told(_importing(call)), awaits_first=True)
+
+
+async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
+    name, tag_text = call.text("fromImage"), call.text("tag")
+    if not name:
+        raise InvalidArgumentError("fromImage or fromSrc is required")
+    reference = _reference(name, tag_text)
+    if reference.name == _BUILT_IN:
+        async for line in _made_here(call, reference):
+            yield line
+        return
+    request = PullRequest(reference, _platform(call.text("platform")), credentials(call.request))
+    events = call.backend.images.pull(request)
+    try:
+        async for event in events:
+            yield pull_line(event)
+    finally:
+        await events.aclose()
+
+
+async def _made_here(call: Call, reference: Reference) -> AsyncGenerator[Progress, None]:
+    reference = reference.with_default_tag()
+    digest = await call.backend.images.ensure_builtin(reference.familiar)
+    yield Progress(status="Made by Boxship itself: no registry was asked", id=reference.tag)
+    yield Progress(status=f"Digest: {digest}")
+    yield Progress(status=f"Status: Image is up to date for {reference.familiar}")
+
+
+def _reference(name: str, tag: str) -> Reference:
+    separator = "@" if ":" in tag else ":"
+    try:
+        return parse_reference(f"{name}{separator}{tag}" if tag else name)
+    except InvalidReferenceError as error:
+        raise InvalidArgumentError(str(error)) from error
+
+
+async def _importing(call: Call) -> AsyncGenerator[Progress, None]:
+    repository, tag_text = call.text("repo"), call.text("tag")
+    options = ImportOptions(
+        reference=f"{repository}:{tag_text}" if tag_text else repository,
+        changes=call.request.query.get("changes", ()),
+        message=call.text("message"),
+        platform=_platform(call.text("platform")),
+    )
+    digest = await call.backend.images.import_(aiter(call.request.body), options)
+    yield Progress(status=str(digest))
+
+
+def _platform(text: str) -> Platform | None:
+    if not text:
+        return None
+    try:
+        return parse_platform(text)
+    except PlatformError as error:
+        raise InvalidArgumentError(str(error)) from error
+
+
+ROUTES = (("POST", "/images/create", create),)

@@ -1,0 +1,73 @@
+"""Lines of a pull or push as Docker's clients read them. Pure."""
+
+from collections.abc import Callable
+from typing import Any
+
+from boxship.base.ids import short_id
+from boxship.base.units import format_decimal_size
+from boxship.model.image import (
+    LayerTransfer,
+    OtherPlatform,
+    Pulled,
+    TransferBegun,
+    TransferDigest,
+    TransferEvent,
+    TransferPhase,
+)
+from boxship.wire.jsonstream import Progress, ProgressDetail, progress_bar
+
+
+def pull_line(event: TransferEvent) -> Progress:
+    """Show one event of a pull."""
+    return _PULLING[type(event)](event)
+
+
+def layer_line(event: LayerTransfer) -> Progress:
+    """Show what a layer is doing, with a bar where bytes are moving."""
+    status = event.phase.value
+    detail, bar = ProgressDetail(), ""
+    if event.phase is TransferPhase.RETRYING:
+        status = f"{status} {event.current} second{'s' if event.current != 1 else ''}"
+    elif event.phase is TransferPhase.MOUNTED:
+        status = f"{status} {event.source}"
+    elif event.total or event.current:
+        detail = ProgressDetail(event.current, event.total)
+        bar = sized_bar(event.current, event.total)
+    return Progress(status=status, progress_detail=detail, progress=bar, id=short_id(event.layer))
+
+
+def sized_bar(current: int, total: int) -> str:
+    """Draw a bar with sizes behind it, or the size alone while the total is unknown."""
+    done = f"{format_decimal_size(current, digits=4):>8}"
+    if not total:
+        return done
+    return progress_bar(current, total, f"{done}/{format_decimal_size(total, digits=4)}")
+
+
+def _begun(event: TransferBegun) -> Progress:
+    return Progress(status=f"Pulling from {event.repository}", id=event.tag)
+
+
+def _digest(event: TransferDigest) -> Progress:
+    return Progress(status=f"Digest: {event.digest}")
+
+
+def _pulled(event: Pulled) -> Progress:
+    what = "Downloaded newer image" if event.newer else "Image is up to date"
+    return Progress(status=f"Status: {what} for {event.reference}")
+
+
+def _other_platform(event: OtherPlatform) -> Progress:
+    return Progress(
+        status=f"WARNING: image with reference {event.reference} was found but does not match the "
+        f"specified platform: wanted {event.wanted}, actual: {event.found}"
+    )
+
+
+_PULLING: dict[type[TransferEvent], Callable[[Any], Progress]] = {
+    LayerTransfer: layer_line,
+    TransferBegun: _begun,
+    TransferDigest: _digest,
+    Pulled: _pulled,
+    OtherPlatform: _other_platform,
+}

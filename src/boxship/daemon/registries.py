@@ -1,0 +1,69 @@
+"""What ``daemon.json`` says of registries, translated for the registry client."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.distribution.settings import Proxies, RegistrySettings, Retries
+
+if TYPE_CHECKING:
+    from boxship.daemon.config import DaemonConfig
+
+
+def registry_settings(
+    config: "DaemonConfig", environment: Mapping[str, str] = os.environ
+) -> RegistrySettings:
+    """Read mirrors, insecure registries, attempts and proxies. InvalidArgumentError names them."""
+    return RegistrySettings(
+        mirrors=tuple(map(_mirror, config.words("registry-mirrors"))),
+        insecure=tuple(map(_insecure, config.words("insecure-registries"))),
+        retries=Retries(attempts=positive(config, "max-download-attempts")),
+        proxies=_proxies(config, environment),
+    )
+
+
+def positive(config: "DaemonConfig", name: str) -> int:
+    """Return a number, which must be above zero."""
+    number = config.number(name)
+    if number <= 0:
+        raise InvalidArgumentError(f"invalid {name.replace('-', ' ')}: {number}")
+    return number
+
+
+def _mirror(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.netloc:
+        raise InvalidArgumentError(
+            f'invalid mirror: "{text}" is not a URL such as https://mirror.example.com'
+        )
+    if url.path not in ("", "/") or url.query or url.fragment:
+        raise InvalidArgumentError(
+            f'invalid mirror: path, query, or fragment at end of the URI "{text}"'
+        )
+    if "@" in url.netloc:
+        raise InvalidArgumentError("invalid mirror: username/password not allowed in URI")
+    return text if url.path else f"{text}/"
+
+
+def _insecure(text: str) -> str:
+    if "://" in text:
+        raise InvalidArgumentError(
+            f"insecure registry {text} should not contain '://': give host[:port] or a CIDR block"
+        )
+    return text
+
+
+def _proxies(config: "DaemonConfig", environment: Mapping[str, str]) -> Proxies:
+    """Flags come first, then ``proxies`` of the file, then the environment."""
+    around, given = Proxies.from_environment(environment), config.mapping("proxies")
+
+    def first(name: str, otherwise: str) -> str:
+        return config.text(name) or str(given.get(name) or "") or otherwise
+
+    return Proxies(
+        http=first("http-proxy", around.http),
+        https=first("https-proxy", around.https),
+        no_proxy=first("no-proxy", around.no_proxy),
+    )

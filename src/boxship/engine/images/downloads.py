@@ -1,0 +1,152 @@
+"""Layers on their way in: each once, however many pulls want it, and a few at a time.
+
+::
+
+    pull A ──fetch──┐
+                    ├──► download of a layer: waits for a slot ─► blob ─► hash ─► decompress ─►
+    pull B ──fetch──┘      in threads                              hash of the tar ─► unpack
+
+A download belongs to all that wait for it. Whoever comes later sees how far it is; when the last
+one goes away, it is cancelled. What it finished is kept by the leases of those who waited.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from boxship.distribution.cancel import Cancel
+from boxship.distribution.repository import Repository, Retry
+from boxship.engine.images.bridge import in_thread
+from boxship.engine.images.fetching import RemoteLayer
+from boxship.engine.images.scope import ImageScope
+from boxship.model.image import LayerTransfer, TransferPhase
+from boxship.oci.digest import Digest
+from boxship.storage.chunks import Buffer
+from boxship.storage.layers import Layer, Lease
+
+_BETWEEN_TELLS = 0.1
+
+Tell = Callable[[LayerTransfer], None]
+
+
+@dataclass(eq=False)
+class _Download:
+    layer: RemoteLayer
+    repository: Repository
+    cancel: Cancel = field(default_factory=Cancel)
+    task: "asyncio.Task[Layer] | None" = None
+    waiting: list[tuple[Digest, Tell]] = field(default_factory=list)
+    last: LayerTransfer | None = None
+    began: bool = False
+
+    def tell(self, event: LayerTransfer) -> None:
+        """Pass an event on, to each under the digest by which he knows the layer."""
+        self.last = event
+        for digest, tell in self.waiting:
+            tell(replace(event, layer=str(digest)))
+
+    def give_up(self) -> None:
+        self.cancel.cancel()
+        if not self.began and self.task is not None:
+            self.task.cancel()
+
+
+class Downloads:
+    """All that are running. Belongs to the event loop."""
+
+    def __init__(self, scope: ImageScope, at_most: int) -> None:
+        self._scope = scope
+        self._slots = asyncio.Semaphore(at_most)
+        self._running: dict[Digest, _Download] = {}
+
+    def set_limit(self, at_most: int) -> None:
+        """Let so many begin at once from now on; those that run or wait keep their slots."""
+        self._slots = asyncio.Semaphore(at_most)
+
+    async def fetch(self, layer: RemoteLayer, repository: Repository, tell: Tell) -> Layer:
+        """Return the layer once it is in the store; the caller holds a lease on it.
+
+        Raises what the registry client raises, MalformedLayerError, or OSError.
+        """
+        download = self._running.get(layer.diff_id)
+        if download is None:
+            download = _Download(layer, repository)
+            self._running[layer.diff_id] = download
+            download.task = asyncio.create_task(self._run(download))
+        assert download.task is not None
+        place = (layer.digest, tell)
+        download.waiting.append(place)
+        if download.last is not None:
+            tell(replace(download.last, layer=str(layer.digest)))
+        try:
+            return await asyncio.shield(download.task)
+        finally:
+            download.waiting.remove(place)
+            if not download.waiting and not download.task.done():
+                self._forget(download)
+                download.give_up()
+                await asyncio.gather(download.task, return_exceptions=True)
+
+    async def _run(self, download: _Download) -> Layer:
+        diff_id = download.layer.diff_id
+        try:
+            if self._slots.locked():
+                download.tell(_event(download.layer, TransferPhase.WAITING))
+            async with self._slots:
+                download.began = True
+                with self._scope.storage.layers.lease() as lease:
+                    lease.hold(diff_id)
+                    chunks = _stream(download)
+                    layer = await in_thread(lambda: self._unpack(chunks, lease, diff_id))
+                    download.tell(_event(download.layer, TransferPhase.PULLED))
+                    return layer
+        finally:
+            self._forget(download)
+            self._scope.sweep([diff_id])
+
+    def _unpack(
+        self, chunks: Generator[Buffer, None, None], lease: Lease, diff_id: Digest
+    ) -> Layer:
+        # Whatever ends it early, the connection under the chunks is given back at once.
+        with closing(chunks):
+            return self._scope.storage.layers.unpack(chunks, lease, expected=diff_id)
+
+    def _forget(self, download: _Download) -> None:
+        if self._running.get(download.layer.diff_id) is download:
+            del self._running[download.layer.diff_id]
+
+
+def _stream(download: _Download) -> Generator[Buffer, None, None]:
+    """Yield the blob, telling the loop from time to time how far it is."""
+    loop = asyncio.get_running_loop()
+    layer = download.layer
+
+    def tell(phase: TransferPhase, current: int = 0, total: int = 0) -> None:
+        loop.call_soon_threadsafe(download.tell, _event(layer, phase, current, total))
+
+    def retrying(retry: Retry) -> None:
+        tell(TransferPhase.RETRYING, max(1, round(retry.delay)))
+
+    def chunks() -> Generator[Buffer, None, None]:
+        total, current, told = layer.descriptor.size, 0, 0.0
+        for piece in download.repository.blob(layer.descriptor, download.cancel, retrying):
+            yield piece
+            current += len(piece)
+            if (now := time.monotonic()) - told >= _BETWEEN_TELLS or current == total:
+                told = now
+                tell(TransferPhase.DOWNLOADING, current, total)
+        tell(TransferPhase.VERIFYING)
+        tell(TransferPhase.DOWNLOADED)
+        tell(TransferPhase.EXTRACTING, total, total)
+
+    return chunks()
+
+
+def _event(
+    layer: RemoteLayer, phase: TransferPhase, current: int = 0, total: int = 0
+) -> LayerTransfer:
+    return LayerTransfer(str(layer.digest), phase, current, total)

@@ -1,0 +1,266 @@
+"""Pull: from a name in a registry to an image in the store.
+
+::
+
+    name ─► documents ─► pull remembered ─► layers, several at once ─► all on the disk ─► record
+            (fetching)   (pulls)            (downloads)                                  and names
+
+Until the record is written nothing of the pull can be seen, and if it fails nothing is left: the
+lease ends and what nobody needs is swept. There is one exception. A registry that has gone away may
+come back, so then, as after ``kill -9`` of the daemon, the layers that are complete wait for the
+next pull of that name.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from boxship.base.errors import NotFoundError
+from boxship.distribution.cancel import Cancel
+from boxship.distribution.credentials import Credentials
+from boxship.distribution.errors import (
+    RateLimitedError,
+    RegistryDeniedError,
+    RegistryNotFoundError,
+    RegistryUnavailableError,
+)
+from boxship.distribution.repository import Repository
+from boxship.engine.images import intake
+from boxship.engine.images.bridge import all_or_none, in_thread, stoppable, to_the_end
+from boxship.engine.images.catalog import KnownImage
+from boxship.engine.images.downloads import Downloads
+from boxship.engine.images.fetching import DocumentFetcher, RemoteImage, RemoteLayer
+from boxship.engine.images.layersources import LayerSource
+from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPull
+from boxship.engine.images.scope import ImageScope
+from boxship.engine.images.variants import Variant
+from boxship.model.image import (
+    LayerTransfer,
+    OtherPlatform,
+    Pulled,
+    TransferBegun,
+    TransferDigest,
+    TransferEvent,
+    TransferPhase,
+)
+from boxship.oci import platform as platforms
+from boxship.oci.digest import Digest
+from boxship.oci.platform import Platform
+from boxship.oci.reference import Reference
+from boxship.storage.layers import Layer, Lease
+
+_NAME_UNKNOWN = "NAME_UNKNOWN"
+
+Tell = Callable[[TransferEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What to pull; a reference with neither tag nor digest stands for all tags."""
+
+    reference: Reference
+    platform: Platform | None = None
+    """This machine's if None."""
+    credentials: Credentials | None = None
+
+
+class Puller:
+    """Pulls for one engine. Belongs to the event loop."""
+
+    def __init__(self, scope: ImageScope, at_most: int) -> None:
+        """``at_most`` layers are downloaded at once, over all pulls."""
+        self._scope = scope
+        self._downloads = Downloads(scope, at_most)
+
+    def set_limit(self, at_most: int) -> None:
+        """Change how many layers are downloaded at once, for downloads that begin from now on."""
+        self._downloads.set_limit(at_most)
+
+    async def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
+        """Pull, and tell how it goes. Closing the generator cancels what nobody else waits for.
+
+        Raises the errors of ``distribution.errors``, NotFoundError when no platform fits,
+        MalformedLayerError, or UnavailableError (disk full).
+        """
+        events: asyncio.Queue[TransferEvent | None] = asyncio.Queue()
+        work = asyncio.create_task(self._pull(request, events.put_nowait))
+        work.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await work
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+            if not work.cancelled():
+                work.exception()  # seen: it has been raised, or nobody is left to hear of it
+
+    async def _pull(self, request: PullRequest, tell: Tell) -> None:
+        repository = self._scope.registries.repository(request.reference, request.credentials)
+        reference = request.reference
+        if reference.tag or reference.digest:
+            known, newer = await self._pull_one(request, repository, tell)
+        else:
+            known, newer = await self._pull_all(request, repository, tell)
+        tell(Pulled(reference.familiar, str(known.id), newer))
+        wanted = request.platform
+        if wanted is not None and not platforms.by_preference(wanted, [known.image.platform]):
+            tell(OtherPlatform(reference.familiar, str(wanted), str(known.image.platform)))
+
+    async def _pull_all(
+        self, request: PullRequest, repository: Repository, tell: Tell
+    ) -> tuple[KnownImage, bool]:
+        reference, cancel = request.reference, Cancel()
+        with _as_docker_says(reference):
+            tags = await stoppable(lambda: list(repository.tags(cancel)), cancel.cancel)
+        if not tags:
+            raise NotFoundError(f"No tags available for {reference.familiar_name}")
+        results = [
+            await self._pull_one(
+                PullRequest(reference.with_tag(tag), request.platform, request.credentials),
+                repository,
+                tell,
+            )
+            for tag in tags
+        ]
+        return results[-1][0], any(newer for _, newer in results)
+
+    async def _pull_one(
+        self, request: PullRequest, repository: Repository, tell: Tell
+    ) -> tuple[KnownImage, bool]:
+        """Pull one name; return the image and whether the name has come to mean another one."""
+        name, cancel = request.reference, Cancel()
+        fetcher = DocumentFetcher(repository, self._stored, cancel)
+        with _as_docker_says(name):
+            top = await stoppable(partial(fetcher.top, name), cancel.cancel)
+            tell(TransferBegun(name.path, name.familiar if name.digest else name.tag))
+            remote = await stoppable(partial(fetcher.image, top, request.platform), cancel.cancel)
+            known, newer = await self._take_in(name, remote, repository, tell)
+        self._scope.announce("pull", known, name=name.familiar_name, actor=name.familiar)
+        tell(TransferDigest(str(remote.top)))
+        return known, newer
+
+    async def _take_in(
+        self, name: Reference, remote: RemoteImage, repository: Repository, tell: Tell
+    ) -> tuple[KnownImage, bool]:
+        named = self._scope.catalog.named(name)
+        before = {named.id} if named else set()
+        before |= {variant.image_id for variant in self._scope.catalog.variants_of(name)}
+        async with (
+            intake.taking_in(self._scope) as lease,
+            self._remembered(name, remote, lease),
+        ):
+            layers = await self._layers(remote, repository, tell)
+            known = await to_the_end(self._store(name, remote, layers))
+        await self._scope.sources.add(_sources(name, remote.layers))
+        return known, known.id not in before
+
+    @contextlib.asynccontextmanager
+    async def _remembered(
+        self, name: Reference, remote: RemoteImage, lease: Lease
+    ) -> AsyncGenerator[None, None]:
+        """Keep a row in ``pulls`` while the body runs, and longer if the registry went away."""
+        now, pulls = self._scope.clock.now_ns(), self._scope.pulls
+        for diff_id in remote.diff_ids:
+            lease.hold(diff_id)
+        if all(self._scope.storage.layers.find(diff_id) for diff_id in remote.diff_ids):
+            yield
+            return
+        key = str(name), str(remote.platform)
+        superfluous = pulls.drop(older_than_ns=now - LONGEST_NS)
+        superfluous |= await pulls.begin(UnfinishedPull(*key, remote.diff_ids, now))
+        self._scope.sweep(superfluous)
+        try:
+            yield
+        except (RegistryUnavailableError, RateLimitedError):
+            raise
+        except BaseException:
+            await asyncio.shield(pulls.end(*key))
+            raise
+        else:
+            await pulls.end(*key)
+
+    async def _layers(
+        self, remote: RemoteImage, repository: Repository, tell: Tell
+    ) -> tuple[Layer, ...]:
+        """Bring all layers in; the first failure ends the rest."""
+        layers = self._scope.storage.layers
+        found = {diff_id: layers.find(diff_id) for diff_id in remote.diff_ids}
+        known = self._scope.catalog.find(remote.id)
+        tasks: dict[Digest, asyncio.Task[Layer]] = {}
+        for layer in remote.layers:
+            present = found[layer.diff_id]
+            if present is None:
+                tell(LayerTransfer(str(layer.digest), TransferPhase.WAITING_TO_PULL))
+            elif known is None:
+                tell(LayerTransfer(str(layer.digest), TransferPhase.PRESENT))
+        for layer in remote.layers:
+            if found[layer.diff_id] is None and layer.diff_id not in tasks:
+                fetch = self._downloads.fetch(layer, repository, tell)
+                tasks[layer.diff_id] = asyncio.create_task(fetch)
+        await all_or_none(tasks.values())
+        fetched = {diff_id: task.result() for diff_id, task in tasks.items()}
+        return tuple(found[diff_id] or fetched[diff_id] for diff_id in remote.diff_ids)
+
+    async def _store(
+        self, name: Reference, remote: RemoteImage, layers: Sequence[Layer]
+    ) -> KnownImage:
+        if self._scope.catalog.find(remote.id) is None:
+            await in_thread(self._scope.storage.writeback.finish)
+        variant = Variant(
+            platform=remote.platform,
+            image_id=remote.id,
+            manifest=remote.manifest,
+            index=remote.index,
+            at_ns=self._scope.clock.now_ns(),
+        )
+        by_digest = name.with_digest(remote.top)
+        names = (by_digest,) if name.digest else (name, by_digest)
+        return await intake.add(
+            self._scope,
+            remote.config,
+            layers,
+            names,
+            origin="pull",
+            documents=remote.documents,
+            kept=(variant,),
+        )
+
+    def _stored(self, digest: Digest) -> bytes | None:
+        try:
+            return self._scope.storage.blobs.read(digest)
+        except NotFoundError:
+            return None
+
+
+@contextlib.contextmanager
+def _as_docker_says(name: Reference) -> Iterator[None]:
+    """Name what was asked for in an error, in the words that clients know."""
+    try:
+        yield
+    except RegistryDeniedError as error:
+        raise NotFoundError(
+            f"pull access denied for {name.familiar_name}, repository does not exist or may "
+            f"require 'docker login': {error.told}"
+        ) from error
+    except RegistryNotFoundError as error:
+        what = f"manifest for {name.familiar}"
+        if error.code == _NAME_UNKNOWN:
+            what = f"repository {name.familiar_name}"
+        raise NotFoundError(f"{what} not found: {error.told}") from error
+
+
+def _sources(name: Reference, layers: Sequence[RemoteLayer]) -> list[LayerSource]:
+    return [
+        LayerSource(
+            layer.diff_id,
+            layer.digest,
+            layer.descriptor.size,
+            layer.descriptor.media_type,
+            name.name,
+        )
+        for layer in layers
+    ]
