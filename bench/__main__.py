@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from bench import bundles, report, starts
+from bench import bundles, images, report, starts
 from bench.cases import CASES
 from bench.rows import Engines, Row
 from support import dockerd
@@ -13,15 +13,20 @@ from support.engine import Engine
 
 RUNTIME = "runtime"
 """A case of its own: programs beside programs, no engines."""
+IMAGES = "images"
+"""Another: engines of its own, with a registry beside them."""
+_OF_THEIR_OWN = (RUNTIME, IMAGES)
 
 
 def main() -> int:
     arguments = _parse()
-    wanted = arguments.cases or [*CASES, RUNTIME]
+    wanted = arguments.cases or [*CASES, *_OF_THEIR_OWN]
     reached = True
     if RUNTIME in wanted:
         reached = _runtimes(write=arguments.write)
-    if cases := [name for name in wanted if name != RUNTIME]:
+    if IMAGES in wanted:
+        reached &= _images(write=arguments.write)
+    if cases := [name for name in wanted if name not in _OF_THEIR_OWN]:
         reached &= _engines(cases, arguments.only or list(Engines), write=arguments.write)
     return 0 if reached else 1
 
@@ -38,14 +43,29 @@ def _engines(cases: Sequence[str], only: Sequence[Engines], *, write: bool) -> b
         for case in cases:
             print(f"{case} …", file=sys.stderr, flush=True)
             rows += CASES[case](engines)
-        versions = ", ".join(
-            f"{name.value} {engine.api.get('/version').json()['Version']}"
-            for name, engine in engines.items()
-        )
+        versions = _versions(engines)
     print(report.text(report.engines(rows)))
     if write:
         report.write("Engines", report.engines(rows), versions)
     return not any(row.reached is False for row in rows)
+
+
+def _images(*, write: bool) -> bool:
+    """The same for images."""
+    print(f"{IMAGES} …", file=sys.stderr, flush=True)
+    versions: list[str] = []
+    rows = list(images.images(lambda engines: versions.append(_versions(engines))))
+    print(report.text(report.engines(rows)))
+    if write:
+        report.write("Images", report.engines(rows), versions[0])
+    return not any(row.reached is False for row in rows)
+
+
+def _versions(engines: Mapping[Engines, Engine]) -> str:
+    return ", ".join(
+        f"{name.value} {engine.api.get('/version').json()['Version']}"
+        for name, engine in engines.items()
+    )
 
 
 def _runtimes(*, write: bool) -> bool:
@@ -60,11 +80,13 @@ def _runtimes(*, write: bool) -> bool:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join([*CASES, RUNTIME]))
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=", ".join([*CASES, *_OF_THEIR_OWN])
+    )
     parser.add_argument("--only", action="append", type=Engines, help="dockerd or boxship")
     parser.add_argument("--write", action="store_true", help=f"into {report.DOCUMENT.name}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.cases) - {*CASES, RUNTIME}:
+    if unknown := set(arguments.cases) - {*CASES, *_OF_THEIR_OWN}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     engines = arguments.cases != [RUNTIME] and Engines.DOCKERD in (arguments.only or Engines)
     if engines and not dockerd.is_installed():

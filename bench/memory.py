@@ -14,6 +14,11 @@ def rss(processes: Iterable[int]) -> float:
     return sum(_field(pid, "status", "VmRSS:") for pid in processes)
 
 
+def peak(processes: Iterable[int]) -> float:
+    """The most that each has ever had resident, in MB, all added up."""
+    return sum(_field(pid, "status", "VmHWM:") for pid in processes)
+
+
 def _field(pid: int, file: str, name: str) -> float:
     for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
         if line.startswith(name):

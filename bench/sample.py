@@ -1,11 +1,14 @@
-"""The image of the image benchmarks: 5 layers, 30,000 files, about 600 MB, the same everywhere.
+"""The images of the image benchmarks: 5 layers, 30,000 files, 600 MB, the same everywhere.
 
 Sizes and contents are like those of an installed system: most files are small, a few hold most of
 the bytes; about half of it is text, a third code and tables, the rest compressed already. A
 *sibling* has the same four lower layers and another top.
 
-    .cache/bench/<key>/{image,sibling}.tar    archives as `docker save` writes them; the key is the
-                                              hash of this module, so that an edit makes them anew
+    .cache/bench/<key>/{image,sibling}-<number>.tar    archives as `docker save` writes them; the
+                                                       key is the hash of this module, so that an
+                                                       edit makes them anew
+
+Images of different numbers are alike, but have no file in common.
 """
 
 import fcntl
@@ -33,19 +36,19 @@ _POOL = 16 << 20
 _WORDS = 6000
 _SPREAD = 1.9  # sigma of the log-normal distribution of sizes
 _SHARES = {"text": 50, "code": 35, "noise": 15}
-_SEED_OF_SIBLING = 100
+_SEEDS = 100  # apart from those of the next image
 
 _Entry = tuple[tarfile.TarInfo, bytes]
 
 
-def image() -> Path:
-    """The archive of the image; made when it is asked for the first time."""
-    return _ensure("image.tar")
+def image(number: int = 0) -> Path:
+    """The archive of an image; made when it is asked for the first time."""
+    return _ensure("image", number)
 
 
-def sibling() -> Path:
+def sibling(number: int = 0) -> Path:
     """The archive of the image with the same four lower layers."""
-    return _ensure("sibling.tar")
+    return _ensure("sibling", number)
 
 
 def layer(destination: Path, seed: int, *, files: int, size: int) -> None:
@@ -53,32 +56,35 @@ def layer(destination: Path, seed: int, *, files: int, size: int) -> None:
     archive.write_layer(destination, list(_entries(seed, files, size)))
 
 
-def _ensure(name: str) -> Path:
+def _ensure(kind: str, number: int) -> Path:
     home = _CACHE / hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     home.mkdir(parents=True, exist_ok=True)
+    target = home / f"{kind}-{number}.tar"
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / name).exists():
+        if not target.exists():
             scratch = Path(tempfile.mkdtemp(dir=home, prefix="making-"))
             try:
-                _make(scratch)
-                for made in ("image.tar", "sibling.tar"):
-                    os.rename(scratch / made, home / made)
+                for made, path in _make(scratch, number).items():
+                    os.rename(path, home / f"{made}-{number}.tar")
             finally:
                 shutil.rmtree(scratch)
-    return home / name
+    return target
 
 
-def _make(scratch: Path) -> None:
-    seeds = [*range(LAYERS), _SEED_OF_SIBLING]
+def _make(scratch: Path, number: int) -> dict[str, Path]:
+    """Write an image and its sibling; return the archives by kind."""
+    seeds = [number * _SEEDS + part for part in range(LAYERS + 1)]
     tars = [scratch / f"{seed}.tar" for seed in seeds]
     for seed, tar in zip(seeds, tars, strict=True):
         layer(tar, seed, files=FILES // LAYERS, size=BYTES // LAYERS)
     layers = [archive.Layer(tar, f"RUN install part {tar.stem}") for tar in tars]
-    tops = {"image.tar": (IMAGE, layers[:-1]), "sibling.tar": (SIBLING, [*layers[:-2], layers[-1]])}
-    for name, (tag, steps) in tops.items():
-        made = archive.Image((tag,), tuple(steps), {"Cmd": ["true"]})
-        archive.write(made, scratch / name)
+    *below, top, another_top = layers
+    archives = {}
+    for kind, tag, one in ("image", IMAGE, top), ("sibling", SIBLING, another_top):
+        archives[kind] = scratch / f"{kind}.tar"
+        archive.write(archive.Image((tag,), (*below, one), {"Cmd": ["true"]}), archives[kind])
+    return archives
 
 
 def _entries(seed: int, files: int, size: int) -> Iterator[_Entry]:

@@ -17,18 +17,22 @@ def is_installed() -> bool:
 
 
 class Dockerd(Engine):
-    """dockerd in a network namespace of its own, so that it leaves the host's firewall alone."""
+    """dockerd in a network namespace of its own, so that it leaves the host's firewall alone.
 
-    def __init__(self, *flags: str) -> None:
+    Without ``own_network`` it is in the caller's.
+    """
+
+    def __init__(self, *flags: str, own_network: bool = True) -> None:
         super().__init__(*flags)
-        self._netns = self.home.name
-        subprocess.run(["ip", "netns", "add", self._netns], check=True)
+        self._netns = self.home.name if own_network else ""
+        if own_network:
+            subprocess.run(["ip", "netns", "add", self._netns], check=True)
         (self.home / "daemon.json").write_text("{}")
 
     @property
     def command(self) -> list[str]:
         # nsenter and not `ip netns exec`, which mounts a new /sys and so hides the cgroups.
-        enter = ["nsenter", f"--net=/run/netns/{self._netns}"]
+        enter = ["nsenter", f"--net=/run/netns/{self._netns}"] if self._netns else []
         return [*enter, "dockerd", f"--config-file={self.home / 'daemon.json'}", *self.flags]
 
     def remains(self) -> dict[str, Sequence[object]]:
@@ -47,11 +51,12 @@ class Dockerd(Engine):
         try:
             super().close()
         finally:
-            subprocess.run(["ip", "netns", "delete", self._netns], check=True)
+            if self._netns:
+                subprocess.run(["ip", "netns", "delete", self._netns], check=True)
 
     def _sweep(self) -> None:
         for point in reversed(Engine.mounts(self)):
-            if point != f"/run/netns/{self._netns}":
+            if not self._netns or point != f"/run/netns/{self._netns}":
                 subprocess.run(["umount", "--lazy", point], check=False)
         super()._sweep()
 
