@@ -3,6 +3,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 from boxship.client.endpoint import (
     DEFAULT_SOCKET,
+    SshEndpoint,
     TcpEndpoint,
     TlsFiles,
     TlsOptions,
@@ -44,9 +45,31 @@ def test_what_is_no_host_is_refused(text: str) -> None:
         parse_host(text)
 
 
-def test_ssh_is_named_as_missing() -> None:
-    with pytest.raises(NotImplementedYetError, match="ssh://"):
-        parse_host("ssh://me@there")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ssh://there", SshEndpoint("there")),
+        ("ssh://me@there", SshEndpoint("there", "me")),
+        ("ssh://me@10.0.0.1:2222/", SshEndpoint("10.0.0.1", "me", 2222)),
+    ],
+)
+def test_ssh_hosts(text: str, expected: SshEndpoint) -> None:
+    assert parse_host(text) == expected
+    assert str(expected) == text.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ssh://", "ssh://-oProxyCommand=x", "ssh://-l@h", "ssh://h:x", "ssh://h/path", "ssh://a b"],
+)
+def test_what_ssh_would_misread_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="use ssh://user@host"):
+        parse_host(text)
+
+
+def test_what_is_not_there_is_named() -> None:
+    with pytest.raises(NotImplementedYetError, match="npipe://"):
+        parse_host("npipe:////./pipe/x")
 
 
 @pytest.mark.parametrize(

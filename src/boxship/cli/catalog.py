@@ -100,6 +100,7 @@ ENTRIES = (
     Entry("checkpoint", "ls", "checkpoint.ls", "List a container's checkpoints", "", ("list",)),
     Entry("checkpoint", "rm", "checkpoint.rm", "Remove a checkpoint", "", ("remove",)),
     Entry("image", "bootstrap", "image.bootstrap", "Make a base image from a package mirror"),
+    Entry("image", "copy", "image.copy", "Copy an image between engines, registries and files"),
     Entry("image", "history", "image.history", "Show how an image came about", "history"),
     Entry("image", "import", "image.importing", "Make an image from a tar archive", "import"),
     Entry("image", "inspect", "image.inspect", "Show all details of images"),
@@ -111,6 +112,12 @@ ENTRIES = (
     Entry("", "inspect", "system.inspect", "Show all details of containers or images", "inspect"),
     Entry("system", "df", "system.df", "Show what takes space on the disk"),
     Entry("system", "prune", "system.prune", "Remove what nobody uses"),
+    Entry(
+        "system",
+        "dial-stdio",
+        "system.dialstdio",
+        "Pass standard input and output on to the daemon",
+    ),
     Entry(
         "system",
         "events",

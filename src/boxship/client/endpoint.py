@@ -1,10 +1,16 @@
 """Where a daemon listens: ``-H``, ``BOXSHIP_HOST``, ``DOCKER_HOST`` and TLS variables, parsed."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+
+# No part begins with a dash: ssh would take it for an option.
+_SSH = re.compile(
+    r"(?:(?P<user>[^-@:/\s][^@:/\s]*)@)?(?P<host>[^-@:/\s][^@:/\s]*)(?::(?P<port>[0-9]{1,5}))?/?"
+)
 
 DEFAULT_SOCKET = "/run/boxship/boxship.sock"
 PLAIN_PORT = 2375
@@ -37,11 +43,23 @@ class TcpEndpoint(NamedTuple):
         return f"tcp://{host}:{self.port}"
 
 
-Endpoint = UnixEndpoint | TcpEndpoint
+class SshEndpoint(NamedTuple):
+    """A daemon on another machine, reached by a login there. Port 0: what ssh itself takes."""
+
+    host: str
+    user: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        user = f"{self.user}@" if self.user else ""
+        return f"ssh://{user}{self.host}" + (f":{self.port}" if self.port else "")
+
+
+Endpoint = UnixEndpoint | TcpEndpoint | SshEndpoint
 
 
 def parse_host(text: str, tls: TlsFiles | None = None) -> Endpoint:
-    """An endpoint from ``unix:///path``, ``tcp://host:port`` or ``host[:port]``."""
+    """An endpoint from ``unix:///path``, ``[tcp://]host:port``, ``ssh://user@host``"""
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "tcp", text
@@ -49,11 +67,22 @@ def parse_host(text: str, tls: TlsFiles | None = None) -> Endpoint:
         return UnixEndpoint(rest or DEFAULT_SOCKET)
     if scheme in ("tcp", "http", "https"):
         return _tcp(rest, tls)
-    if scheme in ("ssh", "npipe", "fd"):
+    if scheme == "ssh":
+        return _ssh(text, rest)
+    if scheme in ("npipe", "fd"):
         raise NotImplementedYetError(
-            f"hosts of the form {scheme}:// are not supported yet; use unix:// or tcp://"
+            f"hosts of the form {scheme}:// are not supported yet; use unix://, tcp:// or ssh://"
         )
     raise InvalidArgumentError(f"unable to parse docker host `{text}`: use unix:// or tcp://")
+
+
+def _ssh(text: str, rest: str) -> SshEndpoint:
+    match = _SSH.fullmatch(rest)
+    if match is None:
+        raise InvalidArgumentError(
+            f"unable to parse docker host `{text}`: use ssh://user@host:port"
+        )
+    return SshEndpoint(match["host"], match["user"] or "", int(match["port"] or 0))
 
 
 def _tcp(rest: str, tls: TlsFiles | None) -> TcpEndpoint:

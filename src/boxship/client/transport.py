@@ -1,4 +1,4 @@
-"""Connections to a daemon, the one seam of I/O: plain sockets here, TLS in ``tls.py``.
+"""Connections to a daemon, the one seam of I/O: plain sockets here, TLS in ``tls.py``, ``ssh.py``.
 
 ``tls`` (and with it ``ssl``, 20 ms) is imported only when a TLS connection is really made.
 """
@@ -6,7 +6,7 @@
 import socket
 from typing import Protocol
 
-from boxship.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
+from boxship.client.endpoint import Endpoint, SshEndpoint, TcpEndpoint, UnixEndpoint
 from boxship.client.errors import DaemonUnreachableError
 
 RECEIVE = 256 * 1024
@@ -91,6 +91,10 @@ def connect(endpoint: Endpoint) -> Connection:
     try:
         if isinstance(endpoint, UnixEndpoint):
             return PlainConnection(_connect_unix(endpoint.path))
+        if isinstance(endpoint, SshEndpoint):
+            from boxship.client.ssh import SshConnection  # noqa: PLC0415 - rarely wanted
+
+            return SshConnection(endpoint)
         return _connect_tcp(endpoint)
     except PermissionError as error:
         raise DaemonUnreachableError(
