@@ -41,7 +41,7 @@ _MAGIC = ((b"\x1f\x8b", "+gzip"), (b"\x28\xb5\x2f\xfd", "+zstd"))
 
 
 class ArchiveSource:
-    """An archive to read from. ``stream`` is seekable and plain; it belongs to the source from now on."""
+    """An archive to read from. ``stream`` is seekable and plain; the source closes it."""
 
     def __init__(self, stream: IO[bytes], name: str, where: str) -> None:
         self._stream = stream
