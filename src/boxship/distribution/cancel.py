@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
 
 from boxship.distribution.errors import TransferCancelledError
 
@@ -14,13 +13,13 @@ class Cancel:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
+        self._watched: set[socket.socket] = set()
 
     def cancel(self) -> None:
         """End every transfer that was given this switch; harmless when repeated."""
         with self._lock:
             self._event.set()
-            for sock in self._sockets:
+            for sock in self._watched:
                 _shut(sock)
 
     @property
@@ -37,29 +36,38 @@ class Cancel:
         self._event.wait(seconds)
         self.check()
 
-    @contextlib.contextmanager
-    def watching(self, sock: socket.socket) -> Iterator[None]:
-        """Shut ``sock`` down should the switch be thrown meanwhile."""
-        self.watch(sock)
-        try:
-            yield
-        finally:
-            self.forget(sock)
-
-    def watch(self, sock: socket.socket) -> None:
-        """Shut ``sock`` down when the switch is thrown; at once if it was."""
+    def watch(self, sock: socket.socket) -> "Watch":
+        """Shut the connection down when the switch is thrown; at once if it was."""
+        # A duplicate: TLS takes the descriptor away from the socket it wraps, and the reader may
+        # close its own at any moment.
+        duplicate = sock.dup()
         with self._lock:
-            self._sockets.add(sock)
+            self._watched.add(duplicate)
             if self._event.is_set():
-                _shut(sock)
+                _shut(duplicate)
+        return Watch(self, duplicate)
 
     def forget(self, sock: socket.socket) -> None:
-        """Leave ``sock`` alone from now on."""
+        """Leave the connection alone from now on."""
         with self._lock:
-            self._sockets.discard(sock)
+            self._watched.discard(sock)
+        sock.close()
+
+
+class Watch:
+    """A connection that a switch would end."""
+
+    __slots__ = ("_cancel", "_sock")
+
+    def __init__(self, cancel: Cancel, sock: socket.socket) -> None:
+        self._cancel = cancel
+        self._sock = sock
+
+    def release(self) -> None:
+        """The connection is nobody's business any more."""
+        self._cancel.forget(self._sock)
 
 
 def _shut(sock: socket.socket) -> None:
-    # The plain socket's method: that of a TLS socket takes its state away under the reader.
     with contextlib.suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RDWR)

@@ -8,6 +8,7 @@
     ├── RegistryNotFoundError        name something that exists                  404
     ├── RateLimitedError             wait ``retry_after`` seconds, or log in     429 of the registry
     ├── RegistryUnavailableError     try again later; another mirror may answer  5xx, connection
+    │   └── RegistryUnreachableError there was no connection at all
     ├── BadRegistryAnswerError       report it to the registry: it lies          digest, length
     ├── CertificateProblemError      correct the certificate or trust it         TLS
     └── TransferCancelledError       nothing: the caller cancelled
@@ -73,6 +74,10 @@ class RegistryUnavailableError(RegistryError, UnavailableError):
     ) -> None:
         super().__init__(message, code=code, told=told, status=status)
         self.retry_after = retry_after
+
+
+class RegistryUnreachableError(RegistryUnavailableError):
+    """Nobody listens there, or the name doesn't exist."""
 
 
 class BadRegistryAnswerError(RegistryError):

@@ -1,43 +1,18 @@
 """All registries, seen from one daemon or one command."""
 
-from dataclasses import dataclass
-
-import urllib3
-
-from boxship.base.errors import NotImplementedYetError
+from boxship.distribution import login, search
+from boxship.distribution.authorization import Authorizer
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import ANONYMOUS, Credentials
+from boxship.distribution.endpoints import Endpoint, Endpoints
+from boxship.distribution.login import LoginOutcome
 from boxship.distribution.repository import Repository
+from boxship.distribution.search import SearchFilters, SearchResult
+from boxship.distribution.session import Session
 from boxship.distribution.settings import RegistrySettings
+from boxship.distribution.sources import PlainHosts, Sources
+from boxship.distribution.transport import Transport
 from boxship.oci.reference import Reference
-
-
-@dataclass(frozen=True, slots=True)
-class LoginOutcome:
-    """``status`` is for the user; ``identity_token`` replaces the password where it isn't empty."""
-
-    status: str
-    identity_token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """A repository that a search found."""
-
-    name: str
-    description: str = ""
-    stars: int = 0
-    official: bool = False
-    automated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SearchFilters:
-    """``None`` stands for any."""
-
-    official: bool | None = None
-    automated: bool | None = None
-    stars: int = 0
 
 
 class Registries:
@@ -45,17 +20,32 @@ class Registries:
 
     def __init__(self, settings: RegistrySettings, user_agent: str) -> None:
         self._settings = settings
-        self._pools = urllib3.PoolManager(headers={"User-Agent": user_agent})
+        self._endpoints = Endpoints(settings)
+        self._transport = Transport(settings, user_agent, self._endpoints.tls_of)
+        self._authorizer = Authorizer(self._transport, self._endpoints.tls_of)
+        self._plain = PlainHosts()
+
+    def configure(self, settings: RegistrySettings) -> None:
+        """Take over other mirrors and insecure registries; transfers that run keep the old ones."""
+        self._settings = settings
+        self._endpoints = Endpoints(settings)
 
     def repository(self, name: Reference, credentials: Credentials | None = None) -> Repository:
         """Return the repository of a reference; its tag and digest aren't looked at."""
-        return Repository(name)
+        sessions = tuple(
+            self._session(endpoint, credentials or ANONYMOUS)
+            for endpoint in self._endpoints.of(name.domain)
+        )
+        return Repository(name, Sources(sessions, self._plain), self._settings.retries)
 
     def login(
         self, server: str, credentials: Credentials, cancel: Cancel | None = None
     ) -> LoginOutcome:
         """Check credentials. ``server`` is a host, a URL or empty for Docker Hub."""
-        raise NotImplementedYetError
+        host = login.registry_host(server)
+        return login.log_in(
+            self._transport, self._authorizer, self._endpoints.direct(host), credentials, cancel
+        )
 
     def search(
         self,
@@ -65,8 +55,20 @@ class Registries:
         filters: SearchFilters | None = None,
     ) -> tuple[SearchResult, ...]:
         """Search Docker Hub, or the registry that ``term`` begins with."""
-        raise NotImplementedYetError
+        asked = search.parse(term)
+        endpoints = self._endpoints.direct(asked.host)
+        return search.search(
+            self._transport,
+            endpoints,
+            asked,
+            credentials,
+            limit=limit,
+            filters=filters or SearchFilters(),
+        )
 
     def close(self) -> None:
         """Close what is idle; transfers that run are not ended by it."""
-        self._pools.clear()
+        self._transport.close()
+
+    def _session(self, endpoint: Endpoint, credentials: Credentials) -> Session:
+        return Session(self._transport, self._authorizer, endpoint, credentials)

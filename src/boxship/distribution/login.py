@@ -1,0 +1,78 @@
+"""Checking credentials, as ``docker login`` does: with the registry itself, never with a mirror."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from boxship.distribution.answers import refusal
+from boxship.distribution.authorization import Authorizer
+from boxship.distribution.cancel import Cancel
+from boxship.distribution.challenges import parse_challenges
+from boxship.distribution.credentials import Credentials
+from boxship.distribution.endpoints import HUB, Endpoint
+from boxship.distribution.errors import (
+    CertificateProblemError,
+    RegistryError,
+    RegistryUnavailableError,
+)
+from boxship.distribution.session import Ask, Session
+from boxship.distribution.transport import Request, Transport
+
+SUCCEEDED = "Login Succeeded"
+_HUB_NAMES = {"", "docker.io", "index.docker.io", HUB}
+
+
+@dataclass(frozen=True, slots=True)
+class LoginOutcome:
+    """``status`` is for the user; ``identity_token`` replaces the password where it isn't empty."""
+
+    status: str
+    identity_token: str = field(default="", repr=False)
+
+
+def registry_host(server: str) -> str:
+    """Return the host and port that a server's name means; Docker Hub's names mean one."""
+    text = server.strip()
+    host = urlsplit(text if "://" in text else f"//{text}").netloc.rpartition("@")[2]
+    return HUB if host in _HUB_NAMES else host
+
+
+def log_in(
+    transport: Transport,
+    authorizer: Authorizer,
+    endpoints: tuple[Endpoint, ...],
+    credentials: Credentials,
+    cancel: Cancel | None,
+) -> LoginOutcome:
+    """Try the registry's endpoints; plain HTTP counts for insecure ones alone, and last."""
+    told: RegistryError | None = None
+    for endpoint in endpoints:
+        try:
+            return _log_in(transport, authorizer, endpoint, credentials, cancel)
+        except (RegistryUnavailableError, CertificateProblemError) as error:
+            told = error
+    assert told is not None
+    raise told
+
+
+def _log_in(
+    transport: Transport,
+    authorizer: Authorizer,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    cancel: Cancel | None,
+) -> LoginOutcome:
+    url = f"{endpoint.base}/"
+    with transport.send(Request("GET", url, endpoint.tls, endpoint.headers), cancel) as reply:
+        if reply.status == 200:
+            return LoginOutcome(SUCCEEDED)
+        if reply.status != 401:
+            raise refusal(reply.status, reply.headers, reply.start())
+        challenges = parse_challenges([reply.headers.get("WWW-Authenticate", "")])
+    identity = ""
+    for challenge in challenges:
+        if challenge.scheme == "bearer" and challenge.get("realm"):
+            identity = authorizer.log_in(challenge, endpoint.origin, credentials).refresh_token
+            break
+    session = Session(transport, authorizer, endpoint, credentials)
+    session.ask(Ask("GET", "", expected=(200,)), cancel).close()
+    return LoginOutcome(SUCCEEDED, identity)

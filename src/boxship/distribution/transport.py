@@ -1,0 +1,296 @@
+"""HTTP with registries: one request, its redirects, its failures as our errors. No authorization.
+
+Connections are kept and used again, per set of TLS rules and proxy; any number of threads may ask.
+"""
+
+import contextlib
+import http.client
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from boxship.distribution import tls
+from boxship.distribution.cancel import Cancel
+from boxship.distribution.connections import Watching, requesting, watched
+from boxship.distribution.errors import (
+    BadRegistryAnswerError,
+    CertificateProblemError,
+    RegistryError,
+    RegistryUnavailableError,
+    RegistryUnreachableError,
+)
+from boxship.distribution.proxies import proxy_for
+from boxship.distribution.settings import RegistrySettings
+from boxship.distribution.tls import DEFAULT_RULES, TlsRules
+
+Buffer = bytes | bytearray | memoryview
+
+CHUNK = 1 << 20
+_LONGEST_REFUSAL = 64 << 10
+_MOST_REDIRECTS = 10
+_REDIRECTS = {301, 302, 303, 307, 308}
+# What may follow a redirect to another host; nothing of it says who we are.
+_HARMLESS = {"Accept", "Range", "Content-Type"}
+_HOSTS_KEPT = 32
+_CONNECTIONS_PER_HOST = 16
+# What is left of an answer is read, if it is little: its connection can be used again.
+_WORTH_DRAINING = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``headers`` may hold secrets: they go to the host of ``url``, never along a redirect."""
+
+    method: str
+    url: str
+    tls: TlsRules = DEFAULT_RULES
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | Iterable[Buffer] | None = field(default=None, repr=False)
+    length: int | None = None
+    """Of an iterable body; ``None`` sends it in HTTP's chunks."""
+
+
+class Reply:
+    """An answer whose body is still to be read. It has to be closed: use ``with``."""
+
+    def __init__(
+        self, url: str, response: urllib3.BaseHTTPResponse, watching: Watching, failed: "_Failure"
+    ) -> None:
+        self.url = url
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._watching = watching
+        self._failed = failed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _t: type[BaseException] | None, _e: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back if all was read, else end it."""
+        self._watching.release()
+        if self._is_short():
+            with contextlib.suppress(HTTPError, OSError):
+                self._response.drain_conn()
+        else:
+            self._response.close()
+        self._response.release_conn()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body in pieces of about 1 MiB."""
+        try:
+            while piece := self._response.read(CHUNK, decode_content=False):
+                yield piece
+        except (HTTPError, OSError, http.client.HTTPException) as error:
+            raise self._failed(error) from error
+
+    def read(self, most: int) -> bytes:
+        """Return the whole body. Raise BadRegistryAnswerError if it is longer than ``most``."""
+        pieces, size = [], 0
+        for piece in self.chunks():
+            size += len(piece)
+            if size > most:
+                raise BadRegistryAnswerError(f"{self.url} answered with more than {most} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def start(self, most: int = _LONGEST_REFUSAL) -> bytes:
+        """Return the beginning of a body that may be anything."""
+        with contextlib.suppress(RegistryError):
+            return next(iter(self.chunks()), b"")[:most]
+        return b""
+
+    def _is_short(self) -> bool:
+        length = self.headers.get("Content-Length", "")
+        return length.isdigit() and int(length) <= _WORTH_DRAINING
+
+
+_Failure = Callable[[Exception], RegistryError]
+
+
+class Transport:
+    """All connections of a daemon or command to registries."""
+
+    def __init__(
+        self,
+        settings: RegistrySettings,
+        user_agent: str,
+        tls_of: Callable[[str], TlsRules],
+    ) -> None:
+        """``tls_of`` gives the rules for hosts that redirects lead to."""
+        self._settings = settings
+        self._user_agent = user_agent
+        self._tls_of = tls_of
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[TlsRules, str], urllib3.PoolManager] = {}
+
+    def send(self, request: Request, cancel: Cancel | None = None) -> Reply:
+        """Send and return the answer, whatever its status. Raise if there is none."""
+        current, seen = request, {request.url}
+        while True:
+            reply = self._once(current, cancel)
+            target = reply.headers.get("Location", "")
+            if reply.status not in _REDIRECTS or not target:
+                return reply
+            reply.close()
+            target = urljoin(current.url, target)
+            _check_redirect(request, current.url, target, seen)
+            if _origin(target) != _origin(current.url):
+                rules = self._rules_elsewhere(target, current.tls)
+                kept = {k: v for k, v in current.headers.items() if k in _HARMLESS}
+                current = replace(current, headers=kept, tls=rules)
+            if reply.status == 303 and current.method != "HEAD":
+                current = replace(current, method="GET", body=None)
+            current = replace(current, url=target)
+            seen.add(target)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        with self._lock:
+            pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            pool.clear()
+
+    def _rules_elsewhere(self, url: str, rules: TlsRules) -> TlsRules:
+        """Another host: its own rules and the authorities we believed so far; nothing is shown."""
+        own = self._tls_of(url)
+        return TlsRules(
+            tuple(dict.fromkeys(own.authorities + rules.authorities)),
+            own.clients,
+            own.verify and rules.verify,
+        )
+
+    def _once(self, request: Request, cancel: Cancel | None) -> Reply:
+        if cancel is not None:
+            cancel.check()
+        watching = Watching(cancel)
+        sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
+        if request.length is not None:
+            sent["Content-Length"] = str(request.length)
+
+        def failed(error: Exception) -> RegistryError:
+            if cancel is not None:
+                cancel.check()
+            return _translated(error, request)
+
+        try:
+            with requesting(watching):
+                response = self._pool(request.url, request.tls).request(
+                    request.method,
+                    request.url,
+                    headers=sent,
+                    body=request.body,  # type: ignore[arg-type]  # any buffer does
+                    preload_content=False,
+                    redirect=False,
+                    retries=False,
+                )
+        except BaseException as error:
+            watching.release()
+            if isinstance(error, HTTPError | OSError | http.client.HTTPException):
+                raise failed(error) from error
+            raise
+        return Reply(request.url, response, watching, failed)
+
+    def _pool(self, url: str, rules: TlsRules) -> urllib3.PoolManager:
+        proxy = proxy_for(url, self._settings.proxies)
+        key = (rules if url.startswith("https:") else TlsRules(), proxy)
+        with self._lock:
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = self._new_pool(*key, is_tls=url.startswith("https:"))
+        return pool
+
+    def _new_pool(self, rules: TlsRules, proxy: str, *, is_tls: bool) -> urllib3.PoolManager:
+        limits = self._settings.timeouts
+        timeout = urllib3.Timeout(connect=limits.connect, read=limits.read)
+        context = tls.context(rules) if is_tls else None
+        if not proxy:
+            return watched(
+                urllib3.PoolManager(
+                    _HOSTS_KEPT, maxsize=_CONNECTIONS_PER_HOST, timeout=timeout, ssl_context=context
+                )
+            )
+        parts = urlsplit(proxy)
+        secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        return watched(
+            urllib3.ProxyManager(
+                f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+                _HOSTS_KEPT,
+                proxy_headers=urllib3.make_headers(proxy_basic_auth=secret),
+                maxsize=_CONNECTIONS_PER_HOST,
+                timeout=timeout,
+                ssl_context=context,
+            )
+        )
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _check_redirect(request: Request, source: str, target: str, seen: set[str]) -> None:
+    if urlsplit(target).scheme not in {"http", "https"}:
+        raise BadRegistryAnswerError(f"{_plain(source)} redirects to {_plain(target)}, not to HTTP")
+    if not isinstance(request.body, bytes | None):
+        raise BadRegistryAnswerError(f"{_plain(source)} redirects in the middle of an upload")
+    if target in seen:
+        raise BadRegistryAnswerError(f"{_plain(request.url)} redirects in a circle")
+    if len(seen) > _MOST_REDIRECTS:
+        raise BadRegistryAnswerError(
+            f"{_plain(request.url)} was redirected {_MOST_REDIRECTS} times and still is"
+        )
+
+
+def _plain(url: str) -> str:
+    """A URL without its query, which may hold a signature, and without a name or password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _translated(error: Exception, request: Request) -> RegistryError:
+    """Say what happened in the words Go programs use: people search for them."""
+    what = f'{request.method.capitalize()} "{_plain(request.url)}"'
+    parts = urlsplit(request.url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    if isinstance(error, MaxRetryError | ProxyError) and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
+    cause = error.args[0] if isinstance(error, SSLError) and error.args else error
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+        return CertificateProblemError(f"{what}: {tls.explain(cause, host, port, request.tls)}")
+    if isinstance(error, NameResolutionError):
+        return RegistryUnreachableError(f"{what}: dial tcp: lookup {host}: no such host")
+    if isinstance(error, NewConnectionError):
+        reason = str(error.args[-1]).rpartition(": ")[2].lower()
+        return RegistryUnreachableError(f"{what}: dial tcp {host}:{port}: connect: {reason}")
+    if isinstance(error, ConnectTimeoutError):
+        return RegistryUnreachableError(f"{what}: dial tcp {host}:{port}: i/o timeout")
+    if isinstance(error, ReadTimeoutError | TimeoutError):
+        return RegistryUnavailableError(f"{what}: no answer in time")
+    return RegistryUnavailableError(f"{what}: the connection broke: {_shortly(error)}")
+
+
+def _shortly(error: Exception) -> str:
+    inner = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
+    return str(inner) or type(inner).__name__
