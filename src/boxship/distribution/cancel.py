@@ -1,6 +1,7 @@
 """Ending a transfer from another thread, also while it is blocked in a read."""
 
 import contextlib
+import os
 import socket
 import threading
 
@@ -40,7 +41,7 @@ class Cancel:
         """Shut the connection down when the switch is thrown; at once if it was."""
         # A duplicate: TLS takes the descriptor away from the socket it wraps, and the reader may
         # close its own at any moment.
-        duplicate = sock.dup()
+        duplicate = socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
         with self._lock:
             self._watched.add(duplicate)
             if self._event.is_set():

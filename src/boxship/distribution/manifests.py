@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from boxship.base.errors import InvalidArgumentError
-from boxship.distribution.errors import BadRegistryAnswerError, RegistryError
+from boxship.distribution.errors import BadRegistryAnswerError
 from boxship.distribution.session import Ask
 from boxship.distribution.transport import Reply
 from boxship.oci.digest import Digest, DigestError
@@ -19,17 +18,10 @@ from boxship.oci.image import (
 
 _LONGEST = 8 << 20
 _TYPES = (INDEX_TYPE, DOCKER_INDEX_TYPE, MANIFEST_TYPE, DOCKER_MANIFEST_TYPE)
-_SCHEMA_1 = frozenset(
-    {
-        "application/vnd.docker.distribution.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v1+prettyjws",
-    }
-)
+# Never asked for. Some registries send it all the same; whoever asked refuses it by its type.
+_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+_SCHEMA_1 = frozenset({"application/vnd.docker.distribution.manifest.v1+json", _SCHEMA_1_SIGNED})
 _UNTYPED = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
-
-
-class OldManifestError(RegistryError, InvalidArgumentError):
-    """The image exists in Docker's first format only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +52,6 @@ def described(reply: Reply, target: str | Digest) -> Descriptor | None:
     media_type = _media_type(reply)
     length = reply.headers.get("Content-Length", "")
     digest = _claimed(reply) or (target if isinstance(target, Digest) else None)
-    if media_type in _SCHEMA_1:
-        raise _old(reply)
     if media_type not in _TYPES or not length.isdigit() or digest is None:
         return None
     if isinstance(target, Digest) and digest.algorithm == target.algorithm and digest != target:
@@ -107,16 +97,14 @@ def stored(reply: Reply, data: bytes) -> Digest:
 
 def _type_of(reply: Reply, data: bytes) -> str:
     media_type = _media_type(reply)
-    if media_type in _SCHEMA_1:
-        raise _old(reply)
-    if media_type in _TYPES:
+    if media_type in _TYPES or media_type in _SCHEMA_1:
         return media_type
     try:
         typed = msgspec.json.decode(data, type=_Typed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         typed = _Typed()
-    if typed.schema_version == 1:
-        raise _old(reply)
+    if media_type in _UNTYPED and typed.schema_version == 1:
+        return _SCHEMA_1_SIGNED
     if media_type not in _UNTYPED or typed.schema_version != 2:
         raise BadRegistryAnswerError(
             f"{reply.url} answered with content type {media_type or 'missing'}, which is no "
@@ -139,12 +127,3 @@ def _claimed(reply: Reply) -> Digest | None:
         return Digest.parse(text)
     except DigestError as error:
         raise BadRegistryAnswerError(f"{reply.url}: Docker-Content-Digest: {error}") from error
-
-
-def _old(reply: Reply) -> OldManifestError:
-    return OldManifestError(
-        "[DEPRECATION NOTICE] Docker Image Format v1 and Docker Image manifest version 2, schema 1 "
-        f"support has been removed: {reply.url}. Suggest the author of the image to upgrade it to "
-        "the OCI Format or Docker Image manifest v2, schema 2. More information at "
-        "https://docs.docker.com/go/deprecated-image-specs/"
-    )

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from boxship.distribution.attempts import Retry
 from boxship.distribution.cancel import Cancel
-from boxship.distribution.repository import Repository, Retry
+from boxship.distribution.repository import Repository
 from boxship.engine.images.bridge import in_thread
 from boxship.engine.images.fetching import RemoteLayer
 from boxship.engine.images.scope import ImageScope

@@ -19,7 +19,8 @@ import msgspec
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import BadRegistryAnswerError
-from boxship.distribution.repository import FetchedManifest, Repository
+from boxship.distribution.manifests import FetchedManifest
+from boxship.distribution.repository import Repository
 from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest, DigestError
 from boxship.oci.image import (
