@@ -11,6 +11,7 @@ only by the last step.
 """
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,6 +33,21 @@ from boxship.client.stdcopy import Demultiplexer
 from boxship.oci.digest import Digest
 
 _LAST_LINES = 20
+
+# dpkg has every step of every package on the disk before the next. Of a container that is thrown
+# away when anything fails, this protects nothing, and it takes most of the time.
+_NO_SYNC = json.dumps(
+    {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            {
+                "names": ["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"],
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": 0,
+            }
+        ],
+    }
+)
 
 
 def bootstrap(
@@ -102,7 +118,7 @@ def _configure(
                 "PYTHONHASHSEED=0",
                 f"SOURCE_DATE_EPOCH={epoch}",
             ],
-            "HostConfig": {"NetworkMode": "none"},
+            "HostConfig": {"NetworkMode": "none", "SecurityOpt": [f"seccomp={_NO_SYNC}"]},
         }
         container = containers.create(client, body, platform=str(wish.platform)).id
         stack.callback(_forget, lambda: containers.remove(client, container, force=True))
