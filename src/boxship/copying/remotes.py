@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.copying.compressing import Compressed
-from boxship.copying.content import Buffer, Document, Progress, Source, Told
+from boxship.copying.content import Buffer, Document, NoSuchImageError, Progress, Source, Told
 from boxship.copying.plan import Plan
 from boxship.distribution.cancel import Cancel
+from boxship.distribution.errors import RegistryNotFoundError
 from boxship.distribution.repository import Repository
 from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor
@@ -25,7 +26,10 @@ class RegistrySource:
         self._cancel = cancel
 
     def root(self) -> Document:
-        found = self.repository.manifest(self.name.digest or self.name.tag, self._cancel)
+        try:
+            found = self.repository.manifest(self.name.digest or self.name.tag, self._cancel)
+        except RegistryNotFoundError as error:
+            raise NoSuchImageError(f"{self.name}: {error}") from error
         return Document(found.media_type, found.data)
 
     def document(self, descriptor: Descriptor) -> Document:
