@@ -60,7 +60,7 @@ def test_a_platform_that_the_image_is_not_for(stocked: Shop) -> None:
         ("app", "app:latest"),
         ("app:2", "app:2"),
         ("quay.io/app:1", "quay.io/app:1"),
-        ("f" * 64, "f" * 64),
+        ("f" * 64, f"sha256:{'f' * 64}"),
         (f"sha256:{'f' * 64}", f"sha256:{'f' * 64}"),
     ],
 )

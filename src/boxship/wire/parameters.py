@@ -127,5 +127,5 @@ def filter_boolean(given: Filters, name: str) -> bool | None:
     truths = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
     found = {truths.get(value.lower()) for value in values}
     if None in found or len(found) != 1:
-        raise InvalidArgumentError(f"invalid filter '{name}={list(values)}'")
+        raise InvalidArgumentError(f"invalid filter '{name}=[{' '.join(values)}]'")
     return found.pop()

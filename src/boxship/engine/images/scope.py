@@ -83,7 +83,7 @@ class ImageScope:
         cannot be a reference at all.
         """
         if (image_id := whole_id(text)) is not None:
-            known = self.catalog.find(image_id)
+            known, text = self.catalog.find(image_id), str(image_id)
         else:
             name = parsed(text)
             known = self.catalog.resolve(name, platform) or self.catalog.named(name)
