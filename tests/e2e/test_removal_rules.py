@@ -1,8 +1,8 @@
 """Naming and removing images: the same steps on our daemon and on Docker's, the same answers.
 
 A scenario is a line of steps. Images are ``@A`` and ``@B`` (they share a layer) or ``@A:6``, the
-first six digits of an id; containers are ``c1``, ``c2``. After each step the answers, the names that
-are left and the events are compared; ids are written as these names. Where Docker's words and
+first six digits of an id; containers are ``c1``, ``c2``. After each step answers, names that are
+left, and events are compared; ids are written as these names. Where Docker's words and
 statuses have changed since its version 20.10, which is compared with here, ours are the newer.
 """
 
