@@ -211,7 +211,7 @@ class Bench:
             text = re.sub(newer, older, text)
         return re.sub(r"sha256:[0-9a-f]{64}", "sha256:…", text)
 
-    def _left(self) -> list[object]:
+    def _left(self) -> list[tuple[str, list[str], bool]]:
         images = self.engine.api.get("/images/json", all=1).json()
         names = {full: name for name, full in self.ids.items()}
         shown = [
@@ -226,7 +226,7 @@ class Bench:
         seconds, fraction = divmod(time.time_ns(), 10**9)
         return f"{seconds}.{fraction:09}"
 
-    def _events(self, since: str) -> list[object]:
+    def _events(self, since: str) -> list[tuple[str, str, str]]:
         filters = json.dumps({"type": ["image"]})
         reply = self.engine.api.get("/events", since=since, until=self._now(), filters=filters)
         events = [json.loads(line) for line in reply.body.splitlines()]
