@@ -18,7 +18,7 @@ import pytest
 
 from boxship.oci.digest import Digest
 from boxship.storage.archiving import layer_tar, tree_tar
-from boxship.storage.changes import Kind, changes
+from boxship.storage.changes import changes
 from boxship.storage.drivers import DRIVERS
 from boxship.storage.layered import UnreadableError
 from boxship.storage.storage import Storage
@@ -62,11 +62,8 @@ class Written:
         self._key = key
 
     def rows(self) -> list[str]:
-        letters = {Kind.CHANGED: "C", Kind.ADDED: "A", Kind.DELETED: "D"}
-        return [
-            f"{letters[row.kind]} /{os.fsdecode(b'/'.join(row.path))}"
-            for row in changes(self._snapshots, self._key)
-        ]
+        found = changes(self._snapshots, self._key)
+        return [f"{row.kind.name[0]} {os.fsdecode(row.path)}" for row in found]
 
     def layer(self) -> bytes:
         return b"".join(layer_tar(self._snapshots, self._key))

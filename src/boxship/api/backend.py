@@ -13,6 +13,7 @@ from boxship.base.clock import Clock
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
+    CommitRequest,
     ContainerPrune,
     ContainerQuery,
     Counts,
@@ -35,6 +36,7 @@ from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.service import ResolvedImage
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
+from boxship.model.filechange import FileChange
 from boxship.model.image import (
     HistoryStep,
     ImageDetail,
@@ -65,6 +67,9 @@ class Containers(Protocol):
     async def explain(self, reference: str) -> Explanation: ...
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable: ...
     def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]: ...
+    async def changes(self, reference: str) -> Sequence[FileChange]: ...
+    def export(self, reference: str) -> AsyncIterator[Chunk]: ...
+    async def commit(self, reference: str, request: CommitRequest) -> Digest: ...
     async def create(self, request: CreateContainer) -> CreatedContainer: ...
     async def start(
         self,

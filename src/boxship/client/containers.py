@@ -252,3 +252,36 @@ def statistics(client: EngineClient, ref: str) -> JsonObject:
     query = {"stream": "0", "one-shot": "1"}
     found: JsonObject = client.json("GET", f"/containers/{ref}/stats", query)
     return found
+
+
+def changes(client: EngineClient, ref: str) -> list[JsonObject]:
+    found: list[JsonObject] | None = client.json("GET", f"/containers/{ref}/changes")
+    return found or []
+
+
+def export(client: EngineClient, ref: str) -> Response:
+    """All its files as a tar."""
+    return client.call("GET", f"/containers/{ref}/export")
+
+
+class CommitOptions(NamedTuple):
+    repository: str = ""
+    tag: str = ""
+    comment: str = ""
+    author: str = ""
+    changes: tuple[str, ...] = ()
+    pause: bool = True
+
+
+def commit(client: EngineClient, ref: str, options: CommitOptions) -> str:
+    """Make an image of it; return the image's id."""
+    query: dict[str, str | int | bool | list[str] | None] = {
+        "container": ref,
+        "repo": options.repository or None,
+        "tag": options.tag or None,
+        "comment": options.comment or None,
+        "author": options.author or None,
+        "changes": list(options.changes) or None,
+        "pause": "1" if options.pause else "0",
+    }
+    return str(client.json("POST", "/commit", query)["Id"])

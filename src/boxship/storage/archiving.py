@@ -72,6 +72,8 @@ def layer_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
         top = os.stat(snapshots.below(key)[0])
         root = (tree.root(),) if _differs(tree.root().found, top) else ()
         yield from Archiver(tree).write(chain(root, _written(tree)))
+        snapshots.below(key)  # NotFoundError: it is being deleted, perhaps since long
+        yield END
 
 
 def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
@@ -85,6 +87,8 @@ def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
         LayeredTree((written, *snapshots.below(key))) as tree,
     ):
         yield from Archiver(tree).write(_everything(tree))
+        snapshots.below(key)
+        yield END
 
 
 def _everything(tree: LayeredTree) -> Iterator[Node]:
@@ -144,14 +148,13 @@ class Archiver:
         self._links: dict[tuple[int, int], bytes] = {}
 
     def write(self, items: Iterable[Item]) -> Iterator[Buffer]:
-        """Yield headers and payloads, and the end of the archive."""
+        """Yield headers and payloads; the end of the archive is for the caller."""
         for item in items:
             if isinstance(item, Hidden):
                 yield encode_entry(Entry(Kind.FILE, join(item.path), mode=_WHITEOUT_MODE))
                 continue
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile; nothing is written yet
                 yield from self._file(item)
-        yield END
 
     def _file(self, node: Node) -> Iterator[Buffer]:
         kind = _KINDS.get(stat.S_IFMT(node.found.st_mode))

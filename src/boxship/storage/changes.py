@@ -17,34 +17,17 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
+from boxship.model.filechange import ChangeKind, FileChange
 from boxship.storage.layered import LayeredTree, Node, reading
 from boxship.storage.snapshots import SnapshotDriver
-from boxship.storage.tree import Path
+from boxship.storage.tree import Path, join
 
 _CAPABILITY = "security.capability"
 _NS = 1_000_000_000
 
 
-class Kind(Enum):
-    """What happened; the values are those of the Engine API."""
-
-    CHANGED = 0
-    ADDED = 1
-    DELETED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One row. ``node`` is what is there now, None for something deleted."""
-
-    kind: Kind
-    path: Path
-    node: Node | None = None
-
-
-def changes(snapshots: SnapshotDriver, key: str) -> Iterator[Change]:
+def changes(snapshots: SnapshotDriver, key: str) -> Iterator[FileChange]:
     """Compare a snapshot with what it was made of; sorted, parents first.
 
     UnreadableError: the snapshot has been removed, or the disk fails.
@@ -72,7 +55,7 @@ class _Comparison:
         self._old = old
         self._levels: list[_Level] = []
 
-    def run(self) -> Iterator[Change]:
+    def run(self) -> Iterator[FileChange]:
         """Go down with a stack of our own: containers can make trees deeper than Python's."""
         self._enter(self._new.root(), self._old.root(), told=True)
         while self._levels:
@@ -83,11 +66,11 @@ class _Comparison:
                 continue
             name, new, old = pair
             if new is None:
-                yield from self._tell(Change(Kind.DELETED, (*level.node.path, name)))
+                yield from self._tell(_change(ChangeKind.DELETED, (*level.node.path, name)))
                 continue
             kind = self._kind(new, old)
             if kind is not None:
-                yield from self._tell(Change(kind, new.path, new))
+                yield from self._tell(_change(kind, new.path))
             if new.is_directory:
                 self._enter(new, old, told=kind is not None)
 
@@ -99,24 +82,28 @@ class _Comparison:
         left = (pair for pair in pairs if not _is_shared(pair[1]))
         self._levels.append(_Level(new, left, told))
 
-    def _tell(self, change: Change) -> Iterator[Change]:
+    def _tell(self, change: FileChange) -> Iterator[FileChange]:
         """Yield a row, and before it those directories above that are not listed yet."""
         for level in self._levels:
             if not level.told:
                 level.told = True
-                yield Change(Kind.CHANGED, level.node.path, level.node)
+                yield _change(ChangeKind.CHANGED, level.node.path)
         yield change
 
-    def _kind(self, new: Node, old: Node | None) -> Kind | None:
+    def _kind(self, new: Node, old: Node | None) -> ChangeKind | None:
         if old is None:
-            return Kind.ADDED
+            return ChangeKind.ADDED
         same = not _stat_differs(new.found, old.found) and (
             not stat.S_ISREG(new.found.st_mode) or self._capability_is_same(new, old)
         )
-        return None if same else Kind.CHANGED
+        return None if same else ChangeKind.CHANGED
 
     def _capability_is_same(self, new: Node, old: Node) -> bool:
         return _capability(self._new, new) == _capability(self._old, old)
+
+
+def _change(kind: ChangeKind, path: Path) -> FileChange:
+    return FileChange(kind, b"/" + join(path))
 
 
 def _is_shared(node: Node | None) -> bool:

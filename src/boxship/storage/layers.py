@@ -275,7 +275,7 @@ def plain(chunks: Iterable[Buffer]) -> Iterator[Iterator[Buffer]]:
         yield stream
 
 
-def coalesced(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+def coalesced(pieces: Iterable[Buffer]) -> Generator[Buffer, None, None]:
     """Join small pieces to chunks of about a mebibyte; big ones pass as they are."""
     waiting: list[Buffer] = []
     size = 0

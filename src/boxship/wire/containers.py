@@ -81,6 +81,17 @@ class UpdateAnswer(Struct, frozen=True, rename="pascal"):
     warnings: tuple[str, ...] | None = None
 
 
+class ChangeRow(Struct, frozen=True, rename="pascal"):
+    """A row of ``GET /containers/{id}/changes``: 0 changed, 1 added, 2 deleted."""
+
+    path: str
+    kind: int
+
+
+class CommitAnswer(Struct, frozen=True, rename="pascal"):
+    id: str
+
+
 class CreateAnswer(Struct, frozen=True, rename="pascal"):
     id: str
     warnings: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from boxship.api.endpoints import (
     absent,
     checkpoints,
+    containerfiles,
     containers,
     diskusage,
     execs,
@@ -18,6 +19,7 @@ from boxship.api.router import Endpoint
 ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *system.ROUTES,
     *containers.ROUTES,
+    *containerfiles.ROUTES,
     *checkpoints.ROUTES,
     *streams.ROUTES,
     *execs.ROUTES,

@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,11 +22,13 @@ from boxship.engine.containers.planner import Planner
 from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import ShimSource
+from boxship.engine.images.committing import ChildImage
 from boxship.engine.settings import EngineSettings
 from boxship.model.explanation import LayerStep
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
 from boxship.oci.platform import Platform
+from boxship.storage.chunks import Buffer
 from boxship.storage.snapshots import SnapshotDriver
 
 
@@ -48,6 +50,13 @@ class Images(Protocol):
         self, reference: str, platform: Platform | None = None
     ) -> AbstractContextManager[FoundImage]:
         """Find an image, and keep its layers while the ``with`` lasts. NotFoundError."""
+        ...
+
+    async def commit(self, child: ChildImage, read: Callable[[], Iterator[Buffer]]) -> Digest:
+        """Make an image of another one and a layer, whose tar ``read`` gives; return its id.
+
+        NotFoundError: the other one is gone; InvalidArgumentError: a bad name.
+        """
         ...
 
     def used(self, image_id: str) -> None:

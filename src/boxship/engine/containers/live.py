@@ -106,6 +106,8 @@ class Container:
         self.backoff = 0.0
         self.kept = 0
         """Above 0: a restart is under way, during which the end does not remove it."""
+        self.readers = 0
+        """Those who want it to stand still while they read its files."""
         self.daemon_goes = False
         """The daemon ends it because it goes itself: no policy starts it again until the next."""
         self.doomed = 0

@@ -37,6 +37,9 @@ class ContainerState(Struct, frozen=True):
     restart_count: int = 0
     stopped_by_user: bool = False
     """A person stopped or killed it; ``unless-stopped`` and the other policies heed that."""
+    held: bool = False
+    """Paused by the daemon itself, which reads its files; not by a person. Set before the pause, so
+    that a daemon that is killed meanwhile knows whom to let go."""
     boot_id: str = ""
     """The machine's run in which it was started. Unlike times, it can't be set: it tells for sure
     whether the machine went down since."""

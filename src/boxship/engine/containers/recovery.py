@@ -188,7 +188,7 @@ async def _take_over(context: Context, container: Container, link: ShimLink, sta
         # Our own listener would do the same, but the event has gone to nobody.
         context.background.chore(ending.exited(context, container, state.exit))
         return True
-    _recover_pause(context, container)
+    await _recover_pause(context, container)
     ending.watch(context, container, link)
     _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
     return True
@@ -219,10 +219,15 @@ def _adopt(context: Context, container: Container, state: State) -> None:
         context.shelf.save(container, states.step(record, goes_on), "")
 
 
-def _recover_pause(context: Context, container: Container) -> None:
+async def _recover_pause(context: Context, container: Container) -> None:
     record = container.record
     frozen = context.planner.is_frozen(record)
-    if frozen != record.state.paused:
+    if record.state.held:  # by a daemon that was killed while it read the container's files
+        if frozen:
+            await context.planner.thaw(record)
+        running = states.with_status(record.state, Status.RUNNING)
+        context.shelf.save(container, states.step(record, running), "")
+    elif frozen != record.state.paused:
         status = Status.PAUSED if frozen else Status.RUNNING
         state = states.with_status(record.state, status)
         context.shelf.save(container, states.step(record, state), "")

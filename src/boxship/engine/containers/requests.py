@@ -32,6 +32,22 @@ class CreatedContainer:
 
 
 @dataclass(frozen=True)
+class CommitRequest:
+    """How a container becomes an image. ``reference`` is ``repo[:tag]`` or empty.
+
+    ``config`` is what the image's is to be, completed from the container's; None: that alone.
+    ``changes`` are Dockerfile lines over it. ``pause``: it stands still meanwhile, if it runs.
+    """
+
+    reference: str = ""
+    comment: str = ""
+    author: str = ""
+    pause: bool = True
+    changes: Sequence[str] = ()
+    config: ContainerConfig | None = None
+
+
+@dataclass(frozen=True)
 class ContainerQuery:
     """Which containers to list, newest first; ``filters`` as in Docker, each word any-of.
 

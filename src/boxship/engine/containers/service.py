@@ -6,15 +6,17 @@ InvalidArgumentError (ambiguous); what else it raises stands with it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
     attach,
     checkpoints,
+    commit,
     create,
     execs,
     explain,
+    files,
     freeze,
     listing,
     logs,
@@ -33,6 +35,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
+    CommitRequest,
     ContainerPrune,
     ContainerQuery,
     Counts,
@@ -51,8 +54,10 @@ from boxship.engine.containers.requests import (
 from boxship.engine.images.users import ImageUse
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
+from boxship.model.filechange import FileChange
 from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
+from boxship.storage.chunks import Buffer
 
 
 class ContainerService:
@@ -124,6 +129,29 @@ class ContainerService:
         (``aclose``) when the client has gone.
         """
         return logs.read(self._context, self._context.shelf.find(reference), query)
+
+    # ── files ────────────────────────────────────────────────────────────────────────────────
+
+    async def changes(self, reference: str) -> Sequence[FileChange]:
+        """Return what it has changed in its image's files, by path."""
+        return await files.changes(self._context, self._context.shelf.find(reference))
+
+    def export(self, reference: str) -> AsyncIterator[Buffer]:
+        """Write all files that it sees as a tar, but what is mounted there.
+
+        Found and checked at once (ConflictError: it is being removed); close the iterator when the
+        client has gone. NotFoundError from the iteration: it was removed meanwhile.
+        """
+        return files.export(self._context, self._context.shelf.find(reference))
+
+    async def commit(self, reference: str, request: CommitRequest) -> Digest:
+        """Make an image of what it is now; return its id.
+
+        InvalidArgumentError: a bad name or change; NotFoundError: its image has been removed, or
+        itself meanwhile; ConflictError: it is being removed; UnavailableError: the disk is full.
+        """
+        found = self._context.shelf.find(reference)
+        return await self._finish(commit.commit(self._context, found, request))
 
     # ── from create to remove ────────────────────────────────────────────────────────────────
 

@@ -73,6 +73,7 @@ def ended(
         state,
         status=Status.RESTARTING if restarting else Status.EXITED,
         pid=0,
+        held=False,
         exit_code=exit_code,
         finished_ns=finished_ns,
         oom_killed=oom_killed,
@@ -81,8 +82,16 @@ def ended(
 
 
 def with_status(state: ContainerState, status: Status) -> ContainerState:
-    """Change nothing but the status: pause, unpause, removing, dead, a restart given up."""
-    return msgspec.structs.replace(state, status=status)
+    """Change nothing but the status: pause, unpause, removing, dead, a restart given up.
+
+    Whoever held it for reading has no say in the new one.
+    """
+    return msgspec.structs.replace(state, status=status, held=False)
+
+
+def held(state: ContainerState, status: Status) -> ContainerState:
+    """It is paused by the daemon itself (PAUSED), or is about to be (RUNNING)."""
+    return msgspec.structs.replace(state, status=status, held=True)
 
 
 def stopped_by_user(state: ContainerState) -> ContainerState:

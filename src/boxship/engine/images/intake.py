@@ -76,7 +76,7 @@ async def import_(
     scope: ImageScope, archive: AsyncIterator[bytes], options: ImportOptions
 ) -> Digest:
     """Make a one-layer image of a tar, plain or compressed."""
-    name = _tag_for(options.reference)
+    name = name_for(options.reference, "cannot import digest reference")
     config = apply_changes(ImageConfig(), options.changes)
     async with taking_in(scope) as lease:
         unpack = partial(scope.storage.layers.unpack, lease=lease)
@@ -143,6 +143,7 @@ async def add(
     names: Iterable[Reference],
     *,
     origin: str,
+    parent: str = "",
     documents: Iterable[bytes] = (),
     kept: Sequence[Variant] = (),
 ) -> KnownImage:
@@ -159,6 +160,7 @@ async def add(
         added_ns=now,
         last_tagged_ns=now if names else 0,
         origin=origin,
+        parent=parent,
     )
     known = understand(record, config)
     async with scope.changing:
@@ -199,12 +201,13 @@ class _Progress:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
 
-def _tag_for(text: str) -> tuple[Reference, ...]:
+def name_for(text: str, refusal: str) -> tuple[Reference, ...]:
+    """Read the name a new image gets, if any; a digest cannot be given away: ``refusal``."""
     if not text:
         return ()
     name = parsed(text)
     if name.digest:
-        raise InvalidArgumentError("cannot import digest reference")
+        raise InvalidArgumentError(refusal)
     return (name.with_default_tag(),)
 
 

@@ -10,7 +10,14 @@ removes.
 import asyncio
 import builtins
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -20,9 +27,10 @@ from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.base.ids import boot_id
 from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
-from boxship.engine.images import intake, listing, pruning, removing, saving, usage
+from boxship.engine.images import committing, intake, listing, pruning, removing, saving, usage
 from boxship.engine.images.bridge import outbound, to_the_end
 from boxship.engine.images.catalog import Catalog, KnownImage, understand
+from boxship.engine.images.committing import ChildImage
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
@@ -140,6 +148,13 @@ class ImageService:
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         """Make a one-layer image of a root file system's tar; return its id."""
         return await intake.import_(self._scope, archive, options)
+
+    async def commit(self, child: ChildImage, read: Callable[[], Iterator[Buffer]]) -> Digest:
+        """Make an image of another one and a layer, whose tar ``read`` gives; return its id.
+
+        NotFoundError: the other one is gone; InvalidArgumentError: a bad name.
+        """
+        return (await committing.commit(self._scope, child, read)).id
 
     async def ensure_builtin(self, reference: str) -> Digest:
         """Make the image that ships as code, if ``reference`` names it; return its id."""
