@@ -219,9 +219,9 @@ class _Shape(msgspec.Struct, rename="camel"):
     """What tells manifests and indexes apart, whatever they claim to be."""
 
     media_type: str = ""
-    manifests: msgspec.Raw | None = None
-    layers: msgspec.Raw | None = None
-    config: msgspec.Raw | None = None
+    manifests: object = None
+    layers: object = None
+    config: object = None
 
 
 def _check_type(found: FetchedManifest) -> None:
