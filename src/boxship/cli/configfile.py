@@ -15,6 +15,13 @@ _PROXY_VARIABLES = (
 )
 
 
+def config_path(environment: Mapping[str, str], directory: str | None = None) -> str:
+    """Where the file is: in ``directory``, else in ``DOCKER_CONFIG``, else at home."""
+    directory = directory or environment.get("DOCKER_CONFIG")
+    directory = directory or os.path.join(os.path.expanduser("~"), ".docker")
+    return os.path.join(directory, "config.json")
+
+
 class ConfigFile(NamedTuple):
     ps_format: str = ""
     images_format: str = ""
@@ -26,9 +33,7 @@ class ConfigFile(NamedTuple):
     @classmethod
     def load(cls, environment: Mapping[str, str], directory: str | None = None) -> Self:
         """Read the file; one that does not exist is empty."""
-        directory = directory or environment.get("DOCKER_CONFIG")
-        directory = directory or os.path.join(os.path.expanduser("~"), ".docker")
-        path = os.path.join(directory, "config.json")
+        path = config_path(environment, directory)
         try:
             with open(path, encoding="utf-8") as file:
                 text = file.read()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TextIO
 
-from boxship.cli.configfile import ConfigFile
+from boxship.cli.configfile import ConfigFile, config_path
 from boxship.client.endpoint import Choice, UnixEndpoint
 from boxship.client.engine import EngineClient
 
@@ -37,6 +37,11 @@ class Session:
     @cached_property
     def config(self) -> ConfigFile:
         return ConfigFile.load(self.environment, self._config_directory)
+
+    @property
+    def config_path(self) -> str:
+        """Where ``config.json`` is, or would be."""
+        return config_path(self.environment, self._config_directory)
 
     @cached_property
     def client(self) -> EngineClient:
