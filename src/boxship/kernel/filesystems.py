@@ -1,16 +1,20 @@
-"""Whole file systems."""
+"""Whole file systems, and names on them."""
 
 import ctypes
 import fcntl
 import sys
 
-from boxship.kernel.libc import function
+from boxship.kernel.libc import LONG, TEXT, encoded, function, system_call
 
 FS_TOPDIR_FL = 0x00020000
 """Directories made in this one have nothing to do with each other: put them far apart (ext4)."""
 
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
 
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+_renameat2 = system_call("renameat2", {"x86_64": 316, "aarch64": 276}, LONG, TEXT, LONG, TEXT, LONG)
 _syncfs = function("syncfs", ctypes.c_int)
 
 
@@ -28,3 +32,8 @@ def inode_flags(fd: int) -> int:
 def set_inode_flags(fd: int, flags: int) -> None:
     """Set them; FS_IOC_SETFLAGS. OSError EOPNOTSUPP, ENOTTY: this file system does not have it."""
     fcntl.ioctl(fd, _SET_FLAGS, flags.to_bytes(4, sys.byteorder))
+
+
+def exchange(first: str, second: str) -> None:
+    """Let two names change places in one step; ``renameat2(2)`` with RENAME_EXCHANGE."""
+    _renameat2(_AT_FDCWD, encoded(first), _AT_FDCWD, encoded(second), _RENAME_EXCHANGE, path=second)

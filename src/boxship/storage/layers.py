@@ -22,6 +22,7 @@ import msgspec
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.base.files import write_atomic
+from boxship.kernel.filesystems import exchange
 from boxship.oci.digest import Digest
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import Compression, CompressionError, decompressed, detect
@@ -38,6 +39,8 @@ from boxship.storage.writeback import WriteBack
 
 _SHORT = 12
 _PATIENCE = 1.0
+_META = "meta.json"
+_DAMAGED = "damaged"
 _FAULTS_OF_ARCHIVES = frozenset(
     # A parent that is a file or a dangling link, a hard link to nothing, a name too long: no disk
     # and no administrator could do better. Everything else is the machine's trouble.
@@ -96,10 +99,13 @@ class LayerStore:
         self._leased: Counter[Digest] = Counter()
         self._in_work: dict[Digest, threading.Event] = {}
         self._known: dict[Digest, Layer] = {}
+        self._damaged: set[Digest] = set()
         for name in os.listdir(root.join("layers", "sha256")):
             layer = self._read(Digest("sha256", name))
             if layer is not None:
                 self._known[layer.digest] = layer
+                if os.path.exists(os.path.join(root.layer(layer.digest), _DAMAGED)):
+                    self._damaged.add(layer.digest)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Lease]:
@@ -113,8 +119,8 @@ class LayerStore:
                 self._leased = +self._leased
 
     def find(self, diff_id: Digest) -> Layer | None:
-        """Return the layer if it is here."""
-        return self._known.get(diff_id)
+        """Return the layer if it is here, and whole as far as is known."""
+        return None if diff_id in self._damaged else self._known.get(diff_id)
 
     def get(self, diff_id: Digest) -> Layer:
         """Return the layer. Raise NotFoundError."""
@@ -126,6 +132,46 @@ class LayerStore:
     def all(self) -> list[Layer]:
         """Return every layer, in no order."""
         return list(self._known.values())
+
+    def unknown(self) -> list[Digest]:
+        """Return what lies where layers are and is none, at least for lack of a record."""
+        names = os.listdir(self._root.join("layers", "sha256"))
+        return [found for found in (Digest("sha256", n) for n in names) if found not in self._known]
+
+    def recorded(self, diff_id: Digest) -> Layer | None:
+        """Return what the layer's record on the disk says by now; None if it cannot be read."""
+        return self._read(diff_id)
+
+    def is_linked(self, layer: Layer) -> bool:
+        """Tell whether the layer's short name leads to it."""
+        try:
+            return os.readlink(self._root.link(layer.short)) == _target(layer.digest)
+        except OSError:
+            return False
+
+    def record(self, diff_id: Digest, size: int, tar_size: int, entries: int) -> Layer:
+        """Write the record of a layer anew, and its short name if that is missing."""
+        with self._lock:
+            short = self._link(diff_id)
+            layer = Layer(str(diff_id), size, tar_size, entries, short)
+            write_atomic(self._meta(diff_id), msgspec.json.encode(layer))
+            self._known[diff_id] = layer
+        return layer
+
+    def mark(self, diff_id: Digest, *, damaged: bool) -> None:
+        """Remember whether a layer has lost something.
+
+        One that has stays for whoever uses it; but ``find`` does not, and ``unpack`` puts a whole
+        one in its place.
+        """
+        path = os.path.join(self._root.layer(diff_id), _DAMAGED)
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            if damaged:
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                self._damaged.add(diff_id)
+            else:
+                self._damaged.discard(diff_id)
+                os.unlink(path)
 
     def diff_directory(self, diff_id: Digest) -> str:
         """Return where the layer's tree is."""
@@ -171,14 +217,21 @@ class LayerStore:
     def recover(self, needed: Collection[Digest]) -> None:
         """At start-up, alone: remove layers nobody needs and what a crash left of others."""
         for name in os.listdir(self._root.join("layers", "sha256")):
-            if Digest("sha256", name) not in self._known:
+            # One that is needed can be repaired: a record is made anew (``check/``).
+            if Digest("sha256", name) not in self._known and Digest("sha256", name) not in needed:
                 broken = self._root.join("layers", "sha256", name)
                 self._disposal.add([self._root.move_aside(broken)])
         self.remove(list(self._known), needed)
-        links = {layer.short for layer in self._known.values()}
-        for name in os.listdir(self._root.join("l")):
-            if name not in links:
+        self.stray_links(remove=True)
+
+    def stray_links(self, *, remove: bool) -> list[str]:
+        """Return the short names that are no layer's."""
+        with self._lock:
+            right = {layer.short for layer in self._known.values()}
+            stray = [name for name in os.listdir(self._root.join("l")) if name not in right]
+            for name in stray if remove else ():
                 os.unlink(self._root.link(name))
+        return stray
 
     def _hold(self, diff_id: Digest) -> None:
         with self._lock:
@@ -232,15 +285,19 @@ class LayerStore:
             short = self._link(diff_id)
             layer = Layer(str(diff_id), unpacked.size, tar_size, unpacked.entries, short)
             meta = msgspec.json.encode(layer)
-            write_atomic(os.path.join(place, "meta.json"), meta, durable=False)
-            os.rename(place, self._root.layer(diff_id))
+            write_atomic(os.path.join(place, _META), meta, durable=False)
+            if os.path.lexists(self._root.layer(diff_id)):
+                exchange(place, self._root.layer(diff_id))  # the damaged one goes with our place
+            else:
+                os.rename(place, self._root.layer(diff_id))
             self._known[diff_id] = layer
+            self._damaged.discard(diff_id)
         self._writeback.begin()
         return layer
 
     def _link(self, diff_id: Digest) -> str:
         """Give the layer a short name; a name taken by another layer is made longer."""
-        target = f"../layers/{diff_id.algorithm}/{diff_id.hex}/diff"
+        target = _target(diff_id)
         for length in range(_SHORT, len(diff_id.hex) + 1, 4):
             short = diff_id.hex[:length]
             with contextlib.suppress(FileExistsError):
@@ -256,12 +313,19 @@ class LayerStore:
             os.unlink(self._root.link(layer.short))
         return self._root.move_aside(self._root.layer(layer.digest))
 
+    def _meta(self, diff_id: Digest) -> str:
+        return os.path.join(self._root.layer(diff_id), _META)
+
     def _read(self, diff_id: Digest) -> Layer | None:
         try:
-            with open(os.path.join(self._root.layer(diff_id), "meta.json"), "rb") as stream:
+            with open(self._meta(diff_id), "rb") as stream:
                 return msgspec.json.decode(stream.read(), type=Layer)
         except (OSError, msgspec.DecodeError):
             return None
+
+
+def _target(diff_id: Digest) -> str:
+    return f"../layers/{diff_id.algorithm}/{diff_id.hex}/diff"
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ Rejected: keeping the tar beside the tree (twice the disk), and making headers a
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import zstandard
 
@@ -34,10 +34,18 @@ _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _PAIR = struct.Struct("<QQ")
 _LEVEL = 1  # headers compress 15 to 1 at any level; the fastest costs nearly nothing
 _FLUSH = 1 << 18
+_ZEROS = memoryview(bytes(CHUNK))
 
 
 class DamagedLayerError(InternalError):
     """What is on disk no longer gives the tar it was made from."""
+
+
+class _Payload(NamedTuple):
+    """What a file holds of the tar: its path below ``diff/``, and beginnings and lengths in it."""
+
+    path: bytes
+    extents: tuple[Extent, ...]
 
 
 class RecipeWriter:
@@ -128,6 +136,28 @@ def rebuild(layer: str) -> Iterator[Buffer]:
             raise DamagedLayerError(f"{layer}: {error}") from error
 
 
+def outline(layer: str) -> Iterator[Buffer]:
+    """Yield the tar with zeros in the place of payloads, which takes the recipe alone.
+
+    Raise DamagedLayerError.
+    """
+    with open(os.path.join(layer, "recipe.zst"), "rb") as stream:
+        try:
+            for piece in _instructions(_read_recipe(stream)):
+                if isinstance(piece, bytes):
+                    yield piece
+                else:
+                    yield from _zeros(sum(length for _, length in piece.extents))
+        except (TruncatedError, zstandard.ZstdError) as error:
+            raise DamagedLayerError(f"{layer}: {error}") from error
+
+
+def _zeros(count: int) -> Iterator[Buffer]:
+    while count:
+        yield _ZEROS[:count]
+        count -= min(count, CHUNK)
+
+
 def _read_recipe(stream: BinaryIO) -> ChunkReader:
     decompressor = zstandard.ZstdDecompressor()
     source = ChunkReader(decompressor.read_to_iter(stream, write_size=CHUNK))
@@ -136,22 +166,30 @@ def _read_recipe(stream: BinaryIO) -> ChunkReader:
     return source
 
 
-def _replay(source: ChunkReader, tree: RootedTree, shadows: dict[int, bytes]) -> Iterator[Buffer]:
-    number = 0
+def _instructions(source: ChunkReader) -> Iterator[bytes | _Payload]:
     while (code := source.exactly(1)) != b"E":
         (length,) = _U32.unpack(source.exactly(4))
+        text = source.exactly(length)
         if code == b"L":
-            yield source.exactly(length)
-            continue
-        path = b"diff/" + source.exactly(length)
-        path = shadows.get(number, path)
-        number += 1
-        if code == b"F":
+            yield text
+        elif code == b"F":
             (size,) = _U64.unpack(source.exactly(8))
-            yield from _read(tree, path, ((0, size),))
+            yield _Payload(text, ((0, size),))
         else:
             (count,) = _U32.unpack(source.exactly(4))
-            yield from _read(tree, path, _PAIR.iter_unpack(source.exactly(count * _PAIR.size)))
+            pairs = _PAIR.iter_unpack(source.exactly(count * _PAIR.size))
+            yield _Payload(text, tuple((start, size) for start, size in pairs))
+
+
+def _replay(source: ChunkReader, tree: RootedTree, shadows: dict[int, bytes]) -> Iterator[Buffer]:
+    number = 0
+    for piece in _instructions(source):
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            path = shadows.get(number, b"diff/" + piece.path)
+            number += 1
+            yield from _read(tree, path, piece.extents)
 
 
 def _read(tree: RootedTree, path: bytes, extents: Iterable[Extent]) -> Iterator[Buffer]:

@@ -56,10 +56,14 @@ class Unpacked(msgspec.Struct, frozen=True):
 class Unpacker:
     """Unpacks one archive into ``<layer>/diff``, writing the recipe on the way."""
 
-    def __init__(self, layer: str, recipe: RecipeWriter, rights: Rights) -> None:
+    def __init__(
+        self, layer: str, recipe: RecipeWriter, rights: Rights, *, contents: bool = True
+    ) -> None:
+        """Without ``contents`` files get their sizes and no data."""
         self._layer = layer
         self._rights = rights
         self._recipe = recipe
+        self._contents = contents
         self._tree = RootedTree(os.path.join(layer, "diff"))
         self._directory_times: dict[Path, int] = {}
         self._shadows: dict[int, bytes] = {}
@@ -126,6 +130,11 @@ class Unpacker:
         self._size += entry.size
 
     def _fill(self, fd: int, entry: Entry, archive: TarReader, path: bytes) -> None:
+        if not self._contents:
+            os.ftruncate(fd, entry.size)
+            while archive.read():
+                pass
+            return
         if entry.extents is None:
             self._recipe.file(path, entry.size)
             while piece := archive.read():
