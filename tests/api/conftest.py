@@ -44,6 +44,7 @@ from boxship.engine.containers.requests import (
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
+from boxship.model.check import CheckEvent, CheckProgress, CheckSummary, Finding, Outcome
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.image import (
@@ -68,6 +69,17 @@ from boxship.oci.image import ImageConfig
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND
 IMAGE = "sha256:" + "ab" * 32
+
+
+class FakeChecker:
+    """Has found a layer that lost something, and one thing that could be repaired."""
+
+    async def check(self, *, repair: bool) -> AsyncGenerator[CheckEvent, None]:
+        yield CheckProgress("layer", "sha256:ab", 5, 10)
+        if not repair:
+            raise ConflictError("the store is being checked already")
+        yield Finding("layer", "sha256:ab", "is missing", Outcome.LOST, "etc/x", images=("a:1",))
+        yield CheckSummary(blobs=1, layers=2, snapshots=3, repaired=1, remaining=1)
 
 
 class FixedClock:
@@ -522,7 +534,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
     for record in (make_record("web"), make_record("term", tty=True)):
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
-    backend = Backend(containers, images, events, FakeSystem(), FixedClock())
+    backend = Backend(containers, images, events, FakeSystem(), FixedClock(), FakeChecker())
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen()

@@ -34,6 +34,7 @@ from boxship.engine.events.bus import Subscription
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.service import ResolvedImage
+from boxship.model.check import CheckEvent
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.filechange import FileChange
@@ -149,6 +150,12 @@ class Images(Protocol):
     async def ensure_builtin(self, reference: str) -> Digest: ...
 
 
+class Checker(Protocol):
+    """The check of the store."""
+
+    def check(self, *, repair: bool) -> AsyncGenerator[CheckEvent, None]: ...
+
+
 class Events(Protocol):
     """The engine's bus."""
 
@@ -231,3 +238,4 @@ class Backend:
     events: Events
     system: System
     clock: Clock
+    checker: Checker

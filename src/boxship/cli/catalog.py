@@ -121,6 +121,7 @@ ENTRIES = (
         "system.dialstdio",
         "Pass standard input and output on to the daemon",
     ),
+    Entry("system", "check", "system.check", "Verify what is stored, and repair what can be"),
     Entry(
         "system",
         "events",

@@ -25,3 +25,8 @@ def events(
         "filters": encode_filters(filters),
     }
     return client.call("GET", "/events", query)
+
+
+def check(client: EngineClient, *, repair: bool) -> Response:
+    """Check the store. Boxship's daemon knows this request, Docker's does not."""
+    return client.call("POST", "/boxship/system/check", {"repair": "1" if repair else "0"})

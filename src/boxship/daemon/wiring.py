@@ -64,6 +64,7 @@ class Daemon:
             events=engine.events,
             system=system,
             clock=SystemClock(),
+            checker=engine.checker,
         )
         server = Server(
             Application(backend).serve,

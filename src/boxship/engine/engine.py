@@ -19,6 +19,7 @@ from boxship import __version__
 from boxship.base.clock import Clock, SystemClock
 from boxship.distribution.registries import Registries
 from boxship.distribution.settings import RegistrySettings
+from boxship.engine.check import Checker
 from boxship.engine.containers import recovery, start, stop
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
@@ -55,11 +56,13 @@ class Engine:
         images: ImageService,
         events: EventBus,
         shims: LauncherLink,
+        storage: Storage,
     ) -> None:
         self.settings = context.settings
         self.images = images
         self.events = events
         self.containers = ContainerService(context)
+        self.checker = Checker(storage, images, self.containers)
         self._database = database
         self._context = context
         self._shims = shims
@@ -104,7 +107,9 @@ class Engine:
             start_again=start.schedule,
             background=Background(),
         )
-        engine = cls(context, database=database, images=images, events=events, shims=shims)
+        engine = cls(
+            context, database=database, images=images, events=events, shims=shims, storage=storage
+        )
         images.set_users(engine.containers)
         loaded = context.shelf.load()
         await images.recover(container.id for container in loaded)

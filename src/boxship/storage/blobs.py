@@ -51,20 +51,9 @@ class BlobStore:
         """Store ``data`` durably and return its digest."""
         digest = Digest.of(data)
         path = self._root.blob(digest)
-        if not self.is_whole(digest):
+        if not self.verify(digest):
             write_atomic(path, data)
         return digest
-
-    def is_whole(self, digest: Digest) -> bool:
-        """Tell whether the blob is here and has its bytes."""
-        hasher = new_hasher(digest.algorithm)
-        try:
-            with open(self._root.blob(digest), "rb", buffering=0) as stream:
-                while chunk := stream.read(CHUNK):
-                    hasher.update(chunk)
-        except FileNotFoundError:
-            return False
-        return hasher.hexdigest() == digest.hex
 
     def read(self, digest: Digest) -> bytes:
         """Return the bytes. Raise NotFoundError, also if they are no longer what they were."""

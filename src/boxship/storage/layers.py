@@ -287,7 +287,9 @@ class LayerStore:
             meta = msgspec.json.encode(layer)
             write_atomic(os.path.join(place, _META), meta, durable=False)
             if os.path.lexists(self._root.layer(diff_id)):
-                exchange(place, self._root.layer(diff_id))  # the damaged one goes with our place
+                exchange(place, self._root.layer(diff_id))
+                # Containers may be running on the damaged one: it goes when we start again.
+                self._root.move_aside(place)
             else:
                 os.rename(place, self._root.layer(diff_id))
             self._known[diff_id] = layer

@@ -2,6 +2,7 @@
 
 from boxship.api.endpoints import (
     absent,
+    check,
     checkpoints,
     containerfiles,
     containers,
@@ -28,5 +29,6 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *networks.ROUTES,
     *prune.ROUTES,
     *diskusage.ROUTES,
+    *check.ROUTES,
     *absent.ROUTES,
 )

@@ -333,6 +333,15 @@ class ContainerService:
             for record in (container.record for container in self._context.shelf)
         )
 
+    def ids(self) -> Iterable[str]:
+        """Return the ids of all containers."""
+        return tuple(container.id for container in self._context.shelf)
+
+    def standing_on(self, layer: Digest) -> Iterable[str]:
+        """Return the names of the containers that have this layer under them."""
+        records = (container.record for container in self._context.shelf)
+        return tuple(record.name for record in records if str(layer) in record.layers)
+
     def layers_in_use(self) -> Iterable[Digest]:
         """Return the layers under the containers."""
         texts = {layer for container in self._context.shelf for layer in container.record.layers}

@@ -27,7 +27,16 @@ from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.base.ids import boot_id
 from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
-from boxship.engine.images import committing, intake, listing, pruning, removing, saving, usage
+from boxship.engine.images import (
+    committing,
+    intake,
+    listing,
+    pruning,
+    refetching,
+    removing,
+    saving,
+    usage,
+)
 from boxship.engine.images.bridge import outbound, to_the_end
 from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.committing import ChildImage
@@ -60,6 +69,7 @@ from boxship.oci.digest import Digest
 from boxship.oci.image import Image
 from boxship.oci.platform import Platform
 from boxship.oci.reference import InvalidReferenceError, Reference
+from boxship.storage.check.store import Needed
 from boxship.storage.chunks import Buffer
 from boxship.storage.storage import Storage
 
@@ -241,6 +251,28 @@ class ImageService:
     def used(self, image_id: str) -> None:
         """Remember that a container of this image was made, started or removed just now."""
         self._scope.last_use.record(image_id)
+
+    def needed(self) -> Needed:
+        """Return what images and containers need of the store."""
+        scope = self._scope
+        return Needed(
+            frozenset(scope.needed_layers()),
+            frozenset(scope.catalog.documents() | scope.sources.kept_here()),
+        )
+
+    def standing_on(self, digest: Digest) -> tuple[str, ...]:
+        """Return the images that a layer or config belongs to, by their names."""
+        users = [known for known in self._scope.catalog if digest in (known.id, *known.layers)]
+        names = self._scope.catalog.names()
+        return tuple(
+            name
+            for known in users
+            for name in [n.familiar for n in names.get(known.id, [])] or [str(known.id)]
+        )
+
+    async def fetch_again(self, diff_id: Digest) -> str:
+        """Bring a damaged layer from where it is known to be; return from where, or nothing."""
+        return await refetching.fetch_again(self._scope, diff_id)
 
     async def recover(self, live_containers: Iterable[str]) -> None:
         """At start-up, before anything else: remove what a crash left half made or half removed."""

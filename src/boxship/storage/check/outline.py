@@ -5,11 +5,9 @@ headers with inodes one by one; what an entry means depends on those before and 
 its path, replaced files, whiteouts, hard links that change modes), which is the unpacker's art.
 """
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from boxship.storage.chunks import ChunkReader
 from boxship.storage.recipe import RecipeWriter, outline
@@ -17,17 +15,6 @@ from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
 from boxship.storage.tar.reader import TarReader
 from boxship.storage.unpack import Unpacked, Unpacker
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-
-class _Nowhere(io.RawIOBase):
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: "ReadableBuffer", /) -> int:
-        return memoryview(data).nbytes
 
 
 @contextmanager
@@ -38,9 +25,8 @@ def unpacked_outline(
 
     Raise DamagedLayerError or TarError if the recipe is no good.
     """
-    with root.temporary() as place:
+    with root.temporary() as place, open(os.devnull, "wb") as nowhere:
         os.mkdir(os.path.join(place, "diff"), 0o755)
-        recipe = RecipeWriter(io.BufferedWriter(_Nowhere()))
-        unpacker = Unpacker(place, recipe, rights, contents=False)
+        unpacker = Unpacker(place, RecipeWriter(nowhere), rights, contents=False)
         unpacked = unpacker.run(TarReader(ChunkReader(outline(layer))))
         yield os.path.join(place, "diff"), unpacked

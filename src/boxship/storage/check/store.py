@@ -80,11 +80,9 @@ class StoreCheck:
                 yield from self._garbage(path, _HOUR, partial(blobs.remove, digest))
                 continue
             yield CheckProgress("blob", str(digest), self._done, self._total)
-            try:
-                if not blobs.is_whole(digest):
-                    yield Finding("blob", str(digest), "its bytes have changed", Outcome.LOST)
-            except OSError as error:
-                yield _unchecked("blob", str(digest), error)
+            if not blobs.verify(digest):
+                problem = "its bytes have changed, or cannot be read"
+                yield Finding("blob", str(digest), problem, Outcome.LOST)
         for digest in self._needed.blobs.difference(present):
             if not os.path.lexists(self._storage.root.blob(digest)):
                 yield Finding("blob", str(digest), "is missing", Outcome.LOST)
@@ -171,7 +169,3 @@ class StoreCheck:
     def _settled(self, kind: str, identity: str, problem: str) -> Finding:
         outcome = Outcome.REPAIRED if self._repair else Outcome.REPAIRABLE
         return Finding(kind, identity, problem, outcome)
-
-
-def _unchecked(kind: str, identity: str, error: OSError) -> Finding:
-    return Finding(kind, identity, f"cannot be looked at: {error}", Outcome.UNCHECKED)

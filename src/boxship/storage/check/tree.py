@@ -153,6 +153,11 @@ class TreeCheck:
 
     def _contents(self, place: _Place, found: os.stat_result) -> Iterator[Finding]:
         wanted = place.wanted
+        if wanted.st_nlink > 1 and not stat.S_ISDIR(wanted.st_mode):
+            if wanted.st_ino in self._names:  # what there is to say was said of the first name
+                yield from self._name_of_many(place, found)
+                return
+            self._names[wanted.st_ino] = self._whole(place)
         if stat.S_ISREG(wanted.st_mode) and found.st_size != wanted.st_size:
             sizes = f"has {found.st_size} bytes instead of {wanted.st_size}"
             if found.st_size < wanted.st_size:
@@ -162,13 +167,11 @@ class TreeCheck:
             if self.repair:
                 os.truncate(place.here, wanted.st_size)
             yield self._finding(place, sizes)
-        if wanted.st_nlink > 1 and not stat.S_ISDIR(wanted.st_mode):
-            yield from self._names_of_one(place, found)
         yield from self._attributes(place, os.lstat(place.here))
 
-    def _names_of_one(self, place: _Place, found: os.stat_result) -> Iterator[Finding]:
+    def _name_of_many(self, place: _Place, found: os.stat_result) -> Iterator[Finding]:
         """Several names that were one file must be one."""
-        first = self._names.setdefault(place.wanted.st_ino, self._whole(place))
+        first = self._names[place.wanted.st_ino]
         other = os.lstat(first)
         if (other.st_dev, other.st_ino) == (found.st_dev, found.st_ino):
             return
