@@ -15,7 +15,7 @@ from boxship.engine.images.changes import apply_changes
 from boxship.engine.images.elf import printing_program
 from boxship.engine.images.intake import ImportOptions
 from boxship.oci.digest import Digest
-from boxship.oci.image import Empty, ImageConfig
+from boxship.oci.image import Empty, Healthcheck, ImageConfig
 from boxship.oci.platform import Platform
 from support.shop import Shop, chunks, run
 from support.tars import Member, tar
@@ -45,6 +45,17 @@ def change(*lines: str, before: ImageConfig | None = None) -> ImageConfig:
         (["WORKDIR /a", "WORKDIR b"], ImageConfig(working_dir="/a/b")),
         (["USER me:us", "STOPSIGNAL SIGINT"], ImageConfig(user="me:us", stop_signal="SIGINT")),
         (["ONBUILD RUN x"], ImageConfig(on_build=("RUN x",))),
+        (['CMD ["a"]', 'ENTRYPOINT ["b"]'], ImageConfig(cmd=("a",), entrypoint=("b",))),
+        (["ENV A='x y'", "ENV B=$A/${A} C=\"$A\" D='$A' E=\\$A", "WORKDIR /${NONE:-n}${A:+s}"],
+         ImageConfig(env=("A=x y", "B=x y/x y", "C=x y", "D=$A", "E=$A"), working_dir="/ns")),
+        (['LABEL l="it\'s $A\'s"'], ImageConfig(labels={"l": "it's 's"})),
+        (["CMD echo $A"], ImageConfig(cmd=("/bin/sh", "-c", "echo $A"))),
+        (["HEALTHCHECK NONE"], ImageConfig(healthcheck=Healthcheck(test=("NONE",)))),
+        (["HEALTHCHECK --interval=1m30s --retries=3 --start-period=2s CMD curl x"],
+         ImageConfig(healthcheck=Healthcheck(
+             ("CMD-SHELL", "curl x"), interval=90 * 10**9, retries=3, start_period=2 * 10**9))),
+        (['HEALTHCHECK CMD ["a", "b"]'],
+         ImageConfig(healthcheck=Healthcheck(("CMD", "a", "b")))),
     ],
 )  # fmt: skip
 def test_changes(lines: list[str], config: ImageConfig) -> None:
@@ -54,9 +65,9 @@ def test_changes(lines: list[str], config: ImageConfig) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("RUN rm -rf /", "^RUN is not a valid change command"),
-        ("", "is not a valid change command"),
-        ("EXPOSE eighty", "invalid port: eighty"),
+        ("RUN rm -rf /", "^run is not a valid change command"),
+        ("", "file with no instructions"),
+        ("EXPOSE eighty", "invalid containerPort: eighty"),
         ("EXPOSE 70000", "invalid port range"),
         ("ENV", "at least one argument"),
         ("ENV a", "two arguments"),
@@ -64,11 +75,21 @@ def test_changes(lines: list[str], config: ImageConfig) -> None:
         ("SHELL sh -c", "JSON form"),
         ("ONBUILD FROM x", "not allowed"),
         ("WORKDIR", "exactly one argument"),
+        ("HEALTHCHECK", "at least one argument"),
+        ("HEALTHCHECK curl x", 'unknown type "CURL"'),
+        ("HEALTHCHECK --bogus=1 CMD x", "flag: bogus"),
+        ("HEALTHCHECK --interval=1us CMD x", "less than 1ms"),
+        ("HEALTHCHECK --retries=many CMD x", "not a number"),
     ],
 )
 def test_changes_that_are_refused(line: str, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         change(line)
+
+
+def test_an_entry_point_takes_an_older_command_away() -> None:
+    before = ImageConfig(cmd=("old",), entrypoint=("e",))
+    assert change('ENTRYPOINT ["new"]', before=before) == ImageConfig(entrypoint=("new",))
 
 
 @pytest.mark.privileged

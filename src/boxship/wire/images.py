@@ -57,6 +57,9 @@ class ImageInspect(Struct, frozen=True, rename="pascal"):
     metadata: Metadata
     variant: str | UnsetType = UNSET
     os_version: str | UnsetType = UNSET
+    parent: str | UnsetType = UNSET
+    docker_version: str | UnsetType = UNSET
+    container: str | UnsetType = UNSET
 
 
 class HistoryRow(Struct, frozen=True, rename="pascal"):

@@ -9,6 +9,7 @@ from boxship.engine.containers.requests import CommitRequest
 from boxship.engine.containers.stillness import still
 from boxship.engine.images.changes import apply_changes
 from boxship.engine.images.committing import ChildImage
+from boxship.engine.images.scope import parsed
 from boxship.oci.digest import Digest
 from boxship.storage.archiving import layer_tar
 from boxship.storage.layered import UnreadableError
@@ -43,7 +44,11 @@ async def _made(context: Context, container: Container, child: ChildImage) -> Di
         )
     except UnreadableError as error:
         raise unreadable(context, container, error) from error
-    about = {"comment": child.comment, "imageID": str(image_id), "imageRef": child.reference}
+    about = {
+        "comment": child.comment,
+        "imageID": str(image_id),
+        "imageRef": parsed(child.reference).with_default_tag().familiar if child.reference else "",
+    }
     context.announcer.say(container.record, "commit", about)
     return image_id
 

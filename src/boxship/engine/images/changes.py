@@ -2,6 +2,8 @@
 
 A line is an instruction and its arguments. CMD, ENTRYPOINT, VOLUME and SHELL take a JSON list or
 plain words; ENV and LABEL take ``name=value`` pairs with shell quoting, or the old ``name value``.
+Most see the config's environment as variables. An ENTRYPOINT takes away the CMD that was there
+before the lines, which was another command's arguments.
 """
 
 import re
@@ -12,6 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.images import healthcheck
+from boxship.engine.images.variables import expanded
 from boxship.oci.image import Empty, ImageConfig
 
 _DEFAULT_SHELL = ("/bin/sh", "-c")
@@ -22,16 +26,31 @@ Apply = Callable[[ImageConfig, str], ImageConfig]
 
 def apply_changes(config: ImageConfig, lines: Iterable[str]) -> ImageConfig:
     """Return the config with every line applied. Raise InvalidArgumentError naming the line."""
+    has_command = False
     for line in lines:
         keyword, _, rest = line.strip().partition(" ")
-        apply = _INSTRUCTIONS.get(keyword.upper())
+        name = keyword.upper()
+        apply = _INSTRUCTIONS.get(name)
         if apply is None:
-            raise InvalidArgumentError(f"{keyword} is not a valid change command")
+            raise InvalidArgumentError(
+                f"{keyword.lower()} is not a valid change command"
+                if keyword
+                else "file with no instructions"
+            )
         try:
-            config = apply(config, rest.strip())
+            config = apply(config, _expanded(name, rest.strip(), config))
         except ValueError as error:
-            raise InvalidArgumentError(f"{line!r}: {error}") from error
+            raise InvalidArgumentError(f"{name} {error}") from error
+        has_command = has_command or name == "CMD"
+        if name == "ENTRYPOINT" and not has_command:
+            config = replace(config, cmd=None)
     return config
+
+
+def _expanded(name: str, text: str, config: ImageConfig) -> str:
+    if name not in _EXPANDED:
+        return text
+    return expanded(text, config.env or (), as_words=name in ("ENV", "LABEL"))
 
 
 def _words(text: str) -> tuple[str, ...] | None:
@@ -87,7 +106,7 @@ def _expose(config: ImageConfig, text: str) -> ImageConfig:
     for word in text.split():
         match = _PORT.fullmatch(word)
         if match is None:
-            raise ValueError(f"invalid port: {word}")
+            raise ValueError(f"invalid containerPort: {word}")
         first, last = int(match[1]), int(match[2] or match[1])
         if not 0 < first <= last < 65536:
             raise ValueError(f"invalid port range: {word}")
@@ -123,6 +142,10 @@ def _stop_signal(config: ImageConfig, text: str) -> ImageConfig:
     return replace(config, stop_signal=text)
 
 
+def _healthcheck(config: ImageConfig, text: str) -> ImageConfig:
+    return replace(config, healthcheck=healthcheck.parse(text))
+
+
 def _on_build(config: ImageConfig, text: str) -> ImageConfig:
     if text.partition(" ")[0].upper() in ("", "ONBUILD", "FROM", "MAINTAINER"):
         raise ValueError("not allowed as an ONBUILD trigger")
@@ -136,11 +159,13 @@ def _shell(config: ImageConfig, text: str) -> ImageConfig:
     return replace(config, shell=words)
 
 
+_EXPANDED = frozenset({"ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})
 _INSTRUCTIONS: dict[str, Apply] = {
     "CMD": _cmd,
     "ENTRYPOINT": _entrypoint,
     "ENV": _env,
     "EXPOSE": _expose,
+    "HEALTHCHECK": _healthcheck,
     "LABEL": _label,
     "ONBUILD": _on_build,
     "SHELL": _shell,

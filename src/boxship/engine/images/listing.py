@@ -1,8 +1,10 @@
 """Views of images: rows of a list, one in full, its history. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from boxship.engine.images.catalog import KnownImage, created_ns
 from boxship.model.explanation import LayerStep
@@ -106,9 +108,14 @@ def detail(row: Row, config_json: bytes, storage: StorageDetail, last_used_ns: i
     )
 
 
-def history(row: Row) -> list[HistoryStep]:
-    """Return the steps that made the image, newest first."""
-    sizes = iter(row.known.record.layer_sizes)
+def history(rows: Sequence[Row]) -> list[HistoryStep]:
+    """Return the steps that made the first image of ``rows``, newest first.
+
+    The others are its parents, as far as they are known, each before its own: the first so many
+    steps are shown as theirs, as Docker does.
+    """
+    known = rows[0].known
+    sizes = iter(known.record.layer_sizes)
     steps = [
         HistoryStep(
             id="<missing>",
@@ -118,19 +125,11 @@ def history(row: Row) -> list[HistoryStep]:
             size=0 if step.empty_layer else next(sizes, 0),
             comment=step.comment,
         )
-        for step in row.known.image.history or ()
+        for step in known.image.history or ()
     ]
     steps.reverse()
-    if steps:
-        top = steps[0]
-        steps[0] = HistoryStep(
-            id=str(row.known.id),
-            created_ns=top.created_ns,
-            created_by=top.created_by,
-            tags=_tags(row.names),
-            size=top.size,
-            comment=top.comment,
-        )
+    for number, (step, row) in enumerate(zip(steps, rows, strict=False)):
+        steps[number] = replace(step, id=str(row.known.id), tags=_tags(row.names))
     return steps
 
 

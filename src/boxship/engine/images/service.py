@@ -233,7 +233,15 @@ class ImageService:
 
     def history(self, reference: str) -> builtins.list[HistoryStep]:
         """Return the steps that made an image, newest first."""
-        return listing.history(self._row(reference))
+        row = self._row(reference)
+        rows = [row]
+        while row.known.record.parent:
+            parent = self._scope.catalog.find(Digest.parse(row.known.record.parent))
+            if parent is None:
+                break
+            row = listing.Row(parent, self._scope.catalog.names_of(parent.id), is_parent=True)
+            rows.append(row)
+        return listing.history(rows)
 
     def layers(self, reference: str) -> builtins.list[LayerStep]:
         """Return its layers, lowest first, each with what made it. NotFoundError."""
