@@ -10,17 +10,17 @@ Blocking; runs in a thread.
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.images.layout import (
     ArchiveImage,
     MalformedArchiveError,
     images_of,
 )
-from boxship.oci import platform
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image, MalformedImageError, decode
+from boxship.oci.platform import Platform
 from boxship.storage.chunks import Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import Compression, CompressionError, detect
 from boxship.storage.layers import Layer, LayerStore, Lease, MalformedLayerError, plain
@@ -40,6 +40,10 @@ _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
 Progress = Callable[[str, int, int], None]
 """Called with a layer's name in the archive, bytes done and bytes in total."""
+
+
+class MissingLayerError(MalformedArchiveError):
+    """An image's layer is neither in the archive nor in the store."""
 
 
 class LoadedArchive:
@@ -68,12 +72,40 @@ class LoadedArchive:
         except (TarError, TruncatedError, CompressionError) as error:
             raise MalformedArchiveError(f"invalid image archive: {error}") from error
 
-    def images(self) -> list[tuple[ArchiveImage, list[Layer]]]:
-        """Return the images with their layers, checked against each other."""
-        found = images_of(self._documents, platform.host())
+    def images(self, wanted: Collection[Platform] = ()) -> list[tuple[ArchiveImage, list[Layer]]]:
+        """Return the images with their layers, checked against each other.
+
+        ``wanted`` platforms, if any, restrict them. Raise NotFoundError when none is of those.
+        """
+        found = images_of(self._documents)
         if not found:
             raise MalformedArchiveError("the archive holds no image")
-        return [(image, self._layers_of(image)) for image in found]
+        complete = list(self._complete(found))
+        chosen = [pair for pair in complete if _is_wanted(pair[0], wanted)]
+        if not chosen:
+            here = ", ".join(sorted({str(_platform_of(image)) for image, _ in complete}))
+            asked = ", ".join(map(str, wanted))
+            raise NotFoundError(f"requested platform ({asked}) not found: the archive has {here}")
+        return chosen
+
+    def _complete(
+        self, images: Iterable[ArchiveImage]
+    ) -> Iterator[tuple[ArchiveImage, list[Layer]]]:
+        """Find the layers; what an index lists and the archive lacks is left out, but for all."""
+        missing: dict[bytes, MalformedArchiveError] = {}
+        carried: set[bytes] = set()
+        for image in images:
+            try:
+                yield image, self._layers_of(image)
+            except MissingLayerError as error:
+                if image.index is None:
+                    raise
+                missing.setdefault(image.index, error)
+            else:
+                carried.update([image.index] if image.index else [])
+        for index, reason in missing.items():
+            if index not in carried:
+                raise reason
 
     def _take(self, entry: Entry, archive: TarReader) -> None:
         name = _normalised(entry.name)
@@ -133,12 +165,21 @@ class LoadedArchive:
             self._lease.hold(diff_id)
             layer = self._layers.find(diff_id)
         if layer is None:
-            raise MalformedArchiveError(f"invalid image archive: layer {path} is missing")
+            raise MissingLayerError(f"invalid image archive: layer {path} is missing")
         if layer.digest != diff_id:
             raise MalformedArchiveError(
                 f'invalid diffID for layer {number}: expected "{diff_id}", got "{layer.digest}"'
             )
         return layer
+
+
+def _is_wanted(image: ArchiveImage, wanted: Collection[Platform]) -> bool:
+    found = _platform_of(image)
+    return not wanted or any(platform.asks_for(found) for platform in wanted)
+
+
+def _platform_of(image: ArchiveImage) -> Platform:
+    return image.platform or decode(image.config, Image).platform
 
 
 def _normalised(name: bytes) -> str:
