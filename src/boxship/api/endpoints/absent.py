@@ -20,7 +20,6 @@ _NOT_YET = (
     ("GET", "/distribution/{name...}/json"),
     ("GET", "/images/search"),
     ("GET", "/images/{name...}/attestations"),
-    ("POST", "/images/{name...}/push"),
     ("POST", "/networks/create"),
     ("POST", "/networks/{id}/connect"),
     ("POST", "/networks/{id}/disconnect"),

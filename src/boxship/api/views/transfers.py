@@ -9,17 +9,31 @@ from boxship.model.image import (
     LayerTransfer,
     OtherPlatform,
     Pulled,
+    PushBegun,
     TransferBegun,
     TransferDigest,
     TransferEvent,
     TransferPhase,
 )
-from boxship.wire.jsonstream import Progress, ProgressDetail, progress_bar
+from boxship.wire.jsonstream import Progress, ProgressDetail, PushResult, progress_bar
 
 
 def pull_line(event: TransferEvent) -> Progress:
     """Show one event of a pull."""
     return _PULLING[type(event)](event)
+
+
+def push_lines(event: TransferEvent) -> tuple[Progress, ...]:
+    """Show one event of a push; the outcome is told to people and to programs."""
+    if isinstance(event, LayerTransfer):
+        return (layer_line(event),)
+    if isinstance(event, PushBegun):
+        return (Progress(status=f"The push refers to repository [{event.repository}]"),)
+    if isinstance(event, TransferDigest):
+        text = f"{event.tag}: digest: {event.digest} size: {event.size}"
+        result = PushResult(event.tag, event.digest, event.size)
+        return Progress(status=text), Progress(progress_detail=ProgressDetail(), aux=result)
+    raise TypeError(event)
 
 
 def layer_line(event: LayerTransfer) -> Progress:

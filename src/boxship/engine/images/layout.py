@@ -96,9 +96,7 @@ def _docker(documents: Documents) -> Iterator[ArchiveImage]:
         yield ArchiveImage(_document(documents, item.config), layers, tuple(names))
 
 
-def _with_siblings(
-    images: Iterator[ArchiveImage], documents: Documents
-) -> Iterator[ArchiveImage]:
+def _with_siblings(images: Iterator[ArchiveImage], documents: Documents) -> Iterator[ArchiveImage]:
     """Give an image that an OCI index lists the other platforms of that index as well."""
     listed = list(_oci(documents)) if "index.json" in documents else []
     families = {image.config: image.index for image in listed if image.index is not None}
@@ -128,9 +126,7 @@ def _oci(documents: Documents) -> Iterator[ArchiveImage]:
             yield replace(image, platform=_platform(child, image), index=data)
 
 
-def _children(
-    documents: Documents, index: Index, depth: int
-) -> Iterator[tuple[Descriptor, bytes]]:
+def _children(documents: Documents, index: Index, depth: int) -> Iterator[tuple[Descriptor, bytes]]:
     """Yield the manifests of an index that the archive carries; it may list others."""
     if not depth:
         raise MalformedArchiveError("invalid image archive: indexes are nested too deeply")
@@ -140,7 +136,7 @@ def _children(
         data = _blob(documents, child)
         if child.media_type in INDEX_TYPES:
             yield from _children(documents, decode(data, Index), depth - 1)
-        else:
+        elif _path(decode(data, Manifest).config) in documents:
             yield child, data
 
 

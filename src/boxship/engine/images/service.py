@@ -45,11 +45,13 @@ from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulling import Puller, PullRequest
 from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
+from boxship.engine.images.pushing import Pusher, PushRequest
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
 from boxship.engine.images.usage import LayerUse
 from boxship.engine.images.users import ImageUsers
 from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
+from boxship.engine.settings import DEFAULT_LIMITS, TransferLimits
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     NOT_COUNTED,
@@ -95,7 +97,8 @@ class ImageService:
         events: EventBus,
         clock: Clock,
         *,
-        max_downloads: int = 3,
+        limits: TransferLimits = DEFAULT_LIMITS,
+        keep_blobs: bool = False,
     ) -> None:
         catalog = Catalog(database, storage.blobs)
         self._scope = ImageScope(
@@ -108,12 +111,15 @@ class ImageService:
             clock,
             LastUse(clock, catalog.record_use),
         )
-        self._puller = Puller(self._scope, max_downloads)
+        self._scope.keep_blobs = keep_blobs
+        self._puller = Puller(self._scope, limits.downloads)
+        self._pusher = Pusher(self._scope, limits.uploads)
 
-    def set_registries(self, registries: Registries, max_downloads: int) -> None:
+    def set_registries(self, registries: Registries, limits: TransferLimits) -> None:
         """Let pulls and pushes that begin from now on know other settings."""
         self._scope.registries = registries
-        self._puller.set_limit(max_downloads)
+        self._puller.set_limit(limits.downloads)
+        self._pusher.set_limit(limits.uploads)
 
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
@@ -154,6 +160,10 @@ class ImageService:
     def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
         """Bring an image in from a registry, telling how it goes (``pulling.py``)."""
         return self._puller.pull(request)
+
+    def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]:
+        """Bring a name's image to its registry, telling how it goes (``pushing.py``)."""
+        return self._pusher.push(request)
 
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         """Make a one-layer image of a root file system's tar; return its id."""
