@@ -8,19 +8,28 @@ documents. What turns out not to be needed goes when the lease ends.
 Blocking; runs in a thread.
 """
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.engine.images.layersources import KEPT_HERE, LayerSource
 from boxship.engine.images.layout import (
     ArchiveImage,
     MalformedArchiveError,
     images_of,
 )
-from boxship.oci.digest import Digest
-from boxship.oci.image import Image, MalformedImageError, decode
+from boxship.oci.digest import Digest, new_hasher
+from boxship.oci.image import (
+    GZIP_LAYER_TYPE,
+    ZSTD_LAYER_TYPE,
+    Image,
+    MalformedImageError,
+    decode,
+)
 from boxship.oci.platform import Platform
+from boxship.storage.blobs import BlobStore
 from boxship.storage.chunks import Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import Compression, CompressionError, detect
 from boxship.storage.layers import Layer, LayerStore, Lease, MalformedLayerError, plain
@@ -38,6 +47,8 @@ _LARGEST_DOCUMENT = 8 << 20
 _ALL_DOCUMENTS = 64 << 20
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
+_KEPT_TYPES = {Compression.GZIP: GZIP_LAYER_TYPE, Compression.ZSTD: ZSTD_LAYER_TYPE}
+
 Progress = Callable[[str, int, int], None]
 """Called with a layer's name in the archive, bytes done and bytes in total."""
 
@@ -49,8 +60,13 @@ class MissingLayerError(MalformedArchiveError):
 class LoadedArchive:
     """What one pass over an archive found."""
 
-    def __init__(self, layers: LayerStore, lease: Lease, progress: Progress) -> None:
+    def __init__(
+        self, layers: LayerStore, lease: Lease, progress: Progress, keep: BlobStore | None = None
+    ) -> None:
+        """With ``keep``, layers that are compressed in an OCI layout are kept so as well."""
         self._layers = layers
+        self._keep = keep
+        self.kept: list[LayerSource] = []
         self._lease = lease
         self._progress = progress
         self._documents: dict[str, bytes] = {}
@@ -119,7 +135,8 @@ class LoadedArchive:
             try:
                 self._found[name] = self._unpack(name, start, payload)
             except MalformedLayerError as error:
-                self._broken[name] = error  # matters only if an image wants it
+                # Matters only if an image wants it. Its frames would hold files open until then.
+                self._broken[name] = error.with_traceback(None)
         elif entry.size <= _LARGEST_DOCUMENT:
             self._document_bytes += entry.size
             if self._document_bytes > _ALL_DOCUMENTS:
@@ -132,10 +149,19 @@ class LoadedArchive:
             self._progress(name, entry.size - archive.payload_left, entry.size)
 
     def _unpack(self, name: str, start: bytes, payload: ChunkReader) -> Layer:
-        expected = None
-        if (blob := _BLOB.fullmatch(name)) and detect(start) is Compression.NONE:
-            expected = Digest("sha256", blob[1])
-        return self._layers.unpack(payload.rest(), self._lease, expected=expected)
+        blob = _BLOB.fullmatch(name)
+        named = Digest("sha256", blob[1]) if blob else None
+        compression = detect(start)
+        if compression is Compression.NONE:
+            return self._layers.unpack(payload.rest(), self._lease, expected=named)
+        if self._keep is None or named is None or compression not in _KEPT_TYPES:
+            return self._layers.unpack(payload.rest(), self._lease)
+        chunks = self._keep.kept(_verified(payload, named), named)
+        with contextlib.closing(chunks):
+            layer = self._layers.unpack(chunks, self._lease)
+        form = (layer.digest, named, payload.offset, _KEPT_TYPES[compression])
+        self.kept.append(LayerSource(*form, KEPT_HERE))
+        return layer
 
     def _layers_of(self, image: ArchiveImage) -> list[Layer]:
         try:
@@ -171,6 +197,15 @@ class LoadedArchive:
                 f'invalid diffID for layer {number}: expected "{diff_id}", got "{layer.digest}"'
             )
         return layer
+
+
+def _verified(payload: ChunkReader, digest: Digest) -> Iterator[Buffer]:
+    hasher = new_hasher(digest.algorithm)
+    for chunk in payload.rest():
+        hasher.update(chunk)
+        yield chunk
+    if hasher.hexdigest() != digest.hex:
+        raise MalformedLayerError(f"blob {digest} is not what its name says")
 
 
 def _is_wanted(image: ArchiveImage, wanted: Collection[Platform]) -> bool:

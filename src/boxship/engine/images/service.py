@@ -14,6 +14,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
+    Collection,
     Iterable,
     Iterator,
     Sequence,
@@ -145,13 +146,16 @@ class ImageService:
             with self._scope.hold(found.id):
                 yield found
 
-    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+    def load(
+        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[LoadEvent]:
         """Take in a ``docker save`` archive or an OCI layout as a tar, plain or compressed.
 
+        Of several platforms all are taken, or those asked for (NotFoundError if there is none).
         Raises MalformedArchiveError or MalformedLayerError (InvalidArgumentError both); then
         nothing of the archive stays but the images already told of.
         """
-        return intake.load(self._scope, archive)
+        return intake.load(self._scope, archive, platforms)
 
     def save(self, references: Sequence[str]) -> AsyncIterator[Buffer]:
         """Write images as one archive. A missing image is a NotFoundError at once."""
