@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,7 @@ from boxship.engine.containers.requests import (
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
+from boxship.engine.images.pushing import PushRequest
 from boxship.model.check import CheckEvent, CheckProgress, CheckSummary, Finding, Outcome
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.explanation import Explanation
@@ -65,6 +66,7 @@ from boxship.model.image import (
 from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 from boxship.oci.image import ImageConfig
+from boxship.oci.platform import Platform
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND
@@ -312,6 +314,7 @@ class FakeImages:
     uploaded: bytes = b""
     load_events: list[LoadEvent | Exception] = field(default_factory=list)
     pull_events: list[TransferEvent | Exception] = field(default_factory=list)
+    push_events: list[TransferEvent | Exception] = field(default_factory=list)
 
     def _check(self, reference: str) -> None:
         if reference not in ("busybox", "reg.example:5000/a/b:1"):
@@ -321,7 +324,10 @@ class FakeImages:
         self._check(reference)
         return FakeResolved(IMAGE)
 
-    async def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+    async def load(
+        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[LoadEvent]:
+        self.asked.append(("load", tuple(platforms)))
         async for chunk in archive:
             self.uploaded += chunk
         for event in self.load_events:
@@ -338,6 +344,13 @@ class FakeImages:
     async def _archive(self) -> AsyncIterator[bytes]:
         for _ in range(64):
             yield b"x" * 65536
+
+    async def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]:
+        self.asked.append(("push", request))
+        for event in self.push_events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
 
     async def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
         self.asked.append(("pull", request))

@@ -4,7 +4,7 @@
 """
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -134,7 +134,9 @@ class Images(Protocol):
     """The use cases of images; see ``boxship.engine.images.service``."""
 
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage: ...
-    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]: ...
+    def load(
+        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[LoadEvent]: ...
     def save(self, references: Sequence[str]) -> AsyncIterator[Chunk]: ...
     def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]: ...
     def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]: ...

@@ -55,6 +55,8 @@ def sized_bar(current: int, total: int) -> str:
     done = f"{format_decimal_size(current, digits=4):>8}"
     if not total:
         return done
+    if current > total:  # of a layer pushed the total is that of its files, without headers
+        return progress_bar(current, total, done)
     return progress_bar(current, total, f"{done}/{format_decimal_size(total, digits=4)}")
 
 
