@@ -6,6 +6,7 @@ from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag
 from boxship.cli.platforms import wanted
 from boxship.cli.progress import drain, show
+from boxship.cli.registryauth import header_for
 from boxship.cli.session import Session
 from boxship.cli.verb import ONE, Command, Invocation
 from boxship.client import images
@@ -35,7 +36,13 @@ def run(session: Session, given: Invocation) -> int:
             session.say(f"Using default tag: {reference.tag}")
     name = reference.familiar if reference.digest else reference.familiar_name
     tag = "" if reference.digest else reference.tag
-    messages = images.push(session.client, name, tag, platform=next(iter(platforms), None))
+    messages = images.push(
+        session.client,
+        name,
+        tag,
+        platform=next(iter(platforms), None),
+        headers=header_for(session, reference),
+    )
     if values.on("quiet"):
         drain(messages)
         session.say(reference.familiar)
