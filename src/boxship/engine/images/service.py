@@ -214,6 +214,7 @@ class ImageService:
         rows = [
             listing.Row(known, names.get(known.id, []), str(known.id) in parents)
             for known in self._scope.catalog
+            if query.all or known.id in names or not self._scope.catalog.variants(known.id)
         ]
         rows.sort(key=lambda row: (row.known.created_ns, str(row.known.id)), reverse=True)
         shown = listing.select(rows, query, lambda text: self._scope.find(text).created_ns)
