@@ -10,6 +10,9 @@ from typing import Protocol
 
 from boxship.api.http.messages import Chunk
 from boxship.base.clock import Clock
+from boxship.distribution.credentials import Credentials
+from boxship.distribution.login import LoginOutcome
+from boxship.distribution.search import SearchFilters, SearchResult
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -34,6 +37,7 @@ from boxship.engine.events.bus import Subscription
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
+from boxship.engine.images.remote import RemoteImage
 from boxship.engine.images.service import ResolvedImage
 from boxship.model.check import CheckEvent
 from boxship.model.container import HostConfig
@@ -160,6 +164,16 @@ class Checker(Protocol):
     def check(self, *, repair: bool) -> AsyncGenerator[CheckEvent, None]: ...
 
 
+class RegistryClient(Protocol):
+    """Registries beyond this machine; see ``boxship.engine.images.remote``."""
+
+    async def login(self, server: str, credentials: Credentials) -> LoginOutcome: ...
+    async def search(
+        self, term: str, credentials: Credentials | None, limit: int, filters: SearchFilters
+    ) -> tuple[SearchResult, ...]: ...
+    async def inspect(self, name: str, credentials: Credentials | None) -> RemoteImage: ...
+
+
 class Events(Protocol):
     """The engine's bus."""
 
@@ -217,6 +231,8 @@ class DaemonFacts:
     cgroup_driver: str = "cgroupfs"
     seccomp_profile: str = "builtin"
     maps_users: bool = False
+    registry_mirrors: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
     no_new_privileges: bool = False
     cdi_spec_dirs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
@@ -239,6 +255,7 @@ class Backend:
 
     containers: Containers
     images: Images
+    registries: RegistryClient
     events: Events
     system: System
     clock: Clock

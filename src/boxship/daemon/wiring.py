@@ -62,6 +62,7 @@ class Daemon:
         backend = Backend(
             containers=engine.containers,
             images=engine.images,
+            registries=engine.registries,
             events=engine.events,
             system=system,
             clock=SystemClock(),

@@ -34,6 +34,7 @@ from boxship.engine.containers.service import ContainerService
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.events.bus import EventBus
+from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
@@ -60,6 +61,7 @@ class Engine:
     ) -> None:
         self.settings = context.settings
         self.images = images
+        self.registries = RemoteRegistries(lambda: images.registries)
         self.events = events
         self.containers = ContainerService(context)
         self.checker = Checker(storage, images, self.containers)

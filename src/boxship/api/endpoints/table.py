@@ -13,6 +13,7 @@ from boxship.api.endpoints import (
     networks,
     outgoing,
     prune,
+    registries,
     streams,
     system,
 )
@@ -32,5 +33,6 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *prune.ROUTES,
     *diskusage.ROUTES,
     *check.ROUTES,
+    *registries.ROUTES,
     *absent.ROUTES,
 )

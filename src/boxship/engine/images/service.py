@@ -122,6 +122,11 @@ class ImageService:
         self._puller.set_limit(limits.downloads)
         self._pusher.set_limit(limits.uploads)
 
+    @property
+    def registries(self) -> Registries:
+        """The registries of the current settings."""
+        return self._scope.registries
+
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
         self._scope.users = users
