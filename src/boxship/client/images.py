@@ -94,10 +94,20 @@ def import_archive(
 
 
 def pull(
-    client: EngineClient, repository: str, tag_name: str, *, platform: str = ""
+    client: EngineClient,
+    repository: str,
+    tag_name: str,
+    *,
+    platform: str = "",
+    headers: tuple[Header, ...] = (),
 ) -> Iterator[JsonObject]:
-    query = {"fromImage": repository, "tag": tag_name, "platform": platform.lower() or None}
-    return client.call("POST", "/images/create", query).documents()
+    """Pull a tag or digest, or all tags without either; ``headers`` hold the credentials."""
+    query = {
+        "fromImage": repository,
+        "tag": tag_name or None,
+        "platform": platform.lower() or None,
+    }
+    return client.call("POST", "/images/create", query, headers=headers).documents()
 
 
 _NO_CREDENTIALS = (("X-Registry-Auth", "e30="),)
