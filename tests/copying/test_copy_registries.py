@@ -1,5 +1,6 @@
 """Copies to, from and between repositories of a real registry, with skopeo as the judge."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -106,9 +107,10 @@ def test_plain_layers_are_compressed_alike_every_time(
 ) -> None:
     plain = layout.image("a" * 100_000, packed=False)
     layout.name(plain=plain)
-    copied(f"oci:{layout.path}", f"registry:{registry.host}/packed/app:1")
+    digest = copied(f"oci:{layout.path}", f"registry:{registry.host}/packed/app:1")[-1]
     copied(f"oci:{layout.path}", f"registry:{other.host}/packed/app:1")
     found = raw(registry, "packed/app:1")
+    assert digest == f"sha256:{hashlib.sha256(found).hexdigest()}"
     assert found == raw(other, "packed/app:1")
     before = json.loads(manifest_of(layout, plain["digest"]))
     after = json.loads(found)

@@ -153,7 +153,7 @@ class ArchiveDestination:
         self._place = place
         self._name = parsed(place.name).with_default_tag() if place.name else None
 
-    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> None:
+    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> Digest:
         path = self._place.path
         if os.path.exists(path):
             raise InvalidArgumentError(f"{path} is there already: remove it, or name another file")
@@ -168,6 +168,7 @@ class ArchiveDestination:
         finally:
             if os.path.exists(partial):
                 os.unlink(partial)
+        return plan.root.digest
 
 
 def open_archive(path: str, scratch: str) -> IO[bytes]:

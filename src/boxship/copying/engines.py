@@ -44,12 +44,13 @@ class EngineDestination:
         self._client = client
         self._name = parsed(name).with_default_tag()
 
-    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> None:
+    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> Digest:
         known = self._known_layers(plan, source, cancel)
         archive = tarstream.write(plan, source, told, cancel, self._name, known=known)
         with images.load(self._client, _as_bytes(archive), quiet=True) as answer:
             for message in answer.documents():
                 _check(message)
+        return plan.root.digest
 
     def _known_layers(self, plan: Plan, source: Source, cancel: Cancel) -> set[str]:
         """Layers that need not be sent: the engine has them on top of the same ones.

@@ -74,7 +74,7 @@ class LayoutDestination:
     def __init__(self, place: LayoutPlace) -> None:
         self._place = place
 
-    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> None:
+    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> Digest:
         directory = self._place.directory
         _prepare(directory)
         for descriptor in plan.blobs:
@@ -88,6 +88,7 @@ class LayoutDestination:
             if not _has(directory, document.descriptor):
                 _write_blob(directory, document.descriptor, iter([document.data]))
         self._name(plan.root.descriptor)
+        return plan.root.digest
 
     def _name(self, root: Descriptor) -> None:
         """Add the image to the index; its name goes from whichever image had it."""

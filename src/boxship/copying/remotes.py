@@ -50,7 +50,7 @@ class RegistryDestination:
         self._name = name
         self._scratch = scratch
 
-    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> None:
+    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> Digest:
         compressed = Compressed.of(plan, source, self._scratch, told, cancel)
         plan, contents = compressed.plan, compressed
         target = self._name.digest or self._name.tag
@@ -74,6 +74,7 @@ class RegistryDestination:
             root = document is plan.root
             name = target if root else document.digest
             self._repository.put_manifest(name, document.media_type, document.data, cancel)
+        return plan.root.digest
 
     def _send(
         self, descriptor: Descriptor, source: Compressed, progress: Progress, cancel: Cancel

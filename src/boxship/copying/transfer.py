@@ -14,12 +14,14 @@ from boxship.client.engine import JsonObject
 from boxship.copying.content import Source, Told
 from boxship.copying.plan import Choice, Plan, plan_copy
 from boxship.distribution.cancel import Cancel
+from boxship.oci.digest import Digest
 
 
 class Destination(Protocol):
     """A place that takes an image; at the end it is there whole, or not under its name."""
 
-    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> None: ...
+    def receive(self, plan: Plan, source: Source, told: Told, cancel: Cancel) -> Digest:
+        """Take the image; return the digest under which it is there."""
 
 
 class Opener(Protocol):
@@ -64,8 +66,8 @@ def _copy(places: Opener, choice: Choice, told: Told, cancel: Cancel) -> JsonObj
         source = places.source(scratch, told, cancel)
         stack.callback(source.close)
         plan = plan_copy(source, choice)
-        destination.receive(plan, source, told, cancel)
-    return {"status": f"Digest: {plan.root.digest}"}
+        digest = destination.receive(plan, source, told, cancel)
+    return {"status": f"Digest: {digest}"}
 
 
 def _caught(

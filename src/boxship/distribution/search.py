@@ -14,7 +14,6 @@ import msgspec
 from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.answers import refusal
 from boxship.distribution.authorization import basic_header
-from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.endpoints import Endpoint
 from boxship.distribution.errors import (
@@ -84,17 +83,15 @@ def search(
     *,
     limit: int,
     filters: SearchFilters,
-    cancel: Cancel | None = None,
 ) -> tuple[SearchResult, ...]:
     """Ask the registry's endpoints in turn, and keep what the filters let through."""
     limit = limit or _DEFAULT
     if not 1 <= limit <= _MOST:
-        raise InvalidArgumentError(f"Limit {limit} is outside the range of [1, {_MOST}]")
+        raise InvalidArgumentError(f"limit {limit} is outside the range of [1, {_MOST}]")
     told: RegistryError | None = None
     for endpoint in endpoints:
         try:
-            request = _request(endpoint, asked.term, credentials, limit)
-            found = _answered(transport, request, cancel)
+            found = _ask(transport, endpoint, asked.term, credentials, limit)
         except (RegistryUnavailableError, CertificateProblemError) as error:
             told = error
         else:
@@ -103,18 +100,14 @@ def search(
     raise told
 
 
-def _request(endpoint: Endpoint, term: str, credentials: Credentials, limit: int) -> Request:
+def _ask(
+    transport: Transport, endpoint: Endpoint, term: str, credentials: Credentials, limit: int
+) -> tuple[SearchResult, ...]:
     base = endpoint.base.removesuffix("/v2")
     url = f"{base}/v1/search?{urlencode({'q': term, 'n': limit})}"
     basic = basic_header(credentials)
     headers = {"X-Docker-Token": "true"} | ({"Authorization": basic} if basic else {})
-    return Request("GET", url, endpoint.tls, headers)
-
-
-def _answered(
-    transport: Transport, request: Request, cancel: Cancel | None
-) -> tuple[SearchResult, ...]:
-    with transport.send(request, cancel) as reply:
+    with transport.send(Request("GET", url, endpoint.tls, headers)) as reply:
         if reply.status != 200:
             error = refusal(reply.status, reply.headers, reply.start())
             if type(error) is RegistryUnavailableError or reply.status in {401, 403, 429}:

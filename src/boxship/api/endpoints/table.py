@@ -11,9 +11,7 @@ from boxship.api.endpoints import (
     images,
     incoming,
     networks,
-    outgoing,
     prune,
-    registries,
     streams,
     system,
 )
@@ -28,11 +26,9 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *execs.ROUTES,
     *images.ROUTES,
     *incoming.ROUTES,
-    *outgoing.ROUTES,
     *networks.ROUTES,
     *prune.ROUTES,
     *diskusage.ROUTES,
     *check.ROUTES,
-    *registries.ROUTES,
     *absent.ROUTES,
 )

@@ -50,5 +50,9 @@ class Server:
             await asyncio.wait(tasks, timeout=grace)
         for connection in tuple(self.connections):
             connection.abort()
+        # A request that was cut short still undoes what it has begun: it needs the engine for that.
+        unfinished = [task for task in tasks if not task.done()]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=grace)
         # One turn of the loop, in which the transports close their descriptors.
         await asyncio.sleep(0)

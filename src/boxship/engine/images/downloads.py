@@ -23,12 +23,11 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.repository import Repository
 from boxship.engine.images.bridge import in_thread
 from boxship.engine.images.fetching import RemoteLayer
-from boxship.engine.images.layersources import KEPT_HERE, LayerSource
 from boxship.engine.images.scope import ImageScope
 from boxship.model.image import LayerTransfer, TransferPhase
 from boxship.oci.digest import Digest
 from boxship.storage.chunks import Buffer
-from boxship.storage.layers import Layer, Lease
+from boxship.storage.layers import Layer, Lease, MalformedLayerError
 
 _BETWEEN_TELLS = 0.1
 
@@ -102,28 +101,27 @@ class Downloads:
                 download.began = True
                 with self._scope.storage.layers.lease() as lease:
                     lease.hold(diff_id)
-                    chunks = self._kept(download.layer, _stream(download))
+                    chunks = _stream(download)
                     layer = await in_thread(lambda: self._unpack(chunks, lease, diff_id))
-                    await self._scope.remember_kept(_kept_form(download.layer))
                     download.tell(_event(download.layer, TransferPhase.PULLED))
                     return layer
         finally:
             self._forget(download)
             self._scope.sweep([diff_id])
 
-    def _kept(
-        self, layer: RemoteLayer, chunks: Generator[Buffer, None, None]
-    ) -> Generator[Buffer, None, None]:
-        """Have the blob written down as well while it passes, if blobs are to be kept."""
-        blobs = self._scope.storage.blobs
-        return blobs.kept(chunks, layer.digest) if self._scope.keep_blobs else chunks
-
     def _unpack(
         self, chunks: Generator[Buffer, None, None], lease: Lease, diff_id: Digest
     ) -> Layer:
         # Whatever ends it early, the connection under the chunks is given back at once.
         with closing(chunks):
-            return self._scope.storage.layers.unpack(chunks, lease, expected=diff_id)
+            try:
+                return self._scope.storage.layers.unpack(chunks, lease, expected=diff_id)
+            except MalformedLayerError:
+                # What can't be unpacked is mostly not what was asked for: the rest of the blob
+                # shows by its digest that the registry, and not the image, is to blame.
+                for _ in chunks:
+                    pass
+                raise
 
     def _forget(self, download: _Download) -> None:
         if self._running.get(download.layer.diff_id) is download:
@@ -154,11 +152,6 @@ def _stream(download: _Download) -> Generator[Buffer, None, None]:
         tell(TransferPhase.EXTRACTING, total, total)
 
     return chunks()
-
-
-def _kept_form(layer: RemoteLayer) -> LayerSource:
-    said = layer.descriptor
-    return LayerSource(layer.diff_id, layer.digest, said.size, said.media_type, KEPT_HERE)
 
 
 def _event(

@@ -8,7 +8,7 @@ Why nothing is ever half there::
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from boxship.engine.images.variants import Variant
 from boxship.model.image import LoadedImage, LoadEvent, LoadingLayer
 from boxship.oci import platform
 from boxship.oci.digest import Digest
-from boxship.oci.image import History, Image, ImageConfig, RootFS, decode, encode
+from boxship.oci.image import History, Image, ImageConfig, RootFS, encode
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 from boxship.storage.layers import Layer, Lease
@@ -47,18 +47,12 @@ class ImportOptions:
     platform: Platform | None = None
 
 
-async def load(
-    scope: ImageScope, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
-) -> AsyncIterator[LoadEvent]:
-    """Take in all images of an archive; yield progress, then one event per name or image.
-
-    Of an index the platforms are kept beside each other; ``platforms``, if any, restrict them.
-    """
+async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+    """Take in all images of an archive; yield progress, then one event per name or image."""
     async with taking_in(scope) as lease:
         events: asyncio.Queue[LoadEvent | None] = asyncio.Queue()
         progress = _Progress(events)
-        keep = scope.storage.blobs if scope.keep_blobs else None
-        content = LoadedArchive(scope.storage.layers, lease, progress, keep)
+        content = LoadedArchive(scope.storage.layers, lease, progress)
         reading = asyncio.ensure_future(consume(archive, content.read))
         reading.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -69,14 +63,12 @@ async def load(
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait({reading})
-        await scope.remember_kept(*content.kept)
-        found = content.images(platforms)
+        found = content.images()
         await in_thread(scope.storage.writeback.finish)
-        told: set[Reference] = set()
         for image, layers in found:
-            known = await _add_loaded(scope, image, layers)
+            known = await add(scope, image.config, layers, image.names, origin="load")
             scope.announce("load", known)
-            for event in _loaded(known, image, told):
+            for event in _loaded(known, image):
                 yield event
 
 
@@ -183,37 +175,9 @@ async def add(
     return known
 
 
-async def _add_loaded(
-    scope: ImageScope, image: ArchiveImage, layers: Sequence[Layer]
-) -> KnownImage:
-    if image.manifest is None:
-        return await add(scope, image.config, layers, image.names, origin="load")
-    image_id = Digest.of(image.config)
-    variant = Variant(
-        platform=image.platform or decode(image.config, Image).platform,
-        image_id=image_id,
-        manifest=Digest.of(image.manifest),
-        index=Digest.of(image.index) if image.index is not None else None,
-        at_ns=scope.clock.now_ns(),
-    )
-    documents = [image.manifest, *([image.index] if image.index is not None else [])]
-    return await add(
-        scope,
-        image.config,
-        layers,
-        image.names,
-        origin="load",
-        documents=documents if image.names else (),
-        kept=(variant,) if image.names else (),
-    )
-
-
-def _loaded(known: KnownImage, image: ArchiveImage, told: set[Reference]) -> Iterator[LoadEvent]:
-    """Tell of an image, and of each name once, however many platforms it has."""
+def _loaded(known: KnownImage, image: ArchiveImage) -> Iterator[LoadEvent]:
     for name in image.names:
-        if name not in told:
-            told.add(name)
-            yield LoadedImage(str(known.id), name.familiar)
+        yield LoadedImage(str(known.id), name.familiar)
     if not image.names:
         yield LoadedImage(str(known.id), "")
 

@@ -17,13 +17,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from boxship.base.errors import NotFoundError
+from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import (
     RateLimitedError,
     RegistryDeniedError,
     RegistryNotFoundError,
+    RegistryUnauthorizedError,
     RegistryUnavailableError,
 )
 from boxship.distribution.repository import Repository
@@ -241,6 +242,10 @@ def _as_docker_says(name: Reference) -> Iterator[None]:
     """Name what was asked for in an error, in the words that clients know."""
     try:
         yield
+    except RegistryUnauthorizedError as error:
+        # Neither 401 nor 403 as dockerd: Docker's client takes 401 for the daemon's own wish for a
+        # password, and asks for one without end where there is nobody to type it.
+        raise BoxshipError(error.told) from error
     except RegistryDeniedError as error:
         raise NotFoundError(
             f"pull access denied for {name.familiar_name}, repository does not exist or may "

@@ -14,7 +14,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
-    Collection,
     Iterable,
     Iterator,
     Sequence,
@@ -46,13 +45,11 @@ from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulling import Puller, PullRequest
 from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
-from boxship.engine.images.pushing import Pusher, PushRequest
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
 from boxship.engine.images.usage import LayerUse
 from boxship.engine.images.users import ImageUsers
 from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
-from boxship.engine.settings import DEFAULT_LIMITS, TransferLimits
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     NOT_COUNTED,
@@ -98,8 +95,7 @@ class ImageService:
         events: EventBus,
         clock: Clock,
         *,
-        limits: TransferLimits = DEFAULT_LIMITS,
-        keep_blobs: bool = False,
+        max_downloads: int = 3,
     ) -> None:
         catalog = Catalog(database, storage.blobs)
         self._scope = ImageScope(
@@ -112,20 +108,12 @@ class ImageService:
             clock,
             LastUse(clock, catalog.record_use),
         )
-        self._scope.keep_blobs = keep_blobs
-        self._puller = Puller(self._scope, limits.downloads)
-        self._pusher = Pusher(self._scope, limits.uploads)
+        self._puller = Puller(self._scope, max_downloads)
 
-    def set_registries(self, registries: Registries, limits: TransferLimits) -> None:
+    def set_registries(self, registries: Registries, max_downloads: int) -> None:
         """Let pulls and pushes that begin from now on know other settings."""
         self._scope.registries = registries
-        self._puller.set_limit(limits.downloads)
-        self._pusher.set_limit(limits.uploads)
-
-    @property
-    def registries(self) -> Registries:
-        """The registries of the current settings."""
-        return self._scope.registries
+        self._puller.set_limit(max_downloads)
 
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
@@ -151,16 +139,13 @@ class ImageService:
             with self._scope.hold(found.id):
                 yield found
 
-    def load(
-        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
-    ) -> AsyncIterator[LoadEvent]:
+    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
         """Take in a ``docker save`` archive or an OCI layout as a tar, plain or compressed.
 
-        Of several platforms all are taken, or those asked for (NotFoundError if there is none).
         Raises MalformedArchiveError or MalformedLayerError (InvalidArgumentError both); then
         nothing of the archive stays but the images already told of.
         """
-        return intake.load(self._scope, archive, platforms)
+        return intake.load(self._scope, archive)
 
     def save(self, references: Sequence[str]) -> AsyncIterator[Buffer]:
         """Write images as one archive. A missing image is a NotFoundError at once."""
@@ -169,10 +154,6 @@ class ImageService:
     def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
         """Bring an image in from a registry, telling how it goes (``pulling.py``)."""
         return self._puller.pull(request)
-
-    def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]:
-        """Bring a name's image to its registry, telling how it goes (``pushing.py``)."""
-        return self._pusher.push(request)
 
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         """Make a one-layer image of a root file system's tar; return its id."""
@@ -219,7 +200,6 @@ class ImageService:
         rows = [
             listing.Row(known, names.get(known.id, []), str(known.id) in parents)
             for known in self._scope.catalog
-            if query.all or known.id in names or not self._scope.catalog.variants(known.id)
         ]
         rows.sort(key=lambda row: (row.known.created_ns, str(row.known.id)), reverse=True)
         shown = listing.select(rows, query, lambda text: self._scope.find(text).created_ns)

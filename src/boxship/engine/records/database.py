@@ -66,6 +66,7 @@ class Database:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute("PRAGMA cache_size=-256")
         self._durable = True
+        self._closed = False
         migrate(self._connection, migrations)
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_forever, name="records", daemon=True)
@@ -82,6 +83,9 @@ class Database:
         """Queue ``change`` behind all earlier ones, and return what :meth:`write` waits for."""
         loop = asyncio.get_running_loop()
         request = _Request(change, durable, loop, loop.create_future())
+        if self._closed:  # nobody would answer, and who waits for it would wait for ever
+            request.done.set_exception(UnavailableError("the daemon has stopped"))
+            return request.done
         self._queue.put(request)
         return request.done
 
@@ -90,7 +94,8 @@ class Database:
         return self._connection.execute(query).fetchall()
 
     def close(self) -> None:
-        """Commit what is queued, stop the writer, close the file."""
+        """Commit what is queued, stop the writer, close the file. Later changes are refused."""
+        self._closed = True
         self._queue.put(None)
         self._writer.join()
         self._connection.close()
