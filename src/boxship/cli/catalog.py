@@ -42,6 +42,7 @@ NOUNS = (
     Noun("checkpoint", "Save what containers do, to go on from there"),
     Noun("container", "Work with containers"),
     Noun("image", "Work with images"),
+    Noun("manifest", "Look at manifests in registries"),
     Noun("system", "Look after the daemon"),
 )
 
@@ -112,6 +113,10 @@ ENTRIES = (
     Entry("image", "rm", "image.rm", "Remove images", "rmi", ("remove",)),
     Entry("image", "save", "image.save", "Write images to an archive", "save"),
     Entry("image", "tag", "image.tag", "Give an image one more name", "tag"),
+    Entry("", "login", "registry.login", "Log in to a registry", "login"),
+    Entry("", "logout", "registry.logout", "Forget the login to a registry", "logout"),
+    Entry("manifest", "inspect", "manifest.inspect", "Show a manifest of a registry"),
+    Entry("", "search", "registry.search", "Search a registry for images", "search"),
     Entry("", "inspect", "system.inspect", "Show all details of containers or images", "inspect"),
     Entry("system", "df", "system.df", "Show what takes space on the disk"),
     Entry("system", "prune", "system.prune", "Remove what nobody uses"),

@@ -36,6 +36,7 @@ class View(NamedTuple, Generic[Item]):
     columns: Mapping[str, Column[Item]]
     methods: Mapping[str, Callable[[Item], Callable[..., str]]]
     unlisted: frozenset[str] = frozenset()  # left out of {{json .}}
+    otherwise_in_json: Mapping[str, Callable[[Item], Any]] = {}  # what {{json .}} has instead
 
 
 class _Fields(Protocol):
@@ -62,7 +63,11 @@ class Row(Generic[Item]):
 
     def as_json(self) -> Mapping[str, Any]:
         names = (name for name in self._view.columns if name not in self._view.unlisted)
-        return {name: self.field(name) for name in sorted(names)}
+        other = self._view.otherwise_in_json
+        return {
+            name: other[name](self._item) if name in other else self.field(name)
+            for name in sorted(names)
+        }
 
 
 class Header(Generic[Item]):
