@@ -82,6 +82,20 @@ def test_what_the_container_is(docker: Cli, name: str) -> None:
     assert lines[5] == "Seccomp:\t2"
 
 
+def test_its_files(docker: Cli, name: str) -> None:
+    """Listed, committed while it runs, and exported, whoever has made the container."""
+    docker(
+        "run", "-d", "--name=box", f"--runtime={name}", "busybox",
+        "sh", "-c", "echo x > /f; rm /etc/passwd; sleep 1000",
+    )  # fmt: skip
+    rows = ["C /etc", "D /etc/passwd", "A /f"]
+    eventually(lambda: docker("diff", "box").splitlines() == rows, "its files")
+    docker("commit", "box", "committed")
+    assert docker("inspect", "-f", "{{.State.Status}}", "box") == "running"
+    assert run(docker, name, "committed", "sh", "-c", "cat /f; ls /etc").split()[0] == "x"
+    docker("rmi", "-f", "committed")
+
+
 def test_rights(docker: Cli, name: str) -> None:
     look = "grep -E 'Cap(Eff|Bnd)|NoNewPrivs|SigIgn|SigBlk' /proc/self/status; ulimit -n"
     assert run(docker, name, "busybox", "sh", "-c", look) == run(

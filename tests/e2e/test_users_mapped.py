@@ -113,6 +113,18 @@ def test_what_is_written_belongs_to_the_images_users_on_disk(docker: Cli) -> Non
     assert owners(upper / "d/given") == (5, 6)
 
 
+def test_a_committed_image_has_the_owners_of_the_container(docker: Cli) -> None:
+    script = "touch /mine /given && chown 5:6 /given && chown 7 /bin"
+    docker("run", "--net=none", "--name", "web", "busybox", "sh", "-c", script)
+    assert docker("diff", "web").splitlines() == ["C /bin", "A /given", "A /mine"]
+    docker("commit", "web", "given")
+    stat = ("stat", "-c", "%u:%g", "/mine", "/given", "/bin")
+    for mode in ((), ("--userns=host",)):
+        assert docker(*RUN, *mode, "given", *stat).split() == ["0:0", "5:6", "7:0"]
+    docker("rm", "web")
+    docker("rmi", "given")
+
+
 def test_the_same_layers_serve_the_hosts_users(docker: Cli) -> None:
     whose = ("stat", "-c", "%u:%g", "/bin/busybox", "/")
     inside = docker(*RUN, "--userns=host", "busybox", *whose)

@@ -31,8 +31,12 @@ class Rights:
 
     @property
     def mount_options(self) -> tuple[str, ...]:
-        """What overlayfs has to be told."""
-        return () if self.trusted else ("userxattr",)
+        """What overlayfs has to be told.
+
+        Some kernels are configured to write moved directories and changed owners as references to
+        the layers below, which mean nothing in a layer of their own (in a user namespace none do).
+        """
+        return ("redirect_dir=off", "metacopy=off") if self.trusted else ("userxattr",)
 
 
 def look(directory: str) -> Rights:
