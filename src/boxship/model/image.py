@@ -117,6 +117,28 @@ class LoadingLayer(Struct, frozen=True):
 LoadEvent = LoadedImage | LoadingLayer
 
 
+class Fetching(Struct, frozen=True):
+    """An archive is there, and comes in."""
+
+    url: str
+
+
+class Fetched(Struct, frozen=True):
+    """Bytes of an archive that have come in so far; ``total`` 0 if unknown."""
+
+    current: int
+    total: int
+
+
+class ImportedImage(Struct, frozen=True):
+    """The image made of it."""
+
+    id: str
+
+
+FetchEvent = Fetching | Fetched | ImportedImage
+
+
 class TransferPhase(Enum):
     """Where a layer is on its way from or to a registry; values are what Docker's clients show."""
 

@@ -6,8 +6,8 @@ from boxship.api.call import Call
 from boxship.api.http.messages import Answer, Stream
 from boxship.api.registryauth import credentials
 from boxship.api.streams import told
-from boxship.api.views.transfers import pull_line
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.api.views.transfers import fetch_line, pull_line
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
 from boxship.oci.platform import Platform, PlatformError
@@ -24,9 +24,8 @@ async def create(call: Call) -> Answer:
     source = call.text("fromSrc")
     if not source:
         return Stream(told(_pulling(call), with_code=False), awaits_first=True)
-    if source != "-":
-        raise NotImplementedYetError("import from a URL is not implemented yet: send the archive")
-    return Stream(told(_importing(call)), awaits_first=True)
+    lines = _importing(call) if source == "-" else _fetching(call, source)
+    return Stream(told(lines), awaits_first=True)
 
 
 async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
@@ -64,15 +63,27 @@ def _reference(name: str, tag: str) -> Reference:
 
 
 async def _importing(call: Call) -> AsyncGenerator[Progress, None]:
-    repository, tag_text = call.text("repo"), call.text("tag")
-    options = ImportOptions(
-        reference=f"{repository}:{tag_text}" if tag_text else repository,
+    digest = await call.backend.images.import_(aiter(call.request.body), _import_options(call))
+    yield Progress(status=str(digest))
+
+
+async def _fetching(call: Call, url: str) -> AsyncGenerator[Progress, None]:
+    events = call.backend.images.import_from(url, _import_options(call))
+    try:
+        async for event in events:
+            yield fetch_line(event)
+    finally:
+        await events.aclose()
+
+
+def _import_options(call: Call) -> ImportOptions:
+    repository, tag = call.text("repo"), call.text("tag")
+    return ImportOptions(
+        reference=f"{repository}:{tag}" if tag else repository,
         changes=call.request.query.get("changes", ()),
         message=call.text("message"),
         platform=_platform(call.text("platform")),
     )
-    digest = await call.backend.images.import_(aiter(call.request.body), options)
-    yield Progress(status=str(digest))
 
 
 def _platform(text: str) -> Platform | None:

@@ -6,6 +6,9 @@ from typing import Any
 from boxship.base.ids import short_id
 from boxship.base.units import format_decimal_size
 from boxship.model.image import (
+    Fetched,
+    FetchEvent,
+    Fetching,
     LayerTransfer,
     OtherPlatform,
     Pulled,
@@ -34,6 +37,19 @@ def layer_line(event: LayerTransfer) -> Progress:
         detail = ProgressDetail(event.current, event.total)
         bar = sized_bar(event.current, event.total)
     return Progress(status=status, progress_detail=detail, progress=bar, id=short_id(event.layer))
+
+
+def fetch_line(event: FetchEvent) -> Progress:
+    """Show one event of an import from a URL."""
+    if isinstance(event, Fetching):
+        return Progress(status=f"Downloading from {event.url}")
+    if isinstance(event, Fetched):
+        return Progress(
+            status="Importing",
+            progress_detail=ProgressDetail(event.current, event.total),
+            progress=sized_bar(event.current, event.total),
+        )
+    return Progress(status=event.id)
 
 
 def sized_bar(current: int, total: int) -> str:

@@ -8,7 +8,14 @@ Why nothing is ever half there::
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -76,13 +83,27 @@ async def import_(
     scope: ImageScope, archive: AsyncIterator[bytes], options: ImportOptions
 ) -> Digest:
     """Make a one-layer image of a tar, plain or compressed."""
+
+    async def unpack(lease: Lease) -> Layer:
+        return await consume(archive, partial(scope.storage.layers.unpack, lease=lease))
+
+    return await import_layer(scope, options, unpack, source="-")
+
+
+async def import_layer(
+    scope: ImageScope,
+    options: ImportOptions,
+    unpack: Callable[[Lease], Awaitable[Layer]],
+    *,
+    source: str,
+) -> Digest:
+    """Make an image of the layer that ``unpack`` makes; the options are checked before it does."""
     name = name_for(options.reference, "cannot import digest reference")
     config = apply_changes(ImageConfig(), options.changes)
     async with taking_in(scope) as lease:
-        unpack = partial(scope.storage.layers.unpack, lease=lease)
-        layer = await consume(archive, unpack)
+        layer = await unpack(lease)
         await in_thread(scope.storage.writeback.finish)
-        document = _imported(config, layer, options, scope.clock.now_ns())
+        document = _imported(config, layer, options, source, scope.clock.now_ns())
         known = await add(scope, encode(document), [layer], name, origin="import")
     scope.announce("import", known)
     return known.id
@@ -211,9 +232,11 @@ def name_for(text: str, refusal: str) -> tuple[Reference, ...]:
     return (name.with_default_tag(),)
 
 
-def _imported(config: ImageConfig, layer: Layer, options: ImportOptions, now_ns: int) -> Image:
+def _imported(
+    config: ImageConfig, layer: Layer, options: ImportOptions, source: str, now_ns: int
+) -> Image:
     created = format_ns(now_ns)
-    comment = options.message or "Imported from -"
+    comment = options.message or f"Imported from {source}"
     target = options.platform or platform.host()
     return Image(
         architecture=target.architecture,

@@ -35,6 +35,7 @@ from boxship.engine.images import (
     refetching,
     removing,
     saving,
+    urlimport,
     usage,
 )
 from boxship.engine.images.bridge import outbound, to_the_end
@@ -53,6 +54,7 @@ from boxship.engine.records.database import Database
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     NOT_COUNTED,
+    FetchEvent,
     HistoryStep,
     ImageDetail,
     ImageDiskUsage,
@@ -158,6 +160,11 @@ class ImageService:
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         """Make a one-layer image of a root file system's tar; return its id."""
         return await intake.import_(self._scope, archive, options)
+
+    def import_from(self, url: str, options: ImportOptions) -> AsyncGenerator[FetchEvent, None]:
+        """The same with the tar at an http(s) URL, which the daemon fetches. InvalidArgumentError:
+        a bad URL; NotFoundError: nothing there; UnavailableError: the server is not reached."""
+        return urlimport.import_from(self._scope, url, options)
 
     async def commit(self, child: ChildImage, read: Callable[[], Iterator[Buffer]]) -> Digest:
         """Make an image of another one and a layer, whose tar ``read`` gives; return its id.
