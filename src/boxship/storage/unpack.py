@@ -66,6 +66,8 @@ class Unpacker:
         self._contents = contents
         self._tree = RootedTree(os.path.join(layer, "diff"))
         self._directory_times: dict[Path, int] = {}
+        self._left_out: set[Path] = set()
+        """Device nodes that nobody can make here."""
         self._shadows: dict[int, bytes] = {}
         self._shadow_count = 0
         self._size = 0
@@ -107,6 +109,8 @@ class Unpacker:
                 self._make[entry.kind](self._tree.parent(path), path[-1], entry, archive)
         except OSError as error:
             named = f"{os.strerror(error.errno or 0)}: unpacking {os.fsdecode(entry.name)!r}"
+            if error.errno == errno.EINVAL and not self._rights.trusted:
+                named += f" (is its owner {entry.uid}:{entry.gid} in this user namespace?)"
             raise OSError(error.errno, named) from error
 
     def _root(self, entry: Entry) -> None:
@@ -184,6 +188,9 @@ class Unpacker:
             return  # to itself, as some writers do for a repeated name
         parent = self._vacate(parent, name)
         source = self._tree.directory(target[:-1], make=False)
+        if (*source.path, target[-1]) in self._left_out:
+            self._left_out.add((*parent.path, name))
+            return
         if stat.S_ISDIR(os.lstat(target[-1], dir_fd=source.fd).st_mode):
             raise TarError(f"{os.fsdecode(entry.name)!r} is a hard link to a directory")
         os.link(target[-1], name, src_dir_fd=source.fd, dst_dir_fd=parent.fd, follow_symlinks=False)
@@ -191,6 +198,9 @@ class Unpacker:
 
     def _node(self, parent: Parent, name: bytes, entry: Entry, _: TarReader) -> None:
         parent = self._vacate(parent, name)
+        if not self._rights.devices and entry.kind is not Kind.FIFO and any(entry.device):
+            self._left_out.add((*parent.path, name))
+            return
         mode = _DEVICE_TYPES[entry.kind] | stat.S_IMODE(entry.mode)
         os.mknod(name, mode, os.makedev(*entry.device), dir_fd=parent.fd)
         self._apply_by_name(parent, name, entry)
@@ -244,7 +254,7 @@ class Unpacker:
         os.fchown(fd, *_owner(entry))
         os.fchmod(fd, stat.S_IMODE(entry.mode))
         for key, value in entry.xattrs.items():
-            _set_xattr(fd, key, value)
+            self._set_xattr(fd, key, value)
 
     def _apply_by_name(self, parent: Parent, name: bytes, entry: Entry) -> None:
         """For what cannot be opened for the purpose: links, devices, fifos."""
@@ -252,7 +262,7 @@ class Unpacker:
         if entry.xattrs:
             path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
             for key, value in entry.xattrs.items():
-                _set_xattr(path, key, value)
+                self._set_xattr(path, key, value)
         os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
 
     def _apply_to_linked(self, parent: Parent, name: bytes, entry: Entry) -> None:
@@ -269,8 +279,26 @@ class Unpacker:
             os.chmod(name, mode, dir_fd=parent.fd)
         path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
         for key, value in entry.xattrs.items():
-            _set_xattr(path, key, value)
+            self._set_xattr(path, key, value)
         os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
+
+    def _set_xattr(self, target: int | bytes, key: str, value: bytes) -> None:
+        if key.startswith(_OVERLAY_XATTRS):
+            return
+        try:
+            if isinstance(target, int):
+                os.setxattr(target, key, value)
+            else:
+                os.setxattr(target, key, value, follow_symlinks=False)
+        except OSError as error:
+            # Attributes that this file system or this kind of file does not have (user.* on links),
+            # or that are the host's root's to give, are dropped, as Docker does; the recipe keeps
+            # them.
+            refused = error.errno == errno.EPERM and (
+                key.startswith("user.") or not self._rights.trusted
+            )
+            if error.errno != errno.ENOTSUP and not refused:
+                raise
 
     def _set_directory_times(self) -> None:
         self._tree.forget()
@@ -298,23 +326,6 @@ def _times(mtime_ns: int) -> tuple[int, int]:
     # What no file system can hold becomes the epoch, as Docker does.
     ns = mtime_ns if -_LARGEST_NS <= mtime_ns <= _LARGEST_NS else 0
     return ns, ns
-
-
-def _set_xattr(target: int | bytes, key: str, value: bytes) -> None:
-    if key.startswith(_OVERLAY_XATTRS):
-        return
-    try:
-        if isinstance(target, int):
-            os.setxattr(target, key, value)
-        else:
-            os.setxattr(target, key, value, follow_symlinks=False)
-    except OSError as error:
-        # Attributes that this file system or this kind of file does not have (user.* on links)
-        # are dropped, as Docker does; the recipe keeps them.
-        if error.errno != errno.ENOTSUP and not (
-            error.errno == errno.EPERM and key.startswith("user.")
-        ):
-            raise
 
 
 def _delete(path: str) -> None:
