@@ -24,6 +24,20 @@ pytestmark = [
 
 FINE = {"mtime": "1350244992.023960108"}
 CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0).decode("latin-1")
+CAPABILITY_3 = struct.pack("<IIIIII", 0x03000001, 1 << 10, 0, 0, 0, 70_000).decode("latin-1")
+ACL = (
+    struct.pack("<I", 2)
+    + b"".join(
+        struct.pack("<HHI", *entry)
+        for entry in (
+            (1, 7, 2**32 - 1),
+            (2, 5, 100),
+            (4, 5, 2**32 - 1),
+            (16, 7, 2**32 - 1),
+            (32, 0, 2**32 - 1),
+        )
+    )
+).decode("utf-8", "surrogateescape")
 LOWER = tar(
     directory("etc", mode=0o700, uid=5, gid=6, pax=FINE),
     Member("etc/a", b"low" * 1000, mode=0o6755, uid=1000, gid=2000, pax=FINE),
@@ -42,9 +56,23 @@ LOWER = tar(
     directory("var"),
     Member("var/old", b"x"),
     Member("long/" * 40 + "name", b"deep"),
+    Member("owned", b"x", uid=3_000_000_000, gid=2_500_000, pax={"mtime": "-86400.25"}),
+    Member("caps3", b"x", pax={"SCHILY.xattr.security.capability": CAPABILITY_3}),
+    Member("listed", b"x", pax={"SCHILY.xattr.system.posix_acl_access": ACL}),
+    directory("inherited", pax={"SCHILY.xattr.system.posix_acl_default": ACL}),
+    directory("sticky", mode=0o3777, pax=FINE),
+    Member("sticky/child", b"written after it"),
+    Member("disk", type=tarfile.BLKTYPE, device=(259, 70_000), mode=0o660),
+    symlink("far", "x" * 1000, uid=77),
+    Member("origin", b"first"),
+    hard_link("kept", "origin"),
+    Member("hidden", b"linked before"),
+    hard_link("visible", "hidden"),
+    Member("s" * 200 + "/" + "t" * 250, b"long in both parts"),
 )
 UPPER = tar(
     Member("etc/.wh.a"),
+    Member(".wh.hidden"),
     Member(".wh.gone"),
     directory("var", mode=0o755),
     Member("var/.wh..wh..opq"),
@@ -115,7 +143,7 @@ def test_the_files_on_disk_agree(inspected: dict[str, object], shop: Shop) -> No
     ours = [shop.storage.layers.diff_directory(Digest.of(layer)) for layer in IMAGE.layers]
     for their, our in zip(theirs, ours, strict=True):
         assert snapshot_of(their.encode()) == snapshot_of(our.encode())
-    names = ["etc", "etc/a", "etc/link"]
+    names = ["etc", "etc/a", "etc/link", "sticky"]  # before 1970, dockerd writes 1970
     assert times_of(theirs[0].encode(), names) == times_of(ours[0].encode(), names)
 
 

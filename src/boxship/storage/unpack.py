@@ -10,7 +10,8 @@ What differs from a plain ``tar -x``:
 * Extended attributes of overlayfs itself are not taken from an archive: they could show parts of
   other layers (``redirect``) or hide files.
 
-Order per file: data, owner, mode (chown clears setuid), xattrs (chown clears capabilities), times.
+Order per file: data, owner, xattrs (chown clears capabilities), mode (chown clears setuid, and an
+access list that contradicts the mode yields to it, as in Docker), times.
 Directories get their times at the end, when nothing is written into them any more.
 """
 
@@ -252,9 +253,9 @@ class Unpacker:
 
     def _apply(self, fd: int, entry: Entry) -> None:
         os.fchown(fd, *_owner(entry))
-        os.fchmod(fd, stat.S_IMODE(entry.mode))
         for key, value in entry.xattrs.items():
             self._set_xattr(fd, key, value)
+        os.fchmod(fd, stat.S_IMODE(entry.mode))
 
     def _apply_by_name(self, parent: Parent, name: bytes, entry: Entry) -> None:
         """For what cannot be opened for the purpose: links, devices, fifos."""
@@ -274,12 +275,13 @@ class Unpacker:
         if (found.st_uid, found.st_gid) != _owner(entry):
             os.chown(name, *_owner(entry), dir_fd=parent.fd, follow_symlinks=False)
             found = os.lstat(name, dir_fd=parent.fd)
-        mode = stat.S_IMODE(entry.mode)
-        if not stat.S_ISLNK(found.st_mode) and stat.S_IMODE(found.st_mode) != mode:
-            os.chmod(name, mode, dir_fd=parent.fd)
         path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
         for key, value in entry.xattrs.items():
             self._set_xattr(path, key, value)
+            found = os.lstat(name, dir_fd=parent.fd)
+        mode = stat.S_IMODE(entry.mode)
+        if not stat.S_ISLNK(found.st_mode) and stat.S_IMODE(found.st_mode) != mode:
+            os.chmod(name, mode, dir_fd=parent.fd)
         os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
 
     def _set_xattr(self, target: int | bytes, key: str, value: bytes) -> None:
