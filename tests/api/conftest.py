@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,10 @@ from boxship.api.errors import answer_error
 from boxship.api.headers import COMMON
 from boxship.api.http.server import Server
 from boxship.base.errors import ConflictError, NotFoundError, NotModifiedError
+from boxship.distribution.credentials import Credentials
+from boxship.distribution.errors import RegistryNotFoundError, RegistryUnauthorizedError
+from boxship.distribution.login import LoginOutcome
+from boxship.distribution.search import SearchFilters, SearchResult
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -44,6 +48,8 @@ from boxship.engine.containers.requests import (
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
+from boxship.engine.images.pushing import PushRequest
+from boxship.engine.images.remote import RemoteImage
 from boxship.model.check import CheckEvent, CheckProgress, CheckSummary, Finding, Outcome
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.explanation import Explanation
@@ -64,7 +70,8 @@ from boxship.model.image import (
 )
 from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
-from boxship.oci.image import ImageConfig
+from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
+from boxship.oci.platform import Platform
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND
@@ -312,6 +319,7 @@ class FakeImages:
     uploaded: bytes = b""
     load_events: list[LoadEvent | Exception] = field(default_factory=list)
     pull_events: list[TransferEvent | Exception] = field(default_factory=list)
+    push_events: list[TransferEvent | Exception] = field(default_factory=list)
 
     def _check(self, reference: str) -> None:
         if reference not in ("busybox", "reg.example:5000/a/b:1"):
@@ -321,7 +329,10 @@ class FakeImages:
         self._check(reference)
         return FakeResolved(IMAGE)
 
-    async def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+    async def load(
+        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[LoadEvent]:
+        self.asked.append(("load", tuple(platforms)))
         async for chunk in archive:
             self.uploaded += chunk
         for event in self.load_events:
@@ -338,6 +349,13 @@ class FakeImages:
     async def _archive(self) -> AsyncIterator[bytes]:
         for _ in range(64):
             yield b"x" * 65536
+
+    async def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]:
+        self.asked.append(("push", request))
+        for event in self.push_events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
 
     async def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
         self.asked.append(("pull", request))
@@ -502,6 +520,32 @@ def read_to_end(sock: socket.socket) -> bytes:
     return data
 
 
+class FakeRegistries:
+    """What was asked, and an answer each."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    async def login(self, server: str, credentials: Credentials) -> LoginOutcome:
+        self.asked.append((server, credentials))
+        if credentials.password != "right":
+            raise RegistryUnauthorizedError("unauthorized: incorrect username or password")
+        return LoginOutcome("Login Succeeded", "refresh")
+
+    async def search(
+        self, term: str, credentials: Credentials | None, limit: int, filters: SearchFilters
+    ) -> tuple[SearchResult, ...]:
+        self.asked.append((term, credentials, limit, filters))
+        return (SearchResult("me/app", "An app", 3),)
+
+    async def inspect(self, name: str, credentials: Credentials | None) -> RemoteImage:
+        self.asked.append((name, credentials))
+        if name == "gone":
+            raise RegistryNotFoundError("manifest unknown: manifest unknown")
+        descriptor = Descriptor("application/json", f"sha256:{'a' * 64}", 7)
+        return RemoteImage(descriptor, (PlatformDocument("amd64", "linux"),))
+
+
 def read_head(sock: socket.socket) -> bytes:
     """Read up to the empty line and not one byte further."""
     data = b""
@@ -519,6 +563,7 @@ class Api:
     client: Client
     containers: FakeContainers
     images: FakeImages
+    registries: FakeRegistries
     events: EventBus
     loop: asyncio.AbstractEventLoop
     server: Server
@@ -534,7 +579,10 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
     for record in (make_record("web"), make_record("term", tty=True)):
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
-    backend = Backend(containers, images, events, FakeSystem(), FixedClock(), FakeChecker())
+    registries = FakeRegistries()
+    backend = Backend(
+        containers, images, registries, events, FakeSystem(), FixedClock(), FakeChecker()
+    )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen()
@@ -547,7 +595,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         stop = asyncio.Event()
         server = Server(Application(backend).serve, answer_error, COMMON)
         await server.listen(listener, tls)
-        api = Api(Client(path), containers, images, events, loop, server)
+        api = Api(Client(path), containers, images, registries, events, loop, server)
         ready.set()
         await stop.wait()
         await server.close(2.0)

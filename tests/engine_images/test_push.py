@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -18,9 +19,10 @@ from boxship.distribution.errors import (
     RegistryUnavailableError,
     TransferCancelledError,
 )
+from boxship.distribution.registries import Registries
 from boxship.distribution.settings import Retries
 from boxship.engine.images.layersources import KEPT_HERE, LayerSource
-from boxship.engine.images.pushing import Pusher, PushLimits, PushRequest
+from boxship.engine.images.pushing import Pusher, PushRequest
 from boxship.model.image import (
     LayerTransfer,
     PushBegun,
@@ -42,7 +44,7 @@ HOST = "registry.test:5000"
 LOW = tar(Member("low", b"lower layer " * 5000))
 HIGH = tar(Member("high", b"upper layer"))
 IMAGE = sample(LOW, HIGH)
-QUICK = PushLimits(retries=Retries(attempts=3, first=0.01, longest=0.02))
+QUICK = Retries(attempts=3, first=0.01, longest=0.02)
 
 
 @dataclass
@@ -53,7 +55,8 @@ class Desk:
     registry: FakeRegistry
 
     def __post_init__(self) -> None:
-        self.pusher = Pusher(self.shop.scope, self.registry, QUICK)
+        self.shop.scope.registries = cast(Registries, self.registry)
+        self.pusher = Pusher(self.shop.scope, at_most=5, retries=QUICK)
 
     def push(self, name: str = "app:1", platform: Platform | None = None) -> list[TransferEvent]:
         """Everything that was told; the push begins when the list is asked for."""

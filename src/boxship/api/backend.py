@@ -4,12 +4,15 @@
 """
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from boxship.api.http.messages import Chunk
 from boxship.base.clock import Clock
+from boxship.distribution.credentials import Credentials
+from boxship.distribution.login import LoginOutcome
+from boxship.distribution.search import SearchFilters, SearchResult
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -33,6 +36,8 @@ from boxship.engine.containers.requests import (
 from boxship.engine.events.bus import Subscription
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
+from boxship.engine.images.pushing import PushRequest
+from boxship.engine.images.remote import RemoteImage
 from boxship.engine.images.service import ResolvedImage
 from boxship.model.check import CheckEvent
 from boxship.model.container import HostConfig
@@ -134,8 +139,11 @@ class Images(Protocol):
     """The use cases of images; see ``boxship.engine.images.service``."""
 
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage: ...
-    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]: ...
+    def load(
+        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[LoadEvent]: ...
     def save(self, references: Sequence[str]) -> AsyncIterator[Chunk]: ...
+    def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]: ...
     def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]: ...
     def import_from(self, url: str, options: ImportOptions) -> AsyncGenerator[FetchEvent, None]: ...
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest: ...
@@ -156,6 +164,16 @@ class Checker(Protocol):
     """The check of the store."""
 
     def check(self, *, repair: bool) -> AsyncGenerator[CheckEvent, None]: ...
+
+
+class RegistryClient(Protocol):
+    """Registries beyond this machine; see ``boxship.engine.images.remote``."""
+
+    async def login(self, server: str, credentials: Credentials) -> LoginOutcome: ...
+    async def search(
+        self, term: str, credentials: Credentials | None, limit: int, filters: SearchFilters
+    ) -> tuple[SearchResult, ...]: ...
+    async def inspect(self, name: str, credentials: Credentials | None) -> RemoteImage: ...
 
 
 class Events(Protocol):
@@ -215,6 +233,8 @@ class DaemonFacts:
     cgroup_driver: str = "cgroupfs"
     seccomp_profile: str = "builtin"
     maps_users: bool = False
+    registry_mirrors: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
     no_new_privileges: bool = False
     cdi_spec_dirs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
@@ -237,6 +257,7 @@ class Backend:
 
     containers: Containers
     images: Images
+    registries: RegistryClient
     events: Events
     system: System
     clock: Clock

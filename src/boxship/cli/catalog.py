@@ -110,6 +110,8 @@ ENTRIES = (
     Entry("image", "inspect", "image.inspect", "Show all details of images"),
     Entry("image", "load", "image.load", "Read images from an archive", "load"),
     Entry("image", "prune", "image.prune", "Remove images that no container uses"),
+    Entry("image", "pull", "image.pull", "Bring an image from its registry", "pull"),
+    Entry("image", "push", "image.push", "Bring an image to its registry", "push"),
     Entry("image", "rm", "image.rm", "Remove images", "rmi", ("remove",)),
     Entry("image", "save", "image.save", "Write images to an archive", "save"),
     Entry("image", "tag", "image.tag", "Give an image one more name", "tag"),

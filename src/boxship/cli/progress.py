@@ -1,4 +1,4 @@
-"""JSON message streams (load, pull, import) for people: bars on a terminal, lines elsewhere."""
+"""JSON message streams (pull, push, load, import): rows on a terminal, lines elsewhere."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -20,7 +20,7 @@ def show(session: Session, messages: Iterable[Message], *, to_stderr: bool = Fal
     try:
         rest = iter(messages)
         for message in rest:
-            if output.isatty() and _is_progress(message):
+            if output.isatty() and is_row(message):
                 from boxship.cli.progressbars import draw
 
                 draw(output, chain([message], rest))
@@ -29,6 +29,11 @@ def show(session: Session, messages: Iterable[Message], *, to_stderr: bool = Fal
             output.flush()
     finally:
         output.flush()
+
+
+def is_row(message: Message) -> bool:
+    """Tell whether a message is about something that goes on, rather than news."""
+    return "progressDetail" in message and bool(message.get("id"))
 
 
 def _is_progress(message: Message) -> bool:

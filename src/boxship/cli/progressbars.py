@@ -1,37 +1,82 @@
-"""Progress bars, drawn by rich. Imported when the first bar is needed and not before."""
+"""What layers are doing, on a terminal, drawn by rich. Imported when the first row is needed.
+
+A row for each layer, in the order they were first told of; everything else stands above as text::
+
+    latest: Pulling from library/debian
+    6d11c181ebb3: Pull complete
+    0f2f4a1fdbb4: Downloading    ━━━━━━━━━━╸━━━━━━━━  31.5/63.1 MB   12.1 MB/s
+    97e1d2a2b1ab: Waiting
+"""
 
 from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
 
-from boxship.cli.progress import Message, check
+from boxship.cli.progress import Message, check, is_row
+
+_PER_SECOND = 10
 
 
 def draw(output: TextIO, messages: Iterable[Message]) -> None:
-    """One bar for each id, everything else as text above them."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(file=output)) as bars:
+    """Draw until the stream ends. Raises StreamedError for a failure reported in it."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        _WhileMoving(BarColumn()),
+        _WhileMoving(DownloadColumn()),
+        _WhileMoving(TransferSpeedColumn()),
+    )
+    console = Console(file=output)
+    with Progress(*columns, console=console, refresh_per_second=_PER_SECOND) as rows:
         tasks: dict[str, TaskID] = {}
         for message in messages:
             check(message)
-            if message.get("id"):
-                _advance(bars, tasks, message)
+            if is_row(message):
+                _advance(rows, tasks, message)
                 continue
-            text = str(message.get("stream") or message.get("status") or "").rstrip("\n")
-            if text:
-                bars.console.print(text, markup=False, highlight=False)
+            if text := _text(message):
+                rows.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _advance(bars: Progress, tasks: dict[str, TaskID], message: Message) -> None:
-    identifier = message["id"]
-    if identifier not in tasks:
-        tasks[identifier] = bars.add_task(identifier, total=None)
+class _WhileMoving(ProgressColumn):
+    """A column that is there while bytes move: a layer that waits or is done has a word only."""
+
+    def __init__(self, column: ProgressColumn) -> None:
+        super().__init__()
+        self._column = column
+
+    def render(self, task: Task) -> Text:
+        if not task.fields["moving"]:
+            return Text("")
+        return self._column.render(task)  # type: ignore[return-value]  # a bar is as good
+
+
+def _advance(rows: Progress, tasks: dict[str, TaskID], message: Message) -> None:
+    identifier, status = str(message["id"]), str(message.get("status", ""))
     detail = message.get("progressDetail") or {}
-    bars.update(
-        tasks[identifier],
-        description=f"{identifier}: {message.get('status', '')}",
-        completed=detail.get("current", 0),
-        total=detail.get("total"),
-    )
+    if identifier not in tasks:
+        tasks[identifier] = rows.add_task(identifier, total=None, moving=False)
+    task = tasks[identifier]
+    description = f"{identifier}: {status}"
+    total = detail.get("total") or None
+    if rows.tasks[rows.task_ids.index(task)].description != description:
+        # Another phase counts from the start again, and its speed with it.
+        rows.reset(task, total=total, description=description, moving=bool(total))
+    rows.update(task, total=total, completed=detail.get("current", 0), moving=bool(total))
+
+
+def _text(message: Message) -> str:
+    text = str(message.get("stream") or message.get("status") or "").rstrip("\n")
+    identifier = message.get("id")
+    return f"{identifier}: {text}" if identifier and text else text

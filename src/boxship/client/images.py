@@ -1,9 +1,12 @@
 """Image requests, one function each."""
 
+import json
 from collections.abc import Iterable, Iterator
 
 from boxship.client.engine import EngineClient, JsonObject, Response
 from boxship.client.filters import encode_filters
+from boxship.client.http import Header
+from boxship.oci.platform import Platform
 
 
 def listing(
@@ -50,15 +53,21 @@ def remove(
 
 
 def load(
-    client: EngineClient, archive: Iterable[bytes], *, quiet: bool, platforms: Iterable[str] = ()
+    client: EngineClient,
+    archive: Iterable[bytes],
+    *,
+    quiet: bool,
+    platforms: Iterable[Platform] = (),
 ) -> Response:
     """Send an archive; the answer is a JSON stream, or plain text from some daemons."""
-    query = {"quiet": "1" if quiet else "0", "platform": list(platforms) or None}
+    query = {"quiet": "1" if quiet else "0", "platform": _documents(platforms)}
     return client.call("POST", "/images/load", query, stream=archive)
 
 
-def save(client: EngineClient, refs: Iterable[str], *, platforms: Iterable[str] = ()) -> Response:
-    query = {"names": list(refs), "platform": list(platforms) or None}
+def save(
+    client: EngineClient, refs: Iterable[str], *, platforms: Iterable[Platform] = ()
+) -> Response:
+    query = {"names": list(refs), "platform": _documents(platforms)}
     return client.call("GET", "/images/get", query)
 
 
@@ -85,7 +94,48 @@ def import_archive(
 
 
 def pull(
-    client: EngineClient, repository: str, tag_name: str, *, platform: str = ""
+    client: EngineClient,
+    repository: str,
+    tag_name: str,
+    *,
+    platform: str = "",
+    headers: tuple[Header, ...] = (),
 ) -> Iterator[JsonObject]:
-    query = {"fromImage": repository, "tag": tag_name, "platform": platform.lower() or None}
-    return client.call("POST", "/images/create", query).documents()
+    """Pull a tag or digest, or all tags without either; ``headers`` hold the credentials."""
+    query = {
+        "fromImage": repository,
+        "tag": tag_name or None,
+        "platform": platform.lower() or None,
+    }
+    return client.call("POST", "/images/create", query, headers=headers).documents()
+
+
+_NO_CREDENTIALS = (("X-Registry-Auth", "e30="),)
+"""An empty document in base64: older daemons insist on the header."""
+
+
+def push(
+    client: EngineClient,
+    name: str,
+    tag_name: str,
+    *,
+    platform: Platform | None = None,
+    headers: tuple[Header, ...] = (),
+) -> Iterator[JsonObject]:
+    """Push one tag, or all of them without ``tag_name``; ``headers`` hold the credentials."""
+    query = {"tag": tag_name or None, "platform": _documents([platform] if platform else ())}
+    headers = headers or _NO_CREDENTIALS
+    return client.call("POST", f"/images/{name}/push", query, headers=headers).documents()
+
+
+def _documents(platforms: Iterable[Platform]) -> list[str] | None:
+    """Write platforms as the API wants them; None for none."""
+    documents = [
+        {
+            "architecture": p.architecture,
+            "os": p.os,
+            **({"variant": p.variant} if p.variant else {}),
+        }
+        for p in platforms
+    ]
+    return [json.dumps(document) for document in documents] or None

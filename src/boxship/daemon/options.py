@@ -105,7 +105,10 @@ _USED: tuple[Option, ...] = (
         "cdi-spec-dirs", "cdi-spec-dir", Kind.LIST, DEFAULT_CDI_DIRECTORIES,
         "Directories where devices are described for CDI",
     ),
-    Option("features", "feature", Kind.MAP, {}, "Switch a feature on or off: cdi=false"),
+    Option(
+        "features", "feature", Kind.MAP, {},
+        "Switch a feature on or off: cdi=false, keep-blobs=true",
+    ),
     _text("seccomp-profile", "builtin", 'Path of a seccomp profile, or "unconfined"'),
     _text("log-driver", "json-file", "Default driver of container logs"),
     Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
@@ -133,6 +136,10 @@ _USED: tuple[Option, ...] = (
     Option(
         "max-concurrent-downloads", "max-concurrent-downloads", Kind.NUMBER, 3,
         "Layers downloaded at once", reload=True,
+    ),
+    Option(
+        "max-concurrent-uploads", "max-concurrent-uploads", Kind.NUMBER, 5,
+        "Layers uploaded at once", reload=True,
     ),
     Option(
         "max-download-attempts", "max-download-attempts", Kind.NUMBER, 5,
@@ -180,7 +187,6 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("ip6tables", "", Kind.FLAG),
     ("iptables", "", Kind.FLAG),
     ("ipv6", "", Kind.FLAG),
-    ("max-concurrent-uploads", "", Kind.NUMBER),
     ("metrics-addr", "", Kind.TEXT),
     ("min-api-version", "-", Kind.TEXT),
     ("mtu", "", Kind.NUMBER),

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.settings import Proxies, RegistrySettings, Retries
+from boxship.engine.settings import TransferLimits
 
 if TYPE_CHECKING:
     from boxship.daemon.config import DaemonConfig
@@ -21,6 +22,14 @@ def registry_settings(
         insecure=tuple(map(_insecure, config.words("insecure-registries"))),
         retries=Retries(attempts=positive(config, "max-download-attempts")),
         proxies=_proxies(config, environment),
+    )
+
+
+def transfer_limits(config: "DaemonConfig") -> TransferLimits:
+    """Read how many layers may be on their way at once."""
+    return TransferLimits(
+        downloads=positive(config, "max-concurrent-downloads"),
+        uploads=positive(config, "max-concurrent-uploads"),
     )
 
 

@@ -8,6 +8,7 @@ from boxship import __version__
 from boxship.api.backend import DaemonFacts, HostFacts, RuntimeFacts
 from boxship.base.files import write_atomic
 from boxship.daemon.config import DaemonConfig
+from boxship.daemon.registries import registry_settings
 from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
 from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
@@ -35,6 +36,7 @@ class DaemonSystem:
         config = self.config
         mode = config.text("default-cgroupns-mode")
         registry = look(config.cdi_spec_dirs)
+        registries = registry_settings(config)
         return DaemonFacts(
             id=self._id,
             version=__version__,
@@ -55,6 +57,8 @@ class DaemonSystem:
             or (not mode and self.host.cgroup_version == 2),
             cgroup_driver=config.cgroup_driver,
             maps_users=self._maps_users,
+            registry_mirrors=registries.mirrors,
+            insecure_registries=registries.insecure,
             seccomp_profile=config.text("seccomp-profile") or "builtin",
             no_new_privileges=config.flag("no-new-privileges"),
             cdi_spec_dirs=config.cdi_spec_dirs,

@@ -16,7 +16,7 @@ from boxship.daemon import hostfacts, logs
 from boxship.daemon.config import DaemonConfig, changed, load_config
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.notify import notify
-from boxship.daemon.registries import positive, registry_settings
+from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
 from boxship.daemon.system import DaemonSystem
 from boxship.engine.engine import Engine
@@ -31,6 +31,7 @@ _TRANSFERS = {
     "registry-mirrors",
     "insecure-registries",
     "max-concurrent-downloads",
+    "max-concurrent-uploads",
     "max-download-attempts",
 }
 
@@ -61,6 +62,7 @@ class Daemon:
         backend = Backend(
             containers=engine.containers,
             images=engine.images,
+            registries=engine.registries,
             events=engine.events,
             system=system,
             clock=SystemClock(),
@@ -98,8 +100,8 @@ class Daemon:
         self._system.config = self._config
         self._engine.set_runtimes(self._config.text("default-runtime"), self._config.runtimes)
         if _TRANSFERS & different.keys():
-            downloads = positive(self._config, "max-concurrent-downloads")
-            self._engine.set_registries(registry_settings(self._config), downloads)
+            settings, limits = registry_settings(self._config), transfer_limits(self._config)
+            self._engine.set_registries(settings, limits)
         logs.set_level(self._config.log_level)
         told = (
             ", ".join(f"{name}={value}" for name, value in different.items()) or "nothing changed"
@@ -163,5 +165,6 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         storage_driver=config.text("storage-driver"),
         live_restore=config.flag("live-restore"),
         registries=registry_settings(config),
-        max_concurrent_downloads=positive(config, "max-concurrent-downloads"),
+        transfers=transfer_limits(config),
+        keep_blobs=config.feature("keep-blobs", default=False),
     )

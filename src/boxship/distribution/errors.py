@@ -12,6 +12,9 @@
     ├── BadRegistryAnswerError       report it to the registry: it lies          digest, length
     ├── CertificateProblemError      correct the certificate or trust it         TLS
     └── TransferCancelledError       nothing: the caller cancelled
+
+The first three are also the errors of ``base`` that mean the same of our own objects. The rest is
+nobody's ``UnavailableError``: it is not this daemon that is away, and Docker answers 500, too.
 """
 
 from boxship.base.errors import (
@@ -19,7 +22,6 @@ from boxship.base.errors import (
     ForbiddenError,
     NotFoundError,
     UnauthorizedError,
-    UnavailableError,
 )
 
 
@@ -50,7 +52,7 @@ class RegistryNotFoundError(RegistryError, NotFoundError):
     """There is no such repository, manifest or blob."""
 
 
-class RateLimitedError(RegistryError, UnavailableError):
+class RateLimitedError(RegistryError):
     """Too many requests. ``retry_after`` is in seconds, ``None`` if the registry didn't say."""
 
     def __init__(
@@ -60,7 +62,7 @@ class RateLimitedError(RegistryError, UnavailableError):
         self.retry_after = retry_after
 
 
-class RegistryUnavailableError(RegistryError, UnavailableError):
+class RegistryUnavailableError(RegistryError):
     """No connection, a connection that broke, or a status of 5xx."""
 
     def __init__(

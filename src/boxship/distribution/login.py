@@ -6,12 +6,13 @@ from urllib.parse import urlsplit
 from boxship.distribution.answers import refusal
 from boxship.distribution.authorization import Authorizer
 from boxship.distribution.cancel import Cancel
-from boxship.distribution.challenges import parse_challenges
+from boxship.distribution.challenges import Challenge, parse_challenges
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.endpoints import HUB, Endpoint
 from boxship.distribution.errors import (
     CertificateProblemError,
     RegistryError,
+    RegistryUnauthorizedError,
     RegistryUnavailableError,
 )
 from boxship.distribution.session import Ask, Session
@@ -71,8 +72,23 @@ def _log_in(
     identity = ""
     for challenge in challenges:
         if challenge.scheme == "bearer" and challenge.get("realm"):
-            identity = authorizer.log_in(challenge, endpoint.origin, credentials).refresh_token
+            identity = _shown(authorizer, challenge, endpoint, credentials)
             break
     session = Session(transport, authorizer, endpoint, credentials)
-    session.ask(Ask("GET", "", expected=(200,)), cancel).close()
+    with session.ask(Ask("GET", "", expected=(200, 401)), cancel) as reply:
+        if reply.status == 401:
+            raise RegistryUnauthorizedError(
+                f"login attempt to {url} failed with status: 401 Unauthorized", status=401
+            )
     return LoginOutcome(SUCCEEDED, identity)
+
+
+def _shown(
+    authorizer: Authorizer, challenge: Challenge, endpoint: Endpoint, credentials: Credentials
+) -> str:
+    """Show the credentials to the token server; return its refresh token, empty if it has none."""
+    try:
+        return authorizer.log_in(challenge, endpoint.origin, credentials).refresh_token
+    except RegistryUnauthorizedError as error:
+        told = f'Get "{endpoint.base}/": {error.told}'
+        raise RegistryUnauthorizedError(told, code=error.code, status=error.status) from error

@@ -25,11 +25,6 @@ class Registries:
         self._authorizer = Authorizer(self._transport, self._endpoints.tls_of)
         self._plain = PlainHosts()
 
-    def configure(self, settings: RegistrySettings) -> None:
-        """Take over other mirrors and insecure registries; transfers that run keep the old ones."""
-        self._settings = settings
-        self._endpoints = Endpoints(settings)
-
     def repository(self, name: Reference, credentials: Credentials | None = None) -> Repository:
         """Return the repository of a reference; its tag and digest aren't looked at."""
         sessions = tuple(
@@ -53,6 +48,7 @@ class Registries:
         credentials: Credentials = ANONYMOUS,
         limit: int = 25,
         filters: SearchFilters | None = None,
+        cancel: Cancel | None = None,
     ) -> tuple[SearchResult, ...]:
         """Search Docker Hub, or the registry that ``term`` begins with."""
         asked = search.parse(term)
@@ -64,6 +60,7 @@ class Registries:
             credentials,
             limit=limit,
             filters=filters or SearchFilters(),
+            cancel=cancel,
         )
 
     def close(self) -> None:

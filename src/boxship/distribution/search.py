@@ -14,6 +14,7 @@ import msgspec
 from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.answers import refusal
 from boxship.distribution.authorization import basic_header
+from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.endpoints import Endpoint
 from boxship.distribution.errors import (
@@ -83,15 +84,17 @@ def search(
     *,
     limit: int,
     filters: SearchFilters,
+    cancel: Cancel | None = None,
 ) -> tuple[SearchResult, ...]:
     """Ask the registry's endpoints in turn, and keep what the filters let through."""
     limit = limit or _DEFAULT
     if not 1 <= limit <= _MOST:
-        raise InvalidArgumentError(f"limit {limit} is outside the range of [1, {_MOST}]")
+        raise InvalidArgumentError(f"Limit {limit} is outside the range of [1, {_MOST}]")
     told: RegistryError | None = None
     for endpoint in endpoints:
         try:
-            found = _ask(transport, endpoint, asked.term, credentials, limit)
+            request = _request(endpoint, asked.term, credentials, limit)
+            found = _answered(transport, request, cancel)
         except (RegistryUnavailableError, CertificateProblemError) as error:
             told = error
         else:
@@ -100,14 +103,18 @@ def search(
     raise told
 
 
-def _ask(
-    transport: Transport, endpoint: Endpoint, term: str, credentials: Credentials, limit: int
-) -> tuple[SearchResult, ...]:
+def _request(endpoint: Endpoint, term: str, credentials: Credentials, limit: int) -> Request:
     base = endpoint.base.removesuffix("/v2")
     url = f"{base}/v1/search?{urlencode({'q': term, 'n': limit})}"
     basic = basic_header(credentials)
     headers = {"X-Docker-Token": "true"} | ({"Authorization": basic} if basic else {})
-    with transport.send(Request("GET", url, endpoint.tls, headers)) as reply:
+    return Request("GET", url, endpoint.tls, headers)
+
+
+def _answered(
+    transport: Transport, request: Request, cancel: Cancel | None
+) -> tuple[SearchResult, ...]:
+    with transport.send(request, cancel) as reply:
         if reply.status != 200:
             error = refusal(reply.status, reply.headers, reply.start())
             if type(error) is RegistryUnavailableError or reply.status in {401, 403, 429}:

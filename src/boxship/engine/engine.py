@@ -34,10 +34,11 @@ from boxship.engine.containers.service import ContainerService
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.events.bus import EventBus
+from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
-from boxship.engine.settings import EngineSettings, RuntimeProgram, UserMaps
+from boxship.engine.settings import EngineSettings, RuntimeProgram, TransferLimits, UserMaps
 from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
@@ -60,6 +61,7 @@ class Engine:
     ) -> None:
         self.settings = context.settings
         self.images = images
+        self.registries = RemoteRegistries(lambda: images.registries)
         self.events = events
         self.containers = ContainerService(context)
         self.checker = Checker(storage, images, self.containers)
@@ -84,7 +86,8 @@ class Engine:
             Registries(settings.registries, USER_AGENT),
             events,
             clock,
-            max_downloads=settings.max_concurrent_downloads,
+            limits=settings.transfers,
+            keep_blobs=settings.keep_blobs,
         )
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
@@ -132,9 +135,9 @@ class Engine:
         """Let containers have other runtimes from now on; those that run go on with theirs."""
         self._context.runtimes.set(default, programs)
 
-    def set_registries(self, settings: RegistrySettings, max_concurrent_downloads: int) -> None:
+    def set_registries(self, settings: RegistrySettings, limits: TransferLimits) -> None:
         """Let transfers that begin from now on know other registries' settings."""
-        self.images.set_registries(Registries(settings, USER_AGENT), max_concurrent_downloads)
+        self.images.set_registries(Registries(settings, USER_AGENT), limits)
 
     async def stop_containers(self, *, at_most: int) -> None:
         """Ask every container to end, all at once, and kill those that take longer.

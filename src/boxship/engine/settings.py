@@ -36,6 +36,17 @@ class UserMaps:
 
 
 @dataclass(frozen=True)
+class TransferLimits:
+    """How many layers come from registries, and go there, at once, over all pulls and pushes."""
+
+    downloads: int = 3
+    uploads: int = 5
+
+
+DEFAULT_LIMITS = TransferLimits()
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """Places and defaults. Directories are absolute; sizes are bytes, times seconds."""
 
@@ -74,7 +85,8 @@ class EngineSettings:
     storage_driver: str = ""
     """Of new containers: ``overlay2`` or ``vfs``; empty: what works here."""
     registries: RegistrySettings = field(default_factory=RegistrySettings)
-    max_concurrent_downloads: int = 3
-    """Layers that come from registries at once, over all pulls."""
+    transfers: TransferLimits = DEFAULT_LIMITS
+    keep_blobs: bool = False
+    """Whether layers are also kept in the compressed form they came or went in."""
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""

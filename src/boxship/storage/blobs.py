@@ -6,7 +6,7 @@ are written and read as streams. A blob being written lies in ``tmp`` and appear
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from boxship.base.errors import NotFoundError
 from boxship.base.files import write_atomic
@@ -74,7 +74,7 @@ class BlobStore:
             with contextlib.closing(writing):
                 yield writing
 
-    def kept(self, chunks: Iterable[Buffer], digest: Digest) -> Iterator[Buffer]:
+    def kept(self, chunks: Iterable[Buffer], digest: Digest) -> Generator[Buffer, None, None]:
         """Pass chunks through and keep them as the blob ``digest``.
 
         ``chunks`` must verify the digest itself and raise before its end: then nothing is kept.
@@ -84,6 +84,10 @@ class BlobStore:
                 writing.write(chunk)
                 yield chunk
             writing.keep(digest)
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether a blob is here; nothing is read of it."""
+        return os.path.exists(self._root.blob(digest))
 
     def size(self, digest: Digest) -> int:
         """Return how many bytes a blob has. Raise NotFoundError."""

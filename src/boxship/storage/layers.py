@@ -42,9 +42,13 @@ _PATIENCE = 1.0
 _META = "meta.json"
 _DAMAGED = "damaged"
 _FAULTS_OF_ARCHIVES = frozenset(
-    # A parent that is a file or a dangling link, a hard link to nothing, a name too long: no disk
-    # and no administrator could do better. Everything else is the machine's trouble.
-    {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+    # A parent that is a file or a dangling link, a hard link to nothing, a name too long, an
+    # attribute that nothing understands, a hole beyond the largest file: no disk and no
+    # administrator could do better. Everything else is the machine's trouble.
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP),
+        *(errno.ENAMETOOLONG, errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.EFBIG),
+    }
 )
 
 

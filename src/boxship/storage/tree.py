@@ -127,12 +127,27 @@ class RootedTree:
 
     def _make(self, path: Path) -> Parent:
         """Make the last component below the one before; a dangling link there is an error."""
+        # From the top down, and not each from the one below it: names may be 2000 directories deep.
+        missing = 1
+        while missing < len(path) and not self._is_there(path[:-missing]):
+            missing += 1
+        for below in range(missing - 1, 1, -1):
+            self.directory(path[:-below])
         above = self.directory(path[:-1])
         name = path[-1]
         os.mkdir(name, _DEFAULT_MODE, dir_fd=above.fd)
         fd = openat2(above.fd, os.fsdecode(name), _DIRECTORY, _STRICT)
         os.fchmod(fd, _DEFAULT_MODE)
         return Parent(fd, (*above.path, name))
+
+    def _is_there(self, path: Path) -> bool:
+        if path in self._cache:
+            return True
+        try:
+            os.close(openat2(self.fd, os.fsdecode(join(path)), _DIRECTORY, RESOLVE_IN_ROOT))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _real(self, fd: int) -> Path:
         """Ask the kernel where a directory is that was reached through links."""

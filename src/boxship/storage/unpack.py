@@ -17,12 +17,12 @@ Directories get their times at the end, when nothing is written into them any mo
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable
 
 import msgspec
 
+from boxship.storage.deleting import delete_tree
 from boxship.storage.recipe import RecipeWriter
 from boxship.storage.rights import Rights
 from boxship.storage.stack import is_whiteout
@@ -44,6 +44,7 @@ _DEVICE_TYPES = {
 }
 _LARGEST_ID = 2**32 - 2
 _LARGEST_NS = 2**63 - 1
+_LARGEST_MAJOR, _LARGEST_MINOR = 2**12 - 1, 2**20 - 1
 
 
 class Unpacked(msgspec.Struct, frozen=True):
@@ -202,10 +203,10 @@ class Unpacker:
         if not self._rights.devices and entry.kind is not Kind.FIFO and any(entry.device):
             self._left_out.add((*parent.path, name))
             return
-        mode = _DEVICE_TYPES[entry.kind] | stat.S_IMODE(entry.mode)
-        os.mknod(name, mode, os.makedev(*entry.device), dir_fd=parent.fd)
+        mode = _DEVICE_TYPES[entry.kind] | _mode(entry)
+        os.mknod(name, mode, _device(entry), dir_fd=parent.fd)
         self._apply_by_name(parent, name, entry)
-        os.chmod(name, stat.S_IMODE(entry.mode), dir_fd=parent.fd)
+        os.chmod(name, _mode(entry), dir_fd=parent.fd)
 
     def _whiteout(self, parent: Parent, mark: bytes) -> None:
         if mark == OPAQUE_MARK:
@@ -255,7 +256,7 @@ class Unpacker:
         os.fchown(fd, *_owner(entry))
         for key, value in entry.xattrs.items():
             self._set_xattr(fd, key, value)
-        os.fchmod(fd, stat.S_IMODE(entry.mode))
+        os.fchmod(fd, _mode(entry))
 
     def _apply_by_name(self, parent: Parent, name: bytes, entry: Entry) -> None:
         """For what cannot be opened for the purpose: links, devices, fifos."""
@@ -279,7 +280,7 @@ class Unpacker:
         for key, value in entry.xattrs.items():
             self._set_xattr(path, key, value)
             found = os.lstat(name, dir_fd=parent.fd)
-        mode = stat.S_IMODE(entry.mode)
+        mode = _mode(entry)
         if not stat.S_ISLNK(found.st_mode) and stat.S_IMODE(found.st_mode) != mode:
             os.chmod(name, mode, dir_fd=parent.fd)
         os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
@@ -324,6 +325,18 @@ def _owner(entry: Entry) -> tuple[int, int]:
     return entry.uid, entry.gid
 
 
+def _mode(entry: Entry) -> int:
+    # A header can say more than there are bits, in base 256 also something negative.
+    return entry.mode & 0o7777
+
+
+def _device(entry: Entry) -> int:
+    major, minor = entry.device
+    if not (0 <= major <= _LARGEST_MAJOR and 0 <= minor <= _LARGEST_MINOR):
+        raise TarError(f"{os.fsdecode(entry.name)!r} has an impossible device number")
+    return os.makedev(major, minor)
+
+
 def _times(mtime_ns: int) -> tuple[int, int]:
     # What no file system can hold becomes the epoch, as Docker does.
     ns = mtime_ns if -_LARGEST_NS <= mtime_ns <= _LARGEST_NS else 0
@@ -332,6 +345,6 @@ def _times(mtime_ns: int) -> tuple[int, int]:
 
 def _delete(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        delete_tree(path)
     else:
         os.unlink(path)

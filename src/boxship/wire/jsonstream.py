@@ -18,6 +18,14 @@ class ErrorDetail(Struct, frozen=True, omit_defaults=True):
     message: str = ""
 
 
+class PushResult(Struct, frozen=True, rename="pascal"):
+    """What a pushed name is in its registry; the size is the manifest's."""
+
+    tag: str
+    digest: str
+    size: int
+
+
 class Progress(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """One line of a pull, push, load or build."""
 
@@ -28,6 +36,7 @@ class Progress(Struct, frozen=True, omit_defaults=True, rename="camel"):
     id: str = ""
     error_detail: ErrorDetail | None = None
     error: str = ""
+    aux: PushResult | None = None
 
 
 def encode_progress(message: Progress) -> bytes:

@@ -8,7 +8,6 @@ from boxship.api.http.messages import Answer
 from boxship.base.errors import NotImplementedYetError, UnavailableError
 
 _NOT_YET = (
-    ("POST", "/auth"),
     ("POST", "/build"),
     ("POST", "/build/cancel"),
     ("POST", "/grpc"),
@@ -17,10 +16,7 @@ _NOT_YET = (
     ("HEAD", "/containers/{id}/archive"),
     ("PUT", "/containers/{id}/archive"),
     ("GET", "/containers/{id}/attach/ws"),
-    ("GET", "/distribution/{name...}/json"),
-    ("GET", "/images/search"),
     ("GET", "/images/{name...}/attestations"),
-    ("POST", "/images/{name...}/push"),
     ("POST", "/networks/create"),
     ("POST", "/networks/{id}/connect"),
     ("POST", "/networks/{id}/disconnect"),

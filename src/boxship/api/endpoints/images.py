@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from boxship.api.call import CREATED, Call
 from boxship.api.http.messages import Answer, Stream
+from boxship.api.platforms import wanted_platforms
 from boxship.api.streams import told
 from boxship.api.views import images as views
 from boxship.api.views.transfers import sized_bar
@@ -77,7 +78,8 @@ async def save_many(call: Call) -> Answer:
 
 
 async def load(call: Call) -> Answer:
-    events = call.backend.images.load(aiter(call.request.body))
+    platforms = wanted_platforms(call) if call.version >= 48 else ()
+    events = call.backend.images.load(aiter(call.request.body), platforms)
     quiet = call.boolean("quiet", default=False)
     return Stream(told(_loading(events, quiet=quiet)), awaits_first=True)
 

@@ -11,7 +11,9 @@ from boxship.api.endpoints import (
     images,
     incoming,
     networks,
+    outgoing,
     prune,
+    registries,
     streams,
     system,
 )
@@ -26,9 +28,11 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *execs.ROUTES,
     *images.ROUTES,
     *incoming.ROUTES,
+    *outgoing.ROUTES,
     *networks.ROUTES,
     *prune.ROUTES,
     *diskusage.ROUTES,
     *check.ROUTES,
+    *registries.ROUTES,
     *absent.ROUTES,
 )

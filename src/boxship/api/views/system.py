@@ -94,10 +94,7 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         os_type="linux",
         architecture=host.machine,
         index_server_address=_INDEX,
-        registry_config=RegistryConfig(
-            insecure_registry_cidrs=("::1/128", "127.0.0.0/8"),
-            index_configs={"docker.io": IndexInfo("docker.io", official=True)},
-        ),
+        registry_config=_registries(daemon),
         ncpu=host.cpus,
         mem_total=host.memory,
         docker_root_dir=daemon.data_root,
@@ -116,6 +113,17 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         firewall_backend=Firewall("none"),
         cdi_spec_dirs=daemon.cdi_spec_dirs,
         discovered_devices=tuple(DeviceInfo("cdi", name) for name in daemon.devices) or UNSET,
+    )
+
+
+def _registries(daemon: DaemonFacts) -> RegistryConfig:
+    blocks = tuple(entry for entry in daemon.insecure_registries if "/" in entry)
+    names = [entry for entry in daemon.insecure_registries if "/" not in entry]
+    hub = IndexInfo("docker.io", daemon.registry_mirrors, official=True)
+    return RegistryConfig(
+        insecure_registry_cidrs=("::1/128", "127.0.0.0/8", *blocks),
+        index_configs={"docker.io": hub} | {name: IndexInfo(name, secure=False) for name in names},
+        mirrors=daemon.registry_mirrors,
     )
 
 

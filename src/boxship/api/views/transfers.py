@@ -12,17 +12,31 @@ from boxship.model.image import (
     LayerTransfer,
     OtherPlatform,
     Pulled,
+    PushBegun,
     TransferBegun,
     TransferDigest,
     TransferEvent,
     TransferPhase,
 )
-from boxship.wire.jsonstream import Progress, ProgressDetail, progress_bar
+from boxship.wire.jsonstream import Progress, ProgressDetail, PushResult, progress_bar
 
 
 def pull_line(event: TransferEvent) -> Progress:
     """Show one event of a pull."""
     return _PULLING[type(event)](event)
+
+
+def push_lines(event: TransferEvent) -> tuple[Progress, ...]:
+    """Show one event of a push; the outcome is told to people and to programs."""
+    if isinstance(event, LayerTransfer):
+        return (layer_line(event),)
+    if isinstance(event, PushBegun):
+        return (Progress(status=f"The push refers to repository [{event.repository}]"),)
+    if isinstance(event, TransferDigest):
+        text = f"{event.tag}: digest: {event.digest} size: {event.size}"
+        result = PushResult(event.tag, event.digest, event.size)
+        return Progress(status=text), Progress(progress_detail=ProgressDetail(), aux=result)
+    raise TypeError(event)
 
 
 def layer_line(event: LayerTransfer) -> Progress:
@@ -57,6 +71,8 @@ def sized_bar(current: int, total: int) -> str:
     done = f"{format_decimal_size(current, digits=4):>8}"
     if not total:
         return done
+    if current > total:  # of a layer pushed the total is that of its files, without headers
+        return progress_bar(current, total, done)
     return progress_bar(current, total, f"{done}/{format_decimal_size(total, digits=4)}")
 
 

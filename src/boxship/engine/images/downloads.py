@@ -23,6 +23,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.repository import Repository
 from boxship.engine.images.bridge import in_thread
 from boxship.engine.images.fetching import RemoteLayer
+from boxship.engine.images.layersources import KEPT_HERE, LayerSource
 from boxship.engine.images.scope import ImageScope
 from boxship.model.image import LayerTransfer, TransferPhase
 from boxship.oci.digest import Digest
@@ -101,13 +102,21 @@ class Downloads:
                 download.began = True
                 with self._scope.storage.layers.lease() as lease:
                     lease.hold(diff_id)
-                    chunks = _stream(download)
+                    chunks = self._kept(download.layer, _stream(download))
                     layer = await in_thread(lambda: self._unpack(chunks, lease, diff_id))
+                    await self._scope.remember_kept(_kept_form(download.layer))
                     download.tell(_event(download.layer, TransferPhase.PULLED))
                     return layer
         finally:
             self._forget(download)
             self._scope.sweep([diff_id])
+
+    def _kept(
+        self, layer: RemoteLayer, chunks: Generator[Buffer, None, None]
+    ) -> Generator[Buffer, None, None]:
+        """Have the blob written down as well while it passes, if blobs are to be kept."""
+        blobs = self._scope.storage.blobs
+        return blobs.kept(chunks, layer.digest) if self._scope.keep_blobs else chunks
 
     def _unpack(
         self, chunks: Generator[Buffer, None, None], lease: Lease, diff_id: Digest
@@ -152,6 +161,11 @@ def _stream(download: _Download) -> Generator[Buffer, None, None]:
         tell(TransferPhase.EXTRACTING, total, total)
 
     return chunks()
+
+
+def _kept_form(layer: RemoteLayer) -> LayerSource:
+    said = layer.descriptor
+    return LayerSource(layer.diff_id, layer.digest, said.size, said.media_type, KEPT_HERE)
 
 
 def _event(

@@ -235,9 +235,9 @@ def _check_type(found: FetchedManifest) -> None:
         raise BadRegistryAnswerError(
             f"mediaType in manifest should be '{found.media_type}' not '{shape.media_type}'"
         )
-    is_index = found.media_type in INDEX_TYPES
-    foreign = (shape.layers or shape.config) if is_index else shape.manifests
-    if foreign is not None:
+    of_manifest, of_index = (shape.layers, shape.config), (shape.manifests,)
+    foreign = of_manifest if found.media_type in INDEX_TYPES else of_index
+    if any(member is not None for member in foreign):
         raise BadRegistryAnswerError(f"manifest {found.digest} is a manifest and an index at once")
 
 

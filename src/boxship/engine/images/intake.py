@@ -12,6 +12,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Collection,
     Iterable,
     Iterator,
     Sequence,
@@ -35,7 +36,7 @@ from boxship.engine.images.variants import Variant
 from boxship.model.image import LoadedImage, LoadEvent, LoadingLayer
 from boxship.oci import platform
 from boxship.oci.digest import Digest
-from boxship.oci.image import History, Image, ImageConfig, RootFS, encode
+from boxship.oci.image import History, Image, ImageConfig, RootFS, decode, encode
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 from boxship.storage.layers import Layer, Lease
@@ -54,12 +55,18 @@ class ImportOptions:
     platform: Platform | None = None
 
 
-async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
-    """Take in all images of an archive; yield progress, then one event per name or image."""
+async def load(
+    scope: ImageScope, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+) -> AsyncIterator[LoadEvent]:
+    """Take in all images of an archive; yield progress, then one event per name or image.
+
+    Of an index the platforms are kept beside each other; ``platforms``, if any, restrict them.
+    """
     async with taking_in(scope) as lease:
         events: asyncio.Queue[LoadEvent | None] = asyncio.Queue()
         progress = _Progress(events)
-        content = LoadedArchive(scope.storage.layers, lease, progress)
+        keep = scope.storage.blobs if scope.keep_blobs else None
+        content = LoadedArchive(scope.storage.layers, lease, progress, keep)
         reading = asyncio.ensure_future(consume(archive, content.read))
         reading.add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -70,12 +77,14 @@ async def load(scope: ImageScope, archive: AsyncIterator[bytes]) -> AsyncIterato
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait({reading})
-        found = content.images()
+        await scope.remember_kept(*content.kept)
+        found = content.images(platforms)
         await in_thread(scope.storage.writeback.finish)
+        told: set[Reference] = set()
         for image, layers in found:
-            known = await add(scope, image.config, layers, image.names, origin="load")
+            known = await _add_loaded(scope, image, layers)
             scope.announce("load", known)
-            for event in _loaded(known, image):
+            for event in _loaded(known, image, told):
                 yield event
 
 
@@ -196,9 +205,37 @@ async def add(
     return known
 
 
-def _loaded(known: KnownImage, image: ArchiveImage) -> Iterator[LoadEvent]:
+async def _add_loaded(
+    scope: ImageScope, image: ArchiveImage, layers: Sequence[Layer]
+) -> KnownImage:
+    if image.manifest is None:
+        return await add(scope, image.config, layers, image.names, origin="load")
+    image_id = Digest.of(image.config)
+    variant = Variant(
+        platform=image.platform or decode(image.config, Image).platform,
+        image_id=image_id,
+        manifest=Digest.of(image.manifest),
+        index=Digest.of(image.index) if image.index is not None else None,
+        at_ns=scope.clock.now_ns(),
+    )
+    documents = [image.manifest, *([image.index] if image.index is not None else [])]
+    return await add(
+        scope,
+        image.config,
+        layers,
+        image.names,
+        origin="load",
+        documents=documents if image.names else (),
+        kept=(variant,) if image.names else (),
+    )
+
+
+def _loaded(known: KnownImage, image: ArchiveImage, told: set[Reference]) -> Iterator[LoadEvent]:
+    """Tell of an image, and of each name once, however many platforms it has."""
     for name in image.names:
-        yield LoadedImage(str(known.id), name.familiar)
+        if name not in told:
+            told.add(name)
+            yield LoadedImage(str(known.id), name.familiar)
     if not image.names:
         yield LoadedImage(str(known.id), "")
 

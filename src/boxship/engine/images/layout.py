@@ -4,15 +4,16 @@ Two layouts, which ``docker save`` of today writes into one archive::
 
     Docker's   manifest.json             [{"Config": path, "RepoTags": […], "Layers": [path…]}]
     OCI's      index.json, oci-layout    {"manifests": [descriptor…]} → manifest → config, layers
-               blobs/sha256/<hex>
+               blobs/sha256/<hex>                                     → index → manifests
 
-``manifest.json`` counts if it is there. Of an OCI index of platforms the image for this machine is
-taken, or the first if there is none for it; attestations are left out.
+``manifest.json`` counts if it is there; but it can't tell of platforms, so an image of it that an
+OCI index lists brings its siblings along. Of an index all platforms are found that the archive
+carries; attestations are left out.
 """
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -22,6 +23,7 @@ from boxship.oci.digest import Digest, DigestError
 from boxship.oci.image import (
     INDEX_TYPES,
     Descriptor,
+    Image,
     Index,
     MalformedImageError,
     Manifest,
@@ -52,20 +54,27 @@ class ManifestItem(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=T
 
 @dataclass(frozen=True, slots=True)
 class ArchiveImage:
-    """One image of an archive: its config document, where its layers are, and its names."""
+    """One image of an archive: its config document, where its layers are, and its names.
+
+    ``manifest`` is there if an OCI layout brought it, ``platform`` and ``index`` if an index named
+    it for that platform.
+    """
 
     config: bytes
     layers: tuple[str, ...]
     names: tuple[Reference, ...]
+    manifest: bytes | None = None
+    platform: Platform | None = None
+    index: bytes | None = None
 
 
-def images_of(documents: Documents, host: Platform) -> list[ArchiveImage]:
+def images_of(documents: Documents) -> list[ArchiveImage]:
     """Find the images. Raise MalformedArchiveError."""
     try:
         if "manifest.json" in documents:
-            return list(_docker(documents))
+            return list(_with_siblings(_docker(documents), documents))
         if "index.json" in documents:
-            return _merged(_oci(documents, host))
+            return _merged(_oci(documents))
     except (MalformedImageError, DigestError, InvalidReferenceError) as error:
         raise MalformedArchiveError(f"invalid image archive: {error}") from error
     raise MalformedArchiveError("invalid image archive: neither manifest.json nor index.json in it")
@@ -87,42 +96,62 @@ def _docker(documents: Documents) -> Iterator[ArchiveImage]:
         yield ArchiveImage(_document(documents, item.config), layers, tuple(names))
 
 
-def _oci(documents: Documents, host: Platform) -> Iterator[ArchiveImage]:
-    index = decode(documents["index.json"], Index)
-    for descriptor in index.manifests or ():
+def _with_siblings(images: Iterator[ArchiveImage], documents: Documents) -> Iterator[ArchiveImage]:
+    """Give an image that an OCI index lists the other platforms of that index as well."""
+    listed = list(_oci(documents)) if "index.json" in documents else []
+    families = {image.config: image.index for image in listed if image.index is not None}
+    for image in images:
+        index = families.get(image.config)
+        if index is None:
+            yield image
+            continue
+        for sibling in listed:
+            if sibling.index == index:
+                yield replace(sibling, names=image.names)
+
+
+def _oci(documents: Documents) -> Iterator[ArchiveImage]:
+    top = decode(documents["index.json"], Index)
+    for descriptor in top.manifests or ():
+        if not _is_image(descriptor):
+            continue
         name = _name(descriptor)
-        manifest = _manifest(documents, descriptor, host, _DEEPEST)
-        if manifest is not None:
-            config = _document(documents, _path(manifest.config))
-            layers = tuple(_path(layer) for layer in manifest.layers or ())
-            yield ArchiveImage(config, layers, (name,) if name else ())
+        names = (name,) if name else ()
+        data = _blob(documents, descriptor)
+        if descriptor.media_type not in INDEX_TYPES:
+            yield _image(documents, data, names)
+            continue
+        for child, manifest in _children(documents, decode(data, Index), _DEEPEST):
+            image = _image(documents, manifest, names)
+            yield replace(image, platform=_platform(child, image), index=data)
 
 
-def _manifest(
-    documents: Documents, descriptor: Descriptor, host: Platform, depth: int
-) -> Manifest | None:
-    """Follow a descriptor to a manifest, through an index to the best one for ``host``."""
-    if not _is_image(descriptor):
-        return None
-    if descriptor.media_type not in INDEX_TYPES:
-        return decode(_document(documents, _path(descriptor)), Manifest)
+def _children(documents: Documents, index: Index, depth: int) -> Iterator[tuple[Descriptor, bytes]]:
+    """Yield the manifests of an index that the archive carries; it may list others."""
     if not depth:
         raise MalformedArchiveError("invalid image archive: indexes are nested too deeply")
-    index = decode(_document(documents, _path(descriptor)), Index)
-    # An index may list platforms that the archive does not carry.
-    carried = [child for child in index.manifests or () if _path(child) in documents]
-    for child in sorted(carried, key=lambda child: not _runs(host, child)):
-        found = _manifest(documents, child, host, depth - 1)
-        if found is not None:
-            return found
-    return None
+    for child in index.manifests or ():
+        if not _is_image(child) or _path(child) not in documents:
+            continue
+        data = _blob(documents, child)
+        if child.media_type in INDEX_TYPES:
+            yield from _children(documents, decode(data, Index), depth - 1)
+        elif _path(decode(data, Manifest).config) in documents:
+            yield child, data
 
 
-def _runs(host: Platform, descriptor: Descriptor) -> bool:
-    wanted = descriptor.platform
-    if wanted is None:
-        return True
-    return host.runs(platform.platform(wanted.os, wanted.architecture, wanted.variant))
+def _image(documents: Documents, data: bytes, names: tuple[Reference, ...]) -> ArchiveImage:
+    manifest = decode(data, Manifest)
+    config = _blob(documents, manifest.config)
+    layers = tuple(_path(layer) for layer in manifest.layers or ())
+    return ArchiveImage(config, layers, names, data)
+
+
+def _platform(descriptor: Descriptor, image: ArchiveImage) -> Platform:
+    said = descriptor.platform
+    if said is None or not said.architecture:
+        return decode(image.config, Image).platform
+    return platform.platform(said.os, said.architecture, said.variant)
 
 
 def _is_image(descriptor: Descriptor) -> bool:
@@ -142,17 +171,27 @@ def _name(descriptor: Descriptor) -> Reference | None:
 
 def _merged(images: Iterator[ArchiveImage]) -> list[ArchiveImage]:
     """An index has an entry per name: gather the names of the same image."""
-    merged: dict[bytes, ArchiveImage] = {}
+    merged: dict[tuple[bytes, bytes | None], ArchiveImage] = {}
     for image in images:
-        before = merged.get(image.config)
-        names = (before.names if before else ()) + image.names
-        merged[image.config] = ArchiveImage(image.config, image.layers, names)
+        key = (image.config, image.index)
+        before = merged.get(key)
+        added = [n for n in image.names if before is None or n not in before.names]
+        merged[key] = replace(before or image, names=(*(before.names if before else ()), *added))
     return list(merged.values())
 
 
 def _path(descriptor: Descriptor) -> str:
     digest = Digest.parse(descriptor.digest)
     return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def _blob(documents: Documents, descriptor: Descriptor) -> bytes:
+    """Return a document by its descriptor, verified."""
+    path = _path(descriptor)
+    data = _document(documents, path)
+    if str(Digest.of(data, Digest.parse(descriptor.digest).algorithm)) != descriptor.digest:
+        raise MalformedArchiveError(f"invalid image archive: {path} is not what its name says")
+    return data
 
 
 def _document(documents: Documents, path: str) -> bytes:

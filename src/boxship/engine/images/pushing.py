@@ -20,7 +20,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 from weakref import WeakValueDictionary
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
@@ -63,14 +62,6 @@ class PushRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PushLimits:
-    """How much is done at once, and how often a layer is tried."""
-
-    uploads: int = 5
-    retries: Retries = field(default_factory=Retries)
-
-
-@dataclass(frozen=True, slots=True)
 class _Part:
     """One platform's image of a name, and the manifest it was pulled by, if it was."""
 
@@ -91,21 +82,18 @@ class _Shipment:
     cancel: Cancel = field(default_factory=Cancel)
 
 
-class Destinations(Protocol):
-    """What a push needs of ``distribution.Registries``."""
-
-    def repository(self, name: Reference, credentials: Credentials | None = None) -> Target: ...
-
-
 class Pusher:
     """Pushes for one engine. Belongs to the event loop."""
 
-    def __init__(self, scope: ImageScope, registries: Destinations, limits: PushLimits) -> None:
+    def __init__(self, scope: ImageScope, at_most: int, retries: Retries | None = None) -> None:
         self._scope = scope
-        self._registries = registries
-        self._retries = limits.retries
-        self._slots = asyncio.Semaphore(limits.uploads)
+        self._retries = retries or Retries()
+        self._slots = asyncio.Semaphore(at_most)
         self._turns = WeakValueDictionary[tuple[str, Digest], asyncio.Lock]()
+
+    def set_limit(self, at_most: int) -> None:
+        """Let so many layers go out at once from now on; those under way keep their slots."""
+        self._slots = asyncio.Semaphore(at_most)
 
     async def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]:
         """Push, and tell how it goes. Closing the generator cancels what is under way.
@@ -139,7 +127,7 @@ class Pusher:
 
     async def _push(self, request: PushRequest, tell: Tell) -> None:
         names = self._names(request.reference)
-        target = self._registries.repository(request.reference, request.credentials)
+        target = self._scope.registries.repository(request.reference, request.credentials)
         executor = workers()
         try:
             for name in names:

@@ -15,7 +15,7 @@ from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.catalog import Catalog, KnownImage
 from boxship.engine.images.lastuse import LastUse
-from boxship.engine.images.layersources import LayerSources
+from boxship.engine.images.layersources import LayerSource, LayerSources
 from boxship.engine.images.pulls import UnfinishedPulls
 from boxship.engine.images.users import ImageUse, ImageUsers, NoUsers
 from boxship.model.event import EventType
@@ -117,6 +117,11 @@ class ImageScope:
         doomed = [digest for digest in candidates if digest not in needed]
         for digest in doomed:
             await asyncio.to_thread(self.storage.blobs.remove, digest)
+
+    async def remember_kept(self, *forms: LayerSource) -> None:
+        """Remember those compressed layers that really are in the blob store."""
+        if self.keep_blobs:
+            await self.sources.add(f for f in forms if self.storage.blobs.has(f.digest))
 
     def sweep(self, candidates: Iterable[Digest]) -> int:
         """Remove those layers that nobody needs any more; return how many bytes they had.

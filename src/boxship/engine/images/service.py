@@ -14,6 +14,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
+    Collection,
     Iterable,
     Iterator,
     Sequence,
@@ -46,11 +47,13 @@ from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulling import Puller, PullRequest
 from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
+from boxship.engine.images.pushing import Pusher, PushRequest
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
 from boxship.engine.images.usage import LayerUse
 from boxship.engine.images.users import ImageUsers
 from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
+from boxship.engine.settings import DEFAULT_LIMITS, TransferLimits
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
     NOT_COUNTED,
@@ -97,7 +100,8 @@ class ImageService:
         events: EventBus,
         clock: Clock,
         *,
-        max_downloads: int = 3,
+        limits: TransferLimits = DEFAULT_LIMITS,
+        keep_blobs: bool = False,
     ) -> None:
         catalog = Catalog(database, storage.blobs)
         self._scope = ImageScope(
@@ -110,12 +114,20 @@ class ImageService:
             clock,
             LastUse(clock, catalog.record_use),
         )
-        self._puller = Puller(self._scope, max_downloads)
+        self._scope.keep_blobs = keep_blobs
+        self._puller = Puller(self._scope, limits.downloads)
+        self._pusher = Pusher(self._scope, limits.uploads)
 
-    def set_registries(self, registries: Registries, max_downloads: int) -> None:
+    def set_registries(self, registries: Registries, limits: TransferLimits) -> None:
         """Let pulls and pushes that begin from now on know other settings."""
         self._scope.registries = registries
-        self._puller.set_limit(max_downloads)
+        self._puller.set_limit(limits.downloads)
+        self._pusher.set_limit(limits.uploads)
+
+    @property
+    def registries(self) -> Registries:
+        """The registries of the current settings."""
+        return self._scope.registries
 
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
@@ -141,13 +153,16 @@ class ImageService:
             with self._scope.hold(found.id):
                 yield found
 
-    def load(self, archive: AsyncIterator[bytes]) -> AsyncIterator[LoadEvent]:
+    def load(
+        self, archive: AsyncIterator[bytes], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[LoadEvent]:
         """Take in a ``docker save`` archive or an OCI layout as a tar, plain or compressed.
 
+        Of several platforms all are taken, or those asked for (NotFoundError if there is none).
         Raises MalformedArchiveError or MalformedLayerError (InvalidArgumentError both); then
         nothing of the archive stays but the images already told of.
         """
-        return intake.load(self._scope, archive)
+        return intake.load(self._scope, archive, platforms)
 
     def save(self, references: Sequence[str]) -> AsyncIterator[Buffer]:
         """Write images as one archive. A missing image is a NotFoundError at once."""
@@ -156,6 +171,10 @@ class ImageService:
     def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
         """Bring an image in from a registry, telling how it goes (``pulling.py``)."""
         return self._puller.pull(request)
+
+    def push(self, request: PushRequest) -> AsyncGenerator[TransferEvent, None]:
+        """Bring a name's image to its registry, telling how it goes (``pushing.py``)."""
+        return self._pusher.push(request)
 
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest:
         """Make a one-layer image of a root file system's tar; return its id."""
@@ -207,6 +226,7 @@ class ImageService:
         rows = [
             listing.Row(known, names.get(known.id, []), str(known.id) in parents)
             for known in self._scope.catalog
+            if query.all or known.id in names or not self._scope.catalog.variants(known.id)
         ]
         rows.sort(key=lambda row: (row.known.created_ns, str(row.known.id)), reverse=True)
         shown = listing.select(rows, query, lambda text: self._scope.find(text).created_ns)

@@ -12,6 +12,7 @@ Records = dict[bytes, bytes]
 
 _TIME = re.compile(rb"(-?)(\d+)(?:\.(\d*))?")
 _XATTR = b"SCHILY.xattr."
+_NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
 
 
 def parse_records(payload: bytes) -> Records:
@@ -39,6 +40,8 @@ def _record(payload: bytes, at: int) -> tuple[bytes, bytes, int]:
     key, equals, value = payload[space + 1 : end - 1].partition(b"=")
     if end > len(payload) or payload[end - 1 : end] != b"\n" or not equals or not key:
         raise TarError("malformed pax header: a record does not end where it says")
+    if b"\0" in (value if key in _NAMES else key):
+        raise TarError("malformed pax header: a name with NUL in it")
     return key, value, end
 
 

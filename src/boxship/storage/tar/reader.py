@@ -33,6 +33,7 @@ from boxship.storage.tar.header import (
 )
 
 _LARGEST_EXTENSION = 1 << 20
+_LARGEST_HEADERS = 4 << 20  # of one entry, all its extended ones together
 _LARGEST_FILE = 1 << 60
 _NO_RECORDS: pax.Records = {}
 _WITH_PAYLOAD = frozenset({Kind.FILE, Kind.OTHER})
@@ -44,6 +45,7 @@ class TarReader:
     def __init__(self, source: ChunkReader) -> None:
         self._source = source
         self._framing: list[bytes] = []
+        self._framed = 0
         self._left = 0
         self._padding = 0
 
@@ -53,6 +55,7 @@ class TarReader:
             pass
         if self._padding and not self._pad():
             return None
+        self._framed = 0
         long_name = long_link = b""
         records = _NO_RECORDS
         while (block := self._block()) is not None:
@@ -95,6 +98,13 @@ class TarReader:
         yield self.take_framing()
         yield from self._source.rest()
 
+    def _keep(self, framing: bytes) -> None:
+        """Hold on to a header until somebody takes it; nobody's headers fill the memory."""
+        self._framed += len(framing)
+        if self._framed > _LARGEST_HEADERS:
+            raise TarError("headers of more than 4 MiB for one entry")
+        self._framing.append(framing)
+
     def _pad(self) -> bool:
         padding = self._source.up_to(self._padding)
         self._framing.append(padding)
@@ -104,7 +114,7 @@ class TarReader:
 
     def _block(self) -> bytes | None:
         block = self._source.up_to(BLOCK)
-        self._framing.append(block)
+        self._keep(block)
         if not block:
             return None
         if len(block) < BLOCK:
@@ -112,7 +122,7 @@ class TarReader:
         if block != ZERO_BLOCK:
             return block
         second = self._source.up_to(BLOCK)
-        self._framing.append(second)
+        self._keep(second)
         if second.strip(b"\0"):
             raise TarError("not a tar header: a lone zero block")
         return None
@@ -127,7 +137,7 @@ class TarReader:
         if header.size > _LARGEST_EXTENSION:
             raise TarError("extended header of more than 1 MiB")
         data = self._source.exactly(header.size + -header.size % BLOCK)
-        self._framing.append(data)
+        self._keep(data)
         return data[: header.size]
 
     def _entry(
@@ -166,7 +176,7 @@ class TarReader:
             extended = block[482]
             while extended:
                 block = self._source.exactly(BLOCK)
-                self._framing.append(block)
+                self._keep(block)
                 extents += sparse_map(block[:504])
                 extended = block[504]
         elif b"GNU.sparse.major" in records or b"GNU.sparse.map" in records:
@@ -182,20 +192,19 @@ class TarReader:
 
     def _map_in_payload(self) -> list[Extent]:
         """Pax sparse format 1.0: decimal lines in whole blocks before the data."""
-        text = b""
-        wanted = 1
-        lines: list[bytes] = []
-        while len(lines) - 1 < wanted:
+        text = bytearray()
+        wanted = found = 0
+        while not wanted or found < wanted:
             if self._left < BLOCK or len(text) > _LARGEST_EXTENSION:
                 raise TarError("bad sparse map")
             block = self._source.exactly(BLOCK)
-            self._framing.append(block)
+            self._keep(block)
             self._left -= BLOCK
             text += block
-            lines = text.split(b"\n")
-            if len(lines) > 1:
-                wanted = 1 + 2 * _decimal(lines[0])
-        values = [_decimal(line) for line in lines[1:wanted]]
+            found += block.count(b"\n")
+            if found and not wanted:
+                wanted = 1 + 2 * _decimal(bytes(text[: text.index(b"\n")]))
+        values = [_decimal(line) for line in bytes(text).split(b"\n")[1:wanted]]
         return list(zip(values[::2], values[1::2], strict=True))
 
 

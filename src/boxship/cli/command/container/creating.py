@@ -96,9 +96,16 @@ def _pull(session: Session, reference: Reference | None, platform: str, values: 
     if reference is None:
         return
     from boxship.cli.progress import drain, show
+    from boxship.cli.registryauth import header_for
 
     tag = str(reference.digest) if reference.digest else reference.tag
-    messages = images.pull(session.client, reference.name, tag, platform=platform)
+    messages = images.pull(
+        session.client,
+        reference.name,
+        tag,
+        platform=platform,
+        headers=header_for(session, reference),
+    )
     if values.on("quiet"):
         drain(messages)
     else:

@@ -6,6 +6,7 @@ from boxship.cli import kinds
 from boxship.cli.archive import check_readable, read_pieces
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag
+from boxship.cli.platforms import wanted
 from boxship.cli.progress import show
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
@@ -26,7 +27,10 @@ def run(session: Session, given: Invocation) -> int:
         check_readable(path)
     quiet = given.values.on("quiet") or not os.isatty(1)
     answer = images.load(
-        session.client, read_pieces(path), quiet=quiet, platforms=given.values.many("platform")
+        session.client,
+        read_pieces(path),
+        quiet=quiet,
+        platforms=wanted(given.values.many("platform")),
     )
     if answer.head.header("content-type").startswith("application/json"):
         show(session, answer.documents())
