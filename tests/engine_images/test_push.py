@@ -40,6 +40,8 @@ from support.fakeregistry import FakeRegistry, FakeRepository
 from support.shop import Shop, docker_archive, run, sample
 from support.tars import Member, tar
 
+pytestmark = pytest.mark.privileged
+
 HOST = "registry.test:5000"
 LOW = tar(Member("low", b"lower layer " * 5000))
 HIGH = tar(Member("high", b"upper layer"))

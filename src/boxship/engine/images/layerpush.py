@@ -70,6 +70,15 @@ class LayerPush:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A layer that is in the target, how it came there, and where it is known to be now."""
+
+    layer: PushedLayer
+    event: LayerTransfer
+    sources: tuple[LayerSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
     """What all layers of a push share."""
 
@@ -81,54 +90,55 @@ class Sender:
     tell: Tell
     keep_blobs: bool = False
 
-    def send(self, layer: LayerPush) -> tuple[PushedLayer, list[LayerSource]]:
-        """Return the layer as it is there, and where it is known to be now.
+    def send(self, layer: LayerPush) -> Arrival:
+        """See to it that the layer is there. What it has come to is for the caller to tell.
 
         Raise the errors of the registry client, or DamagedLayerError.
         """
-        pushed = self._present(layer) or self._mounted(layer) or self._present_elsewhere(layer)
-        if pushed is not None:
-            return pushed, [_source(layer, pushed, self.target.name.name)]
-        pushed = self._uploaded(layer)
-        self._tell(layer, TransferPhase.PUSHED)
-        return pushed, self._sources(layer, pushed)
+        return (
+            self._present(layer)
+            or self._mounted(layer)
+            or self._present_elsewhere(layer)
+            or self._uploaded(layer)
+        )
 
-    def _present(self, layer: LayerPush) -> PushedLayer | None:
+    def _present(self, layer: LayerPush) -> Arrival | None:
         name = self.target.name.name
         return self._found(layer, [form for form in layer.forms if form.repository == name])
 
-    def _present_elsewhere(self, layer: LayerPush) -> PushedLayer | None:
+    def _present_elsewhere(self, layer: LayerPush) -> Arrival | None:
         """Ask for forms that are known from anywhere: the same bytes may have come here too."""
         name = self.target.name.name
         here = {form.digest for form in layer.forms if form.repository == name}
         forms = {form.digest: form for form in layer.forms if form.digest not in here}
         return self._found(layer, list(forms.values()))
 
-    def _found(self, layer: LayerPush, forms: list[LayerSource]) -> PushedLayer | None:
+    def _found(self, layer: LayerPush, forms: list[LayerSource]) -> Arrival | None:
         for form in forms[:_MOST_ASKED]:
             size = self.target.has_blob(form.digest, self.cancel)
             if size is not None:
-                self._tell(layer, TransferPhase.PRESENT_THERE)
-                return PushedLayer(form.digest, size, form.media_type)
+                found = PushedLayer(form.digest, size, form.media_type)
+                return self._arrival(layer, found, TransferPhase.PRESENT_THERE)
         return None
 
-    def _mounted(self, layer: LayerPush) -> PushedLayer | None:
+    def _mounted(self, layer: LayerPush) -> Arrival | None:
         domain, name = self.target.name.domain, self.target.name.name
         for form in layer.forms[:_MOST_ASKED]:
             path = form.repository.removeprefix(f"{domain}/")
             if form.repository in (path, name):
                 continue
             if self.target.mount(form.digest, path, self.cancel):
-                self._tell(layer, TransferPhase.MOUNTED, source=path)
-                return PushedLayer(form.digest, form.size, form.media_type)
+                mounted = PushedLayer(form.digest, form.size, form.media_type)
+                return self._arrival(layer, mounted, TransferPhase.MOUNTED, path)
         return None
 
-    def _uploaded(self, layer: LayerPush) -> PushedLayer:
+    def _uploaded(self, layer: LayerPush) -> Arrival:
         attempt = 0
         while True:
             self._tell(layer, TransferPhase.PUSHING, total=layer.size)
             try:
-                return self._kept(layer) or self._compressed(layer)
+                pushed = self._kept(layer) or self._compressed(layer)
+                return self._arrival(layer, pushed, TransferPhase.PUSHED)
             except (RegistryUnavailableError, RateLimitedError) as error:
                 attempt += 1
                 if attempt >= self.retries.attempts:
@@ -180,9 +190,15 @@ class Sender:
                 self._tell(layer, TransferPhase.PUSHING, current=done, total=total)
         self._tell(layer, TransferPhase.PUSHING, current=done, total=total)
 
-    def _sources(self, layer: LayerPush, pushed: PushedLayer) -> list[LayerSource]:
-        places = [self.target.name.name, *([KEPT_HERE] if self.keep_blobs else [])]
-        return [_source(layer, pushed, place) for place in places]
+    def _arrival(
+        self, layer: LayerPush, pushed: PushedLayer, how: TransferPhase, mounted_from: str = ""
+    ) -> Arrival:
+        places = [self.target.name.name]
+        if self.keep_blobs and self.storage.blobs.has(pushed.digest):
+            places.append(KEPT_HERE)
+        form = (layer.diff_id, pushed.digest, pushed.size, pushed.media_type)
+        sources = tuple(LayerSource(*form, place) for place in places)
+        return Arrival(pushed, LayerTransfer(str(layer.diff_id), how, source=mounted_from), sources)
 
     def _tell(
         self,
@@ -191,9 +207,8 @@ class Sender:
         *,
         current: int = 0,
         total: int = 0,
-        source: str = "",
     ) -> None:
-        self.tell(LayerTransfer(str(layer.diff_id), phase, current, total, source))
+        self.tell(LayerTransfer(str(layer.diff_id), phase, current, total))
 
 
 class _Measured:
@@ -210,7 +225,3 @@ class _Measured:
             if self._copy is not None:
                 self._copy.write(chunk)
             yield chunk
-
-
-def _source(layer: LayerPush, pushed: PushedLayer, repository: str) -> LayerSource:
-    return LayerSource(layer.diff_id, pushed.digest, pushed.size, pushed.media_type, repository)

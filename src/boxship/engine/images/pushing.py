@@ -226,9 +226,11 @@ class Pusher:
                 self._scope.keep_blobs,
             )
             layer = LayerPush(diff_id, size, manifests.layer_type(oci=oci), forms)
-            pushed, sources = await stoppable(partial(sender.send, layer), shipment.cancel.cancel)
-            await self._scope.sources.add(sources)
-            return pushed
+            arrived = await stoppable(partial(sender.send, layer), shipment.cancel.cancel)
+            # Remembered first: whoever was told may kill us, and begins the next push with it.
+            await self._scope.sources.add(arrived.sources)
+            shipment.tell(arrived.event)
+            return arrived.layer
 
     @contextlib.asynccontextmanager
     async def _turn(self, shipment: _Shipment, diff_id: Digest) -> AsyncGenerator[None, None]:
