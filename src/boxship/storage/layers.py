@@ -169,6 +169,8 @@ class LayerStore:
         one in its place.
         """
         path = os.path.join(self._root.layer(diff_id), _DAMAGED)
+        if damaged == (diff_id in self._damaged):
+            return
         with self._lock, contextlib.suppress(FileNotFoundError):
             if damaged:
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -207,16 +209,19 @@ class LayerStore:
         """Take those of ``candidates`` out of the store that are neither needed nor leased.
 
         Short, so that the one who knows what is needed can call it without giving anybody else a
-        chance to need more. Returns how many went.
+        chance to need more. Returns how many went; one that the disk does not let go stays until
+        the next start.
         """
+        parts = []
         with self._lock:
-            doomed = [
-                self._known.pop(d)
-                for d in dict.fromkeys(candidates)
-                if d in self._known and d not in needed and not self._leased[d]
-            ]
-            self._disposal.add([self._part(layer) for layer in doomed])
-        return len(doomed)
+            for digest in dict.fromkeys(candidates):
+                if digest in self._known and digest not in needed and not self._leased[digest]:
+                    with contextlib.suppress(OSError):
+                        parts.append(self._part(self._known[digest]))
+                        del self._known[digest]
+                        self._damaged.discard(digest)
+            self._disposal.add(parts)
+        return len(parts)
 
     def recover(self, needed: Collection[Digest]) -> None:
         """At start-up, alone: remove layers nobody needs and what a crash left of others."""
@@ -315,9 +320,10 @@ class LayerStore:
 
     def _part(self, layer: Layer) -> str:
         """Take a layer out of the store in one step; return where its remains are."""
-        with contextlib.suppress(FileNotFoundError):
+        doomed = self._root.move_aside(self._root.layer(layer.digest))
+        with contextlib.suppress(OSError):
             os.unlink(self._root.link(layer.short))
-        return self._root.move_aside(self._root.layer(layer.digest))
+        return doomed
 
     def _meta(self, diff_id: Digest) -> str:
         return os.path.join(self._root.layer(diff_id), _META)

@@ -17,6 +17,8 @@ Rejected: keeping the tar beside the tree (twice the disk), and making headers a
 (no two tar writers agree on them, so digests would break).
 """
 
+import contextlib
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -34,6 +36,8 @@ _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _PAIR = struct.Struct("<QQ")
 _LEVEL = 1  # headers compress 15 to 1 at any level; the fastest costs nearly nothing
 _FLUSH = 1 << 18
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""We have run out of something; that says nothing about the layer."""
 _ZEROS = memoryview(bytes(CHUNK))
 
 
@@ -128,12 +132,9 @@ def rebuild(layer: str) -> Iterator[Buffer]:
     The bytes are not verified here: hash them. Raise DamagedLayerError when files are missing or
     shorter than they were.
     """
-    shadows = read_shadows(os.path.join(layer, "shadow.index"))
-    with RootedTree(layer) as tree, open(os.path.join(layer, "recipe.zst"), "rb") as stream:
-        try:
-            yield from _replay(_read_recipe(stream), tree, shadows)
-        except (OSError, TruncatedError, zstandard.ZstdError) as error:
-            raise DamagedLayerError(f"{layer}: {error}") from error
+    with _damage_named(layer), RootedTree(layer) as tree, _opened(layer) as stream:
+        shadows = read_shadows(os.path.join(layer, "shadow.index"))
+        yield from _replay(_read_recipe(stream), tree, shadows)
 
 
 def outline(layer: str) -> Iterator[Buffer]:
@@ -141,15 +142,26 @@ def outline(layer: str) -> Iterator[Buffer]:
 
     Raise DamagedLayerError.
     """
-    with open(os.path.join(layer, "recipe.zst"), "rb") as stream:
-        try:
-            for piece in _instructions(_read_recipe(stream)):
-                if isinstance(piece, bytes):
-                    yield piece
-                else:
-                    yield from _zeros(sum(length for _, length in piece.extents))
-        except (TruncatedError, zstandard.ZstdError) as error:
-            raise DamagedLayerError(f"{layer}: {error}") from error
+    with _damage_named(layer), _opened(layer) as stream:
+        for piece in _instructions(_read_recipe(stream)):
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from _zeros(sum(length for _, length in piece.extents))
+
+
+def _opened(layer: str) -> BinaryIO:
+    return open(os.path.join(layer, "recipe.zst"), "rb")
+
+
+@contextlib.contextmanager
+def _damage_named(layer: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, TruncatedError, zstandard.ZstdError) as error:
+        if isinstance(error, OSError) and error.errno in _OURS:
+            raise
+        raise DamagedLayerError(f"{layer}: {error}") from error
 
 
 def _zeros(count: int) -> Iterator[Buffer]:

@@ -80,9 +80,10 @@ class StorageRoot:
 
         Should the daemon die before they are deleted, they lie in ``tmp``.
         """
-        doomed = self.new_temporary()
+        # Without a directory of its own, because to make one a full disk has no room.
+        doomed = self.join("tmp", os.urandom(8).hex())
         with contextlib.suppress(FileNotFoundError):
-            os.rename(path, os.path.join(doomed, "remains"))
+            os.rename(path, doomed)
         return doomed
 
     def left_over(self) -> list[str]:

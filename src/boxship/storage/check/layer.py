@@ -38,12 +38,16 @@ class LayerCheck:
 
         A layer that has lost something is marked: to a pull or load it is not here any more.
         """
-        lost = False
-        for event in self._parts(diff_id):
-            lost = lost or (isinstance(event, Finding) and event.outcome is Outcome.LOST)
-            yield event
-        if self._repair:
-            self._layers.mark(diff_id, damaged=lost)
+        outcomes = set()
+        try:
+            for event in self._parts(diff_id):
+                if isinstance(event, Finding):
+                    outcomes.add(event.outcome)
+                yield event
+            if self._repair and Outcome.UNCHECKED not in outcomes:
+                self._layers.mark(diff_id, damaged=Outcome.LOST in outcomes)
+        except OSError as error:  # of a repair: the disk is full, or read-only
+            yield _finding(diff_id, f"it cannot be repaired: {error}", Outcome.UNCHECKED)
 
     def _parts(self, diff_id: Digest) -> Iterator[Finding | CheckProgress]:
         directory = self._root.layer(diff_id)
@@ -58,9 +62,7 @@ class LayerCheck:
             yield _finding(diff_id, f"its recipe is damaged: {error}", Outcome.LOST)
             return
         except OSError as error:
-            yield Finding(
-                "layer", str(diff_id), f"it cannot be looked at: {error}", Outcome.UNCHECKED
-            )
+            yield _finding(diff_id, f"it cannot be looked at: {error}", Outcome.UNCHECKED)
             return
         size = yield from self._tar(diff_id, incomplete=check.incomplete)
         if size is not None:
@@ -80,9 +82,10 @@ class LayerCheck:
             except DamagedLayerError as error:
                 if incomplete:
                     return None  # which has been told
-                yield Finding(
-                    "layer", str(diff_id), f"its tar cannot be rebuilt: {error}", Outcome.LOST
-                )
+                yield _finding(diff_id, f"its tar cannot be rebuilt: {error}", Outcome.LOST)
+                return None
+            except OSError as error:
+                yield _finding(diff_id, f"it cannot be looked at: {error}", Outcome.UNCHECKED)
                 return None
             if stage.digest() == diff_id:
                 return stage.size
