@@ -31,6 +31,9 @@ INDEX_TYPES = frozenset({INDEX_TYPE, DOCKER_INDEX_TYPE})
 CONFIG_TYPES = frozenset({CONFIG_TYPE, DOCKER_CONFIG_TYPE})
 
 
+MOST_STEPS = 10_000
+
+
 class MalformedImageError(ValueError):
     """A JSON document is not what it claims to be; the text names the field."""
 
@@ -105,6 +108,11 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     config: ImageConfig | None = None
     rootfs: RootFS | None = None
     history: tuple[History, ...] | None = None
+
+    def __post_init__(self) -> None:
+        # It stays in memory for as long as the image is here.
+        if self.history is not None and len(self.history) > MOST_STEPS:
+            raise ValueError(f"a history of more than {MOST_STEPS} steps")
 
     @property
     def diff_ids(self) -> tuple[Digest, ...]:

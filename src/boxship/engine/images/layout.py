@@ -38,6 +38,8 @@ Documents = Mapping[str, bytes]
 _CONTAINERD_NAME = "io.containerd.image.name"
 _OCI_NAME = "org.opencontainers.image.ref.name"
 _DEEPEST = 4
+_MOST_IMAGES = 5_000
+_MOST_NAMES = 20_000
 
 
 class MalformedArchiveError(InvalidArgumentError):
@@ -74,7 +76,7 @@ def images_of(documents: Documents) -> list[ArchiveImage]:
         if "manifest.json" in documents:
             return list(_with_siblings(_docker(documents), documents))
         if "index.json" in documents:
-            return _merged(_oci(documents))
+            return _merged(_oci(_Verified(documents)))
     except (MalformedImageError, DigestError, InvalidReferenceError) as error:
         raise MalformedArchiveError(f"invalid image archive: {error}") from error
     raise MalformedArchiveError("invalid image archive: neither manifest.json nor index.json in it")
@@ -83,8 +85,10 @@ def images_of(documents: Documents) -> list[ArchiveImage]:
 def _docker(documents: Documents) -> Iterator[ArchiveImage]:
     try:
         items = msgspec.json.decode(documents["manifest.json"], type=tuple[ManifestItem, ...])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedArchiveError(f"invalid image archive: manifest.json: {error}") from error
+    _check_amount(len(items), sum(len(item.repo_tags or ()) for item in items))
+    found: dict[str, ArchiveImage] = {}
     for item in items:
         names = []
         for text in item.repo_tags or ():
@@ -93,12 +97,16 @@ def _docker(documents: Documents) -> Iterator[ArchiveImage]:
                 raise MalformedArchiveError(f'invalid tag "{text}"')
             names.append(name)
         layers = tuple(posixpath.normpath(path).lstrip("/") for path in item.layers or ())
-        yield ArchiveImage(_document(documents, item.config), layers, tuple(names))
+        before = found.get(item.config) or ArchiveImage(
+            _document(documents, item.config), layers, ()
+        )
+        found[item.config] = replace(before, names=(*before.names, *names))
+    yield from found.values()
 
 
 def _with_siblings(images: Iterator[ArchiveImage], documents: Documents) -> Iterator[ArchiveImage]:
     """Give an image that an OCI index lists the other platforms of that index as well."""
-    listed = list(_oci(documents)) if "index.json" in documents else []
+    listed = list(_oci(_Verified(documents))) if "index.json" in documents else []
     families = {image.config: image.index for image in listed if image.index is not None}
     for image in images:
         index = families.get(image.config)
@@ -110,41 +118,89 @@ def _with_siblings(images: Iterator[ArchiveImage], documents: Documents) -> Iter
                 yield replace(sibling, names=image.names)
 
 
-def _oci(documents: Documents) -> Iterator[ArchiveImage]:
-    top = decode(documents["index.json"], Index)
+def _oci(blobs: "_Verified") -> Iterator[ArchiveImage]:
+    top = decode(blobs.documents["index.json"], Index)
+    _check_amount(0, len(top.manifests or ()))
+    seen: set[tuple[str, Reference | None]] = set()
     for descriptor in top.manifests or ():
-        if not _is_image(descriptor):
-            continue
         name = _name(descriptor)
-        names = (name,) if name else ()
-        data = _blob(documents, descriptor)
-        if descriptor.media_type not in INDEX_TYPES:
-            yield _image(documents, data, names)
+        if (descriptor.digest, name) in seen or not _is_image(descriptor):
             continue
-        for child, manifest in _children(documents, decode(data, Index), _DEEPEST):
-            image = _image(documents, manifest, names)
-            yield replace(image, platform=_platform(child, image), index=data)
+        seen.add((descriptor.digest, name))
+        names = (name,) if name else ()
+        if descriptor.media_type not in INDEX_TYPES:
+            yield _image(blobs, descriptor, names)
+            continue
+        index = blobs.read(descriptor)
+        for child in _children(blobs, descriptor, _DEEPEST, set()):
+            image = _image(blobs, child, names)
+            yield replace(image, platform=_platform(child, image), index=index)
 
 
-def _children(documents: Documents, index: Index, depth: int) -> Iterator[tuple[Descriptor, bytes]]:
-    """Yield the manifests of an index that the archive carries; it may list others."""
+def _children(
+    blobs: "_Verified", index: Descriptor, depth: int, seen: set[tuple[str, str]]
+) -> Iterator[Descriptor]:
+    """Yield the manifests of an index that the archive carries; it may list others.
+
+    Each is followed once for a platform, however often and on however many ways it is listed.
+    """
     if not depth:
         raise MalformedArchiveError("invalid image archive: indexes are nested too deeply")
-    for child in index.manifests or ():
-        if not _is_image(child) or _path(child) not in documents:
+    for child in blobs.index(index).manifests or ():
+        key = (child.digest, str(child.platform))
+        if key in seen or not _is_image(child) or _path(child) not in blobs.documents:
             continue
-        data = _blob(documents, child)
+        seen.add(key)
+        _check_amount(len(seen), 0)
         if child.media_type in INDEX_TYPES:
-            yield from _children(documents, decode(data, Index), depth - 1)
-        elif _path(decode(data, Manifest).config) in documents:
-            yield child, data
+            yield from _children(blobs, child, depth - 1, seen)
+        elif _path(blobs.manifest(child).config) in blobs.documents:
+            yield child
 
 
-def _image(documents: Documents, data: bytes, names: tuple[Reference, ...]) -> ArchiveImage:
-    manifest = decode(data, Manifest)
-    config = _blob(documents, manifest.config)
+def _image(
+    blobs: "_Verified", descriptor: Descriptor, names: tuple[Reference, ...]
+) -> ArchiveImage:
+    manifest = blobs.manifest(descriptor)
     layers = tuple(_path(layer) for layer in manifest.layers or ())
-    return ArchiveImage(config, layers, names, data)
+    return ArchiveImage(blobs.read(manifest.config), layers, names, blobs.read(descriptor))
+
+
+class _Verified:
+    """The documents of a layout by their descriptors: each is hashed and decoded once."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+        self._found: dict[str, bytes] = {}
+        self._manifests: dict[str, Manifest] = {}
+        self._indexes: dict[str, Index] = {}
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """Return the bytes. Raise MalformedArchiveError if they are not what is described."""
+        found = self._found.get(descriptor.digest)
+        if found is None:
+            found = self._found[descriptor.digest] = _blob(self.documents, descriptor)
+        return found
+
+    def manifest(self, descriptor: Descriptor) -> Manifest:
+        found = self._manifests.get(descriptor.digest)
+        if found is None:
+            found = self._manifests[descriptor.digest] = decode(self.read(descriptor), Manifest)
+        return found
+
+    def index(self, descriptor: Descriptor) -> Index:
+        found = self._indexes.get(descriptor.digest)
+        if found is None:
+            found = self._indexes[descriptor.digest] = decode(self.read(descriptor), Index)
+        return found
+
+
+def _check_amount(images: int, names: int) -> None:
+    """Refuse what nobody can have meant, before it costs memory and time."""
+    if images > _MOST_IMAGES or names > _MOST_NAMES:
+        raise MalformedArchiveError(
+            f"invalid image archive: more than {_MOST_IMAGES} images or {_MOST_NAMES} names"
+        )
 
 
 def _platform(descriptor: Descriptor, image: ArchiveImage) -> Platform:
