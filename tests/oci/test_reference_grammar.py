@@ -132,8 +132,12 @@ def test_both_readings_accept_what_the_grammar_generates(text: str) -> None:
 @given(references)
 def test_a_reference_is_found_again_under_its_familiar_name(text: str) -> None:
     found = parse(text)
-    assert parse(found.familiar) == found
     assert parse(str(found)) == found
+    # As in Docker, docker.io/a.b/c loses its domain, and then a.b looks like one.
+    first, slash, _ = found.path.partition("/")
+    if found.domain == "docker.io" and slash and ("." in first or first == "localhost"):
+        return
+    assert parse(found.familiar) == found
     assert parse(found.with_default_tag().familiar) == found.with_default_tag()
     assert len(found.familiar) <= len(str(found))
 
