@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.images.users import ImageUse
 from boxship.model.image import ImageFilters, ImageQuery
 from boxship.oci.digest import Digest
@@ -103,3 +104,9 @@ def test_history_gives_layers_their_sizes_and_leaves_steps_without(shop: Shop) -
         ("<missing>", "ENV x", 0, "c", ()),
         ("<missing>", "one", 10, "", ()),
     ]
+
+
+@pytest.mark.parametrize("pattern", ["[", "a[b", "[z-a]", "a\\"])
+def test_a_pattern_that_is_none(shop: Shop, pattern: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="syntax error in pattern"):
+        shop.images.list(ImageQuery(filters=ImageFilters(references=(pattern,))))

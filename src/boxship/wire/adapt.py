@@ -13,7 +13,7 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 1.46    the list of containers has ``HostConfig.Annotations``
 1.45    image inspect without ``Container``, ``ContainerConfig``
 1.44    ``VirtualSize`` went; endpoints: ``DNSNames`` came; ``/info``: ``CDISpecDirs``;
-        empty lists of image tags and digests instead of null
+        empty lists of image tags and digests instead of null; no zero ``Created``
 1.43    ``HostConfig.Annotations`` came
 1.42    ``HostConfig.KernelMemory``, ``KernelMemoryTCP`` went, also from ``/info``
 ======  ==========================================================================================
@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from boxship.base.clock import ZERO_TEXT
 from boxship.wire.containers import ContainerInspect, ContainerRow
 from boxship.wire.images import ImageInspect, ImageRow
 from boxship.wire.networks import Network
@@ -181,6 +182,7 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (50, _full_config),
         (45, _built_from_container),
         (44, _virtual_size),
+        (44, _with({"Created": ZERO_TEXT})),
     ),
     Network: ((48, _without("EnableIPv4")),),
     Info: (

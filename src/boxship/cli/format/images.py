@@ -70,6 +70,11 @@ class ImageView:
         size = self._summary.get("SharedSize", -1)
         return "N/A" if size == -1 else human_size(size)
 
+    def last_used(self) -> str:
+        """When a container of it was last made, started or removed; only Boxship knows."""
+        used = self._summary.get("LastUsed", 0)
+        return since(used, self._now) if used > 0 else "N/A"
+
     def unique_size(self) -> str:
         size, shared = self._summary.get("Size", -1), self._summary.get("SharedSize", -1)
         return "N/A" if -1 in (size, shared) else human_size(size - shared)
@@ -89,8 +94,10 @@ IMAGE: View[ImageView] = View(
         "VirtualSize": Column("SIZE", ImageView.virtual_size),
         "SharedSize": Column("SHARED SIZE", ImageView.shared_size),
         "UniqueSize": Column("UNIQUE SIZE", ImageView.unique_size),
+        "LastUsed": Column("LAST USED", ImageView.last_used),
     },
     methods={},
+    unlisted=frozenset({"LastUsed"}),
 )
 
 

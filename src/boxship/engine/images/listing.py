@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.images.catalog import KnownImage, created_ns
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
@@ -183,6 +184,8 @@ def _compiled(pattern: str) -> "re.Pattern[str]":
     while at < len(pattern):
         char = pattern[at]
         closing = pattern.find("]", at + 2) if char == "[" else -1
+        if (char == "[" and closing < 0) or (char == "\\" and at + 1 == len(pattern)):
+            raise _bad_pattern(pattern)
         if closing > 0:
             inside = pattern[at + 1 : closing].replace("\\", "\\\\").replace("[", "\\[")
             parts.append(f"[{inside}]")
@@ -193,4 +196,11 @@ def _compiled(pattern: str) -> "re.Pattern[str]":
         else:
             parts.append({"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char)))
         at += 1
-    return re.compile("".join(parts))
+    try:
+        return re.compile("".join(parts))
+    except re.error as error:
+        raise _bad_pattern(pattern) from error
+
+
+def _bad_pattern(pattern: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"invalid filter 'reference={pattern}': syntax error in pattern")
