@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from msgspec.structs import replace
 
 from boxship.distribution.attempts import Retry
 from boxship.distribution.cancel import Cancel
+from boxship.distribution.errors import BadRegistryAnswerError
 from boxship.distribution.repository import Repository
 from boxship.engine.images.bridge import in_thread
 from boxship.engine.images.fetching import RemoteLayer
@@ -102,8 +104,7 @@ class Downloads:
                 download.began = True
                 with self._scope.storage.layers.lease() as lease:
                     lease.hold(diff_id)
-                    chunks = self._kept(download.layer, _stream(download))
-                    layer = await in_thread(lambda: self._unpack(chunks, lease, diff_id))
+                    layer = await self._brought_in(download, lease)
                     await self._scope.remember_kept(_kept_form(download.layer))
                     download.tell(_event(download.layer, TransferPhase.PULLED))
                     return layer
@@ -117,6 +118,16 @@ class Downloads:
         """Have the blob written down as well while it passes, if blobs are to be kept."""
         blobs = self._scope.storage.blobs
         return blobs.kept(chunks, layer.digest) if self._scope.keep_blobs else chunks
+
+    async def _brought_in(self, download: _Download, lease: Lease) -> Layer:
+        """Unpack the blob; if a mirror lied about it, once more from the next endpoint."""
+        layer = download.layer
+        try:
+            chunks = self._kept(layer, _stream(download))
+            return await in_thread(partial(self._unpack, chunks, lease, layer.diff_id))
+        except BadRegistryAnswerError:
+            chunks = self._kept(layer, _stream(download))
+            return await in_thread(partial(self._unpack, chunks, lease, layer.diff_id))
 
     def _unpack(
         self, chunks: Generator[Buffer, None, None], lease: Lease, diff_id: Digest

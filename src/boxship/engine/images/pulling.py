@@ -67,6 +67,15 @@ class PullRequest:
     credentials: Credentials | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one name turned out to be; ``newer`` if it meant something else before."""
+
+    id: Digest
+    platform: Platform
+    newer: bool
+
+
 class Puller:
     """Pulls for one engine. Belongs to the event loop."""
 
@@ -103,23 +112,24 @@ class Puller:
         repository = self._scope.registries.repository(request.reference, request.credentials)
         reference = request.reference
         if reference.tag or reference.digest:
-            known, newer = await self._pull_one(request, repository, tell)
+            outcomes = [await self._pull_one(request, repository, tell)]
         else:
-            known, newer = await self._pull_all(request, repository, tell)
-        tell(Pulled(reference.familiar, str(known.id), newer))
+            outcomes = await self._pull_all(request, repository, tell)
+        last, newer = outcomes[-1], any(outcome.newer for outcome in outcomes)
+        tell(Pulled(reference.familiar, str(last.id), newer))
         wanted = request.platform
-        if wanted is not None and not platforms.by_preference(wanted, [known.image.platform]):
-            tell(OtherPlatform(reference.familiar, str(wanted), str(known.image.platform)))
+        if wanted is not None and not platforms.by_preference(wanted, [last.platform]):
+            tell(OtherPlatform(reference.familiar, str(wanted), str(last.platform)))
 
     async def _pull_all(
         self, request: PullRequest, repository: Repository, tell: Tell
-    ) -> tuple[KnownImage, bool]:
+    ) -> list[_Outcome]:
         reference, cancel = request.reference, Cancel()
         with _as_docker_says(reference):
             tags = await stoppable(lambda: list(repository.tags(cancel)), cancel.cancel)
         if not tags:
             raise NotFoundError(f"No tags available for {reference.familiar_name}")
-        results = [
+        return [
             await self._pull_one(
                 PullRequest(reference.with_tag(tag), request.platform, request.credentials),
                 repository,
@@ -127,12 +137,8 @@ class Puller:
             )
             for tag in tags
         ]
-        return results[-1][0], any(newer for _, newer in results)
 
-    async def _pull_one(
-        self, request: PullRequest, repository: Repository, tell: Tell
-    ) -> tuple[KnownImage, bool]:
-        """Pull one name; return the image and whether the name has come to mean another one."""
+    async def _pull_one(self, request: PullRequest, repository: Repository, tell: Tell) -> _Outcome:
         name, cancel = request.reference, Cancel()
         fetcher = DocumentFetcher(repository, self._stored, cancel)
         with _as_docker_says(name):
@@ -142,7 +148,7 @@ class Puller:
             known, newer = await self._take_in(name, remote, repository, tell)
         self._scope.announce("pull", known, name=name.familiar_name, actor=name.familiar)
         tell(TransferDigest(str(remote.top)))
-        return known, newer
+        return _Outcome(known.id, remote.platform, newer)
 
     async def _take_in(
         self, name: Reference, remote: RemoteImage, repository: Repository, tell: Tell
