@@ -125,6 +125,21 @@ def test_a_committed_image_has_the_owners_of_the_container(docker: Cli) -> None:
     docker("rmi", "given")
 
 
+@pytest.mark.parametrize("command", ["true", "sleep 1000"])
+def test_copied_files_have_the_owners_of_the_container(
+    docker: Cli, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"1")
+    os.chown(tmp_path / "file", 5, 6)
+    docker("run", "-d", "--net=none", "--name", "web", "busybox", *command.split())
+    if command == "true":
+        docker("wait", "web")
+    docker("cp", str(tmp_path / "file"), "web:/given")
+    assert owners(upper_of(docker, "web") / "given") == (5, 6)
+    docker("cp", "-a", "web:/given", str(tmp_path / "back"))
+    assert owners(tmp_path / "back") == (5, 6)
+
+
 def test_the_same_layers_serve_the_hosts_users(docker: Cli) -> None:
     whose = ("stat", "-c", "%u:%g", "/bin/busybox", "/")
     inside = docker(*RUN, "--userns=host", "busybox", *whose)

@@ -22,7 +22,7 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -91,9 +91,44 @@ def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
         yield END
 
 
+def subtree_tar(
+    directory: int, name: bytes, shown: bytes, owners: Callable[[int, int], tuple[int, int]]
+) -> Iterator[Buffer]:
+    """Yield the tar of ``name`` in an open directory (empty: the directory) and what is in it.
+
+    Entries are named from ``shown`` on; ``owners`` says whose they are to be. UnreadableError: the
+    disk fails.
+    """
+    with reading(), LayeredTree((f"/proc/self/fd/{directory}",)) as tree:
+        top = tree.root()
+        if name:
+            top = Node((name,), os.lstat(name, dir_fd=directory), (0,))
+        renaming = _Renaming(shown, len(top.path))
+        yield from Archiver(tree, renaming, owners).write(_from(tree, top))
+        yield END
+
+
+class _Renaming:
+    """The names of a subtree's files: the first ``skipped`` parts are ``shown`` otherwise."""
+
+    def __init__(self, shown: bytes, skipped: int) -> None:
+        self._shown = shown
+        self._skipped = skipped
+
+    def __call__(self, path: Path) -> bytes:
+        inside = path[self._skipped :]
+        return b"/".join((self._shown.rstrip(b"/"), *inside)) if inside else self._shown
+
+
 def _everything(tree: LayeredTree) -> Iterator[Node]:
     """Yield all files of a stack but its root, each directory before what is in it."""
-    levels = [iter(tree.children(tree.root()).values())]
+    found = _from(tree, tree.root())
+    next(found)
+    yield from found
+
+
+def _from(tree: LayeredTree, top: Node) -> Iterator[Node]:
+    levels = [iter((top,))]
     while levels:
         node = next(levels[-1], None)
         if node is None:
@@ -143,8 +178,15 @@ def _can_be_said(path: Path) -> bool:
 class Archiver:
     """Writes files of one stack. The first of several hard links is the file, as in any tar."""
 
-    def __init__(self, tree: LayeredTree) -> None:
+    def __init__(
+        self,
+        tree: LayeredTree,
+        name: Callable[[Path], bytes] = join,
+        owners: Callable[[int, int], tuple[int, int]] = lambda uid, gid: (uid, gid),
+    ) -> None:
         self._tree = tree
+        self._name = name
+        self._owners = owners
         self._links: dict[tuple[int, int], bytes] = {}
 
     def write(self, items: Iterable[Item]) -> Iterator[Buffer]:
@@ -172,7 +214,7 @@ class Archiver:
                 yield bytes(-entry.size % BLOCK)
 
     def _entry(self, node: Node, kind: Kind, found: os.stat_result, fd: int) -> Entry:
-        name, link, size = join(node.path), b"", 0
+        name, link, size = self._name(node.path), b"", 0
         if found.st_nlink > 1 and kind is not Kind.DIRECTORY:
             first = self._links.setdefault((found.st_dev, found.st_ino), name)
             if first != name:
@@ -183,8 +225,9 @@ class Archiver:
             size = found.st_size
         device = (os.major(found.st_rdev), os.minor(found.st_rdev)) if kind in _DEVICES else (0, 0)
         xattrs = {} if kind is Kind.HARD_LINK else _attributes(fd)
+        owner = self._owners(found.st_uid, found.st_gid)
         return Entry(
-            kind, name, link, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid,
+            kind, name, link, stat.S_IMODE(found.st_mode), *owner,
             size, found.st_mtime_ns, device, xattrs,
         )  # fmt: skip
 

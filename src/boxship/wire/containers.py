@@ -88,6 +88,16 @@ class ChangeRow(Struct, frozen=True, rename="pascal"):
     kind: int
 
 
+class PathStatHeader(Struct, frozen=True, rename="camel"):
+    """What ``docker cp`` wants to know of a path; ``mode`` is Go's."""
+
+    name: str
+    size: int
+    mode: int
+    mtime: str
+    link_target: str
+
+
 class CommitAnswer(Struct, frozen=True, rename="pascal"):
     id: str
 

@@ -1,7 +1,8 @@
 """Containers' files: what was changed, all of them, and an image made of them."""
 
-from boxship.api.call import LONGEST_BODY, Call, plain_json
-from boxship.api.http.messages import Answer, Stream
+from boxship.api.call import EMPTY, LONGEST_BODY, Call, plain_json
+from boxship.api.http.messages import Answer, Response, Stream
+from boxship.api.views.paths import path_stat
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.requests import CommitRequest
 from boxship.model.container import ContainerConfig
@@ -10,6 +11,7 @@ from boxship.wire import containers as shapes
 from boxship.wire.decoding import decode_body
 
 _TAR = "application/octet-stream"
+_STAT = "X-Docker-Container-Path-Stat"
 
 
 async def changes(call: Call) -> Answer:
@@ -52,7 +54,40 @@ async def _config(call: Call) -> ContainerConfig | None:
     return decode_body(body, ContainerConfig)
 
 
+async def look(call: Call) -> Answer:
+    found = await call.backend.containers.look(call.target, _path(call))
+    return Response(200, content_type=None, headers={_STAT: path_stat(found)})
+
+
+async def read(call: Call) -> Answer:
+    path = _path(call)
+    found = await call.backend.containers.look(call.target, path)
+    chunks = call.backend.containers.read_files(call.target, path)
+    return Stream(chunks, "application/x-tar", awaits_first=True, headers={_STAT: path_stat(found)})
+
+
+async def write(call: Call) -> Answer:
+    await call.backend.containers.write_files(
+        call.target,
+        _path(call),
+        aiter(call.request.body),
+        keep_kinds=call.boolean("noOverwriteDirNonDir"),
+        own=call.boolean("copyUIDGID"),
+    )
+    return EMPTY
+
+
+def _path(call: Call) -> str:
+    path = call.text("path")
+    if not path:
+        raise InvalidArgumentError("bad parameter: path cannot be empty")
+    return path
+
+
 ROUTES = (
+    ("HEAD", "/containers/{id}/archive", look),
+    ("GET", "/containers/{id}/archive", read),
+    ("PUT", "/containers/{id}/archive", write),
     ("GET", "/containers/{id}/changes", changes),
     ("GET", "/containers/{id}/export", export),
     ("POST", "/commit", commit),

@@ -48,6 +48,17 @@ class CommitRequest:
 
 
 @dataclass(frozen=True)
+class PathStat:
+    """What is at a path of a container. ``mode`` is the kernel's; ``link_target`` a link's end."""
+
+    name: str
+    size: int
+    mode: int
+    mtime_ns: int
+    link_target: str
+
+
+@dataclass(frozen=True)
 class ContainerQuery:
     """Which containers to list, newest first; ``filters`` as in Docker, each word any-of.
 

@@ -13,6 +13,7 @@ from boxship.engine.containers import (
     attach,
     checkpoints,
     commit,
+    copying,
     create,
     execs,
     explain,
@@ -45,6 +46,7 @@ from boxship.engine.containers.requests import (
     ExecView,
     HijackedStream,
     LogQuery,
+    PathStat,
     PrunedContainers,
     StepDuration,
     TopTable,
@@ -152,6 +154,32 @@ class ContainerService:
         """
         found = self._context.shelf.find(reference)
         return await self._finish(commit.commit(self._context, found, request))
+
+    async def look(self, reference: str, path: str) -> PathStat:
+        """Return what is at one of its paths. NotFoundError: nothing."""
+        return await copying.look(self._context, self._context.shelf.find(reference), path)
+
+    def read_files(self, reference: str, path: str) -> AsyncIterator[Buffer]:
+        """Write what is at one of its paths as a tar; close the iterator if it is not exhausted."""
+        return copying.read(self._context, self._context.shelf.find(reference), path)
+
+    async def write_files(
+        self,
+        reference: str,
+        path: str,
+        archive: AsyncIterator[bytes],
+        *,
+        keep_kinds: bool = False,
+        own: bool = False,
+    ) -> None:
+        """Unpack an archive, plain or compressed, in one of its directories.
+
+        ``keep_kinds``: no directory replaces a file nor the other way round; ``own``: all of it is
+        its user's. InvalidArgumentError: a broken archive, or no directory; ForbiddenError: the
+        place is read-only.
+        """
+        found = self._context.shelf.find(reference)
+        await copying.write(self._context, found, path, archive, keep_kinds=keep_kinds, own=own)
 
     # ── from create to remove ────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,280 @@
+"""``docker cp``: look at a path of a container, read it as an archive, unpack an archive there.
+
+Paths mean what they mean to the container: links are followed within its root, and what is mounted
+into it is there. One that runs is looked at through its own mounts. One that does not is mounted
+for the purpose, where nobody else is (``runtime/viewing.py``), and cannot be started or removed
+meanwhile. Whatever a path ends in, it is never followed out of the container.
+"""
+
+import asyncio
+import errno
+import os
+import posixpath
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from boxship.base.errors import ConflictError, ForbiddenError, InvalidArgumentError, NotFoundError
+from boxship.engine.containers import users
+from boxship.engine.containers.commit import check_readable
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container, locked
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.containers.requests import PathStat
+from boxship.engine.images.bridge import consume, outbound
+from boxship.engine.settings import UserMaps
+from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
+from boxship.oci.runtime import IdMapping
+from boxship.runtime.steps import MountOverlay
+from boxship.runtime.users import UnknownUserError, read_database, resolve_user
+from boxship.runtime.viewing import Bind, View, view_mounted, view_running
+from boxship.storage.archiving import subtree_tar
+from boxship.storage.chunks import Buffer
+from boxship.storage.extracting import Extraction, Owners, extract
+from boxship.storage.layers import coalesced
+from boxship.storage.snapshots import DirectoryMount
+from boxship.storage.tree import split
+
+_NOBODY = 65534
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY
+_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV})
+"""The last two: links in a circle, and the kernel's own links in /proc, which lead anywhere."""
+
+
+class Spot:
+    """A path of the container, opened: the directory it is in and its name there.
+
+    ``name`` is empty for one that ends in a slash or a dot: the directory itself is meant, and if
+    it is a link, what that leads to. ``shown`` is the name that clients see.
+    """
+
+    def __init__(self, root: int, path: str) -> None:
+        cleaned = posixpath.normpath(f"/{path.lstrip('/')}")
+        ends = path.endswith(("/", "/.")) or path == "." or cleaned == "/"
+        above, name = (cleaned, "") if ends else posixpath.split(cleaned)
+        self.name = name
+        is_dot = path == "." or path.endswith("/.")
+        self.shown = "." if is_dot else posixpath.basename(cleaned) or "/"
+        self.directory = openat2(root, above, _DIRECTORY, RESOLVE_IN_ROOT)
+
+    def look(self) -> os.stat_result:
+        if not self.name:
+            return os.fstat(self.directory)
+        return os.lstat(self.name, dir_fd=self.directory)
+
+
+async def look(context: Context, container: Container, path: str) -> PathStat:
+    """Return what is at a path. NotFoundError: nothing."""
+    async with _viewed(context, container, path) as view:
+        return await asyncio.to_thread(_look, view, container, path)
+
+
+def read(context: Context, container: Container, path: str) -> AsyncIterator[Buffer]:
+    """Write what is at a path as a tar, under the last part of the path."""
+    check_readable(container, "copy from")
+    return _read(context, container, path)
+
+
+async def _read(context: Context, container: Container, path: str) -> AsyncIterator[Buffer]:
+    async with _viewed(context, container, path) as view:
+        owners = _owners(context, container, inverse=True)
+        async for chunk in outbound(coalesced(_archive(view, container, path, owners))):
+            yield chunk
+    context.announcer.say(container.record, "archive-path")
+
+
+async def write(
+    context: Context,
+    container: Container,
+    path: str,
+    archive: AsyncIterator[bytes],
+    *,
+    keep_kinds: bool,
+    own: bool,
+) -> None:
+    """Unpack an archive in a directory; ``own``: everything is to be its user's."""
+    record = container.record
+    async with _viewed(context, container, path) as view:
+
+        def unpack(chunks: Iterator[Buffer]) -> None:
+            owners = _owners(context, container)
+            if own and record.config.user:
+                owners = _everything_is(_user_of(view, record), owners)
+            with _spot(view, container, f"{path.rstrip('/')}/", writing=True) as spot:
+                place = _place(view.root, spot.directory)
+                with _understood(record):
+                    extract(view.root, place, chunks, Extraction(owners, keep_kinds))
+
+        await consume(archive, unpack)
+    context.announcer.say(record, "extract-to-dir")
+
+
+@asynccontextmanager
+async def _viewed(context: Context, container: Container, path: str) -> AsyncIterator[View]:
+    if not path:
+        raise InvalidArgumentError("bad parameter: path cannot be empty")
+    check_readable(container, "copy files of")
+    state = container.record.state
+    if state.alive and state.pid:
+        with _running(state.pid, container) as view:
+            yield view
+        return
+    async with locked(container):
+        if container.record.state.alive:
+            raise ConflictError(f"Container {container.id} was started meanwhile: try again")
+        check_readable(container, "copy files of")
+        with await asyncio.to_thread(_mounted, context, container.record) as view:
+            yield view
+
+
+def _running(pid: int, container: Container) -> View:
+    try:
+        view = view_running(pid)
+    except OSError as error:
+        raise ConflictError(f"Container {container.id} ended meanwhile: try again") from error
+    if container.record.state.pid != pid:
+        with view:
+            raise ConflictError(f"Container {container.id} ended meanwhile: try again")
+    return view
+
+
+def _mounted(context: Context, record: ContainerRecord) -> View:
+    mount = context.snapshots.mount(record.id)
+    place = context.paths.mountpoint
+    root: MountOverlay | str = (
+        mount.path
+        if isinstance(mount, DirectoryMount)
+        else MountOverlay(mount.cwd, mount.lower, mount.upper, mount.work, place, mount.options)
+    )
+    files = [
+        Bind(source, target)
+        for source, target in (
+            (record.hostname_path, "/etc/hostname"),
+            (record.hosts_path, "/etc/hosts"),
+            (record.resolv_conf_path, "/etc/resolv.conf"),
+        )
+        if source
+    ]
+    binds = [
+        Bind(point.source, point.destination, not point.read_write)
+        for point in record.mounts
+        if point.type == "bind"
+    ]
+    read_only = record.host.readonly_rootfs
+    return view_mounted(root, place, [*files, *binds], read_only=read_only)
+
+
+@contextmanager
+def _spot(view: View, container: Container, path: str, *, writing: bool = False) -> Iterator[Spot]:
+    """Open a path. NotFoundError names it."""
+    try:
+        spot = Spot(view.root, path)
+    except OSError as error:
+        if writing and error.errno == errno.ENOTDIR:
+            raise InvalidArgumentError("extraction point is not a directory") from error
+        raise _not_found(path.rstrip("/") if writing else path, container, error) from error
+    try:
+        yield spot
+    finally:
+        os.close(spot.directory)
+
+
+def _not_found(path: str, container: Container, error: OSError) -> Exception:
+    if error.errno not in _MISSING:
+        return error
+    name = container.record.name
+    return NotFoundError(f"Could not find the file {path} in container {name}")
+
+
+def _look(view: View, container: Container, path: str) -> PathStat:
+    with _spot(view, container, path) as spot:
+        try:
+            found = spot.look()
+        except OSError as error:
+            raise _not_found(path, container, error) from error
+        is_link = stat.S_ISLNK(found.st_mode)
+        target = _target(view.root, spot) if is_link else ""
+        return PathStat(spot.shown, found.st_size, found.st_mode, found.st_mtime_ns, target)
+
+
+def _target(root: int, spot: Spot) -> str:
+    """Return where a link leads to, as the container sees it, whether or not there is anything."""
+    here = "/" + os.fsdecode(b"/".join(_place(root, spot.directory)))
+    link = os.readlink(spot.name, dir_fd=spot.directory)
+    wanted = posixpath.normpath(posixpath.join(here, link))
+    try:
+        fd = openat2(root, wanted, os.O_PATH, RESOLVE_IN_ROOT)
+    except OSError:
+        return "/" + wanted.lstrip("/")
+    try:
+        return "/" + os.fsdecode(b"/".join(_place(root, fd)))
+    finally:
+        os.close(fd)
+
+
+def _place(root: int, fd: int) -> tuple[bytes, ...]:
+    """Return the real path of what is open, below the root."""
+    top, found = (os.readlink(f"/proc/self/fd/{each}".encode()) for each in (root, fd))
+    return split(found[len(top) :] if top != b"/" else found)
+
+
+def _archive(view: View, container: Container, path: str, owners: Owners) -> Iterator[Buffer]:
+    with _spot(view, container, path) as spot:
+        try:
+            spot.look()
+        except OSError as error:
+            raise _not_found(path, container, error) from error
+        shown = os.fsencode(spot.shown)
+        yield from subtree_tar(spot.directory, os.fsencode(spot.name), shown, owners)
+
+
+@contextmanager
+def _understood(record: ContainerRecord) -> Iterator[None]:
+    """Say why nothing can be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            what = "container rootfs" if record.host.readonly_rootfs else "mounted volume"
+            raise ForbiddenError(f"{what} is marked read-only") from error
+        if error.errno in (errno.EEXIST, errno.EISDIR, *_MISSING):
+            raise InvalidArgumentError(f"Error processing tar file: {error}") from error
+        raise
+
+
+def _user_of(view: View, record: ContainerRecord) -> tuple[int, int]:
+    passwd, group = (read_database(view.root, f"/etc/{name}") for name in ("passwd", "group"))
+    try:
+        found = resolve_user(record.config.user, passwd, group)
+    except UnknownUserError as error:
+        raise InvalidArgumentError(str(error)) from error
+    return found.uid, found.gid
+
+
+def _everything_is(user: tuple[int, int], owners: Owners) -> Owners:
+    return lambda _uid, _gid: owners(*user)
+
+
+def _owners(context: Context, container: Container, *, inverse: bool = False) -> Owners:
+    """Return how owners in archives and on what is viewed correspond.
+
+    Only one that runs shows other owners than are on the disk, and only if its users are mapped.
+    """
+    maps = users.maps_of(container.record.host, context.settings)
+    if maps is None or not container.record.state.alive:
+        return lambda uid, gid: (uid, gid)
+    return _through(maps, inverse=inverse)
+
+
+def _through(maps: UserMaps, *, inverse: bool) -> Owners:
+    def mapped(number: int, entries: tuple[IdMapping, ...]) -> int:
+        for entry in entries:
+            pair = (entry.container_id, entry.host_id)
+            source, target = pair[::-1] if inverse else pair
+            if source <= number < source + entry.size:
+                return target + number - source
+        if inverse:
+            return _NOBODY
+        raise InvalidArgumentError(f"no user or group {number} in the container's user namespace")
+
+    return lambda uid, gid: (mapped(uid, maps.uids), mapped(gid, maps.gids))

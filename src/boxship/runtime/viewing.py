@@ -1,0 +1,135 @@
+"""A container's file system from outside, with what is mounted into it: its root, opened.
+
+Of one that runs it is the root of its first process: a walk that begins there meets the mounts of
+that process. For one that does not run, the mounts are made in a mount namespace that nobody else
+is in, and which ends with the view, also when this process is killed::
+
+    thread ── unshare ── mount ── root, namespace ──► view; the thread ends
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from boxship.base.suppress import suppress
+from boxship.kernel import mounts as k
+from boxship.kernel.namespaces import CLONE_FLAGS, unshare
+from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
+from boxship.runtime import steps
+from boxship.runtime.kernel import LINUX
+from boxship.runtime.mounts import mount_overlay_on
+
+_ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Something of the host's in the container's tree."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+class View:
+    """Owns the descriptors; use it as a context. ``root`` is an O_PATH one."""
+
+    def __init__(self, root: int, namespace: int = -1) -> None:
+        self.root = root
+        self._namespace = namespace
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self.root)
+        if self._namespace >= 0:
+            os.close(self._namespace)
+
+
+def view_running(pid: int) -> View:
+    """Look at what a process sees. FileNotFoundError: it has ended."""
+    return View(os.open(f"/proc/{pid}/root", _ROOT))
+
+
+def view_mounted(
+    root: steps.MountOverlay | str,
+    mountpoint: str,
+    binds: Sequence[Bind],
+    *,
+    read_only: bool = False,
+) -> View:
+    """Mount a root, an overlay or a directory, and ``binds`` where their targets exist.
+
+    ``read_only`` is the root; the binds say so themselves.
+    """
+    return _in_thread(lambda: _mounted(root, mountpoint, binds, read_only))
+
+
+def _mounted(
+    root: steps.MountOverlay | str, mountpoint: str, binds: Sequence[Bind], read_only: bool
+) -> View:
+    unshare(CLONE_FLAGS["mnt"])  # and with it our own working directory
+    k.mount("", "/", "", k.MS_SLAVE | k.MS_REC)
+    if isinstance(root, str):
+        _attach(root, os.open(mountpoint, _ROOT), k.OPEN_TREE_CLONE)
+    else:
+        os.chdir(root.cwd)
+        mount_overlay_on(LINUX, root, mountpoint)
+    top = os.open(mountpoint, _ROOT)
+    try:
+        if read_only:
+            k.mount_setattr(top, k.MOUNT_ATTR_RDONLY)
+        for bind in sorted(binds, key=lambda bind: bind.target.count("/")):
+            _bind(top, bind)
+        return View(top, os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
+    except BaseException:
+        os.close(top)
+        raise
+
+
+def _bind(top: int, bind: Bind) -> None:
+    with suppress(FileNotFoundError):  # the source has gone, or it has never been started
+        target = openat2(top, bind.target, os.O_PATH, RESOLVE_IN_ROOT)
+        _attach(bind.source, target, k.OPEN_TREE_CLONE | k.AT_RECURSIVE, read_only=bind.read_only)
+
+
+def _attach(source: str, target: int, flags: int, *, read_only: bool = False) -> None:
+    try:
+        tree = k.open_tree(k.AT_FDCWD, source, flags)
+        try:
+            if read_only:
+                k.mount_setattr(tree, k.MOUNT_ATTR_RDONLY, flags=k.AT_RECURSIVE)
+            k.move_mount(tree, target)
+        finally:
+            os.close(tree)
+    finally:
+        os.close(target)
+
+
+def _in_thread(make: Callable[[], View]) -> View:
+    """Call it in a thread of its own: what it does to its namespaces ends with that."""
+    made: list[View] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            made.append(make())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="view")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return made[0]
