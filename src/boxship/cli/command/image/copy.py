@@ -57,6 +57,7 @@ def run(session: Session, given: Invocation) -> int:
 
 
 def _opener(session: Session, source: "Place", destination: "Place", values: Values) -> "Ends":
+    from boxship.cli.registryauth import credentials_for
     from boxship.client.endpoint import SshEndpoint
     from boxship.client.engine import EngineClient
     from boxship.copying.opening import Doors, Ends
@@ -71,7 +72,9 @@ def _opener(session: Session, source: "Place", destination: "Place", values: Val
         proxies=Proxies.from_environment(session.environment),
     )
     registries = Registries(settings, "boxship")
-    return Ends(source, destination, Doors(engine, registries, lambda _: None))
+    return Ends(
+        source, destination, Doors(engine, registries, lambda name: credentials_for(session, name))
+    )
 
 
 COMMAND = Command("[OPTIONS] SOURCE DESTINATION", TWO, run, FLAGS, about=ABOUT)
