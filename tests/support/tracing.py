@@ -1,0 +1,88 @@
+"""Killing a daemon at a chosen one of the system calls by which it changes the world.
+
+strace counts them while an operation runs, for each thread; in a later round it kills the daemon on
+the n-th that any thread makes.
+"""
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+
+from support.engine import Engine
+from support.waiting import eventually
+
+CHANGES = (
+    "mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,"
+    "pwrite64,ftruncate,fsync,fdatasync,mount,umount2,sendmsg,sendto,setxattr,fchmod,chmod"
+)
+Operation = Callable[[Engine], None]
+
+
+@contextmanager
+def traced(engine: Engine, output: Path, *options: str) -> Iterator[None]:
+    """strace on every thread of the daemon."""
+    command = [
+        "strace",
+        "-qq",
+        "-f",
+        "-o",
+        str(output),
+        "-p",
+        str(engine.pid),
+        "-e",
+        f"trace={CHANGES}",
+    ]
+    tracer = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    try:
+        tasks = Path(f"/proc/{engine.pid}/task")
+        eventually(lambda: all(is_traced(task) for task in tasks.iterdir()), "strace")
+        yield
+    finally:
+        tracer.terminate()
+        try:
+            tracer.wait(2)
+        except subprocess.TimeoutExpired:  # it can't let go of what is being killed
+            tracer.kill()
+            tracer.wait()
+
+
+def is_traced(task: Path) -> bool:
+    return "TracerPid:\t0\n" not in (task / "status").read_text()
+
+
+def count_calls(engine: Engine, operation: Operation, trace: Path) -> int:
+    """The most that any one thread makes: strace counts for each of them."""
+    with traced(engine, trace):
+        operation(engine)
+    threads = [line.split()[0] for line in trace.read_text().splitlines()]
+    return max(threads.count(thread) for thread in set(threads))
+
+
+def points(calls: int, how_many: int) -> list[int]:
+    """Numbers of calls to die at: the first, the last, and some in between."""
+    some = {1 + round(step * (calls - 1) / max(1, how_many - 1)) for step in range(how_many)}
+    return sorted(some)
+
+
+def kill_at(engine: Engine, operation: Operation, point: int, trace: Path) -> None:
+    """Run the operation with the daemon dying on its `point`-th call, at the latest after it."""
+
+    def attempt() -> None:
+        with suppress(OSError, HTTPException, AssertionError):  # no answer, or half of one
+            operation(engine)
+
+    with traced(engine, trace, "-e", f"inject={CHANGES}:signal=KILL:when={point}"):
+        client = threading.Thread(target=attempt)
+        client.start()
+        client.join(30)
+        assert not client.is_alive(), "the request was neither answered nor broken off"
+    engine.kill()
+
+
+def how_many(default: int) -> int:
+    """Points per operation; more by BOXSHIP_KILL_POINTS for a longer, finer sweep."""
+    return int(os.environ.get("BOXSHIP_KILL_POINTS", default))
