@@ -16,12 +16,7 @@ def offer(*paragraphs: str) -> Offer:
         f"Version: 1\nArchitecture: all\nFilename: x\nSHA256: 0\nSize: 1\n{paragraph}"
         for paragraph in paragraphs
     )
-    packages = {package.name: package for package in parse_packages(text, "http://mirror")}
-    providers: dict[str, tuple[str, ...]] = {}
-    for package in packages.values():
-        for virtual in package.provides:
-            providers[virtual] = (*providers.get(virtual, ()), package.name)
-    return Offer(packages, providers)
+    return Offer.of(parse_packages(text, "http://mirror"))
 
 
 def names(selection: Selection) -> list[str]:
@@ -54,6 +49,23 @@ def test_first_alternative_that_is_there_or_exists() -> None:
         "Package: exim\nProvides: mail",
     )
     assert names(select(mirror, "essential", ())) == ["a", "b", "exim", "mawk"]
+
+
+def test_the_most_important_provider() -> None:
+    """As apt takes mawk for awk, and not gawk, which the alphabet would."""
+    mirror = offer(
+        "Package: base\nEssential: yes\nPre-Depends: awk",
+        "Package: gawk\nProvides: awk\nPriority: optional",
+        "Package: mawk\nProvides: awk\nPriority: required",
+    )
+    assert names(select(mirror, "essential", ())) == ["mawk", "base"]
+
+
+def test_the_newest_version() -> None:
+    text = "Package: {}\nVersion: {}\nArchitecture: all\nFilename: x\nSHA256: 0\nSize: 1"
+    versions = [text.format("a", one) for one in ("1.9-1", "1.10-1", "1.10~rc1-1")]
+    newest = Offer.of(parse_packages("\n\n".join(versions), "http://mirror"))
+    assert newest.packages["a"].version == "1.10-1"
 
 
 def test_included_packages_come_after_the_base() -> None:

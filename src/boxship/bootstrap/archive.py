@@ -10,8 +10,8 @@
 import hashlib
 import lzma
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -31,6 +31,7 @@ _LARGEST_RELEASE = 8 << 20
 _LARGEST_INDEX = 64 << 20
 _LARGEST_INDEX_UNPACKED = 512 << 20
 
+_PRIORITIES = ("required", "important", "standard", "optional", "extra")
 _PACKAGE_NAME = re.compile(r"\s*[^\s:(\[<]+")  # before a version, an architecture, a profile
 
 
@@ -67,23 +68,36 @@ class Offer:
     """All packages of the chosen sources, the newest version of each."""
 
     packages: Mapping[str, Package]
-    providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names of packages by the virtual name they provide."""
+    providers: Mapping[str, tuple[str, ...]]
+    """Names of packages by the virtual name they provide: the most important one first, as apt."""
 
-
-def read_offer(target: Target, mirrors: Mirrors, keyring: str = "") -> Offer:
-    """Read every source of the target. Missing is allowed to no source but ``-updates``."""
-    newest: dict[str, Package] = {}
-    for source in target.sources:
-        for package in _packages(source, target, mirrors, keyring):
+    @classmethod
+    def of(cls, packages: Iterable[Package]) -> "Offer":
+        """Keep the newest version of each."""
+        newest: dict[str, Package] = {}
+        for package in packages:
             before = newest.get(package.name)
             if before is None or compare(package.version, before.version) > 0:
                 newest[package.name] = package
-    providers: dict[str, list[str]] = {}
-    for package in newest.values():
-        for virtual in package.provides:
-            providers.setdefault(virtual, []).append(package.name)
-    return Offer(newest, {name: tuple(sorted(found)) for name, found in providers.items()})
+        providers: dict[str, list[str]] = {}
+        for package in sorted(newest.values(), key=_importance):
+            for virtual in package.provides:
+                providers.setdefault(virtual, []).append(package.name)
+        return cls(newest, {name: tuple(found) for name, found in providers.items()})
+
+
+def read_offer(target: Target, mirrors: Mirrors, keyring: str = "") -> Offer:
+    """Read every source of the target. None may be missing: security would be the first to go."""
+    return Offer.of(
+        package
+        for source in target.sources
+        for package in _packages(source, target, mirrors, keyring)
+    )
+
+
+def _importance(package: Package) -> tuple[int, str]:
+    rank = _PRIORITIES.index(package.priority) if package.priority in _PRIORITIES else 9
+    return rank, package.name
 
 
 def _packages(source: Source, target: Target, mirrors: Mirrors, keyring: str) -> Iterator[Package]:
