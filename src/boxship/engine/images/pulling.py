@@ -171,12 +171,13 @@ class Puller:
     ) -> AsyncGenerator[None, None]:
         """Keep a row in ``pulls`` while the body runs, and longer if the registry went away."""
         now, pulls = self._scope.clock.now_ns(), self._scope.pulls
+        key = str(name), str(remote.platform)
         for diff_id in remote.diff_ids:
             lease.hold(diff_id)
         if all(self._scope.storage.layers.find(diff_id) for diff_id in remote.diff_ids):
             yield
+            await pulls.end(*key)  # an earlier one, whose last layer another image has brought
             return
-        key = str(name), str(remote.platform)
         superfluous = pulls.drop(older_than_ns=now - LONGEST_NS)
         superfluous |= await pulls.begin(UnfinishedPull(*key, remote.diff_ids, now))
         self._scope.sweep(superfluous)

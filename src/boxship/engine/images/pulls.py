@@ -8,6 +8,7 @@ So a row of an earlier boot protects nothing.
 """
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -79,9 +80,19 @@ class UnfinishedPulls:
         await self._database.write(_deletion([pull]), durable=False)
         return pull.layers
 
-    def drop(self, *, older_than_ns: int) -> set[Digest]:
-        """Forget those that began before then; return their layers. Does not wait for the disk."""
-        old = [pull for pull in self._pulls.values() if pull.at_ns < older_than_ns]
+    def drop(
+        self, *, older_than_ns: int, whole: Collection[tuple[Digest, ...]] = ()
+    ) -> set[Digest]:
+        """Forget those that began before then; return their layers. Does not wait for the disk.
+
+        Also those whose layers are a ``whole`` image's: a crash came after the image's record, and
+        before the end of the pull was written down.
+        """
+        old = [
+            pull
+            for pull in self._pulls.values()
+            if pull.at_ns < older_than_ns or pull.layers in whole
+        ]
         if old:
             for pull in old:
                 del self._pulls[pull.name, pull.platform]

@@ -311,7 +311,10 @@ class ImageService:
 
     async def recover(self, live_containers: Iterable[str]) -> None:
         """At start-up, before anything else: remove what a crash left half made or half removed."""
-        self._scope.pulls.drop(older_than_ns=self._scope.clock.now_ns() - LONGEST_NS)
+        self._scope.pulls.drop(
+            older_than_ns=self._scope.clock.now_ns() - LONGEST_NS,
+            whole={known.layers for known in self._scope.catalog},
+        )
         storage, needed = self._scope.storage, self._scope.needed_layers()
         documents = self._scope.catalog.documents() | self._scope.sources.kept_here()
         live = set(live_containers)
