@@ -51,13 +51,18 @@ class RegistryServer:
         tls: bool = False,
         names: tuple[str, ...] = ("127.0.0.1", "localhost"),
         mirror_of: str = "",
+        address: str = "127.0.0.1",
+        name: str = "",
     ) -> None:
+        """``name`` stands in references instead of ``address``; whoever gives one resolves it."""
         self._home = home
         self._users = users
         self._with_tokens = tokens
         self._with_tls = tls
         self._names = names
         self._mirror_of = mirror_of
+        self._address = address
+        self._name = name or address
         self._cleanup = ExitStack()
         self.tokens: TokenServer | None = None
         self.authority: Authority | None = None
@@ -66,7 +71,7 @@ class RegistryServer:
     @property
     def host(self) -> str:
         """As it stands in references: `127.0.0.1:PORT`."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._name}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -132,7 +137,7 @@ class RegistryServer:
         self._write()
 
     def _configuration(self) -> dict[str, Any]:
-        http: dict[str, Any] = {"addr": "127.0.0.1:0", "secret": "for tests"}
+        http: dict[str, Any] = {"addr": f"{self._address}:0", "secret": "for tests"}
         document: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "info", "formatter": "json"},
@@ -196,7 +201,7 @@ class RegistryServer:
         else:
             self._process.wait()
             raise AssertionError("docker-registry didn't start:\n" + "".join(seen))
-        self._document["http"]["addr"] = self.host
+        self._document["http"]["addr"] = f"{self._address}:{self.port}"
         self._write()
         self._drain = threading.Thread(target=self._process.stdout.read)
         self._drain.start()
