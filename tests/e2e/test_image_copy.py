@@ -1,5 +1,6 @@
 """`boxship image copy` between engines and files, also to an engine behind a real ssh and sshd."""
 
+import base64
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 from support.cli import Cli
 from support.engine import Engine
+from support.registries import RegistryServer
 from support.sshd import SshHost
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -118,3 +120,27 @@ def test_a_missing_image(boxship: Cli, tmp_path: Path) -> None:
     assert done.code == 1
     assert "no/such:1" in done.err
     assert not (tmp_path / "x").exists()
+
+
+def test_registries_with_the_users_credentials(
+    boxship: Cli, engine: Engine, tmp_path: Path
+) -> None:
+    """Those of config.json, as for pull and push; the password is in no message."""
+    with RegistryServer(
+        tmp_path / "registry", users={"me": "secret-word"}, tokens=True
+    ) as registry:
+        place = f"registry:{registry.host}/mine/app:1"
+        refused = boxship.run("image", "copy", "busybox", place)
+        assert refused.code == 1
+        assert "unauthorized" in refused.err.lower()
+        auth = base64.b64encode(b"me:secret-word").decode()
+        (tmp_path / "config").mkdir()
+        config = {"auths": {registry.host: {"auth": auth}}}
+        (tmp_path / "config/config.json").write_text(json.dumps(config))
+        given = ("--config", str(tmp_path / "config"))
+        digest = boxship(*given, "image", "copy", "--quiet", "busybox", place)
+        again = boxship(*given, "image", "copy", place, f"oci:{tmp_path / 'layout'}")
+        assert again.endswith(f"Digest: {digest}")
+        assert "secret-word" not in refused.err + again
+        boxship(*given, "image", "copy", place, "copied:pulled")
+    assert image_id(engine, "copied:pulled") == image_id(engine, "busybox")
