@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
 from boxship.base.suppress import suppress
+from boxship.kernel import credentials, processes
 from boxship.kernel import mounts as k
 from boxship.kernel.namespaces import CLONE_FLAGS, unshare
 from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
@@ -73,6 +75,27 @@ def view_mounted(
     ``read_only`` is the root; the binds say so themselves.
     """
     return _in_thread(lambda: _mounted(root, mountpoint, binds, read_only))
+
+
+@contextmanager
+def making_files_as(uid: int, gid: int) -> Iterator[None]:
+    """Let this thread make files as somebody else, keeping its rights.
+
+    Where owners are mapped, the host's root is nobody, and could make none.
+    """
+    effective, permitted, inheritable = credentials.capget()
+    try:
+        _become(uid, gid, (effective, permitted, inheritable))
+        yield
+    finally:
+        _become(0, 0, (effective, permitted, inheritable))
+
+
+def _become(uid: int, gid: int, capabilities: tuple[int, int, int]) -> None:
+    credentials.set_filesystem_ids(uid, gid)
+    credentials.capset(*capabilities)
+    # New credentials may have made the process what fs.suid_dumpable says, with all its threads.
+    processes.set_dumpable(True)
 
 
 def _mounted(

@@ -27,7 +27,7 @@ from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
 from boxship.oci.runtime import IdMapping
 from boxship.runtime.steps import MountOverlay
 from boxship.runtime.users import UnknownUserError, read_database, resolve_user
-from boxship.runtime.viewing import Bind, View, view_mounted, view_running
+from boxship.runtime.viewing import Bind, View, making_files_as, view_mounted, view_running
 from boxship.storage.archiving import subtree_tar
 from boxship.storage.chunks import Buffer
 from boxship.storage.extracting import Extraction, Owners, extract
@@ -102,7 +102,7 @@ async def write(
                 owners = _everything_is(_user_of(view, record), owners)
             with _spot(view, container, f"{path.rstrip('/')}/", writing=True) as spot:
                 place = _place(view.root, spot.directory)
-                with _understood(record):
+                with _understood(record), making_files_as(*_maker(context, container)):
                     extract(view.root, place, chunks, Extraction(owners, keep_kinds))
 
         await consume(archive, unpack)
@@ -264,6 +264,13 @@ def _owners(context: Context, container: Container, *, inverse: bool = False) ->
     if maps is None or not container.record.state.alive:
         return lambda uid, gid: (uid, gid)
     return _through(maps, inverse=inverse)
+
+
+def _maker(context: Context, container: Container) -> tuple[int, int]:
+    """Return who can make files in what is viewed: its root."""
+    if not container.record.state.alive:
+        return (0, 0)
+    return users.root_of(container.record, context.settings)
 
 
 def _through(maps: UserMaps, *, inverse: bool) -> Owners:
