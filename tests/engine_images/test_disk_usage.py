@@ -4,8 +4,10 @@ import os
 
 import pytest
 
+from boxship.engine.images.layersources import KEPT_HERE, LayerSource
 from boxship.engine.images.users import ImageUse
 from boxship.model.image import ImagePrune, ImageQuery
+from boxship.oci.digest import Digest
 from boxship.storage.tree import tree_size
 from support.shop import Sample, Shop, docker_archive, run, sample
 from support.tars import Member, hard_link, symlink, tar
@@ -66,6 +68,25 @@ def test_reclaimable_is_what_a_prune_of_all_reclaims(stocked: Shop) -> None:
     usage = stocked.images.disk_usage()
     assert usage.active == 1
     assert run(stocked.images.prune(ImagePrune(all=True))).reclaimed == usage.reclaimable == 4040
+
+
+def test_kept_blobs_count_with_their_layers(stocked: Shop) -> None:
+    plain, blob = stocked.images.disk_usage(), b"compressed" * 10
+    top = Digest.of(APP.layers[1])
+
+    async def keep() -> None:
+        source = LayerSource(top, Digest.of(blob), len(blob), "", KEPT_HERE)
+        await stocked.images._scope.sources.add([source])
+
+    stocked.storage.blobs.add(blob)
+    run(keep())
+    assert stocked.images.disk_usage().size == plain.size + 100
+    stocked.users.uses.append(ImageUse(CONTAINER, APP.id, running=True))
+    assert stocked.images.disk_usage().reclaimable == 4040
+    stocked.users.uses.clear()
+    assert stocked.images.disk_usage().reclaimable == plain.reclaimable + 100
+    assert run(stocked.images.prune(ImagePrune(all=True))).reclaimed == plain.size + 100
+    assert stocked.disk() == {}
 
 
 def test_nothing_is_walked(stocked: Shop) -> None:

@@ -65,6 +65,15 @@ class LayerSources:
             if source.repository == KEPT_HERE
         }
 
+    def kept_sizes(self, diff_ids: Iterable[Digest]) -> dict[Digest, int]:
+        """Return the compressed blobs kept here of these layers, with their sizes in bytes."""
+        return {
+            source.digest: source.size
+            for diff_id in diff_ids
+            for source in self.of(diff_id)
+            if source.repository == KEPT_HERE
+        }
+
     async def add(self, sources: Iterable[LayerSource]) -> None:
         """Remember sources; those that are known already cost nothing."""
         new = [s for s in sources if (s.digest, s.repository) not in self._known(s.diff_id)]

@@ -53,12 +53,17 @@ def select(
             continue
         if any(created <= limit for limit in since) or not _labels_match(row.known, filters):
             continue
-        if filters.dangling is not None and filters.dangling != (not row.names):
+        if filters.dangling is not None and not _is_dangling(row, filters.dangling):
             continue
         if not patterns:
             yield row
         elif names := [name for name in row.names if _matches(patterns, name)]:
             yield Row(row.known, names, row.is_parent)
+
+
+def _is_dangling(row: Row, wanted: bool) -> bool:
+    """One with digests alone is shown either way, as in Docker."""
+    return not any(name.tag for name in row.names) if wanted else bool(row.names)
 
 
 def summary(row: Row, *, shared_size: int, containers: int, last_used_ns: int) -> ImageSummary:

@@ -124,7 +124,7 @@ class ImageScope:
             await self.sources.add(f for f in forms if self.storage.blobs.has(f.digest))
 
     def sweep(self, candidates: Iterable[Digest]) -> int:
-        """Remove those layers that nobody needs any more; return how many bytes they had.
+        """Remove those layers that nobody needs any more; return how many bytes came free.
 
         On the loop and in one go, so that no image can appear between the decision and the deed.
         """
@@ -132,9 +132,12 @@ class ImageScope:
         found = [layer for each in set(candidates) if (layer := layers.find(each)) is not None]
         layers.remove([layer.digest for layer in found], self.needed_layers())
         gone = [layer for layer in found if layers.find(layer.digest) is None]
+        kept = self.sources.kept_sizes(layer.digest for layer in gone)
+        freed = sum(layer.size for layer in gone)
         for blob in self.sources.forget(layer.digest for layer in gone):
             self.storage.blobs.remove(blob)
-        return sum(layer.size for layer in gone)
+            freed += kept.get(blob, 0)
+        return freed
 
 
 def whole_id(text: str) -> Digest | None:

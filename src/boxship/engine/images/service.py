@@ -281,7 +281,7 @@ class ImageService:
     def disk_usage(self) -> ImageDiskUsage:
         """Add up what the images take and what could be freed, from what is known of layers."""
         used = {use.image_id for use in self._scope.users.image_uses()}
-        return usage.measure(self._scope.catalog, used)
+        return usage.measure(self._scope.catalog, self._scope.sources, used)
 
     def used(self, image_id: str) -> None:
         """Remember that a container of this image was made, started or removed just now."""

@@ -3,6 +3,9 @@
 A layer is on the disk once, however many images stand on it and however often one image repeats
 it. An image's *unique* bytes are those that its removal would free; the rest of its size is
 *shared*. An untagged image that others were built from counts with them: it goes when they go.
+
+Where compressed layers are kept as well (``keep-blobs``), they count with the sums over all images,
+and what is reclaimed with them, but not with an image's own size.
 """
 
 from collections import Counter
@@ -10,6 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from boxship.engine.images.catalog import Catalog, KnownImage
+from boxship.engine.images.layersources import LayerSources
 from boxship.model.image import ImageDiskUsage
 from boxship.oci.digest import Digest
 
@@ -23,8 +27,12 @@ class LayerUse:
 
     @classmethod
     def of(cls, catalog: Catalog) -> "LayerUse":
-        """Count over the images that are seen in lists."""
-        return cls.over(seen_in(catalog))
+        """Count over all images that go by themselves or with a name."""
+        parents = {known.record.parent for known in catalog}
+        named = catalog.names().keys()
+        return cls.over(
+            known for known in catalog if known.id in named or str(known.id) not in parents
+        )
 
     @classmethod
     def over(cls, images: Iterable[KnownImage]) -> "LayerUse":
@@ -53,21 +61,26 @@ class LayerUse:
         return known.record.size - self.unique(known)
 
 
-def measure(catalog: Catalog, used: Collection[str]) -> ImageDiskUsage:
+def measure(catalog: Catalog, sources: LayerSources, used: Collection[str]) -> ImageDiskUsage:
     """Add it all up; ``used`` are the ids of images that have containers."""
     seen = seen_in(catalog)
-    active = [known for known in seen if str(known.id) in used]
-    everything = LayerUse.over(catalog).total
+
+    def on_disk(images: Iterable[KnownImage]) -> int:
+        use = LayerUse.over(images)
+        return use.total + sum(sources.kept_sizes(use.sizes).values())
+
+    everything = on_disk(catalog)
     return ImageDiskUsage(
-        active=len(active),
+        active=sum(1 for known in seen if str(known.id) in used),
         count=len(seen),
         size=everything,
-        reclaimable=everything - LayerUse.over(active).total,
+        reclaimable=everything - on_disk(each for each in catalog if str(each.id) in used),
     )
 
 
 def seen_in(catalog: Catalog) -> list[KnownImage]:
-    """Return the images that are not merely steps on the way to others."""
+    """Return the images that lists show: neither steps to others nor a name's other platforms."""
     named = catalog.names().keys()
-    parents = {known.record.parent for known in catalog}
-    return [known for known in catalog if known.id in named or str(known.id) not in parents]
+    apart = {Digest.parse(known.record.parent) for known in catalog if known.record.parent}
+    apart |= {variant.image_id for _, variant in catalog.variants()}
+    return [known for known in catalog if known.id in named or known.id not in apart]
