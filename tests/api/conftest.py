@@ -62,6 +62,7 @@ from boxship.model.image import (
     ImageQuery,
     ImageSummary,
     LoadEvent,
+    ManifestSummary,
     Pruned,
     RemovedImage,
     StorageDetail,
@@ -318,6 +319,7 @@ class FakeImages:
     asked: list[tuple[str, object]] = field(default_factory=list)
     uploaded: bytes = b""
     load_events: list[LoadEvent | Exception] = field(default_factory=list)
+    manifests: tuple[ManifestSummary, ...] = ()
     pull_events: list[TransferEvent | Exception] = field(default_factory=list)
     push_events: list[TransferEvent | Exception] = field(default_factory=list)
 
@@ -381,9 +383,10 @@ class FakeImages:
 
     def list(self, query: ImageQuery) -> list[ImageSummary]:
         self.asked.append(("list", query))
-        return [ImageSummary(IMAGE, "", ("busybox:latest",), (), NOW, 5, {})]
+        manifests = self.manifests
+        return [ImageSummary(IMAGE, "", ("busybox:latest",), (), NOW, 5, {}, manifests=manifests)]
 
-    def inspect(self, reference: str) -> ImageDetail:
+    def inspect(self, reference: str, platform: Platform | None = None) -> ImageDetail:
         self._check(reference)
         return ImageDetail(
             id=IMAGE, tags=("busybox:latest",), digests=(), parent_id="", comment="", author="",
@@ -393,7 +396,7 @@ class FakeImages:
             last_tagged_ns=0,
         )  # fmt: skip
 
-    def history(self, reference: str) -> list[HistoryStep]:
+    def history(self, reference: str, platform: Platform | None = None) -> list[HistoryStep]:
         self._check(reference)
         return [HistoryStep(IMAGE, NOW, "made", ("busybox:latest",), 5, "")]
 

@@ -2,10 +2,20 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.images.intake import ImportOptions
-from boxship.model.image import ImageFilters, ImageQuery, LoadedImage, LoadingLayer
+from boxship.model.image import (
+    ImageFilters,
+    ImageQuery,
+    LoadedImage,
+    LoadingLayer,
+    ManifestKind,
+    ManifestSummary,
+)
+from boxship.oci.image import MANIFEST_TYPE
+from boxship.oci.platform import Platform
 
 ID = "sha256:" + "ab" * 32
 
@@ -113,3 +123,26 @@ def test_tag(api):
     answer = api.client.request("POST", "/images/a/b:1/tag?repo=c/d&tag=2")
     assert (answer.status, answer.body) == (201, b"")
     assert api.images.asked == [("tag", ("a/b:1", "c/d", "2"))]
+
+
+def test_manifests_are_listed_for_those_who_ask(api):
+    manifest = ManifestSummary(
+        digest=ID, media_type=MANIFEST_TYPE, document_size=7, kind=ManifestKind.IMAGE,
+        platform=Platform("linux", "arm64"), image_id=ID, content_size=9, unpacked_size=5,
+        containers=("c",),
+    )  # fmt: skip
+    api.images.manifests = (manifest, replace(manifest, kind=ManifestKind.ATTESTATION, image_id=""))
+    assert "Manifests" not in api.client.json("/images/json")[0]
+    assert "Manifests" not in api.client.json("/v1.46/images/json?manifests=1")[0]
+    (row,) = api.client.json("/images/json?manifests=1")
+    platform = {"architecture": "arm64", "os": "linux"}
+    shown = {
+        "ID": ID,
+        "Descriptor": {"mediaType": MANIFEST_TYPE, "digest": ID, "size": 7, "platform": platform},
+        "Available": True,
+        "Size": {"Content": 9, "Total": 14},
+        "Kind": "image",
+        "ImageData": {"Platform": platform, "Containers": ["c"], "Size": {"Unpacked": 5}},
+    }
+    rest = {name: value for name, value in shown.items() if name != "ImageData"}
+    assert row["Manifests"] == [shown, rest | {"Kind": "attestation", "Available": False}]

@@ -456,3 +456,32 @@ def test_what_an_abandoned_pull_left_goes_after_a_day(tmp_path: Path) -> None:
 async def _aged(shop: Shop) -> None:
     day = 24 * 3600 * 1_000_000_000 + 1
     await shop.database.write(lambda db: db.execute("UPDATE pulls SET at_ns = at_ns - ?", (day,)))
+
+
+def test_a_list_tells_which_of_an_index_is_here(shop: Shop, remote: RemoteImages) -> None:
+    here, there, _ = two_platforms(remote)
+    pull(shop)
+    (row,) = shop.images.list(ImageQuery(manifests=True))
+    listed = {str(m.platform): m for m in row.manifests}
+    assert {text: m.image_id for text, m in listed.items()} == {
+        "unknown/unknown": "",
+        str(OTHER): "",
+        str(HOST): here.id,
+    }
+    assert listed[str(HOST)].unpacked_size == row.size
+    pull(shop, NAME, OTHER)
+    (row,) = shop.images.list(ImageQuery(manifests=True))
+    assert {m.image_id for m in row.manifests} == {here.id, there.id, ""}
+    assert shop.images.inspect(NAME, OTHER).id == there.id
+    assert shop.images.list(ImageQuery())[0].manifests == ()
+
+
+def test_a_list_tells_of_a_manifest_that_stands_alone(shop: Shop, remote: RemoteImages) -> None:
+    digest = remote.add(NAME, IMAGE)
+    pull(shop)
+    (row,) = shop.images.list(ImageQuery(manifests=True))
+    (manifest,) = row.manifests
+    size = len(remote.content.manifests[digest].data)
+    assert (manifest.digest, manifest.document_size, manifest.image_id) == (digest, size, IMAGE.id)
+    with pytest.raises(NotFoundError, match="does not match the specified platform"):
+        shop.images.inspect(NAME, OTHER)

@@ -10,8 +10,34 @@ from msgspec import Struct
 
 from boxship.model.labels import ANY_LABELS, LabelFilter
 from boxship.oci.image import ImageConfig
+from boxship.oci.platform import Platform
 
 NOT_COUNTED = -1
+
+
+class ManifestKind(Enum):
+    """What a manifest of an index describes."""
+
+    IMAGE = "image"
+    ATTESTATION = "attestation"
+
+
+class ManifestSummary(Struct, frozen=True):
+    """One platform's manifest under a name; sizes in bytes.
+
+    ``image_id`` is empty if only the index knows of it and nothing of it is here; ``content_size``
+    is that of its documents here.
+    """
+
+    digest: str
+    media_type: str
+    document_size: int
+    kind: ManifestKind
+    platform: Platform
+    image_id: str
+    content_size: int
+    unpacked_size: int
+    containers: tuple[str, ...]
 
 
 class ImageSummary(Struct, frozen=True):
@@ -33,6 +59,7 @@ class ImageSummary(Struct, frozen=True):
     architecture: str = ""
     variant: str = ""
     last_used_ns: int = 0
+    manifests: tuple[ManifestSummary, ...] = ()
 
 
 class StorageDetail(Struct, frozen=True):
@@ -236,6 +263,7 @@ class ImageQuery(Struct, frozen=True):
     all: bool = False
     shared_size: bool = False
     count_containers: bool = False
+    manifests: bool = False
 
 
 class ImagePrune(Struct, frozen=True):

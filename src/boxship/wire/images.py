@@ -2,7 +2,37 @@
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from boxship.oci.image import ImageConfig
+from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
+
+
+class ManifestSize(Struct, frozen=True, rename="pascal"):
+    """Bytes: documents and compressed layers kept here, and these with what is unpacked."""
+
+    content: int
+    total: int
+
+
+class UnpackedSize(Struct, frozen=True, rename="pascal"):
+    unpacked: int
+
+
+class ImageData(Struct, frozen=True, rename="pascal"):
+    """What is known of a manifest that describes an image."""
+
+    platform: PlatformDocument
+    containers: tuple[str, ...]
+    size: UnpackedSize
+
+
+class ManifestRow(Struct, frozen=True, rename="pascal"):
+    """One manifest under an image's name."""
+
+    id: str = field(name="ID")
+    descriptor: Descriptor
+    available: bool
+    size: ManifestSize
+    kind: str
+    image_data: ImageData | UnsetType = UNSET
 
 
 class ImageRow(Struct, frozen=True, rename="pascal"):
@@ -17,6 +47,8 @@ class ImageRow(Struct, frozen=True, rename="pascal"):
     shared_size: int
     labels: dict[str, str] | None
     containers: int
+    manifests: tuple[ManifestRow, ...] | UnsetType = UNSET
+    """Only if asked for."""
     last_used: int | UnsetType = UNSET
     """When a container of it was last made, started or removed; seconds. Beyond Docker."""
 

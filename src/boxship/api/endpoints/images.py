@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from boxship.api.call import CREATED, Call
 from boxship.api.http.messages import Answer, Stream
-from boxship.api.platforms import wanted_platforms
+from boxship.api.platforms import wanted_platform, wanted_platforms
 from boxship.api.streams import told
 from boxship.api.views import images as views
 from boxship.api.views.transfers import sized_bar
@@ -24,8 +24,10 @@ async def list_images(call: Call) -> Answer:
         all=call.boolean("all"),
         shared_size=call.boolean("shared-size"),
         count_containers=call.version >= 51,
+        manifests=call.version >= 47 and call.boolean("manifests"),
     )
-    return call.json_list([views.image_row(image) for image in call.backend.images.list(query)])
+    found = call.backend.images.list(query)
+    return call.json_list([views.image_row(image, manifests=query.manifests) for image in found])
 
 
 def _filters(call: Call) -> ImageFilters:
@@ -46,11 +48,13 @@ def _filters(call: Call) -> ImageFilters:
 
 
 async def inspect(call: Call) -> Answer:
-    return call.json(views.image_inspect(call.backend.images.inspect(call.target)))
+    platform = wanted_platform(call) if call.version >= 49 else None
+    return call.json(views.image_inspect(call.backend.images.inspect(call.target, platform)))
 
 
 async def history(call: Call) -> Answer:
-    steps = call.backend.images.history(call.target)
+    platform = wanted_platform(call) if call.version >= 48 else None
+    steps = call.backend.images.history(call.target, platform)
     return call.json_list([views.history_row(step) for step in steps])
 
 

@@ -3,19 +3,32 @@
 from msgspec import UNSET
 
 from boxship.base.clock import format_ns
-from boxship.model.image import HistoryStep, ImageDetail, ImageSummary, RemovedImage, Untagged
+from boxship.model.image import (
+    HistoryStep,
+    ImageDetail,
+    ImageSummary,
+    ManifestKind,
+    ManifestSummary,
+    RemovedImage,
+    Untagged,
+)
+from boxship.oci.image import Descriptor, PlatformDocument
 from boxship.wire.images import (
     Driver,
     HistoryRow,
+    ImageData,
     ImageInspect,
     ImageRow,
+    ManifestRow,
+    ManifestSize,
     Metadata,
     RemovedRow,
     RootFS,
+    UnpackedSize,
 )
 
 
-def image_row(image: ImageSummary) -> ImageRow:
+def image_row(image: ImageSummary, *, manifests: bool = False) -> ImageRow:
     return ImageRow(
         id=image.id,
         parent_id=image.parent_id,
@@ -27,6 +40,29 @@ def image_row(image: ImageSummary) -> ImageRow:
         labels=image.labels or None,
         containers=image.containers,
         last_used=image.last_used_ns // 1_000_000_000 or UNSET,
+        manifests=tuple(map(_manifest_row, image.manifests)) if manifests else UNSET,
+    )
+
+
+def _manifest_row(manifest: ManifestSummary) -> ManifestRow:
+    of = manifest.platform
+    platform = PlatformDocument(of.architecture, of.os, of.variant)
+    data = ImageData(
+        platform=platform,
+        containers=manifest.containers,
+        size=UnpackedSize(manifest.unpacked_size),
+    )
+    return ManifestRow(
+        id=manifest.digest,
+        descriptor=Descriptor(
+            manifest.media_type, manifest.digest, manifest.document_size, platform=platform
+        ),
+        available=bool(manifest.image_id),
+        size=ManifestSize(
+            content=manifest.content_size, total=manifest.content_size + manifest.unpacked_size
+        ),
+        kind=manifest.kind.value,
+        image_data=data if manifest.kind is ManifestKind.IMAGE else UNSET,
     )
 
 

@@ -15,6 +15,7 @@ from boxship.model.image import (
     ImageFilters,
     ImageQuery,
     ImageSummary,
+    ManifestSummary,
     StorageDetail,
 )
 from boxship.oci.image import ImageConfig
@@ -66,7 +67,14 @@ def _is_dangling(row: Row, wanted: bool) -> bool:
     return not any(name.tag for name in row.names) if wanted else bool(row.names)
 
 
-def summary(row: Row, *, shared_size: int, containers: int, last_used_ns: int) -> ImageSummary:
+def summary(
+    row: Row,
+    *,
+    shared_size: int,
+    containers: int,
+    last_used_ns: int,
+    manifests: tuple[ManifestSummary, ...] = (),
+) -> ImageSummary:
     """Make a row of the list."""
     known = row.known
     return ImageSummary(
@@ -83,6 +91,7 @@ def summary(row: Row, *, shared_size: int, containers: int, last_used_ns: int) -
         architecture=known.image.architecture,
         variant=known.image.variant,
         last_used_ns=last_used_ns,
+        manifests=manifests,
     )
 
 

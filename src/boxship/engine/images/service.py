@@ -39,6 +39,7 @@ from boxship.engine.images import (
     urlimport,
     usage,
 )
+from boxship.engine.images.availability import manifests_of
 from boxship.engine.images.bridge import outbound, to_the_end
 from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.committing import ChildImage
@@ -135,12 +136,7 @@ class ImageService:
 
     def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage:
         """Find an image by name, id or unique prefix of an id. Raise NotFoundError."""
-        known = self._scope.find(reference, platform)
-        if platform is not None and not platform.asks_for(known.image.platform):
-            raise NotFoundError(
-                f"image with reference {reference} was found but its platform "
-                f"({known.image.platform}) does not match the specified platform ({platform})"
-            )
+        known = self._known(reference, platform)
         return ResolvedImage(known.id, known.image, known.layers)
 
     @contextlib.contextmanager
@@ -241,13 +237,14 @@ class ImageService:
                     else NOT_COUNTED
                 ),
                 last_used_ns=self._scope.last_use.of(row.known),
+                manifests=manifests_of(self._scope, row.names) if query.manifests else (),
             )
             for row in shown
         ]
 
-    def inspect(self, reference: str) -> ImageDetail:
-        """Show an image in full."""
-        row = self._row(reference)
+    def inspect(self, reference: str, platform: Platform | None = None) -> ImageDetail:
+        """Show an image in full, of a name's variants that for ``platform``."""
+        row = self._row(reference, platform)
         storage = self._scope.storage
         where = storage.snapshots.layer_detail(row.known.layers)
         config = storage.blobs.read(row.known.id)
@@ -258,9 +255,11 @@ class ImageService:
             self._scope.last_use.of(row.known),
         )
 
-    def history(self, reference: str) -> builtins.list[HistoryStep]:
+    def history(
+        self, reference: str, platform: Platform | None = None
+    ) -> builtins.list[HistoryStep]:
         """Return the steps that made an image, newest first."""
-        row = self._row(reference)
+        row = self._row(reference, platform)
         rows = [row]
         while row.known.record.parent:
             parent = self._scope.catalog.find(Digest.parse(row.known.record.parent))
@@ -347,8 +346,17 @@ class ImageService:
         named = self._scope.catalog.named(name)
         return named is not None and named.id == known.id
 
-    def _row(self, reference: str) -> listing.Row:
-        known = self._scope.find(reference)
+    def _known(self, reference: str, platform: Platform | None) -> KnownImage:
+        known = self._scope.find(reference, platform)
+        if platform is not None and not platform.asks_for(known.image.platform):
+            raise NotFoundError(
+                f"image with reference {reference} was found but its platform "
+                f"({known.image.platform}) does not match the specified platform ({platform})"
+            )
+        return known
+
+    def _row(self, reference: str, platform: Platform | None = None) -> listing.Row:
+        known = self._known(reference, platform)
         return listing.Row(known, self._scope.catalog.names_of(known.id), is_parent=False)
 
     def _to_save(
