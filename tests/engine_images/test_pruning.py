@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from boxship.base.errors import ConflictError, NotFoundError
+from boxship.engine.images.pulls import UnfinishedPull
 from boxship.engine.images.users import ImageUse
 from boxship.model.image import Deleted, ImagePrune, Untagged
 from boxship.model.labels import LabelFilter
@@ -147,6 +148,27 @@ def test_what_is_on_its_way_out_is_not_given_to_new_containers(stocked: Shop) ->
 
     run(remove_and_hold())
     assert TOOL.id not in ids(stocked)
+
+
+def test_what_broken_off_pulls_have_left_goes(stocked: Shop) -> None:
+    """One that is under way has leased its layers; labels speak of images only."""
+    layers, scope = stocked.storage.layers, stocked.images._scope
+    data = tar(Member("pulled", b"p" * 50))
+    digest = Digest.of(data)
+
+    async def begin() -> None:
+        await scope.pulls.begin(UnfinishedPull("x:1", "linux/amd64", (digest,), 1))
+
+    with layers.lease() as lease:
+        layers.unpack([data], lease)
+        run(begin())
+        assert run(stocked.images.prune(ImagePrune())).reclaimed == 4
+        assert layers.find(digest) is not None
+    for spared in (ImagePrune(labels=LabelFilter(("x",))), ImagePrune(unused_for_ns=10**30)):
+        assert run(stocked.images.prune(spared)).reclaimed == 0
+    assert run(stocked.images.prune(ImagePrune())).reclaimed == 50
+    assert layers.find(digest) is None
+    assert len(scope.pulls) == 0
 
 
 def test_one_prune_at_a_time(stocked: Shop) -> None:

@@ -122,6 +122,11 @@ class LayerStore:
                 self._leased.subtract(lease.held())
                 self._leased = +self._leased
 
+    def is_leased(self, diff_id: Digest) -> bool:
+        """Tell whether somebody works with this layer, present or to come."""
+        with self._lock:
+            return self._leased[diff_id] > 0
+
     def find(self, diff_id: Digest) -> Layer | None:
         """Return the layer if it is here, and whole as far as is known."""
         return None if diff_id in self._damaged else self._known.get(diff_id)

@@ -7,6 +7,8 @@ turn in between. What came into use meanwhile refuses to go and stays.
 A tag is not what keeps an image from a prune of *all*, a container is; and what a container is just
 being made from counts as used. ``unused_for`` is ours: it spares images that were used, tagged or
 added within that time.
+
+What pulls that broke off have left goes as well.
 """
 
 from collections.abc import Iterable
@@ -18,6 +20,8 @@ from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.scope import ImageScope
 from boxship.model.event import EventType
 from boxship.model.image import ImagePrune, Pruned, RemovedImage
+from boxship.model.labels import ANY_LABELS
+from boxship.oci.digest import Digest
 from boxship.oci.reference import Reference
 
 
@@ -45,13 +49,23 @@ async def prune(scope: ImageScope, wanted: ImagePrune) -> Pruned:
         raise ConflictError("a prune operation is already running")
     async with scope.pruning:
         removed: list[RemovedImage] = []
-        reclaimed = 0
+        reclaimed = scope.sweep(_abandoned(scope, wanted))
         for reference in plan(_candidates(scope), wanted, scope.clock.now_ns()):
             gone = await _removed(scope, reference)
             removed += gone.removed
             reclaimed += scope.sweep(gone.layers)
     scope.events.publish(EventType.IMAGE, "prune", "", {"reclaimed": str(reclaimed)})
     return Pruned(tuple(removed), reclaimed)
+
+
+def _abandoned(scope: ImageScope, wanted: ImagePrune) -> set[Digest]:
+    """Forget the pulls that broke off and that nobody has gone on with; return their layers."""
+    if wanted.labels != ANY_LABELS:
+        return set()  # they are no images yet, and have none
+    until = scope.clock.now_ns() - (wanted.unused_for_ns or 0)
+    if wanted.until_ns is not None:
+        until = min(until, wanted.until_ns)
+    return scope.pulls.abandon(until, scope.storage.layers.is_leased)
 
 
 async def _removed(scope: ImageScope, reference: str) -> removing.Gone:

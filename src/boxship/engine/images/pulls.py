@@ -8,7 +8,7 @@ So a row of an earlier boot protects nothing.
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -93,11 +93,27 @@ class UnfinishedPulls:
             for pull in self._pulls.values()
             if pull.at_ns < older_than_ns or pull.layers in whole
         ]
-        if old:
-            for pull in old:
+        return self._forget(old)
+
+    def abandon(self, until_ns: int, is_leased: Callable[[Digest], bool]) -> set[Digest]:
+        """Forget those that began by then and are not under way; return their layers.
+
+        A pull under way has leased the layers that it brings.
+        """
+        return self._forget(
+            [
+                pull
+                for pull in self._pulls.values()
+                if pull.at_ns <= until_ns and not any(map(is_leased, pull.layers))
+            ]
+        )
+
+    def _forget(self, pulls: list[UnfinishedPull]) -> set[Digest]:
+        if pulls:
+            for pull in pulls:
                 del self._pulls[pull.name, pull.platform]
-            self._database.submit(_deletion(old), durable=False)
-        return {layer for pull in old for layer in pull.layers}
+            self._database.submit(_deletion(pulls), durable=False)
+        return {layer for pull in pulls for layer in pull.layers}
 
     def _keep(self, pull: UnfinishedPull) -> None:
         self._pulls[pull.name, pull.platform] = pull
