@@ -292,6 +292,14 @@ def test_blobs(storage: Storage) -> None:
     assert check(storage, blobs=frozenset({good, bad, gone}))[0] == []
 
 
+def test_a_damaged_copy_of_a_layer_is_thrown_away(storage: Storage) -> None:
+    good, bad, gone = storage.blobs.add(b"good"), storage.blobs.add(b"bad"), Digest.of(b"gone")
+    Path(storage.root.blob(bad)).write_bytes(b"BAD")
+    found, _ = check(storage, copies=frozenset({good, bad, gone}))
+    assert [(finding.id, finding.outcome) for finding in found] == [(str(bad), Outcome.REPAIRED)]
+    assert storage.blobs.all() == [good]
+
+
 def test_snapshots(storage: Storage) -> None:
     for key in ("good", "without work", "without files", "without all"):
         storage.snapshots.prepare(key, [DIFF_ID])

@@ -208,6 +208,25 @@ def test_holes_stay_holes(storage: Storage, tmp_path: Path) -> None:
             assert stream.read() == b"ef"
 
 
+def test_trees_deeper_than_a_path(storage: Storage) -> None:
+    """A container makes them with chdir, and nobody may stumble over them."""
+    storage.snapshots.prepare("box", [])
+    fd = os.open(storage.snapshots.place("box"), os.O_RDONLY)
+    for _ in range(2500):
+        os.mkdir("d", dir_fd=fd)
+        above, fd = fd, os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(above)
+    with os.fdopen(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "wb") as stream:
+        stream.write(b"12345")
+    os.close(fd)
+    assert storage.snapshots.usage("box") == 5
+    with storage.snapshots.difference("box") as upper:
+        assert os.listdir(upper) == ["d"]
+    storage.snapshots.remove("box")
+    storage.disposal.settle()
+    assert os.listdir(storage.root.join("tmp")) == []
+
+
 @pytest.mark.parametrize("height", [130, 300, 520])
 def test_high_stacks(storage: Storage, tmp_path: Path, height: int) -> None:
     """130: above Docker's limit; 300: above a page of options; 520: above the kernel's."""

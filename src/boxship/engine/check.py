@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
+from dataclasses import replace as replaced
 
 from msgspec.structs import replace
 
@@ -68,7 +69,7 @@ class Checker:
 
     def _needed(self) -> Needed:
         needed = self._images.needed()
-        return Needed(needed.layers, needed.blobs, frozenset(self._containers.ids()))
+        return replaced(needed, snapshots=frozenset(self._containers.ids()))
 
     def _still_counts(self, finding: Finding) -> bool:
         """Tell whether the object is needed now; it may have been removed in the meantime."""

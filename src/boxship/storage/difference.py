@@ -142,7 +142,11 @@ class _Upper:
     def _make(self, path: Path) -> None:
         if path in self._made:
             return
-        self._make(path[:-1])
+        missing = next(n for n in range(len(path), 0, -1) if path[: n - 1] in self._made)
+        for depth in range(missing, len(path) + 1):
+            self._make_one(path[:depth])
+
+    def _make_one(self, path: Path) -> None:
         with ExitStack() as opened:
             parents = []
             for root in (self._tree, self._target):

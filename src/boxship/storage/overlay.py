@@ -22,8 +22,8 @@ from boxship.storage.layers import LayerStore
 from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import OverlayMount
+from boxship.storage.stack import tree_size
 from boxship.storage.stubs import STUBS, make_stubs
-from boxship.storage.tree import tree_size
 
 MOST_OPTIONS = 4095
 """Bytes of options that mount(2) takes."""

@@ -4,6 +4,7 @@ Roots are descriptors, topmost first. The walk goes by real paths from the roots
 link, so that a container that changes its own tree meanwhile cannot lead it elsewhere.
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -16,6 +17,10 @@ from boxship.storage.tree import Path, join
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
+_LONGEST = 4000
+_DEEPEST = 10_000
+"""Going down takes a while for each level; some end there must be."""
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 _NO_SUCH_ATTRIBUTE = (errno.ENODATA, errno.ENOTSUP, errno.EPERM)
 
 
@@ -99,5 +104,69 @@ def is_whiteout(found: os.stat_result) -> bool:
 
 
 def open_directory(root: int, path: Path) -> int:
-    """Open a real path below ``root``. OSError if there is a link in it by now."""
-    return openat2(root, os.fsdecode(join(path)), _DIRECTORY, _STRICT)
+    """Open a real path below ``root``. OSError if there is a link in it by now.
+
+    Containers make trees that are deeper than the longest path the kernel takes.
+    """
+    if len(path) > _DEEPEST:
+        raise OSError(errno.ENAMETOOLONG, f"more than {_DEEPEST} directories in each other")
+    fd = root
+    for part in _parts(path):
+        above = fd
+        try:
+            fd = openat2(above, part, _DIRECTORY, _STRICT)
+        finally:
+            if above != root:
+                os.close(above)
+    return fd
+
+
+def _parts(path: Path) -> Iterator[str]:
+    """Cut a path into pieces that the kernel takes."""
+    whole = join(path)
+    while len(whole) > _LONGEST:
+        end = whole.rindex(b"/", 0, _LONGEST)
+        yield os.fsdecode(whole[:end])
+        whole = whole[end + 1 :]
+    yield os.fsdecode(whole)
+
+
+def tree_size(path: str) -> int:
+    """Add up what files and links below ``path`` hold, hard links once, as Docker counts it.
+
+    What disappears meanwhile does not count, nor what lies too deep.
+    """
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    root = os.open(path, _DIRECTORY)
+    try:
+        pending: list[Path] = [()]
+        while pending:
+            directory = pending.pop()
+            for name, found in _listed(root, directory):
+                if stat.S_ISDIR(found.st_mode):
+                    pending.append((*directory, name))
+                elif found.st_nlink == 1:
+                    total += found.st_size
+                elif (found.st_dev, found.st_ino) not in seen:
+                    seen.add((found.st_dev, found.st_ino))
+                    total += found.st_size
+    finally:
+        os.close(root)
+    return total
+
+
+def _listed(root: int, path: Path) -> Iterator[tuple[bytes, os.stat_result]]:
+    try:
+        fd = open_directory(root, path)
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        return
+    try:
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    yield os.fsencode(entry.name), entry.stat(follow_symlinks=False)
+    finally:
+        os.close(fd)

@@ -155,37 +155,3 @@ class RootedTree:
             self._own_path = os.readlink(f"/proc/self/fd/{self.fd}".encode())
         found = os.readlink(f"/proc/self/fd/{fd}".encode())
         return tuple(part for part in found[len(self._own_path) :].split(b"/") if part)
-
-
-def tree_size(path: str) -> int:
-    """Add up what files and links below ``path`` hold, hard links once, as Docker counts it.
-
-    What disappears meanwhile does not count.
-    """
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    pending = [path]
-    while pending:
-        try:
-            entries = os.scandir(pending.pop())
-        except FileNotFoundError:
-            continue
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                else:
-                    total += _size(entry, seen)
-    return total
-
-
-def _size(entry: "os.DirEntry[str]", seen: set[tuple[int, int]]) -> int:
-    try:
-        found = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return 0
-    if found.st_nlink > 1:
-        if (found.st_dev, found.st_ino) in seen:
-            return 0
-        seen.add((found.st_dev, found.st_ino))
-    return found.st_size

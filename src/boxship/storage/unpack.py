@@ -25,10 +25,10 @@ import msgspec
 from boxship.storage.deleting import delete_tree
 from boxship.storage.recipe import RecipeWriter
 from boxship.storage.rights import Rights
-from boxship.storage.stack import is_whiteout
+from boxship.storage.stack import is_whiteout, tree_size
 from boxship.storage.tar.header import Entry, Kind, TarError
 from boxship.storage.tar.reader import TarReader
-from boxship.storage.tree import Parent, Path, RootedTree, join, split, tree_size
+from boxship.storage.tree import Parent, Path, RootedTree, join, split
 
 WHITEOUT_PREFIX = b".wh."
 OPAQUE_MARK = b".wh..wh..opq"

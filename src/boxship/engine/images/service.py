@@ -291,7 +291,8 @@ class ImageService:
         scope = self._scope
         return Needed(
             frozenset(scope.needed_layers()),
-            frozenset(scope.catalog.documents() | scope.sources.kept_here()),
+            frozenset(scope.catalog.documents()),
+            frozenset(scope.sources.kept_here()),
         )
 
     def standing_on(self, digest: Digest) -> tuple[str, ...]:

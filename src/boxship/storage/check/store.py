@@ -27,6 +27,8 @@ class Needed:
 
     layers: frozenset[Digest] = frozenset()
     blobs: frozenset[Digest] = frozenset()
+    copies: frozenset[Digest] = frozenset()
+    """Blobs that spare work, and that nobody misses: compressed layers."""
     snapshots: frozenset[str] = frozenset()
 
 
@@ -76,11 +78,17 @@ class StoreCheck:
         for digest in present:
             self._counts["blob"] += 1
             path = self._storage.root.blob(digest)
-            if digest not in self._needed.blobs:
+            if digest not in self._needed.blobs | self._needed.copies:
                 yield from self._garbage(path, _HOUR, partial(blobs.remove, digest))
                 continue
             yield CheckProgress("blob", str(digest), self._done, self._total)
-            if not blobs.verify(digest):
+            if blobs.verify(digest):
+                continue
+            if digest in self._needed.copies:
+                if self._repair:
+                    blobs.remove(digest)  # it is compressed anew when it is asked for
+                yield self._settled("blob", str(digest), "this copy of a layer has changed")
+            else:
                 problem = "its bytes have changed, or cannot be read"
                 yield Finding("blob", str(digest), problem, Outcome.LOST)
         for digest in self._needed.blobs.difference(present):
