@@ -81,6 +81,7 @@ ENTRIES = (
     Entry("image", "ls", "image.ls", "List images", "images", ("list",), Group.COMMON),
     _container("attach", "Connect the terminal to a running container"),
     _container("commit", "Make an image of what a container is now"),
+    _container("cp", "Copy files between a container and this machine"),
     _container("create", "Create a container without starting it"),
     _container("diff", "List what a container has changed in its files"),
     _container("explain", "Show what a container is made of, and the commands that make it"),
