@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace as replaced
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from boxship.base.errors import ConflictError
-from boxship.engine.containers.service import ContainerService
 from boxship.engine.images.service import ImageService
 from boxship.kernel.scheduling import ioprio_set
 from boxship.model.check import CheckEvent, CheckSummary, Finding, Outcome
@@ -29,12 +29,17 @@ _AHEAD = 64
 _Message = CheckEvent | Exception | None
 
 
+class Containers(Protocol):
+    """What is to be known of containers."""
+
+    def ids(self) -> Iterable[str]: ...
+    def standing_on(self, layer: Digest) -> Iterable[str]: ...
+
+
 class Checker:
     """Checks the store of one engine, once at a time. Belongs to the event loop."""
 
-    def __init__(
-        self, storage: Storage, images: ImageService, containers: ContainerService
-    ) -> None:
+    def __init__(self, storage: Storage, images: ImageService, containers: Containers) -> None:
         self._storage = storage
         self._images = images
         self._containers = containers
