@@ -207,6 +207,12 @@ def test_what_is_no_manifest_is_refused(answer, told, registry, client) -> None:
         repository(client, registry).manifest("1")
 
 
+def test_a_registry_without_head_is_asked_otherwise(registry, client) -> None:
+    digest = registry.tag("1", b'{"schemaVersion":2}')
+    registry.on("HEAD", "/manifests/", Answer(405))
+    assert repository(client, registry).resolve("1").digest == digest
+
+
 def test_a_manifest_under_a_wrong_digest_is_refused(registry, client) -> None:
     digest = Digest.parse(registry.tag("1", b'{"schemaVersion":2}'))
     registry.on("GET", "/manifests/", Lie(b'{"schemaVersion":2,"evil":true}'))

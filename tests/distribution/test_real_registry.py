@@ -9,6 +9,7 @@ import pytest
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import (
+    RegistryDeniedError,
     RegistryNotFoundError,
     RegistryUnauthorizedError,
     RegistryUnreachableError,
@@ -141,7 +142,7 @@ def test_anybody_may_pull_what_is_public(guarded: RegistryServer, registries: Re
     push(registries.repository(parse(f"{guarded.host}/public/app"), ME))
     anonymous = registries.repository(parse(f"{guarded.host}/public/app"))
     assert fetch(anonymous) == DATA
-    with pytest.raises(RegistryUnauthorizedError):
+    with pytest.raises(RegistryDeniedError, match="denied: requested access to the resource"):
         anonymous.upload([b"x"], Cancel())
 
 

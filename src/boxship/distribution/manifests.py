@@ -41,10 +41,11 @@ class _Typed(msgspec.Struct, rename="camel"):
 
 
 def ask(method: str, path: str, target: str | Digest, scopes: frozenset[str]) -> Ask:
-    """Return the request for a manifest."""
+    """Return the request for a manifest. A registry may not know HEAD: 405 is an answer to it."""
     accept = {"Accept": ", ".join(_TYPES)}
     url = f"{path}/manifests/{target}"
-    return Ask(method, url, scopes, headers=accept, assumed="MANIFEST_UNKNOWN")
+    expected = (200, 405) if method == "HEAD" else (200,)
+    return Ask(method, url, scopes, expected, accept, assumed="MANIFEST_UNKNOWN")
 
 
 def described(reply: Reply, target: str | Digest) -> Descriptor | None:
@@ -52,7 +53,7 @@ def described(reply: Reply, target: str | Digest) -> Descriptor | None:
     media_type = _media_type(reply)
     length = reply.headers.get("Content-Length", "")
     digest = _claimed(reply) or (target if isinstance(target, Digest) else None)
-    if media_type not in _TYPES or not length.isdigit() or digest is None:
+    if reply.status != 200 or media_type not in _TYPES or not length.isdigit() or digest is None:
         return None
     if isinstance(target, Digest) and digest.algorithm == target.algorithm and digest != target:
         raise BadRegistryAnswerError(f"{reply.url}: asked for {target} and was offered {digest}")

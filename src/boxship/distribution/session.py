@@ -11,9 +11,16 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.challenges import parse_challenges
 from boxship.distribution.credentials import ANONYMOUS, Credentials
 from boxship.distribution.endpoints import Endpoint
-from boxship.distribution.errors import RegistryError, RegistryUnauthorizedError
+from boxship.distribution.errors import (
+    RegistryDeniedError,
+    RegistryError,
+    RegistryUnauthorizedError,
+)
 from boxship.distribution.settings import Retries
 from boxship.distribution.transport import Buffer, Reply, Request, Transport
+
+_DENIED = "denied: requested access to the resource is denied"
+_NOTHING_TO_SHOW = "no basic auth credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,15 @@ class Session:
 
     def _refused(self, ask: Ask, reply: Reply) -> RegistryError:
         error = refusal(reply.status, reply.headers, reply.start(), assumed=ask.assumed)
-        if isinstance(error, RegistryUnauthorizedError) and not self._credentials.given:
-            basic = "basic" in reply.headers.get("WWW-Authenticate", "").lower()[:5]
-            if basic:
-                told = "no basic auth credentials"
-                return RegistryUnauthorizedError(told, code=error.code, status=error.status)
+        if reply.status != 401:
+            return error
+        challenges = parse_challenges([reply.headers.get("WWW-Authenticate", "")])
+        if any(challenge.get("error") == "insufficient_scope" for challenge in challenges):
+            # RFC 6750, section 3.1: we are known, and may not.
+            return RegistryDeniedError(_DENIED, code="DENIED", status=reply.status)
+        if not self._credentials.given and [c.scheme for c in challenges] == ["basic"]:
+            reading = f'{ask.method.capitalize()} "{reply.url}": ' if ask.body is None else ""
+            return RegistryUnauthorizedError(
+                f"{reading}{_NOTHING_TO_SHOW}", code=error.code, told=_NOTHING_TO_SHOW, status=401
+            )
         return error

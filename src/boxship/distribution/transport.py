@@ -89,12 +89,13 @@ class Reply:
 
     def close(self) -> None:
         """Give the connection back if all was read, else end it."""
-        self._watching.release()
         if self._is_short():
             with contextlib.suppress(HTTPError, OSError):
                 self._response.drain_conn()
         else:
             self._response.close()
+        # Before the next request can have it: it isn't this one's to end any more.
+        self._watching.release()
         self._response.release_conn()
 
     def chunks(self) -> Iterator[bytes]:
