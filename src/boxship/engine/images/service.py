@@ -299,11 +299,12 @@ class ImageService:
         """Return the images that a layer or config belongs to, by their names."""
         users = [known for known in self._scope.catalog if digest in (known.id, *known.layers)]
         names = self._scope.catalog.names()
-        return tuple(
-            name
-            for known in users
-            for name in [n.familiar for n in names.get(known.id, [])] or [str(known.id)]
-        )
+        found: builtins.list[str] = []
+        for known in users:
+            called = names.get(known.id, [])
+            tagged = [name.familiar for name in called if name.tag]
+            found += tagged or [name.familiar for name in called] or [str(known.id)]
+        return tuple(found)
 
     async def fetch_again(self, diff_id: Digest) -> str:
         """Bring a damaged layer from where it is known to be; return from where, or nothing."""
