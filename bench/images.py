@@ -83,7 +83,7 @@ def _rows(figures: _Figures) -> Iterator[Row]:
     yield Row("docker push, to an empty registry", "ms", figures.medians("push"), Goal(0.3))
     yield Row("docker pull", "ms", figures.medians("pull"), Goal(1.0))
     yield Row("docker pull, 4 of 5 layers are here", "ms", figures.medians("sibling"), Goal(1.0))
-    yield Row("bytes that this one moved", "MB", figures.medians("moved"), Goal(1.0))
+    yield Row("bytes that this one moved", "MB", figures.medians("moved"), Goal(1.05))
     yield Row("docker rmi, until the disk is free again", "ms", figures.medians("rmi"))
     yield Row(
         "peak memory of the engine's processes", "MB", figures.medians("peak"),
