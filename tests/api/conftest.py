@@ -342,7 +342,9 @@ class FakeImages:
                 raise event
             yield event
 
-    def save(self, references: list[str]) -> AsyncIterator[bytes]:
+    def save(
+        self, references: list[str], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[bytes]:
         self.asked.append(("save", list(references)))
         for reference in references:
             self._check(reference)

@@ -71,14 +71,19 @@ async def remove(call: Call) -> Answer:
 
 
 async def save_one(call: Call) -> Answer:
-    return Stream(call.backend.images.save([call.target]), _TAR, awaits_first=True)
+    return _saved(call, [call.target])
 
 
 async def save_many(call: Call) -> Answer:
     names = [name for text in call.request.query.get("names", ()) for name in text.split(",")]
     if not any(names):
         raise InvalidArgumentError("no images named: give names=…")
-    return Stream(call.backend.images.save(names), _TAR, awaits_first=True)
+    return _saved(call, names)
+
+
+def _saved(call: Call, names: list[str]) -> Answer:
+    platforms = wanted_platforms(call) if call.version >= 48 else ()
+    return Stream(call.backend.images.save(names, platforms), _TAR, awaits_first=True)
 
 
 async def load(call: Call) -> Answer:

@@ -61,6 +61,11 @@ def is_oci(original: bytes | None) -> bool:
     return original is not None and _media_type(original, Manifest) == MANIFEST_TYPE
 
 
+def described(data: bytes) -> Document:
+    """Return a manifest as it came."""
+    return Document(_media_type(data, Manifest), data)
+
+
 def manifest(
     config: bytes, layers: Sequence[PushedLayer], original: bytes | None = None
 ) -> Document:

@@ -32,15 +32,15 @@ from boxship.engine.images import (
     committing,
     intake,
     listing,
+    packing,
     pruning,
     refetching,
     removing,
-    saving,
     urlimport,
     usage,
 )
 from boxship.engine.images.availability import manifests_of
-from boxship.engine.images.bridge import outbound, to_the_end
+from boxship.engine.images.bridge import to_the_end
 from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.committing import ChildImage
 from boxship.engine.images.intake import ImportOptions
@@ -160,9 +160,11 @@ class ImageService:
         """
         return intake.load(self._scope, archive, platforms)
 
-    def save(self, references: Sequence[str]) -> AsyncIterator[Buffer]:
-        """Write images as one archive. A missing image is a NotFoundError at once."""
-        return self._saved(self._to_save(references))
+    def save(
+        self, references: Sequence[str], platforms: Collection[Platform] = ()
+    ) -> AsyncIterator[Buffer]:
+        """Write images as one archive. A missing image or platform is a NotFoundError at once."""
+        return packing.save(self._scope, packing.choose(self._scope, references, platforms))
 
     def pull(self, request: PullRequest) -> AsyncGenerator[TransferEvent, None]:
         """Bring an image in from a registry, telling how it goes (``pulling.py``)."""
@@ -360,55 +362,6 @@ class ImageService:
     def _row(self, reference: str, platform: Platform | None = None) -> listing.Row:
         known = self._known(reference, platform)
         return listing.Row(known, self._scope.catalog.names_of(known.id), is_parent=False)
-
-    def _to_save(
-        self, references: Sequence[str]
-    ) -> builtins.list[tuple[KnownImage, tuple[Reference, ...]]]:
-        """Find what to save, each image once, with the names it was asked for by."""
-        wanted: dict[Digest, builtins.list[Reference]] = {}
-        for text in references:
-            for name, known in self._matches(text):
-                names = wanted.setdefault(known.id, [])
-                if name is not None and name.tag and name not in names:
-                    names.append(name)
-        found = ((self._scope.catalog.find(image_id), names) for image_id, names in wanted.items())
-        return [(known, tuple(names)) for known, names in found if known is not None]
-
-    def _matches(self, text: str) -> Iterator[tuple[Reference | None, KnownImage]]:
-        """A bare repository means all of its tags."""
-        if whole_id(text) is None:
-            name = parsed(text)
-            bare = not name.tag and not name.digest
-            tagged = self._scope.catalog.in_repository(name) if bare else []
-            if tagged:
-                yield from tagged
-                return
-            if (named := self._scope.catalog.named(name)) is not None:
-                yield name, named
-                return
-        yield None, self._scope.find(text)
-
-    async def _saved(
-        self, images: builtins.list[tuple[KnownImage, tuple[Reference, ...]]]
-    ) -> AsyncIterator[Buffer]:
-        storage = self._scope.storage
-        with storage.layers.lease() as lease:
-            for known, _ in images:
-                for layer in known.layers:
-                    lease.hold(layer)
-            arrangement = saving.arrange(
-                saving.SavedImage(
-                    known,
-                    storage.blobs.read(known.id),
-                    names,
-                    tuple(storage.layers.get(layer).tar_size for layer in known.layers),
-                )
-                for known, names in images
-            )
-            async for chunk in outbound(saving.stream(arrangement, storage.layers)):
-                yield chunk
-        for known, _ in images:
-            self._scope.announce("save", known)
 
 
 def _new_name(repository: str, tag: str) -> Reference:
