@@ -16,6 +16,7 @@ from boxship.distribution.errors import BadRegistryAnswerError, RegistryUnavaila
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.settings import TransferLimits
 from boxship.model.image import (
+    ImagePrune,
     ImageQuery,
     LayerTransfer,
     OtherPlatform,
@@ -485,3 +486,15 @@ def test_a_list_tells_of_a_manifest_that_stands_alone(shop: Shop, remote: Remote
     assert (manifest.digest, manifest.document_size, manifest.image_id) == (digest, size, IMAGE.id)
     with pytest.raises(NotFoundError, match="does not match the specified platform"):
         shop.images.inspect(NAME, OTHER)
+
+
+def test_a_prune_takes_what_an_unfinished_pull_left(shop: Shop, remote: RemoteImages) -> None:
+    remote.add(NAME, IMAGE)
+    gone = RegistryUnavailableError("gone")
+    shop.images.set_registries(remote, TransferLimits(downloads=1))
+    remote.content.faults[remote.layer_digest(APP)] = failing(gone)
+    with pytest.raises(RegistryUnavailableError):
+        pull(shop)
+    assert shop.disk()["layers/sha256"] == [Digest.of(BASE).hex]
+    assert run(shop.images.prune(ImagePrune())).reclaimed > 0
+    assert_nothing_is_left(shop)

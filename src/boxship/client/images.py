@@ -14,10 +14,12 @@ def listing(
     *,
     all: bool = False,  # noqa: A002 - the parameter's name in the API
     shared_size: bool = False,
+    manifests: bool = False,
     filters: Iterable[tuple[str, str]] = (),
 ) -> list[JsonObject]:
     query = {
         "all": "1" if all else None,
+        "manifests": "1" if manifests else None,
         "shared-size": "1" if shared_size else None,
         "filters": encode_filters(filters),
     }

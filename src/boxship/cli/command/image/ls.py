@@ -1,5 +1,6 @@
 """``boxship images``."""
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.cli import kinds
 from boxship.cli.flags import Flag
 from boxship.cli.format.directive import Directive, columns_template
@@ -21,11 +22,14 @@ FLAGS = (
     ),
     Flag("no-trunc", "", kinds.BOOL, "Do not shorten anything"),
     Flag("quiet", "q", kinds.BOOL, "Print IDs only"),
+    Flag("tree", "", kinds.BOOL, "Show the platforms of each name below it"),
 )
 
 
 def run(session: Session, given: Invocation) -> int:
     values = given.values
+    if values.on("tree"):
+        return _tree(session, given)
     columns = [
         "Repository",
         "Tag",
@@ -44,6 +48,20 @@ def run(session: Session, given: Invocation) -> int:
         for row in rows(summary, digests=values.on("digests"), full=values.on("no-trunc"))
     ]
     session.out.write(directive.render(IMAGE, shown))
+    return 0
+
+
+def _tree(session: Session, given: Invocation) -> int:
+    from boxship.cli.format.imagetree import tree
+
+    values = given.values
+    for other in ("digests", "format", "quiet"):
+        if values.changed(other):
+            raise InvalidArgumentError(f"--{other} is not yet supported with --tree")
+    filters = [parse_filter(text) for text in values.many("filter")]
+    filters += [("reference", name) for name in given.arguments]
+    found = images.listing(session.client, all=values.on("all"), manifests=True, filters=filters)
+    session.out.write(tree(found, full=values.on("no-trunc")))
     return 0
 
 
