@@ -167,7 +167,7 @@ def test_a_mirror_that_fails_is_followed_by_the_next(tmp_path: Path) -> None:
         good.tag("1", MANIFEST)
         good.keep(DATA)
         bad.keep(DATA)
-        bad.on("GET", "/manifests/", Answer(404))
+        bad.on("GET", "/manifests/", Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}))
         bad.on("GET", "/blobs/", EndEarly(1_500_000), *[Answer(500)] * 9)
         with registries(tmp_path, bad.url, good.url) as client:
             hub = client.repository(parse("app"), Credentials("me", "secret"))
@@ -288,6 +288,18 @@ def test_names_that_do_not_match_are_told(
         looked_at(server, certs, server.authority)
     assert told in str(caught.value)
     assert "SAN IP:127.0.0.1" in str(caught.value)
+
+
+def test_a_common_name_alone_does_not_count(tmp_path: Path, certs: Path) -> None:
+    with RegistryServer(tmp_path / "r", tls=True, common_name="localhost", names=()) as server:
+        assert server.authority is not None
+        host = f"localhost:{server.port}"
+        rules(certs, host, f'server = "https://{host}"\nca = "{server.authority.certificate}"')
+        with (
+            registries(certs) as client,
+            pytest.raises(CertificateProblemError, match="SAN DNS:localhost"),
+        ):
+            client.repository(parse(f"{host}/app")).has_blob(Digest.of(b"x"))
 
 
 def test_a_file_that_is_no_certificate_is_named(tmp_path: Path, certs: Path) -> None:

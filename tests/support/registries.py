@@ -50,6 +50,7 @@ class RegistryServer:
         tokens: bool = False,
         tls: bool = False,
         names: tuple[str, ...] = ("127.0.0.1", "localhost"),
+        common_name: str = "registry",
         mirror_of: str = "",
         address: str = "127.0.0.1",
         name: str = "",
@@ -60,6 +61,7 @@ class RegistryServer:
         self._with_tokens = tokens
         self._with_tls = tls
         self._names = names
+        self._common_name = common_name
         self._mirror_of = mirror_of
         self._address = address
         self._name = name or address
@@ -152,7 +154,7 @@ class RegistryServer:
             self.authority = Authority(self.home / "authority")
         if self._with_tls:
             assert self.authority is not None
-            issued = self.authority.issue("registry", *self._names)
+            issued = self.authority.issue(self._common_name, *self._names)
             http["tls"] = {"certificate": str(issued.certificate), "key": str(issued.key)}
         if self._with_tokens:
             document["auth"] = {"token": self._token_server()}

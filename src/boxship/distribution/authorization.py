@@ -167,7 +167,7 @@ class Authorizer:
     def _fetch(
         self, key: _Key, origin: str, cancel: Cancel | None, *, offline: bool = False
     ) -> _TokenAnswer:
-        _check_realm(key, origin)
+        _check_realm(key, origin, self._tls_of(key.realm))
         if key.credentials.identity_token:
             return self._posted(key, cancel, offline=offline)
         status, answer = self._ask(_get(key, self._tls_of(key.realm), offline=offline), cancel)
@@ -190,11 +190,12 @@ def _key(challenge: Challenge, credentials: Credentials, scopes: frozenset[str])
     return _Key(challenge.get("realm"), challenge.get("service"), credentials, scopes)
 
 
-def _check_realm(key: _Key, origin: str) -> None:
+def _check_realm(key: _Key, origin: str, tls: TlsRules) -> None:
     realm = urlsplit(key.realm)
     if realm.scheme not in {"http", "https"} or not realm.netloc:
         raise BadRegistryAnswerError(f"{origin} names {key.realm!r} as its token server")
-    if key.credentials.given and realm.scheme == "http" and origin.startswith("https://"):
+    is_worse = realm.scheme == "http" and origin.startswith("https://") and tls.verify
+    if is_worse and key.credentials.given:
         raise BadRegistryAnswerError(
             f"{origin} asks to show credentials to {key.realm} without encryption: refused"
         )
