@@ -111,6 +111,26 @@ def test_a_push_goes_on_where_the_daemon_was_killed(
     assert told[-1]["aux"]["Tag"] == "1"
 
 
+def test_keep_blobs_is_a_feature_of_the_configuration(
+    make_engine: Callable[..., Engine], registry: RegistryServer
+) -> None:
+    engine, name = make_engine("--feature=keep-blobs=true"), f"{registry.host}/kept"
+    engine.start()
+    engine.load("busybox")
+    engine.boxship("tag", "busybox", f"{name}:1")
+    used = engine.api.get("/system/df").json()["LayersSize"]
+    *_, told = messages(engine, name, "1")
+    manifest = json.loads(registry.blob_path(told["aux"]["Digest"]).read_bytes())
+    kept = {layer["digest"].removeprefix("sha256:"): layer["size"] for layer in manifest["layers"]}
+    blobs = engine.data / "blobs/sha256"
+    assert {digest: (blobs / digest).stat().st_size for digest in kept} == kept
+    now = engine.api.get("/system/df").json()["LayersSize"]
+    assert now == used + sum(kept.values())
+    assert "damaged" not in engine.boxship("system", "check")
+    engine.boxship("rmi", "-f", f"{name}:1", "busybox")
+    assert not any((blobs / digest).exists() for digest in kept)
+
+
 def _load(engine: Engine, name: str, directory: Path) -> None:
     path = directory / "image.tar"
     path.write_bytes(docker_archive((sample(BIG, SMALL), [name])))
