@@ -388,7 +388,10 @@ class FakeImages:
         manifests = self.manifests
         return [ImageSummary(IMAGE, "", ("busybox:latest",), (), NOW, 5, {}, manifests=manifests)]
 
-    def inspect(self, reference: str, platform: Platform | None = None) -> ImageDetail:
+    def inspect(
+        self, reference: str, platform: Platform | None = None, *, manifests: bool = False
+    ) -> ImageDetail:
+        self.asked.append(("inspect", manifests))
         self._check(reference)
         return ImageDetail(
             id=IMAGE, tags=("busybox:latest",), digests=(), parent_id="", comment="", author="",

@@ -146,3 +146,18 @@ def test_manifests_are_listed_for_those_who_ask(api):
     }
     rest = {name: value for name, value in shown.items() if name != "ImageData"}
     assert row["Manifests"] == [shown, rest | {"Kind": "attestation", "Available": False}]
+
+
+def test_inspect_shows_manifests_where_asked(api):
+    assert "Manifests" not in api.client.json("/v1.48/images/busybox/json")
+    assert api.client.json("/v1.48/images/busybox/json?manifests=1")["Manifests"] == []
+    assert "Manifests" not in api.client.json("/v1.47/images/busybox/json?manifests=1")
+    assert [asked for asked in api.images.asked if asked[0] == "inspect"] == [
+        ("inspect", False),
+        ("inspect", True),
+        ("inspect", False),
+    ]
+    both = "manifests=1&platform=%7B%22os%22:%22linux%22,%22architecture%22:%22arm64%22%7D"
+    answer = api.client.request("GET", f"/v1.49/images/busybox/json?{both}")
+    assert answer.status == 400
+    assert answer.message.startswith("conflicting options: manifests and platform")

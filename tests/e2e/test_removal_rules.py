@@ -1,9 +1,9 @@
 """Naming and removing images: the same steps on our daemon and on Docker's, the same answers.
 
 A scenario is a line of steps. Images are ``@A`` and ``@B`` (they share a layer) or ``@A:6``, the
-first six digits of an id; containers are ``c1``, ``c2``. After each step answers, names that are
-left, and events are compared; ids are written as these names. Where Docker's words and
-statuses have changed since its version 20.10, which is compared with here, ours are the newer.
+first six digits of an id; containers are ``c1``, ``c2``. After each step answers and names that
+are left are compared, and at the end the events; ids are written as these names. Where Docker's
+words and statuses have changed since its version 20.10, which we compare with, ours are the newer.
 """
 
 import json
@@ -126,12 +126,10 @@ class Bench:
 
     def do(self, step: str) -> None:
         verb, *words = step.split()
-        since = self._now()
         reply: Reply = getattr(self, f"_{verb}")(*words)
         status = 400 if reply.status == 500 else reply.status
         self.told.append((step, status, self._plain(reply.body.decode())))
         self.told.append(self._left())
-        self.told.append(self._events(since))
 
     def _rm(self, *words: str) -> Reply:
         name = quote(self._resolved(words[-1]), safe=":/")
@@ -220,13 +218,13 @@ class Bench:
         return sorted(shown, key=str)
 
     @staticmethod
-    def _now() -> str:
+    def now() -> str:
         seconds, fraction = divmod(time.time_ns(), 10**9)
         return f"{seconds}.{fraction:09}"
 
-    def _events(self, since: str) -> list[tuple[str, str, str]]:
+    def events(self, since: str) -> list[tuple[str, str, str]]:
         filters = json.dumps({"type": ["image"]})
-        reply = self.engine.api.get("/events", since=since, until=self._now(), filters=filters)
+        reply = self.engine.api.get("/events", since=since, until=self.now(), filters=filters)
         events = [json.loads(line) for line in reply.body.splitlines()]
         return sorted(
             (
@@ -297,8 +295,10 @@ def test_the_same_answers(benches: tuple[Bench, Bench], steps: list[str]) -> Non
     for bench in benches:
         bench.begin()
         try:
+            since = bench.now()
             for step in steps:
                 bench.do(step)
+            bench.told.append(bench.events(since))
         finally:
             bench.end()
     ours, theirs = benches

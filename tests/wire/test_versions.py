@@ -120,7 +120,7 @@ def test_fields_are_those_of_the_description(shape, definition):
     assert block is not None
     described = set(re.findall(r"^      (\w+):$", block[1], re.MULTILINE))
     # A few more are sent by the real daemon, too, without being described.
-    known = described | {"IPv4Forwarding", "KernelMemory", "Isolation", "LastUsed"}
+    known = described | {"IPv4Forwarding", "KernelMemory", "Isolation", "LastUsed", "Stored"}
     known |= {"Parent", "DockerVersion", "Container"}  # of images that were built or committed
     ours = {field.encode_name for field in msgspec.structs.fields(shape)}
     assert ours <= known

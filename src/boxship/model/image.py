@@ -97,6 +97,8 @@ class ImageDetail(Struct, frozen=True):
     last_used_ns: int = 0
     config_json: bytes = b""
     """The image's config document, byte for byte; it may hold more than ``config`` shows."""
+    manifests: tuple[ManifestSummary, ...] = ()
+    """Only if asked for."""
 
 
 class HistoryStep(Struct, frozen=True):

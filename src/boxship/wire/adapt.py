@@ -103,7 +103,8 @@ def _virtual_size(plain: dict[str, Any]) -> None:
 
 def _built_from_container(plain: dict[str, Any]) -> None:
     plain.setdefault("Container", "")
-    plain["ContainerConfig"] = dict(_EMPTY_CONFIG)
+    made_from = plain.get("Stored", {}).get("container_config")
+    plain["ContainerConfig"] = _EMPTY_CONFIG | _of_containers(made_from)
 
 
 def _null_lists(plain: dict[str, Any]) -> None:
@@ -118,7 +119,14 @@ def _expected_commits(plain: dict[str, Any]) -> None:
 
 
 def _full_config(plain: dict[str, Any]) -> None:
-    plain["Config"] = _EMPTY_CONFIG | plain["Config"]
+    stored = _of_containers(plain.get("Stored", {}).get("config"))
+    plain["Config"] = _EMPTY_CONFIG | stored | plain["Config"]
+
+
+def _of_containers(config: object) -> dict[str, Any]:
+    """Return the members that containers have, of what an image's document says."""
+    members = config if isinstance(config, dict) else {}
+    return {name: value for name, value in members.items() if name in _CONFIG_MEMBERS}
 
 
 _EMPTY_CONFIG = {
@@ -139,6 +147,11 @@ _EMPTY_CONFIG = {
     "Entrypoint": None,
     "OnBuild": None,
     "Labels": None,
+}
+
+_CONFIG_MEMBERS = frozenset(_EMPTY_CONFIG) | {
+    *("ArgsEscaped", "ExposedPorts", "Healthcheck", "MacAddress", "NetworkDisabled", "Shell"),
+    *("StopSignal", "StopTimeout"),
 }
 
 _DEFAULT_BRIDGE = {
@@ -183,6 +196,7 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (45, _built_from_container),
         (44, _virtual_size),
         (44, _with({"Created": ZERO_TEXT})),
+        (50, _without("Stored")),
     ),
     Network: ((48, _without("EnableIPv4")),),
     Info: (

@@ -1,5 +1,7 @@
 """Images in answers: rows of the list, one in full, its history, what a removal did."""
 
+from typing import Any
+
 from msgspec import UNSET, Struct, UnsetType, field
 
 from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
@@ -92,6 +94,10 @@ class ImageInspect(Struct, frozen=True, rename="pascal"):
     parent: str | UnsetType = UNSET
     docker_version: str | UnsetType = UNSET
     container: str | UnsetType = UNSET
+    manifests: tuple[ManifestRow, ...] | UnsetType = UNSET
+    """Only if asked for."""
+    stored: dict[str, Any] | UnsetType = UNSET
+    """The config document, of which older versions showed more; ``adapt.py`` takes it out."""
 
 
 class HistoryRow(Struct, frozen=True, rename="pascal"):

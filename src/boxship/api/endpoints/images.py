@@ -49,7 +49,13 @@ def _filters(call: Call) -> ImageFilters:
 
 async def inspect(call: Call) -> Answer:
     platform = wanted_platform(call) if call.version >= 49 else None
-    return call.json(views.image_inspect(call.backend.images.inspect(call.target, platform)))
+    manifests = call.version >= 48 and call.boolean("manifests")
+    if manifests and platform is not None:
+        raise InvalidArgumentError(
+            "conflicting options: manifests and platform options cannot both be set"
+        )
+    found = call.backend.images.inspect(call.target, platform, manifests=manifests)
+    return call.json(views.image_inspect(found, manifests=manifests, stored=call.version < 50))
 
 
 async def history(call: Call) -> Answer:

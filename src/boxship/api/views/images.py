@@ -1,5 +1,6 @@
 """Images as the list, ``inspect``, ``history`` and removal show them."""
 
+import msgspec
 from msgspec import UNSET
 
 from boxship.base.clock import format_ns
@@ -66,7 +67,10 @@ def _manifest_row(manifest: ManifestSummary) -> ManifestRow:
     )
 
 
-def image_inspect(image: ImageDetail) -> ImageInspect:
+def image_inspect(
+    image: ImageDetail, *, manifests: bool = False, stored: bool = False
+) -> ImageInspect:
+    """Show it; ``stored`` adds the config document, for versions that show more of it."""
     return ImageInspect(
         id=image.id,
         repo_tags=image.tags,
@@ -89,6 +93,8 @@ def image_inspect(image: ImageDetail) -> ImageInspect:
             format_ns(image.last_tagged_ns),
             format_ns(image.last_used_ns) if image.last_used_ns else UNSET,
         ),
+        manifests=tuple(map(_manifest_row, image.manifests)) if manifests else UNSET,
+        stored=msgspec.json.decode(image.config_json) if stored and image.config_json else UNSET,
     )
 
 

@@ -95,7 +95,13 @@ def summary(
     )
 
 
-def detail(row: Row, config_json: bytes, storage: StorageDetail, last_used_ns: int) -> ImageDetail:
+def detail(
+    row: Row,
+    config_json: bytes,
+    storage: StorageDetail,
+    last_used_ns: int,
+    manifests: tuple[ManifestSummary, ...] = (),
+) -> ImageDetail:
     """Show an image in full."""
     known, image = row.known, row.known.image
     return ImageDetail(
@@ -120,6 +126,7 @@ def detail(row: Row, config_json: bytes, storage: StorageDetail, last_used_ns: i
         last_tagged_ns=known.record.last_tagged_ns,
         last_used_ns=last_used_ns,
         config_json=config_json,
+        manifests=manifests,
     )
 
 

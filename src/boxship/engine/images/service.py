@@ -244,7 +244,9 @@ class ImageService:
             for row in shown
         ]
 
-    def inspect(self, reference: str, platform: Platform | None = None) -> ImageDetail:
+    def inspect(
+        self, reference: str, platform: Platform | None = None, *, manifests: bool = False
+    ) -> ImageDetail:
         """Show an image in full, of a name's variants that for ``platform``."""
         row = self._row(reference, platform)
         storage = self._scope.storage
@@ -255,6 +257,7 @@ class ImageService:
             config,
             StorageDetail(storage.snapshots.name, where),
             self._scope.last_use.of(row.known),
+            manifests_of(self._scope, row.names) if manifests else (),
         )
 
     def history(
