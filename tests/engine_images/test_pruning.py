@@ -13,7 +13,7 @@ from boxship.engine.images.users import ImageUse
 from boxship.model.image import Deleted, ImagePrune, Untagged
 from boxship.model.labels import LabelFilter
 from boxship.oci.digest import Digest
-from boxship.storage.tree import tree_size
+from boxship.storage.stack import tree_size
 from support.shop import Shop, docker_archive, run, sample
 from support.tars import Member, tar
 

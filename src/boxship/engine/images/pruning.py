@@ -54,8 +54,6 @@ async def prune(scope: ImageScope, wanted: ImagePrune) -> Pruned:
             gone = await _removed(scope, reference)
             removed += gone.removed
             reclaimed += scope.sweep(gone.layers)
-        # Layers that wait for the repetition of a pull which nobody repeats at the moment.
-        reclaimed += scope.sweep(scope.pulls.drop(older_than_ns=scope.clock.now_ns()))
     scope.events.publish(EventType.IMAGE, "prune", "", {"reclaimed": str(reclaimed)})
     return Pruned(tuple(removed), reclaimed)
 
