@@ -1,6 +1,8 @@
 """What goes out on a push, and what need not: against a registry in memory."""
 
 import asyncio
+import contextlib
+import errno
 import gzip
 import json
 import os
@@ -16,6 +18,7 @@ from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import (
     RegistryDeniedError,
+    RegistryUnauthorizedError,
     RegistryUnavailableError,
     TransferCancelledError,
 )
@@ -34,9 +37,10 @@ from boxship.oci import reference
 from boxship.oci.digest import Digest
 from boxship.oci.image import DOCKER_LAYER_TYPE, DOCKER_MANIFEST_TYPE
 from boxship.oci.platform import Platform
+from boxship.storage.blobs import Incoming
 from boxship.storage.chunks import Buffer
 from boxship.storage.recipe import DamagedLayerError
-from support.fakeregistry import FakeRegistry, FakeRepository
+from support.fakeregistry import FakeRegistry, FakeRepository, untroubled
 from support.shop import Shop, docker_archive, run, sample
 from support.tars import Member, tar
 
@@ -265,14 +269,43 @@ def test_a_registry_that_stays_away_ends_the_push(desk: Desk) -> None:
     assert desk.repository().manifests == {}
 
 
-def test_a_refusal_is_not_repeated(desk: Desk) -> None:
-    def denied(chunks: Iterable[Buffer], cancel: Cancel) -> Iterator[Buffer]:
-        raise RegistryDeniedError("denied: requested access to the resource is denied")
-        yield b""
+@pytest.mark.parametrize(
+    "error",
+    [
+        RegistryDeniedError("denied: requested access to the resource is denied"),
+        RegistryUnauthorizedError("unauthorized: authentication required"),
+    ],
+)
+def test_a_refusal_in_the_middle_is_told_and_not_repeated(desk: Desk, error: Exception) -> None:
+    def refused(chunks: Iterable[Buffer], cancel: Cancel) -> Iterator[Buffer]:
+        yield next(iter(chunks))
+        raise error
 
-    desk.registry.uploading = denied
-    with pytest.raises(RegistryDeniedError, match="denied: requested access"):
+    desk.registry.uploading = refused
+    with pytest.raises(type(error), match=str(error)):
         desk.push()
+    assert desk.registry.counts["upload"] <= 2
+    assert desk.repository().manifests == {}
+    desk.registry.uploading = untroubled
+    desk.push()
+
+
+def test_a_copy_that_cannot_be_kept_does_not_hinder_the_push(desk: Desk) -> None:
+    class Full(Incoming):
+        def write(self, chunk: Buffer) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextlib.contextmanager
+    def incoming() -> Iterator[Incoming]:
+        with desk.shop.storage.root.temporary() as directory:
+            full = Full(desk.shop.storage.root, directory)
+            with contextlib.closing(full):
+                yield full
+
+    desk.shop.scope.keep_blobs = True
+    desk.shop.storage.blobs.incoming = incoming  # type: ignore[method-assign]
+    desk.push()
+    assert desk.shop.scope.sources.kept_here() == set()
 
 
 def test_what_had_arrived_before_a_failure_is_not_sent_again(desk: Desk) -> None:

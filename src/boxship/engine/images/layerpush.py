@@ -175,8 +175,7 @@ class Sender:
             stack.enter_context(contextlib.closing(packed))
             stream = _Measured(packed, keeping)
             digest = self.target.upload(stream, self.cancel)
-            if keeping is not None:
-                keeping.keep(digest)
+            stream.keep(digest)
         return PushedLayer(digest, stream.size, layer.media_type)
 
     def _counted(self, layer: LayerPush, chunks: Iterable[Buffer], total: int) -> Iterator[Buffer]:
@@ -212,7 +211,10 @@ class Sender:
 
 
 class _Measured:
-    """The compressed stream on its way out: counted, and written to a file if one is given."""
+    """The compressed stream on its way out: counted, and written to a file if one is given.
+
+    A copy that can't be written (the disk is full) is given up: the push does without.
+    """
 
     def __init__(self, chunks: Iterable[Buffer], copy: Incoming | None) -> None:
         self._chunks = chunks
@@ -222,6 +224,18 @@ class _Measured:
     def __iter__(self) -> Iterator[Buffer]:
         for chunk in self._chunks:
             self.size += len(chunk)
+            self._write(chunk)
+            yield chunk
+
+    def keep(self, digest: Digest) -> None:
+        """Make the copy the blob ``digest``, if there is one."""
+        if self._copy is not None:
+            with contextlib.suppress(OSError):
+                self._copy.keep(digest)
+
+    def _write(self, chunk: Buffer) -> None:
+        try:
             if self._copy is not None:
                 self._copy.write(chunk)
-            yield chunk
+        except OSError:
+            self._copy = None
