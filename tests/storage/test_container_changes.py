@@ -300,7 +300,9 @@ def test_links_lead_nowhere(change: Change, tmp_path: Path) -> None:
 
 
 def test_a_tree_deeper_than_pythons_stack(change: Change, storage: Storage) -> None:
-    depth = 1500
+    depth = 1050
+    if storage.snapshots.name != "overlay2":
+        pytest.skip("takes long, and is the same code")
 
     def write(place: Path) -> None:
         os.makedirs(place / "/".join("d" * 1))
