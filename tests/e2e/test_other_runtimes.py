@@ -83,13 +83,15 @@ def test_what_the_container_is(docker: Cli, name: str) -> None:
 
 
 def test_its_files(docker: Cli, name: str) -> None:
-    """Listed, committed while it runs, and exported, whoever has made the container."""
+    """Listed, copied, and committed while it runs, whoever has made the container."""
     docker(
         "run", "-d", "--name=box", f"--runtime={name}", "busybox",
         "sh", "-c", "echo x > /f; rm /etc/passwd; sleep 1000",
     )  # fmt: skip
     rows = ["C /etc", "D /etc/passwd", "A /f"]
     eventually(lambda: docker("diff", "box").splitlines() == rows, "its files")
+    docker("cp", "/etc/hostname", "box:/copied")
+    assert docker("exec", "box", "cat", "/copied") == Path("/etc/hostname").read_text().strip()
     docker("commit", "box", "committed")
     assert docker("inspect", "-f", "{{.State.Status}}", "box") == "running"
     assert run(docker, name, "committed", "sh", "-c", "cat /f; ls /etc").split()[0] == "x"
