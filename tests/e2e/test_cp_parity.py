@@ -19,22 +19,21 @@ ln -s dir /w/to-dir; ln -s dir/f /w/to-f; echo 333 > /w/file; ln -s /none /w/dan
 chmod 600 /w/dir/f; ln /w/dir/f /w/dir/hard; touch -d 2001-02-03 /w/dir/f /w/dir/sub
 """
 OUT = [
-    ("box:/w/file", "new"), ("box:/w/file", "there"), ("box:/w/file", "old"), ("box:/w/file", "new/"), ("box:/w/file", "no/new"),
-    ("box:/w/dir", "new"), ("box:/w/dir", "there"), ("box:/w/dir", "old"),
-    ("box:/w/dir/.", "new"), ("box:/w/dir/.", "there"), ("box:/w/to-dir", "there"), ("box:/w/to-dir/.", "there"),
-    ("-L", "box:/w/to-f", "new"), ("-L", "box:/w/to-dir", "there"),
-    ("box:/w/dangling", "there"), ("box:/none", "new"), 
-    ("box:/w/dir", "clash"), 
+    ("box:/w/file", "new"), ("box:/w/file", "there"), ("box:/w/file", "old"),
+    ("box:/w/file", "new/"), ("box:/w/file", "no/new"), ("box:/w/dir", "new"),
+    ("box:/w/dir", "there"), ("box:/w/dir", "old"), ("box:/w/dir/.", "new"),
+    ("box:/w/dir/.", "there"), ("box:/w/to-dir", "there"), ("box:/w/to-dir/.", "there"),
+    ("-L", "box:/w/to-f", "new"), ("-L", "box:/w/to-dir", "there"), ("box:/w/dangling", "there"),
+    ("box:/none", "new"), ("box:/w/dir", "clash"),
 ]  # fmt: skip
 INTO = [
     ("there", "box:/w/new"), ("there", "box:/w/dir"), ("there/.", "box:/w/dir"),
-    ("there/.", "box:/w/new"), ("there", "box:/w/file"),
-    ("old", "box:/w/new"), ("old", "box:/w/dir"), ("old", "box:/w/file"),
-    ("old", "box:/w/new/"), ("old", "box:/w/no/new"), ("old", "box:/w/to-dir"),
-    ("old", "box:/w/dangling"), ("link-there", "box:/w/dir"),
-    ("-L", "link-there", "box:/w/dir"), ("link-there/", "box:/w/dir"), ("none", "box:/w"),
-    ("old", "box:w/new"), ("clash", "box:/w"), ("box:/w", "box:/v"),
-    ("old", "there"),
+    ("there/.", "box:/w/new"), ("there", "box:/w/file"), ("old", "box:/w/new"),
+    ("old", "box:/w/dir"), ("old", "box:/w/file"), ("old", "box:/w/new/"),
+    ("old", "box:/w/no/new"), ("old", "box:/w/to-dir"), ("old", "box:/w/dangling"),
+    ("link-there", "box:/w/dir"), ("-L", "link-there", "box:/w/dir"),
+    ("link-there/", "box:/w/dir"), ("none", "box:/w"), ("old", "box:w/new"), ("clash", "box:/w"),
+    ("box:/w", "box:/v"), ("old", "there"),
 ]  # fmt: skip
 
 
