@@ -3,7 +3,7 @@
 A crash in between leaves layers without a record, which the next start removes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from boxship.engine.images import removal
@@ -118,14 +118,19 @@ def _is_unused(scope: ImageScope, known: KnownImage) -> bool:
 
 
 def _freed_chains(scope: ImageScope, gone: KnownImage) -> Iterator[Digest]:
-    """Yield the chain ids that only this image had, topmost first, as Docker tells them."""
-    kept = {chain for known in scope.catalog for chain in _chains(known)}
+    """Yield the chain ids that only this image had, topmost first, as Docker tells them.
+
+    A chain is a stack from the bottom, so others have those up to where their layers differ.
+    """
+    shared = max((_common(known.layers, gone.layers) for known in scope.catalog), default=0)
     in_use = set(scope.users.layers_in_use())
-    for layer, chain in zip(reversed(gone.layers), reversed(_chains(gone)), strict=True):
-        if chain not in kept and layer not in in_use:
+    for height in range(len(gone.layers), shared, -1):
+        chain = chain_id(gone.layers[:height])
+        if chain is not None and gone.layers[height - 1] not in in_use:
             yield chain
 
 
-def _chains(known: KnownImage) -> list[Digest]:
-    chains = (chain_id(known.layers[: top + 1]) for top in range(len(known.layers)))
-    return [chain for chain in chains if chain is not None]
+def _common(one: Sequence[Digest], other: Sequence[Digest]) -> int:
+    """Return how many layers two images have in common, from the lowest on."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
