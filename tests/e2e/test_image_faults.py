@@ -203,6 +203,9 @@ def test_two_pulls_at_once_download_once(
         with pulling(docker, troubled) as second:
             eventually(lambda: sum("manifests" in one for one in troubled.asked) >= 2, "the second")
             second.told("Pulling fs layer")
+            # The store itself lets the second wait a second: this is about what comes after it.
+            with pytest.raises(AssertionError):
+                eventually(lambda: troubled.served(image.layers[0]) > 1, "it", timeout=1.5)
             hold.let_go.set()
     succeeds(first.done, own)
     succeeds(second.done, own)
