@@ -28,6 +28,7 @@ class World:
 
     registry: RegistryServer
     archive: bytes
+    pushes: int = 0
 
     @property
     def name(self) -> str:
@@ -63,9 +64,14 @@ def load(world: World, engine: Engine) -> None:
 
 
 def push(world: World, engine: Engine) -> None:
-    name, _, tag = world.name.rpartition(":")
-    reply = engine.api.post(f"/images/{name}/push", None, tag=tag)
+    """To a repository of its own each time, so that there is something to be sent."""
+    world.pushes += 1
+    repository = f"{world.registry.host}/pushed/r{world.pushes}"
+    tagged = engine.api.post(f"/images/{world.name}/tag", None, repo=repository, tag="1")
+    assert tagged.status == 201, tagged.body
+    reply = engine.api.post(f"/images/{repository}/push", None, tag="1")
     assert reply.status == 200 and b"errorDetail" not in reply.body, reply.body
+    assert b'"aux"' in reply.body, reply.body
 
 
 def tag(world: World, engine: Engine) -> None:
@@ -98,6 +104,7 @@ Step = Callable[[World, Engine], None]
 BEFORE: dict[Step, list[Step]] = {
     pull: [],
     load: [],
+    push: [load],
     tag: [load],
     rmi: [load],
     prune: [load, prunable],

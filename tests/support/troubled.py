@@ -21,6 +21,8 @@ from typing import Self
 
 from support.registries import RegistryServer
 
+_OF_THE_HOP = ("host", "connection", "content-length", "transfer-encoding", "location")
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -61,7 +63,14 @@ class Hold:
     let_go: threading.Event = field(default_factory=threading.Event)
 
 
-Trouble = Cut | Falsify | Say | Retype | Hold
+@dataclass(frozen=True)
+class HangUp:
+    """The connection ends within the request's body."""
+
+    after: int
+
+
+Trouble = Cut | HangUp | Falsify | Say | Retype | Hold
 
 
 @dataclass
@@ -182,24 +191,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self, trouble: Trouble | None) -> None:
         self.owner.asked.append(f"{self.command} {self.path}")
-        sent = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(sent) if sent else None
+        if isinstance(trouble, HangUp):
+            self.rfile.read(trouble.after)
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        body = self._body()
         if isinstance(trouble, Say):
             self._answer(trouble.status, dict(trouble.headers), trouble.body)
             return
         upstream = http.client.HTTPConnection(self.owner._registry.host, timeout=30)
         try:
-            headers = {
-                k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")
-            }
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in _OF_THE_HOP}
             upstream.request(self.command, self.path, body, headers)
             answer = upstream.getresponse()
             content = answer.read()
-            given = {
-                k: v
-                for k, v in answer.getheaders()
-                if k.lower() not in ("content-length", "transfer-encoding", "connection")
-            }
+            given = {k: v for k, v in answer.getheaders() if k.lower() not in _OF_THE_HOP}
+            if place := answer.getheader("Location"):  # ours: the next request comes here too
+                given["Location"] = place.replace(self.owner._registry.host, self.owner.host)
             if self.command == "HEAD":
                 given["Content-Length"] = answer.getheader("Content-Length") or "0"
         finally:
@@ -209,6 +219,18 @@ class _Handler(BaseHTTPRequestHandler):
         if "Range" in self.headers:
             self.owner.ranges.append(self.headers["Range"])
         self._answer(answer.status, given, content, trouble)
+
+    def _body(self) -> bytes | None:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            sent = int(self.headers.get("Content-Length") or 0)
+            return self.rfile.read(sent) if sent else None
+        pieces = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(pieces)
 
     def _answer(
         self, status: int, headers: dict[str, str], body: bytes, trouble: Trouble | None = None
