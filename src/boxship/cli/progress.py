@@ -19,13 +19,13 @@ def show(session: Session, messages: Iterable[Message], *, to_stderr: bool = Fal
     output = session.err if to_stderr else session.out
     try:
         rest = iter(messages)
-        for message in rest:
-            if output.isatty() and is_row(message):
+        for first in rest:
+            message: Message | None = first
+            if output.isatty() and is_row(first):
                 from boxship.cli.progressbars import draw
 
-                draw(output, chain([message], rest))
-                return
-            output.write(plain(message))
+                message = draw(output, chain([first], rest))
+            output.write(plain(message) if message else "")
             output.flush()
     finally:
         output.flush()

@@ -1,8 +1,7 @@
 """What layers are doing, on a terminal, drawn by rich. Imported when the first row is needed.
 
-A row for each layer, in the order they were first told of; everything else stands above as text::
+A row for each layer, in the order they were first told of::
 
-    latest: Pulling from library/debian
     6d11c181ebb3: Pull complete
     0f2f4a1fdbb4: Downloading    ━━━━━━━━━━╸━━━━━━━━  31.5/63.1 MB   12.1 MB/s
     97e1d2a2b1ab: Waiting
@@ -29,8 +28,11 @@ from boxship.cli.progress import Message, check, is_row
 _PER_SECOND = 10
 
 
-def draw(output: TextIO, messages: Iterable[Message]) -> None:
-    """Draw until the stream ends. Raises StreamedError for a failure reported in it."""
+def draw(output: TextIO, messages: Iterable[Message]) -> Message | None:
+    """Draw rows as long as messages are about rows; return the first that is not, if there is one.
+
+    Raises StreamedError for a failure reported in the stream.
+    """
     columns = (
         TextColumn("{task.description}", markup=False),
         _WhileMoving(BarColumn()),
@@ -42,11 +44,10 @@ def draw(output: TextIO, messages: Iterable[Message]) -> None:
         tasks: dict[str, TaskID] = {}
         for message in messages:
             check(message)
-            if is_row(message):
-                _advance(rows, tasks, message)
-                continue
-            if text := _text(message):
-                rows.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            if not is_row(message):
+                return message
+            _advance(rows, tasks, message)
+    return None
 
 
 class _WhileMoving(ProgressColumn):
@@ -74,9 +75,3 @@ def _advance(rows: Progress, tasks: dict[str, TaskID], message: Message) -> None
         # Another phase counts from the start again, and its speed with it.
         rows.reset(task, total=total, description=description, moving=bool(total))
     rows.update(task, total=total, completed=detail.get("current", 0), moving=bool(total))
-
-
-def _text(message: Message) -> str:
-    text = str(message.get("stream") or message.get("status") or "").rstrip("\n")
-    identifier = message.get("id")
-    return f"{identifier}: {text}" if identifier and text else text
