@@ -8,7 +8,7 @@ from boxship.engine.images.layersources import KEPT_HERE, LayerSource
 from boxship.engine.images.users import ImageUse
 from boxship.model.image import ImagePrune, ImageQuery
 from boxship.oci.digest import Digest
-from boxship.storage.tree import tree_size
+from boxship.storage.stack import tree_size
 from support.shop import Sample, Shop, docker_archive, run, sample
 from support.tars import Member, hard_link, symlink, tar
 
