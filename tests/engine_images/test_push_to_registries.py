@@ -1,9 +1,11 @@
 """Pushes to Debian's docker-registry: who reads them, who may make them, what trouble does."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import (
     CertificateProblemError,
+    RegistryDeniedError,
     RegistryError,
     RegistryUnauthorizedError,
     RegistryUnavailableError,
@@ -112,8 +115,20 @@ def test_umoci_unpacks_what_skopeo_copies(
     push(shop, name)
     copied = f"oci:{tmp_path / 'layout'}:1"
     command("skopeo", "copy", "--src-tls-verify=false", f"docker://{name}", copied)
-    command("umoci", "unpack", "--image", tmp_path / "layout:1", tmp_path / "bundle")
-    root = tmp_path / "bundle/rootfs"
+    check_unpacked(tmp_path / "layout:1", tmp_path / "bundle")
+
+
+def test_umoci_unpacks_what_was_saved(shop: Shop, tmp_path: Path) -> None:
+    shop.load(docker_archive((IMAGE, ["saved:1"])))
+    with tarfile.open(fileobj=io.BytesIO(shop.save("saved:1"))) as saved:
+        saved.extractall(tmp_path / "layout", filter="data")
+    check_unpacked(tmp_path / "layout:1", tmp_path / "bundle")
+
+
+def check_unpacked(image: Path, bundle: Path) -> None:
+    """Have umoci unpack an image of an OCI layout and look at what came out."""
+    command("umoci", "unpack", "--image", image, bundle)
+    root = bundle / "rootfs"
     assert sorted(p.relative_to(root).as_posix() for p in root.rglob("*")) == [
         "etc",
         "etc/link",
@@ -196,7 +211,7 @@ def test_credentials_decide(shop: Shop, tokens: bool) -> None:
         name = f"{server.host}/mine/app:1"
         shop.load(docker_archive((IMAGE, [name])))
         for wrong in (None, Credentials("me", "guess")):
-            with pytest.raises(RegistryUnauthorizedError):
+            with pytest.raises((RegistryUnauthorizedError, RegistryDeniedError)):
                 push(shop, name, wrong)
         push(shop, name, ME)
         run(shop.images.tag(name, f"{server.host}/mine/other", "1"))
