@@ -8,8 +8,6 @@ The code decides where it is known, else the status. Details are not told on: th
 messages suffice. Docker prints ``manifest unknown: manifest unknown``; so is ``told``.
 """
 
-import email.utils
-import http
 import time
 from collections.abc import Mapping
 
@@ -87,6 +85,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isdigit():
         return float(text)
+    import email.utils  # noqa: PLC0415 - large, and hardly ever wanted
+
     try:
         when = email.utils.parsedate_to_datetime(text)
     except ValueError:
@@ -107,6 +107,8 @@ def _read(body: bytes) -> tuple[str, str]:
 
 
 def _unexpected(status: int) -> str:
+    import http  # noqa: PLC0415
+
     try:
         phrase = http.HTTPStatus(status).phrase
     except ValueError:

@@ -9,13 +9,20 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from boxship.distribution import tls
 from boxship.distribution.cancel import Cancel, Watch
+from boxship.distribution.settings import Timeouts
+from boxship.distribution.tls import TlsRules
+
+_HOSTS_KEPT = 32
+_CONNECTIONS_PER_HOST = 16
 
 
 class Watching:
@@ -109,7 +116,30 @@ class _TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
-def watched(pools: urllib3.PoolManager) -> urllib3.PoolManager:
-    """Have ``pools`` make connections that can be ended."""
+def new_pool(rules: TlsRules, proxy: str, limits: Timeouts, *, is_tls: bool) -> urllib3.PoolManager:
+    """Return connections of one kind; each can be ended. Raise CertificateProblemError."""
+    timeout = urllib3.Timeout(connect=limits.connect, read=limits.read)
+    context = tls.context(rules) if is_tls else None
+    if not proxy:
+        return _watched(
+            urllib3.PoolManager(
+                _HOSTS_KEPT, maxsize=_CONNECTIONS_PER_HOST, timeout=timeout, ssl_context=context
+            )
+        )
+    parts = urlsplit(proxy)
+    secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
+    return _watched(
+        urllib3.ProxyManager(
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+            _HOSTS_KEPT,
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=secret),
+            maxsize=_CONNECTIONS_PER_HOST,
+            timeout=timeout,
+            ssl_context=context,
+        )
+    )
+
+
+def _watched(pools: urllib3.PoolManager) -> urllib3.PoolManager:
     pools.pool_classes_by_scheme = _POOLS
     return pools

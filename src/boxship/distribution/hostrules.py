@@ -16,7 +16,6 @@
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +52,8 @@ class HostRules:
 
 def read_rules(path: str, domain: str) -> HostRules:
     """Read a file. Raise InvalidArgumentError naming file and key."""
+    import tomllib  # noqa: PLC0415 - for the few who have such files
+
     try:
         with open(path, "rb") as file:
             document = tomllib.load(file)

@@ -4,40 +4,26 @@ Connections are kept and used again, per set of TLS rules and proxy; any number 
 """
 
 import contextlib
-import http.client
-import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin, urlsplit
 
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    MaxRetryError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
-
-from boxship.distribution import tls
 from boxship.distribution.cancel import Cancel
-from boxship.distribution.connections import Watching, requesting, watched
 from boxship.distribution.errors import (
     BadRegistryAnswerError,
-    CertificateProblemError,
     RegistryError,
-    RegistryUnavailableError,
-    RegistryUnreachableError,
 )
 from boxship.distribution.proxies import proxy_for
 from boxship.distribution.settings import RegistrySettings
 from boxship.distribution.tls import DEFAULT_RULES, TlsRules
+
+if TYPE_CHECKING:
+    import urllib3
+
+    from boxship.distribution.connections import Watching
 
 Buffer = bytes | bytearray | memoryview
 
@@ -47,8 +33,6 @@ _MOST_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 # What may follow a redirect to another host; nothing of it says who we are.
 _HARMLESS = {"Accept", "Range", "Content-Type"}
-_HOSTS_KEPT = 32
-_CONNECTIONS_PER_HOST = 16
 # What is left of an answer is read, if it is little: its connection can be used again.
 _WORTH_DRAINING = 64 << 10
 
@@ -70,7 +54,11 @@ class Reply:
     """An answer whose body is still to be read. It has to be closed: use ``with``."""
 
     def __init__(
-        self, url: str, response: urllib3.BaseHTTPResponse, watching: Watching, failed: "_Failure"
+        self,
+        url: str,
+        response: "urllib3.BaseHTTPResponse",
+        watching: "Watching",
+        failed: "_Failure",
     ) -> None:
         self.url = url
         self.status = response.status
@@ -90,7 +78,7 @@ class Reply:
     def close(self) -> None:
         """Give the connection back if all was read, else end it."""
         if self._is_short():
-            with contextlib.suppress(HTTPError, OSError):
+            with contextlib.suppress(*_failures().FAILURES):
                 self._response.drain_conn()
         else:
             self._response.close()
@@ -103,7 +91,7 @@ class Reply:
         try:
             while piece := self._response.read(CHUNK, decode_content=False):
                 yield piece
-        except (HTTPError, OSError, http.client.HTTPException) as error:
+        except _failures().FAILURES as error:
             raise self._failed(error) from error
 
     def read(self, most: int) -> bytes:
@@ -128,6 +116,19 @@ class Reply:
 
 
 _Failure = Callable[[Exception], RegistryError]
+
+
+def _failures() -> ModuleType:
+    # urllib3 takes 5 MB and 35 ms: it is for processes that do ask a registry.
+    from boxship.distribution import failures  # noqa: PLC0415
+
+    return failures
+
+
+def _connections() -> ModuleType:
+    from boxship.distribution import connections  # noqa: PLC0415 - as above
+
+    return connections
 
 
 class Transport:
@@ -185,7 +186,8 @@ class Transport:
     def _once(self, request: Request, cancel: Cancel | None) -> Reply:
         if cancel is not None:
             cancel.check()
-        watching = Watching(cancel)
+        connections = _connections()
+        watching: Watching = connections.Watching(cancel)
         sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **request.headers}
         if request.length is not None:
             sent["Content-Length"] = str(request.length)
@@ -193,10 +195,11 @@ class Transport:
         def failed(error: Exception) -> RegistryError:
             if cancel is not None:
                 cancel.check()
-            return _translated(error, request)
+            found: RegistryError = _failures().translated(error, request, plain_url(request.url))
+            return found
 
         try:
-            with requesting(watching):
+            with connections.requesting(watching):
                 response = self._pool(request.url, request.tls).request(
                     request.method,
                     request.url,
@@ -208,42 +211,21 @@ class Transport:
                 )
         except BaseException as error:
             watching.release()
-            if isinstance(error, HTTPError | OSError | http.client.HTTPException):
+            if isinstance(error, _failures().FAILURES):
                 raise failed(error) from error
             raise
         return Reply(request.url, response, watching, failed)
 
-    def _pool(self, url: str, rules: TlsRules) -> urllib3.PoolManager:
+    def _pool(self, url: str, rules: TlsRules) -> "urllib3.PoolManager":
         proxy = proxy_for(url, self._settings.proxies)
-        key = (rules if url.startswith("https:") else TlsRules(), proxy)
+        is_tls = url.startswith("https:")
+        key = (rules if is_tls else DEFAULT_RULES, proxy)
         with self._lock:
             pool = self._pools.get(key)
             if pool is None:
-                pool = self._pools[key] = self._new_pool(*key, is_tls=url.startswith("https:"))
+                new_pool = _connections().new_pool
+                pool = self._pools[key] = new_pool(*key, self._settings.timeouts, is_tls=is_tls)
         return pool
-
-    def _new_pool(self, rules: TlsRules, proxy: str, *, is_tls: bool) -> urllib3.PoolManager:
-        limits = self._settings.timeouts
-        timeout = urllib3.Timeout(connect=limits.connect, read=limits.read)
-        context = tls.context(rules) if is_tls else None
-        if not proxy:
-            return watched(
-                urllib3.PoolManager(
-                    _HOSTS_KEPT, maxsize=_CONNECTIONS_PER_HOST, timeout=timeout, ssl_context=context
-                )
-            )
-        parts = urlsplit(proxy)
-        secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
-        return watched(
-            urllib3.ProxyManager(
-                f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
-                _HOSTS_KEPT,
-                proxy_headers=urllib3.make_headers(proxy_basic_auth=secret),
-                maxsize=_CONNECTIONS_PER_HOST,
-                timeout=timeout,
-                ssl_context=context,
-            )
-        )
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -253,45 +235,20 @@ def _origin(url: str) -> tuple[str, str]:
 
 def _check_redirect(request: Request, source: str, target: str, seen: set[str]) -> None:
     if urlsplit(target).scheme not in {"http", "https"}:
-        raise BadRegistryAnswerError(f"{_plain(source)} redirects to {_plain(target)}, not to HTTP")
+        raise BadRegistryAnswerError(
+            f"{plain_url(source)} redirects to {plain_url(target)}, not to HTTP"
+        )
     if not isinstance(request.body, bytes | None):
-        raise BadRegistryAnswerError(f"{_plain(source)} redirects in the middle of an upload")
+        raise BadRegistryAnswerError(f"{plain_url(source)} redirects in the middle of an upload")
     if target in seen:
-        raise BadRegistryAnswerError(f"{_plain(request.url)} redirects in a circle")
+        raise BadRegistryAnswerError(f"{plain_url(request.url)} redirects in a circle")
     if len(seen) > _MOST_REDIRECTS:
         raise BadRegistryAnswerError(
-            f"{_plain(request.url)} was redirected {_MOST_REDIRECTS} times and still is"
+            f"{plain_url(request.url)} was redirected {_MOST_REDIRECTS} times and still is"
         )
 
 
-def _plain(url: str) -> str:
-    """A URL without its query, which may hold a signature, and without a name or password."""
+def plain_url(url: str) -> str:
+    """Return a URL without what may be secret: its query (a signature), a name and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _translated(error: Exception, request: Request) -> RegistryError:
-    """Say what happened in the words Go programs use: people search for them."""
-    what = f'{request.method.capitalize()} "{_plain(request.url)}"'
-    parts = urlsplit(request.url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    if isinstance(error, MaxRetryError | ProxyError) and isinstance(error.args[-1], Exception):
-        error = error.args[-1]
-    cause = error.args[0] if isinstance(error, SSLError) and error.args else error
-    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
-        return CertificateProblemError(f"{what}: {tls.explain(cause, host, port, request.tls)}")
-    if isinstance(error, NameResolutionError):
-        return RegistryUnreachableError(f"{what}: dial tcp: lookup {host}: no such host")
-    if isinstance(error, NewConnectionError):
-        reason = str(error.args[-1]).rpartition(": ")[2].lower()
-        return RegistryUnreachableError(f"{what}: dial tcp {host}:{port}: connect: {reason}")
-    if isinstance(error, ConnectTimeoutError):
-        return RegistryUnreachableError(f"{what}: dial tcp {host}:{port}: i/o timeout")
-    if isinstance(error, ReadTimeoutError | TimeoutError):
-        return RegistryUnavailableError(f"{what}: no answer in time")
-    return RegistryUnavailableError(f"{what}: the connection broke: {_shortly(error)}")
-
-
-def _shortly(error: Exception) -> str:
-    inner = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
-    return str(inner) or type(inner).__name__
