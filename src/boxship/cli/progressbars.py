@@ -70,8 +70,10 @@ def _advance(rows: Progress, tasks: dict[str, TaskID], message: Message) -> None
         tasks[identifier] = rows.add_task(identifier, total=None, moving=False)
     task = tasks[identifier]
     description = f"{identifier}: {status}"
-    total = detail.get("total") or None
+    current, total = detail.get("current", 0), detail.get("total") or None
+    moving = total is not None and current < total
     if rows.tasks[rows.task_ids.index(task)].description != description:
         # Another phase counts from the start again, and its speed with it.
-        rows.reset(task, total=total, description=description, moving=bool(total))
-    rows.update(task, total=total, completed=detail.get("current", 0), moving=bool(total))
+        rows.reset(task, total=total, completed=current, description=description, moving=moving)
+    else:
+        rows.update(task, total=total, completed=current, moving=moving)

@@ -145,7 +145,7 @@ _USED: tuple[Option, ...] = (
         "max-download-attempts", "max-download-attempts", Kind.NUMBER, 5,
         "Attempts for each download", reload=True,
     ),
-    Option("proxies", "", Kind.OBJECT, {}, "Proxies for registries: http-proxy, https-proxy…"),
+    Option("proxies", "", Kind.MAP, {}, "Proxies for registries: http-proxy, https-proxy…"),
     Option("", "http-proxy", Kind.TEXT, "", "Proxy for http registries"),
     Option("", "https-proxy", Kind.TEXT, "", "Proxy for https registries"),
     Option("", "no-proxy", Kind.TEXT, "", "Hosts and networks without proxy, comma-separated"),
