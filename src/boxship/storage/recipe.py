@@ -28,6 +28,7 @@ import zstandard
 
 from boxship.base.errors import InternalError
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
+from boxship.storage.payloads import PayloadPaths
 from boxship.storage.tar.header import Extent
 from boxship.storage.tree import RootedTree, split
 
@@ -61,8 +62,7 @@ class RecipeWriter:
         )
         self._parts: list[Buffer] = [_MAGIC]
         self._size = 0
-        self._count = 0
-        self._numbers: dict[bytes, int] = {}
+        self._payloads = PayloadPaths()
 
     def framing(self, data: Buffer) -> None:
         """Bytes to be repeated as they are."""
@@ -71,31 +71,25 @@ class RecipeWriter:
 
     def file(self, path: bytes, size: int) -> None:
         """A payload that is a whole file."""
-        self._number(path)
+        self._payloads.add(path)
         self._put(b"F" + _U32.pack(len(path)), path, _U64.pack(size))
 
     def sparse(self, path: bytes, extents: Iterable[Extent]) -> None:
         """A payload that is the data of a sparse file."""
-        self._number(path)
+        self._payloads.add(path)
         packed = b"".join(_PAIR.pack(*extent) for extent in extents)
         count = _U32.pack(len(packed) // _PAIR.size)
         self._put(b"S" + _U32.pack(len(path)), path, count, packed)
 
     def forget(self, path: bytes) -> dict[int, bytes]:
         """Forget the payloads at and below ``path``; return their numbers and paths below it."""
-        below = path + b"/"
-        found = [p for p in self._numbers if p == path or p.startswith(below)]
-        return {self._numbers.pop(p): p[len(path) :] for p in found}
+        return self._payloads.forget(path)
 
     def finish(self) -> None:
         """Write the end; what is missing it is not a recipe."""
         self._parts.append(b"E")
         self._flush()
         self._stream.flush(zstandard.FLUSH_FRAME)
-
-    def _number(self, path: bytes) -> None:
-        self._numbers[path] = self._count
-        self._count += 1
 
     def _put(self, *parts: bytes) -> None:
         self._parts.extend(parts)
