@@ -57,7 +57,7 @@ def _images(*, write: bool) -> bool:
     rows = list(images.images(lambda engines: versions.append(_versions(engines))))
     print(report.text(report.engines(rows)))
     if write:
-        report.write("Images", report.engines(rows), versions[0])
+        report.write("Images", report.engines(rows), versions[0], images.NOTE)
     return not any(row.reached is False for row in rows)
 
 

@@ -43,13 +43,17 @@ def text(cells: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write(title: str, cells: Sequence[Sequence[str]], versions: str) -> None:
-    """Put a table into the document in place of the one with its title; others stay."""
+def write(title: str, cells: Sequence[Sequence[str]], versions: str, note: str = "") -> None:
+    """Put a table into the document in place of the one with its title; others stay.
+
+    ``note`` is a paragraph below it.
+    """
     sections = dict(_sections())
     head, *lines = ["| " + " | ".join(line) + " |" for line in cells]
     rule = "|---|" + "--:|" * (len(cells[0]) - 3) + "---|---|"
     when = f"{time.strftime('%Y-%m-%d')}, {machine()}; {versions}."
-    sections[title] = "\n".join([when, "", head, rule, *lines]) + "\n"
+    below = ["", note] if note else []
+    sections[title] = "\n".join([when, "", head, rule, *lines, *below]) + "\n"
     bodies = [f"## {name}\n\n{body}" for name, body in sections.items()]
     DOCUMENT.write_text("\n".join([_INTRODUCTION, *bodies]))
 
