@@ -1,5 +1,6 @@
 """A full disk, and death in the middle of things."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from boxship.base.errors import UnavailableError
+from boxship.engine.images.pulling import PullRequest
+from boxship.engine.settings import TransferLimits
+from boxship.oci import reference
+from support.remote import RemoteImages
 from support.shop import Shop, docker_archive, run, sample
 from support.tars import Member, tar
 
@@ -44,6 +49,24 @@ def test_a_full_disk_is_said_and_leaves_nothing(tight: Shop) -> None:
         tight.load(ARCHIVE)
     assert tight.tags() == {SMALL.id: ("small:1",)}
     assert len(tight.disk()["layers/sha256"]) == 1
+
+
+def test_a_pull_onto_a_full_disk_is_said_and_leaves_nothing(tight: Shop) -> None:
+    remote = RemoteImages()
+    tight.images.set_registries(remote, TransferLimits())
+    small = tar(Member("small", b"s"))
+    remote.add("reg:1/app:1", sample(small, tar(Member("large", os.urandom(8 << 20)))))
+
+    async def pull() -> None:
+        request = PullRequest(reference.parse("reg:1/app:1"))
+        async for _ in tight.images.pull(request):
+            pass
+
+    with pytest.raises(UnavailableError, match="No space left on device"):
+        run(pull())
+    remote.close()
+    assert tight.disk() == {}
+    assert len(tight.scope.pulls) == 0
 
 
 DYING = """

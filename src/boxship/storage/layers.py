@@ -298,18 +298,27 @@ class LayerStore:
                 return present
             short = self._link(diff_id)
             layer = Layer(str(diff_id), unpacked.size, tar_size, unpacked.entries, short)
-            meta = msgspec.json.encode(layer)
-            write_atomic(os.path.join(place, _META), meta, durable=False)
-            if os.path.lexists(self._root.layer(diff_id)):
-                exchange(place, self._root.layer(diff_id))
-                # Containers may be running on the damaged one: it goes when we start again.
-                self._root.move_aside(place)
-            else:
-                os.rename(place, self._root.layer(diff_id))
+            try:
+                self._put(place, layer)
+            except OSError:
+                if not os.path.lexists(self._root.layer(diff_id)):
+                    os.unlink(self._root.link(short))
+                raise
             self._known[diff_id] = layer
             self._damaged.discard(diff_id)
         self._writeback.begin()
         return layer
+
+    def _put(self, place: str, layer: Layer) -> None:
+        meta = msgspec.json.encode(layer)
+        write_atomic(os.path.join(place, _META), meta, durable=False)
+        target = self._root.layer(layer.digest)
+        if os.path.lexists(target):
+            exchange(place, target)
+            # Containers may be running on the damaged one: it goes when we start again.
+            self._root.move_aside(place)
+        else:
+            os.rename(place, target)
 
     def _link(self, diff_id: Digest) -> str:
         """Give the layer a short name; a name taken by another layer is made longer."""
