@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
+from boxship.base.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
 from boxship.oci.digest import Digest
+from boxship.storage.archiving import layer_tar
 from boxship.storage.drivers import DRIVERS
 from boxship.storage.overlay import OverlayDriver
-from boxship.storage.snapshots import SnapshotDriver
+from boxship.storage.snapshots import OverlayMount, SnapshotDriver
 from boxship.storage.storage import Storage
 from support.mounting import mounted
 from support.tars import Member, directory, hard_link, symlink, tar
@@ -295,6 +301,32 @@ def test_another_driver_keeps_what_the_first_has_made(
             assert storage.snapshots.usage(key) == 0
     assert type(after.snapshots.mount("old")) is type(before.snapshots.mount("old"))
     assert type(after.snapshots.mount("new")) is not type(after.snapshots.mount("old"))
+
+
+def test_where_overlayfs_cannot_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A data root that is on an overlay itself, as in a container, cannot have another's upper."""
+    for name in ("lower", "upper", "work", "outer"):
+        (tmp_path / name).mkdir()
+    outer = OverlayMount(str(tmp_path), ("lower",), "upper", "work")
+    with mounted(outer, tmp_path / "outer") as place:
+        storage = Storage.open(str(place / "root"))
+        assert storage.snapshots.name == "vfs"
+        (warning,) = [record.getMessage() for record in caplog.records]
+        assert f"overlayfs cannot be mounted on {place}/root" in warning
+        with pytest.raises(UnavailableError, match="overlay2 does not work on"):
+            Storage.open(str(place / "root"), "overlay2")
+        layers = [
+            add(storage, Member("file", b"1"), Member("gone", b"1"), directory("d")),
+            add(storage, Member(".wh.gone"), Member(".wh.d"), directory("d"), Member("d/new")),
+        ]
+        storage.snapshots.prepare("box", layers)
+        box = Path(storage.snapshots.place("box"))
+        assert sorted(set(os.listdir(box)) & {"file", "gone", "d"}) == ["d", "file"]
+        (box / "file").unlink()
+        with storage.snapshots.difference("box") as upper:
+            assert (Path(upper) / "file").stat().st_size == 0
+        assert b".wh.file" in b"".join(layer_tar(storage.snapshots, "box"))
+        storage.writeback.finish()
 
 
 def test_unknown_drivers_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from boxship.runtime.mounts import mount_overlay_on
 from boxship.runtime.steps import MountOverlay
 from boxship.storage.check.store import Needed, StoreCheck
 from boxship.storage.drivers import DRIVERS
+from boxship.storage.layers import MalformedLayerError
 from boxship.storage.snapshots import DirectoryMount
 from boxship.storage.storage import Storage
 from support.strangers import FIRST, in_user_namespace
@@ -126,11 +127,12 @@ def test_an_owner_that_is_not_there_is_named(place: Path) -> None:
         try:
             with storage.layers.lease() as lease:
                 storage.layers.unpack([tar(Member("x", b"", uid=100_000))], lease)
-        except OSError as error:
-            return f"{error.strerror} {os.listdir(storage.root.join('tmp'))}"
+        except MalformedLayerError as error:
+            return f"{error} {os.listdir(storage.root.join('tmp'))}"
         return ""
 
     told = in_user_namespace(refused)
     assert told == (
-        "Invalid argument: unpacking 'x' (is its owner 100000:0 in this user namespace?) []"
+        "invalid layer archive: Invalid argument: unpacking 'x' "
+        "(is its owner 100000:0 in this user namespace?) []"
     )

@@ -54,7 +54,7 @@ class Comparison:
         os.mkdir(target, 0o700)
         root = os.open(target, _DIRECTORY)
         try:
-            upper = _Upper(self.tree, root)
+            upper = _Upper(self.tree, root, self.opaque)
             for change in self.changes():
                 upper.put(change)
             upper.finish()
@@ -101,8 +101,9 @@ class Comparison:
 class _Upper:
     """Writes an upper directory. Directories are made when something in them has changed."""
 
-    def __init__(self, tree: int, target: int) -> None:
+    def __init__(self, tree: int, target: int, opaque: str) -> None:
         self._tree = tree
+        self._opaque = opaque
         self._target = target
         self._made: dict[Path, os.stat_result] = {(): os.fstat(tree)}
         found = self._made[()]
@@ -118,7 +119,7 @@ class _Upper:
         target = stack.open_directory(self._target, change.directory)
         try:
             if change.found is None:
-                os.mknod(change.name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=target)
+                stack.make_whiteout(target, change.name, self._opaque)
             else:
                 os.link(
                     change.name,

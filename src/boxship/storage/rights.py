@@ -2,9 +2,9 @@
 
 Overlayfs keeps its marks in ``trusted.*`` attributes, which only the host's root can write. In a
 user namespace it reads ``user.*`` ones instead when it is mounted with ``userxattr`` (Linux 5.11).
-Whiteouts need no such care: since 5.8 everybody can make the device 0:0. Other device nodes cannot
-be made there; they are left out of the tree, as Docker's rootless daemon does, and stay in the
-recipe.
+Whiteouts need no such care: since 5.8 everybody can make the device 0:0, but on an overlay, for
+which ``stack.make_whiteout`` knows another form. Other device nodes cannot be made there; they are
+left out of the tree, as Docker's rootless daemon does, and stay in the recipe.
 """
 
 import errno

@@ -21,6 +21,8 @@ _LONGEST = 4000
 _DEEPEST = 10_000
 """Going down takes a while for each level; some end there must be."""
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_IS_OPAQUE, _HAS_MARKED_FILES = b"y", b"x"
 _NO_SUCH_ATTRIBUTE = (errno.ENODATA, errno.ENOTSUP, errno.EPERM)
 
 
@@ -70,6 +72,8 @@ def visit(
         fd = open_directory(roots[root], path)
         opened.callback(os.close, fd)
         top = fd if top < 0 else top
+        mark = _attribute(fd, opaque)
+        whiteout = whiteout_attribute(opaque) if mark == _HAS_MARKED_FILES else ""
         with os.scandir(fd) as found:
             for entry in found:
                 name = os.fsencode(entry.name)
@@ -81,21 +85,53 @@ def visit(
                     entries.setdefault(name, seen)
                     continue
                 hidden.add(name)
-                if name not in entries and not is_whiteout(seen.found):
+                if name not in entries and not hides(fd, name, seen.found, whiteout):
                     entries[name] = seen
-        if root != parts[-1] and is_opaque(fd, opaque):
+        if mark == _IS_OPAQUE:
             break
     return StackDirectory(path, top, entries), below
 
 
-def is_opaque(fd: int, attribute: str) -> bool:
-    """Tell whether a directory hides those below it."""
+def make_whiteout(directory: int, name: bytes, opaque: str) -> None:
+    """Hide ``name``; ``opaque`` is the attribute of directories. Raise FileExistsError.
+
+    Where the device cannot be made (the store is on an overlay itself), overlayfs' newer form does
+    (Linux 6.7): an empty file with an attribute, in a directory that says that there are some.
+    """
     try:
-        return os.getxattr(fd, attribute) == b"y"
+        os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=directory)
+    except PermissionError:
+        if _attribute(directory, opaque) == _IS_OPAQUE:
+            return  # there is nothing to hide
+        fd = os.open(name, _NEW_FILE, 0, dir_fd=directory)
+        try:
+            os.setxattr(fd, whiteout_attribute(opaque), b"y")
+        finally:
+            os.close(fd)
+        os.setxattr(directory, opaque, _HAS_MARKED_FILES)
+
+
+def whiteout_attribute(opaque: str) -> str:
+    """Return the attribute of files that goes with the one of directories."""
+    return opaque.removesuffix("opaque") + "whiteout"
+
+
+def hides(directory: int, name: bytes, found: os.stat_result, whiteout: str) -> bool:
+    """Tell whether a file hides the one below it; ``whiteout`` is empty if devices alone do."""
+    if is_whiteout(found):
+        return True
+    if not whiteout or found.st_size or not stat.S_ISREG(found.st_mode):
+        return False
+    return _attribute(b"/proc/self/fd/%d/%s" % (directory, name), whiteout) is not None
+
+
+def _attribute(target: int | bytes, name: str) -> bytes | None:
+    try:
+        return os.getxattr(target, name, follow_symlinks=isinstance(target, int))
     except OSError as error:
         if error.errno not in _NO_SUCH_ATTRIBUTE:
             raise
-        return False
+        return None
 
 
 def is_whiteout(found: os.stat_result) -> bool:

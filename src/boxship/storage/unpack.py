@@ -25,7 +25,7 @@ import msgspec
 from boxship.storage.deleting import delete_tree
 from boxship.storage.recipe import RecipeWriter
 from boxship.storage.rights import Rights
-from boxship.storage.stack import is_whiteout, tree_size
+from boxship.storage.stack import hides, make_whiteout, tree_size, whiteout_attribute
 from boxship.storage.tar.header import Entry, Kind, TarError
 from boxship.storage.tar.reader import TarReader
 from boxship.storage.tree import Parent, Path, RootedTree, join, split
@@ -163,7 +163,8 @@ class Unpacker:
         except FileExistsError:
             found = os.lstat(name, dir_fd=parent.fd)
             if not stat.S_ISDIR(found.st_mode):
-                opaque = is_whiteout(found)
+                attribute = whiteout_attribute(self._rights.opaque)
+                opaque = hides(parent.fd, name, found, attribute)
                 parent = self._evict(parent, name)
                 os.mkdir(name, 0o700, dir_fd=parent.fd)
         fd = os.open(name, _OPEN_DIRECTORY, dir_fd=parent.fd)
@@ -218,7 +219,7 @@ class Unpacker:
         if name in (b"", b".", b".."):
             raise TarError(f"{os.fsdecode(mark)!r} is a whiteout of nothing")
         try:
-            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent.fd)
+            make_whiteout(parent.fd, name, self._rights.opaque)
         except FileExistsError:
             if stat.S_ISDIR(os.lstat(name, dir_fd=parent.fd).st_mode):
                 with_fd = os.open(name, _OPEN_DIRECTORY, dir_fd=parent.fd)

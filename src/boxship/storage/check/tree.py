@@ -250,8 +250,9 @@ class TreeCheck:
         return self._finding(place, problem)
 
     def _mark_opaque(self, place: _Place) -> None:
-        if stat.S_ISDIR(place.wanted.st_mode) and self._attribute(place.there, self.opaque):
-            os.setxattr(place.here, self.opaque, b"y")
+        mark = self._attribute(place.there, self.opaque)
+        if mark is not None and stat.S_ISDIR(place.wanted.st_mode):
+            os.setxattr(place.here, self.opaque, mark)
 
     def _touch(self, place: _Place) -> None:
         self._touched.setdefault(place.path, os.fstat(place.wanted_parent))
