@@ -128,6 +128,18 @@ def test_a_second_pull_moves_nothing_and_a_sibling_only_what_is_new(
     assert remote.fetched(BASE, APP, more) == [1, 1, 1]
 
 
+def test_what_was_not_downloaded_is_known_from_hearsay(shop: Shop, remote: RemoteImages) -> None:
+    remote.add(NAME, IMAGE)
+    pull(shop)
+    (seen,) = shop.scope.sources.of(Digest.of(BASE))
+    assert not seen.claimed
+    remote.add("reg:5000/evil/app:1", IMAGE, compress=lambda layer: gzip.compress(layer[::-1]))
+    pull(shop, "reg:5000/evil/app:1")
+    honest, claim = shop.scope.sources.of(Digest.of(BASE))
+    assert honest == seen
+    assert (claim.claimed, claim.repository) == (True, "reg:5000/evil/app")
+
+
 def test_by_digest_the_image_has_a_digest_and_no_tag(shop: Shop, remote: RemoteImages) -> None:
     digest = remote.add(NAME, IMAGE)
     name = f"reg:5000/lib/app@{digest}"

@@ -195,6 +195,27 @@ def test_a_form_known_from_elsewhere_is_looked_for(desk: Desk) -> None:
     assert TransferPhase.PUSHING not in told
 
 
+def test_what_a_stranger_claims_of_a_layer_is_pushed_under_no_other_name(desk: Desk) -> None:
+    # A manifest of his, for a layer that was here already, named a blob that nobody looked into.
+    lie = gzip.compress(tar(Member("low", b"what the stranger wants to be run")))
+    claim = LayerSource(
+        Digest.of(LOW),
+        Digest.of(lie),
+        len(lie),
+        DOCKER_LAYER_TYPE,
+        f"{HOST}/stranger",
+        claimed=True,
+    )
+    for path in ("stranger", "app"):
+        desk.repository(path).blobs[claim.digest] = lie
+    run(desk.shop.scope.sources.add([claim]))
+    desk.push()
+    assert str(claim.digest) not in json.dumps(desk.manifest())
+    desk.tag("app:1", "stranger", "1")
+    desk.push("stranger:1")
+    assert str(claim.digest) in json.dumps(desk.manifest("stranger"))  # in his own he may
+
+
 def test_all_tags(desk: Desk) -> None:
     desk.tag("app:1", "app", "2")
     events = desk.push("app")

@@ -1,6 +1,7 @@
 """What is remembered of pulls: variants of a name, sources of a layer, unfinished pulls."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,9 +130,7 @@ def test_a_removed_name_takes_its_variants_along(records: Records, tmp_path: Pat
     again.database.close()
 
 
-def test_sources_of_a_layer_are_found_by_layer_and_by_blob(
-    records: Records, tmp_path: Path
-) -> None:
+def test_sources_of_a_layer_are_found_by_layer(records: Records, tmp_path: Path) -> None:
     there = LayerSource(LAYER, Digest.of(b"gzip"), 4, "tar+gzip", "docker.io/library/app")
     here = LayerSource(LAYER, Digest.of(b"zstd"), 5, "tar+zstd", KEPT_HERE)
     run(records.sources.add([there, here]))
@@ -140,7 +139,6 @@ def test_sources_of_a_layer_are_found_by_layer_and_by_blob(
     again = Records(tmp_path)
     for sources in (records.sources, again.sources):
         assert sorted(sources.of(LAYER), key=lambda s: s.size) == [there, here]
-        assert sources.diff_id_of(there.digest) == LAYER
         assert sources.kept_here() == {here.digest}
 
     async def forget() -> list[Digest]:
@@ -148,11 +146,26 @@ def test_sources_of_a_layer_are_found_by_layer_and_by_blob(
 
     assert run(forget()) == [here.digest]
     assert again.sources.of(LAYER) == []
-    assert again.sources.diff_id_of(there.digest) is None
     again.database.close()
     last = Records(tmp_path)
     assert last.sources.of(LAYER) == []
     last.database.close()
+
+
+def test_a_claim_is_one_until_the_blob_has_been_seen(records: Records, tmp_path: Path) -> None:
+    hearsay = LayerSource(LAYER, Digest.of(b"gzip"), 4, "tar+gzip", "docker.io/a/app", claimed=True)
+    run(records.sources.add([hearsay]))
+    assert records.sources.of(LAYER) == [hearsay]
+    seen = replace(hearsay, claimed=False)
+    run(records.sources.add([seen]))
+    run(records.sources.add([hearsay]))
+    elsewhere = replace(hearsay, repository="docker.io/b/app")
+    run(records.sources.add([elsewhere]))
+    records.database.close()
+    again = Records(tmp_path)
+    for sources in (records.sources, again.sources):
+        assert sources.of(LAYER) == [seen, replace(elsewhere, claimed=False)]
+    again.database.close()
 
 
 def test_unfinished_pulls_protect_their_layers_until_a_restart_of_the_machine(

@@ -25,7 +25,7 @@ from boxship.distribution.errors import BadRegistryAnswerError
 from boxship.distribution.repository import Repository
 from boxship.engine.images.bridge import in_thread
 from boxship.engine.images.fetching import RemoteLayer
-from boxship.engine.images.layersources import KEPT_HERE, LayerSource
+from boxship.engine.images.layersources import KEPT_HERE
 from boxship.engine.images.scope import ImageScope
 from boxship.model.image import LayerTransfer, TransferPhase
 from boxship.oci.digest import Digest
@@ -46,6 +46,8 @@ class _Download:
     waiting: list[tuple[Digest, Tell]] = field(default_factory=list)
     last: LayerTransfer | None = None
     began: bool = False
+    seen: bool = False
+    """All of the blob has come, and was what its digest says; so the layer is what came of it."""
 
     def tell(self, event: LayerTransfer) -> None:
         """Pass an event on, to each under the digest by which he knows the layer."""
@@ -105,12 +107,18 @@ class Downloads:
                 with self._scope.storage.layers.lease() as lease:
                     lease.hold(diff_id)
                     layer = await self._brought_in(download, lease)
-                    await self._scope.remember_kept(_kept_form(download.layer))
+                    await self._remember(download)
                     download.tell(_event(download.layer, TransferPhase.PULLED))
                     return layer
         finally:
             self._forget(download)
             self._scope.sweep([diff_id])
+
+    async def _remember(self, download: _Download) -> None:
+        if download.seen:
+            layer, place = download.layer, download.repository.name.name
+            await self._scope.remember_kept(layer.source(KEPT_HERE, claimed=False))
+            await self._scope.sources.add([layer.source(place, claimed=False)])
 
     def _kept(
         self, layer: RemoteLayer, chunks: Generator[Buffer, None, None]
@@ -167,16 +175,12 @@ def _stream(download: _Download) -> Generator[Buffer, None, None]:
             if (now := time.monotonic()) - told >= _BETWEEN_TELLS or current == total:
                 told = now
                 tell(TransferPhase.DOWNLOADING, current, total)
+        download.seen = True
         tell(TransferPhase.VERIFYING)
         tell(TransferPhase.DOWNLOADED)
         tell(TransferPhase.EXTRACTING, total, total)
 
     return chunks()
-
-
-def _kept_form(layer: RemoteLayer) -> LayerSource:
-    said = layer.descriptor
-    return LayerSource(layer.diff_id, layer.digest, said.size, said.media_type, KEPT_HERE)
 
 
 def _event(

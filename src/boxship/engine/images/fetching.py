@@ -21,6 +21,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import BadRegistryAnswerError
 from boxship.distribution.manifests import FetchedManifest
 from boxship.distribution.repository import Repository
+from boxship.engine.images.layersources import LayerSource
 from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest, DigestError
 from boxship.oci.image import (
@@ -65,6 +66,13 @@ class RemoteLayer:
     descriptor: Descriptor
     digest: Digest
     diff_id: Digest
+
+    def source(self, repository: str, *, claimed: bool) -> LayerSource:
+        """Say that the blob is in ``repository``."""
+        said = self.descriptor
+        return LayerSource(
+            self.diff_id, self.digest, said.size, said.media_type, repository, claimed
+        )
 
 
 @dataclass(frozen=True, slots=True)

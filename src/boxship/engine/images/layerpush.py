@@ -1,8 +1,9 @@
 """Bring one layer into a repository, at the least cost. Blocking; runs in a thread.
 
 In this order: a form of it that is known and there already is left alone; one that another
-repository of the same registry has is mounted; a compressed blob that was kept is sent as it is;
-otherwise its tar is made again, verified and compressed while it is being sent::
+repository of the same registry has is mounted (neither on hearsay: see ``layersources.py``); a
+compressed blob that was kept is sent as it is; otherwise its tar is made again, verified and
+compressed while it is being sent::
 
     rebuild ─► sha256 of the tar ─► gzip on all cores ─► sha256 of the blob ─► registry
                     │                                                            ▲
@@ -110,7 +111,8 @@ class Sender:
         """Ask for forms that are known from anywhere: the same bytes may have come here too."""
         name = self.target.name.name
         here = {form.digest for form in layer.forms if form.repository == name}
-        forms = {form.digest: form for form in layer.forms if form.digest not in here}
+        elsewhere = [form for form in layer.forms if not form.claimed]
+        forms = {form.digest: form for form in elsewhere if form.digest not in here}
         return self._found(layer, list(forms.values()))
 
     def _found(self, layer: LayerPush, forms: list[LayerSource]) -> Arrival | None:
@@ -118,14 +120,15 @@ class Sender:
             size = self.target.has_blob(form.digest, self.cancel)
             if size is not None:
                 found = PushedLayer(form.digest, size, form.media_type)
-                return self._arrival(layer, found, TransferPhase.PRESENT_THERE)
+                how = TransferPhase.PRESENT_THERE
+                return self._arrival(layer, found, how, claimed=form.claimed)
         return None
 
     def _mounted(self, layer: LayerPush) -> Arrival | None:
         domain, name = self.target.name.domain, self.target.name.name
         for form in layer.forms[:_MOST_ASKED]:
             path = form.repository.removeprefix(f"{domain}/")
-            if form.repository in (path, name):
+            if form.claimed or form.repository in (path, name):
                 continue
             if self.target.mount(form.digest, path, self.cancel):
                 mounted = PushedLayer(form.digest, form.size, form.media_type)
@@ -190,13 +193,19 @@ class Sender:
         self._tell(layer, TransferPhase.PUSHING, current=done, total=total)
 
     def _arrival(
-        self, layer: LayerPush, pushed: PushedLayer, how: TransferPhase, mounted_from: str = ""
+        self,
+        layer: LayerPush,
+        pushed: PushedLayer,
+        how: TransferPhase,
+        mounted_from: str = "",
+        *,
+        claimed: bool = False,
     ) -> Arrival:
         places = [self.target.name.name]
         if self.keep_blobs and self.storage.blobs.has(pushed.digest):
             places.append(KEPT_HERE)
         form = (layer.diff_id, pushed.digest, pushed.size, pushed.media_type)
-        sources = tuple(LayerSource(*form, place) for place in places)
+        sources = tuple(LayerSource(*form, place, claimed) for place in places)
         return Arrival(pushed, LayerTransfer(str(layer.diff_id), how, source=mounted_from), sources)
 
     def _tell(

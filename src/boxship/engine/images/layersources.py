@@ -1,13 +1,16 @@
 """Where a layer can be had compressed: blobs of registries, and blobs kept here.
 
-A pull that meets a known blob needs neither its config nor a download to know the layer; a push to
-the same repository need not compress, and to another of the same registry may ask for a mount.
-What is known of a layer goes with the layer.
+A push to the same repository need not compress, and to another of the same registry may ask for a
+mount. What is known of a layer goes with the layer.
+
+A layer that is here already is not downloaded again, so that its blob is what the manifest
+*claims*. Such a claim counts for the repository it was found in and for no other: believed further,
+a lie would have us push, under somebody's name, what a stranger put into his own repository.
 """
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boxship.engine.records.database import Database
 from boxship.oci.digest import Digest
@@ -26,6 +29,8 @@ class LayerSource:
     media_type: str
     repository: str
     """Full name (``docker.io/library/busybox``), or :data:`KEPT_HERE`."""
+    claimed: bool = False
+    """Nobody here has seen that the blob is this layer."""
 
 
 class LayerSources:
@@ -34,9 +39,8 @@ class LayerSources:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sources: dict[Digest, dict[tuple[Digest, str], LayerSource]] = {}
-        self._diff_ids: dict[Digest, Digest] = {}
-        query = "SELECT diff_id, digest, size, media_type, repository FROM layer_sources"
-        for diff_id, digest, size, media_type, repository in database.load(query):
+        query = "SELECT diff_id, digest, size, media_type, repository, claimed FROM layer_sources"
+        for diff_id, digest, size, media_type, repository, claimed in database.load(query):
             assert isinstance(size, int)
             self._keep(
                 LayerSource(
@@ -45,16 +49,13 @@ class LayerSources:
                     size,
                     str(media_type),
                     str(repository),
+                    bool(claimed),
                 )
             )
 
     def of(self, diff_id: Digest) -> list[LayerSource]:
         """Return the sources of a layer, in the order they became known."""
         return list(self._sources.get(diff_id, {}).values())
-
-    def diff_id_of(self, digest: Digest) -> Digest | None:
-        """Return the layer that a compressed blob holds, if that is known."""
-        return self._diff_ids.get(digest)
 
     def kept_here(self) -> set[Digest]:
         """Return the compressed blobs that are in the blob store."""
@@ -75,14 +76,21 @@ class LayerSources:
         }
 
     async def add(self, sources: Iterable[LayerSource]) -> None:
-        """Remember sources; those that are known already cost nothing."""
-        new = [s for s in sources if (s.digest, s.repository) not in self._known(s.diff_id)]
+        """Remember sources; those that are known already cost nothing.
+
+        What has been seen of a blob holds wherever it is: a claim of what is known is none.
+        """
+        seen = [replace(s, claimed=s.claimed and not self._has_seen(s)) for s in sources]
+        new = [s for s in seen if self._is_news(s)]
         if not new:
             return
-        rows = [(str(s.diff_id), str(s.digest), s.size, s.media_type, s.repository) for s in new]
+        rows = [
+            (str(s.diff_id), str(s.digest), s.size, s.media_type, s.repository, s.claimed)
+            for s in new
+        ]
 
         def change(db: sqlite3.Connection) -> None:
-            db.executemany("INSERT OR REPLACE INTO layer_sources VALUES(?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO layer_sources VALUES(?, ?, ?, ?, ?, ?)", rows)
 
         # Losing them costs time later, nothing else.
         await self._database.write(change, durable=False)
@@ -99,8 +107,7 @@ class LayerSources:
             return []
         kept = self.kept_here()
         for diff_id in gone:
-            for digest, _ in self._sources.pop(diff_id):
-                self._diff_ids.pop(digest, None)
+            del self._sources[diff_id]
 
         def change(db: sqlite3.Connection) -> None:
             rows = [(str(diff_id),) for diff_id in gone]
@@ -113,10 +120,14 @@ class LayerSources:
         """At start-up: forget layers that went while nobody could write it down."""
         return self.forget(set(self._sources) - set(diff_ids))
 
-    def _known(self, diff_id: Digest) -> dict[tuple[Digest, str], LayerSource]:
-        return self._sources.get(diff_id, {})
+    def _has_seen(self, source: LayerSource) -> bool:
+        known = self._sources.get(source.diff_id, {}).values()
+        return any(form.digest == source.digest and not form.claimed for form in known)
+
+    def _is_news(self, source: LayerSource) -> bool:
+        known = self._sources.get(source.diff_id, {}).get((source.digest, source.repository))
+        return known is None or (known.claimed and not source.claimed)
 
     def _keep(self, source: LayerSource) -> None:
         known = self._sources.setdefault(source.diff_id, {})
         known[source.digest, source.repository] = source
-        self._diff_ids[source.digest] = source.diff_id

@@ -266,13 +266,5 @@ def _as_docker_says(name: Reference) -> Iterator[None]:
 
 
 def _sources(name: Reference, layers: Sequence[RemoteLayer]) -> list[LayerSource]:
-    return [
-        LayerSource(
-            layer.diff_id,
-            layer.digest,
-            layer.descriptor.size,
-            layer.descriptor.media_type,
-            name.name,
-        )
-        for layer in layers
-    ]
+    """What the manifest claims; what was downloaded of it is known better by now."""
+    return [layer.source(name.name, claimed=True) for layer in layers]

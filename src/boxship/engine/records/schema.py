@@ -7,7 +7,7 @@
     tags(name, image_id)              familiar-form free: docker.io/library/busybox:latest
     variants(name, platform, image_id, manifest, index_digest, at_ns)
                                       which images are kept for a name (images/variants.py)
-    layer_sources(diff_id, digest, size, media_type, repository)
+    layer_sources(diff_id, digest, size, media_type, repository, claimed)
                                       compressed forms of a layer (images/layersources.py)
     pulls(name, platform, layers, at_ns, boot_id)
                                       pulls that have not ended (images/pulls.py)
@@ -39,7 +39,7 @@ MIGRATIONS = (
             " at_ns INTEGER NOT NULL, PRIMARY KEY(name, platform)) WITHOUT ROWID",
             "CREATE TABLE layer_sources(diff_id TEXT NOT NULL, digest TEXT NOT NULL,"
             " size INTEGER NOT NULL, media_type TEXT NOT NULL, repository TEXT NOT NULL,"
-            " PRIMARY KEY(diff_id, digest, repository)) WITHOUT ROWID",
+            " claimed INTEGER NOT NULL, PRIMARY KEY(diff_id, digest, repository)) WITHOUT ROWID",
             "CREATE TABLE pulls(name TEXT NOT NULL, platform TEXT NOT NULL, layers BLOB NOT NULL,"
             " at_ns INTEGER NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY(name, platform))"
             " WITHOUT ROWID",
