@@ -60,12 +60,12 @@ class Sources:
     def candidates(self, capability: Capability) -> tuple[Session, ...]:
         """Those that may be asked for it, best first; never empty."""
         able = [s for s in self._sessions if capability in s.endpoint.capabilities]
-        able = [s for s in able if s not in self._distrusted] or able
-        found = tuple(s for s in able if s.endpoint.is_plain or s not in self._plain)
-        if not found:
+        speaking = tuple(s for s in able if s.endpoint.is_plain or s not in self._plain)
+        if not speaking:
             word = capability.name.lower()
             raise RegistryError(f"no endpoint of this registry is allowed to {word} by hosts.toml")
-        return found
+        # Of a plain host, TLS is no alternative: who alone is left is asked again, and told of.
+        return tuple(s for s in speaking if s not in self._distrusted) or speaking
 
     def first(self, capability: Capability, action: Callable[[Session], ResultT]) -> ResultT:
         """Do ``action`` with the first endpoint that doesn't fail."""
