@@ -1,6 +1,8 @@
 """Pure parts: challenges, proxies, insecure registries, refusals."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from boxship.distribution.answers import refusal, retry_after
 from boxship.distribution.challenges import Challenge, parse_challenges
@@ -63,6 +65,17 @@ def test_challenges_of_several_lines() -> None:
         ("bearer", "a"),
         ("basic", "b"),
     ]
+
+
+@given(st.lists(st.text(alphabet='Basicr =",\\\\\\t/x1', max_size=60), max_size=3))
+def test_no_line_is_too_odd_to_be_read(lines: list[str]) -> None:
+    for challenge in parse_challenges(lines):
+        assert challenge.scheme == challenge.scheme.lower() != ""
+
+
+@given(st.binary(max_size=200), st.integers(400, 599))
+def test_no_refusal_is_too_odd_to_be_told(body: bytes, status: int) -> None:
+    assert str(refusal(status, {}, body))
 
 
 PROXIES = "http://proxy:3128"
