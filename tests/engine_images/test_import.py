@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.images import hello
 from boxship.engine.images.changes import apply_changes
 from boxship.engine.images.elf import printing_program
@@ -128,7 +128,7 @@ def test_the_built_in_image_is_made_once(shop: Shop) -> None:
     assert run(shop.images.ensure_builtin("docker.io/library/hello-world:latest")) == first
     assert shop.tags() == {str(first): ("hello-world:latest",)}
     assert shop.actions() == ["pull"]
-    with pytest.raises(NotImplementedYetError, match="cannot pull busybox:latest"):
+    with pytest.raises(NotFoundError, match="no image busybox:latest is built in"):
         run(shop.images.ensure_builtin("busybox"))
     with pytest.raises(InvalidArgumentError):
         run(shop.images.ensure_builtin("Hello World"))

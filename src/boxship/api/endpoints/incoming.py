@@ -16,7 +16,8 @@ from boxship.oci.reference import InvalidReferenceError, Reference
 from boxship.oci.reference import parse as parse_reference
 from boxship.wire.jsonstream import Progress
 
-_BUILT_IN = "docker.io/library/hello-world"
+_BUILT_IN = parse_reference("hello-world:latest")
+"""Begins to run without any registry; its other tags and digests are a registry's."""
 
 
 async def create(call: Call) -> Answer:
@@ -33,8 +34,8 @@ async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
     if not name:
         raise InvalidArgumentError("fromImage or fromSrc is required")
     reference = _reference(name, tag_text)
-    if reference.name == _BUILT_IN:
-        async for line in _made_here(call, reference):
+    if reference == _BUILT_IN:
+        async for line in _made_here(call):
             yield line
         return
     request = PullRequest(reference, _platform(call.text("platform")), credentials(call.request))
@@ -46,12 +47,11 @@ async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
         await events.aclose()
 
 
-async def _made_here(call: Call, reference: Reference) -> AsyncGenerator[Progress, None]:
-    reference = reference.with_default_tag()
-    digest = await call.backend.images.ensure_builtin(reference.familiar)
-    yield Progress(status="Made by Boxship itself: no registry was asked", id=reference.tag)
+async def _made_here(call: Call) -> AsyncGenerator[Progress, None]:
+    digest = await call.backend.images.ensure_builtin(_BUILT_IN.familiar)
+    yield Progress(status="Made by Boxship itself: no registry was asked", id=_BUILT_IN.tag)
     yield Progress(status=f"Digest: {digest}")
-    yield Progress(status=f"Status: Image is up to date for {reference.familiar}")
+    yield Progress(status=f"Status: Image is up to date for {_BUILT_IN.familiar}")
 
 
 def _reference(name: str, tag: str) -> Reference:

@@ -24,7 +24,12 @@ from functools import partial
 import msgspec
 
 from boxship.base.clock import format_ns
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError, UnavailableError
+from boxship.base.errors import (
+    InvalidArgumentError,
+    NotFoundError,
+    NotImplementedYetError,
+    UnavailableError,
+)
 from boxship.engine.images import hello
 from boxship.engine.images.bridge import consume, in_thread
 from boxship.engine.images.catalog import ImageRecord, KnownImage, understand
@@ -121,16 +126,13 @@ async def import_layer(
 async def ensure_builtin(scope: ImageScope, text: str) -> Digest:
     """Return the image of this name; make it if it is the built-in one.
 
-    Raise NotImplementedYetError for all others: they would have to be pulled.
+    Raise NotFoundError for all others.
     """
     name = parsed(text).with_default_tag()
     if (known := scope.catalog.named(name)) is not None and str(name) == hello.NAME:
         return known.id
     if str(name) != hello.NAME:
-        raise NotImplementedYetError(
-            f"cannot pull {name.familiar}: this version of Boxship has no registry client yet; "
-            "load the image from an archive instead"
-        )
+        raise NotFoundError(f"no image {name.familiar} is built in")
     host = platform.host()
     try:
         built = hello.make(host.architecture)
