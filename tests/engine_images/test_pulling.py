@@ -510,3 +510,34 @@ def test_a_prune_takes_what_an_unfinished_pull_left(shop: Shop, remote: RemoteIm
     assert shop.disk()["layers/sha256"] == [Digest.of(BASE).hex]
     assert run(shop.images.prune(ImagePrune())).reclaimed > 0
     assert_nothing_is_left(shop)
+
+
+def test_a_mirror_that_lies_is_asked_no_more_and_the_next_is(
+    shop: Shop, remote: RemoteImages
+) -> None:
+    remote.add(NAME, IMAGE)
+    base = remote.layer_digest(BASE)
+
+    def lie_once(cancel: object) -> None:
+        del remote.content.faults[base]
+        raise BadRegistryAnswerError("digest does not match")
+
+    remote.content.faults[base] = lie_once
+    assert pull(shop)[-1] == Pulled(NAME, IMAGE.id, newer=True)
+    assert remote.fetched(BASE) == [2]
+
+
+def test_without_another_endpoint_it_is_the_lie_that_is_told(
+    shop: Shop, remote: RemoteImages
+) -> None:
+    remote.add(NAME, IMAGE)
+    base = remote.layer_digest(BASE)
+
+    def lie(cancel: object) -> None:
+        remote.content.faults[base] = failing(RegistryUnavailableError("no endpoint is left"))
+        raise BadRegistryAnswerError("digest does not match")
+
+    remote.content.faults[base] = lie
+    with pytest.raises(BadRegistryAnswerError, match="digest does not match"):
+        pull(shop)
+    assert_nothing_is_left(shop)

@@ -21,7 +21,11 @@ from msgspec.structs import replace
 
 from boxship.distribution.attempts import Retry
 from boxship.distribution.cancel import Cancel
-from boxship.distribution.errors import BadRegistryAnswerError
+from boxship.distribution.errors import (
+    BadRegistryAnswerError,
+    RegistryError,
+    TransferCancelledError,
+)
 from boxship.distribution.repository import Repository
 from boxship.engine.images.bridge import in_thread
 from boxship.engine.images.fetching import RemoteLayer
@@ -129,13 +133,20 @@ class Downloads:
 
     async def _brought_in(self, download: _Download, lease: Lease) -> Layer:
         """Unpack the blob; if a mirror lied about it, once more from the next endpoint."""
-        layer = download.layer
         try:
-            chunks = self._kept(layer, _stream(download))
-            return await in_thread(partial(self._unpack, chunks, lease, layer.diff_id))
-        except BadRegistryAnswerError:
-            chunks = self._kept(layer, _stream(download))
-            return await in_thread(partial(self._unpack, chunks, lease, layer.diff_id))
+            return await self._attempt(download, lease)
+        except BadRegistryAnswerError as lie:
+            try:
+                return await self._attempt(download, lease)
+            except TransferCancelledError:
+                raise
+            except RegistryError:
+                raise lie from None  # there is no other endpoint, or it is no better
+
+    async def _attempt(self, download: _Download, lease: Lease) -> Layer:
+        layer = download.layer
+        chunks = self._kept(layer, _stream(download))
+        return await in_thread(partial(self._unpack, chunks, lease, layer.diff_id))
 
     def _unpack(
         self, chunks: Generator[Buffer, None, None], lease: Lease, diff_id: Digest
