@@ -24,7 +24,7 @@ async def create(call: Call) -> Answer:
     """Import an archive (``fromSrc``) or pull an image (``fromImage``)."""
     source = call.text("fromSrc")
     if not source:
-        return Stream(told(_pulling(call), with_code=False), awaits_first=True)
+        return Stream(told(_pulling(call), with_code=False), awaits_first=True, endless=True)
     lines = _importing(call) if source == "-" else _fetching(call, source)
     return Stream(told(lines), awaits_first=True)
 
