@@ -18,6 +18,7 @@ else is carried to its end: half a ``create`` helps nobody.
 import asyncio
 import logging
 import os
+import select
 import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, cast
@@ -89,7 +90,7 @@ class Connection(asyncio.Protocol):
         if self._task is None:
             return False
         self._cut_body("the client closed before its request was complete")
-        if self._stream is not None and self._stream.endless:
+        if self._stream is not None and (self._stream.endless or _hung_up(self._transport)):
             self._task.cancel()
             return False
         return True
@@ -401,3 +402,16 @@ async def _close(chunks: AsyncIterator[Chunk]) -> None:
     close = getattr(chunks, "aclose", None)
     if close is not None:
         await close()
+
+
+def _hung_up(transport: asyncio.Transport) -> bool:
+    """Whether the client has closed both ways; a unix socket tells that from the end of one.
+
+    Nothing is written while a registry is slow, so no failing write would show it either.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family != socket.AF_UNIX:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
