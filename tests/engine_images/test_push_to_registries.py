@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,15 +141,14 @@ def check_unpacked(image: Path, bundle: Path) -> None:
     assert (found.st_mode, found.st_uid, found.st_nlink) == (0o104755, 1000, 2)
 
 
-def test_podman_pulls_the_same_image(shop: Shop, registry: RegistryServer, tmp_path: Path) -> None:
+def test_podman_pulls_the_same_image(shop: Shop, registry: RegistryServer) -> None:
     name = f"{registry.host}/podman:1"
     shop.load(docker_archive((IMAGE, [name])))
     push(shop, name)
-    podman = ["podman", "--root", tmp_path / "r", "--runroot", tmp_path / "rr"]
-    podman += ["--storage-driver", "vfs"]
-    assert (
-        f"sha256:{command(*podman, 'pull', '-q', '--tls-verify=false', name).strip()}" == IMAGE.id
-    )
+    with tempfile.TemporaryDirectory(prefix="bx-") as place:  # podman: at most 50 characters
+        podman = ["podman", f"--root={place}/r", f"--runroot={place}/rr", "--storage-driver=vfs"]
+        pulled = command(*podman, "pull", "-q", "--tls-verify=false", name)
+    assert f"sha256:{pulled.strip()}" == IMAGE.id
 
 
 @pytest.mark.skipif(not is_installed(), reason="Debian's docker.io is not installed")
