@@ -20,7 +20,8 @@ async def push(call: Call) -> Answer:
     platform = wanted_platform(call) if call.version >= 46 else None
     reference = _reference(call.target, call.text("tag"))
     request = PushRequest(reference, platform, credentials(call.request))
-    return Stream(told(_pushing(call, request), with_code=False), awaits_first=True)
+    lines = told(_pushing(call, request), with_code=False)
+    return Stream(lines, awaits_first=True, endless=True)
 
 
 async def _pushing(call: Call, request: PushRequest) -> AsyncGenerator[Progress, None]:
