@@ -7,7 +7,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError
 from boxship.daemon.config import DaemonConfig, changed, load_config
 from boxship.daemon.registries import registry_settings
-from boxship.distribution.settings import Proxies
+from boxship.distribution.settings import Proxies, Timeouts
 
 
 @pytest.fixture
@@ -31,13 +31,16 @@ def test_defaults_are_dockers(configured):
 def test_mirrors_and_insecure_registries(configured):
     given = {
         "registry-mirrors": ["https://mirror.example", "http://127.0.0.1:5000/"],
-        "insecure-registries": ["reg:5000", "10.0.0.0/8"],
+        "insecure-registries": ["reg:5000", "10.0.0.0/8", "[::1]:5000", "fe80::1"],
         "max-download-attempts": 2,
+        "registry-connect-timeout": 3,
+        "registry-read-timeout": 4,
     }
     settings = registry_settings(configured(given), {})
     assert settings.mirrors == ("https://mirror.example/", "http://127.0.0.1:5000/")
-    assert settings.insecure == ("reg:5000", "10.0.0.0/8")
+    assert settings.insecure == ("reg:5000", "10.0.0.0/8", "[::1]:5000", "fe80::1")
     assert settings.retries.attempts == 2
+    assert settings.timeouts == Timeouts(connect=3, read=4)
     flags = configured({}, "--registry-mirror", "http://m", "--insecure-registry=r")
     settings = registry_settings(flags, {})
     assert (settings.mirrors, settings.insecure) == (("http://m/",), ("r",))
@@ -58,6 +61,15 @@ def test_proxies_come_from_flags_then_the_file_then_the_environment(configured):
         ({"registry-mirrors": ["https://m/path"]}, "path, query, or fragment"),
         ({"registry-mirrors": ["https://me:pw@m"]}, "username/password not allowed"),
         ({"insecure-registries": ["http://r"]}, "should not contain '://'"),
+        ({"insecure-registries": ["10.0.0.0/99"]}, '"10.0.0.0/99" is not valid: .*CIDR block'),
+        ({"insecure-registries": ["r:99999"]}, '"r:99999" is not valid: Port out of range'),
+        ({"insecure-registries": ["a b"]}, '"a b" is not valid: it names no host'),
+        ({"insecure-registries": [""]}, '"" is not valid: it names no host'),
+        ({"proxies": {"ftp-proxy": "http://p"}}, "proxies: unknown key 'ftp-proxy'"),
+        ({"proxies": {"http-proxy": 3}}, "proxies: http-proxy: expected a text"),
+        ({"max-concurrent-uploads": 0}, "invalid max concurrent uploads: 0"),
+        ({"registry-connect-timeout": 0}, "invalid registry connect timeout: 0"),
+        ({"registry-read-timeout": -1}, "invalid registry read timeout: -1"),
         ({"max-concurrent-downloads": 0}, "invalid max concurrent downloads: 0"),
         ({"max-download-attempts": -1}, "invalid max download attempts: -1"),
     ],
@@ -69,5 +81,9 @@ def test_what_is_wrong_is_said_at_start_up(configured, given, said):
 
 
 def test_a_reload_changes_them(configured):
-    given = {"registry-mirrors": ["http://m"], "max-concurrent-downloads": 1}
+    given = {
+        "registry-mirrors": ["http://m"],
+        "max-concurrent-downloads": 1,
+        "registry-read-timeout": 1,
+    }
     assert set(changed(configured({}), configured(given))) == set(given)

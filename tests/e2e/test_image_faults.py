@@ -237,6 +237,20 @@ def test_a_slow_registry_does_not_hold_up_the_engine(
     succeeds(client.done, own)
 
 
+def test_a_registry_that_is_silent_for_too_long_is_asked_again(
+    troubled: Troubled, image: Published
+) -> None:
+    with Engine(ATTEMPTS, "--registry-read-timeout=1") as engine:
+        hold = Hold(after=200_000)
+        troubled.on(image.layers[0], hold, times=1)
+        try:
+            succeeds(pull(engine.docker, troubled), engine)
+        finally:
+            hold.let_go.set()
+        assert troubled.served(image.layers[0]) == 2
+        forget_images(engine)
+
+
 def test_a_daemon_that_is_stopped_meanwhile(troubled: Troubled, image: Published) -> None:
     with Engine(ATTEMPTS) as engine:
         hold = Hold(after=1000)

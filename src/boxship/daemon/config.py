@@ -21,7 +21,7 @@ from boxship.daemon.options import (
     Option,
     Value,
 )
-from boxship.daemon.registries import positive, registry_settings
+from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.runtimes import check_default, read_runtimes
 from boxship.daemon.values import from_json, parse_arguments
 from boxship.engine.settings import RuntimeProgram
@@ -211,8 +211,7 @@ def _check(config: DaemonConfig) -> None:
     _check_seccomp(config.text("seccomp-profile"))
     for name in config.mapping("features"):
         config.feature(name, default=False)
-    _ = config.default_ulimits, registry_settings(config)
-    positive(config, "max-concurrent-downloads")
+    _ = config.default_ulimits, registry_settings(config), transfer_limits(config)
     check_default(config.text("default-runtime"), config.runtimes)
 
 

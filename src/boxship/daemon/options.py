@@ -1,7 +1,8 @@
 """Everything that can be configured: one table for flags, ``daemon.json``, help and reload.
 
-Names, defaults and forms are dockerd's. An option that has no effect here (yet) is accepted all the
-same, because daemons are started by scripts and test benches that pass it; it is told at start-up.
+Names, defaults and forms are dockerd's, but for the few that it lacks. An option that has no effect
+here (yet) is accepted all the same, because daemons are started by scripts and test benches that
+pass it; it is told at start-up.
 """
 
 from collections.abc import Sequence
@@ -144,6 +145,14 @@ _USED: tuple[Option, ...] = (
     Option(
         "max-download-attempts", "max-download-attempts", Kind.NUMBER, 5,
         "Attempts for each download", reload=True,
+    ),
+    Option(
+        "registry-connect-timeout", "registry-connect-timeout", Kind.NUMBER, 15,
+        "Seconds for a registry to take a connection", reload=True,
+    ),
+    Option(
+        "registry-read-timeout", "registry-read-timeout", Kind.NUMBER, 60,
+        "Seconds a registry may stay silent within an answer", reload=True,
     ),
     Option("proxies", "", Kind.MAP, {}, "Proxies for registries: http-proxy, https-proxy…"),
     Option("", "http-proxy", Kind.TEXT, "", "Proxy for http registries"),

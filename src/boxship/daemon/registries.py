@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.distribution.settings import Proxies, RegistrySettings, Retries
+from boxship.distribution.settings import Proxies, RegistrySettings, Retries, Timeouts
 from boxship.engine.settings import TransferLimits
 
 if TYPE_CHECKING:
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 def registry_settings(
     config: "DaemonConfig", environment: Mapping[str, str] = os.environ
 ) -> RegistrySettings:
-    """Read mirrors, insecure registries, attempts and proxies. InvalidArgumentError names them."""
+    """Read mirrors, insecure registries, patience and proxies. InvalidArgumentError names them."""
     return RegistrySettings(
         mirrors=tuple(map(_mirror, config.words("registry-mirrors"))),
         insecure=tuple(map(_insecure, config.words("insecure-registries"))),
+        timeouts=Timeouts(
+            connect=positive(config, "registry-connect-timeout"),
+            read=positive(config, "registry-read-timeout"),
+        ),
         retries=Retries(attempts=positive(config, "max-download-attempts")),
         proxies=_proxies(config, environment),
     )
@@ -61,12 +66,36 @@ def _insecure(text: str) -> str:
         raise InvalidArgumentError(
             f"insecure registry {text} should not contain '://': give host[:port] or a CIDR block"
         )
+    try:
+        _host_or_block(text.rstrip("/"))
+    except ValueError as error:
+        raise InvalidArgumentError(
+            f'insecure registry "{text}" is not valid: {error}; give host[:port] or a CIDR block'
+        ) from error
     return text
+
+
+def _host_or_block(text: str) -> None:
+    """ValueError says why it is neither."""
+    if "/" in text or (text.count(":") > 1 and "]" not in text):
+        ip_network(text, strict=False)
+        return
+    url = urlsplit(f"//{text}")
+    if not url.hostname or any(map(str.isspace, text)):
+        raise ValueError("it names no host")
+    _ = url.port  # reading it is what refuses one
 
 
 def _proxies(config: "DaemonConfig", environment: Mapping[str, str]) -> Proxies:
     """Flags come first, then ``proxies`` of the file, then the environment."""
     around, given = Proxies.from_environment(environment), config.mapping("proxies")
+    for key, value in given.items():
+        if key not in ("http-proxy", "https-proxy", "no-proxy"):
+            raise InvalidArgumentError(
+                f"proxies: unknown key {key!r} (one of http-proxy, https-proxy, no-proxy)"
+            )
+        if not isinstance(value, str):
+            raise InvalidArgumentError(f"proxies: {key}: expected a text, got {value!r}")
 
     def first(name: str, otherwise: str) -> str:
         return config.text(name) or str(given.get(name) or "") or otherwise

@@ -33,6 +33,8 @@ _TRANSFERS = {
     "max-concurrent-downloads",
     "max-concurrent-uploads",
     "max-download-attempts",
+    "registry-connect-timeout",
+    "registry-read-timeout",
 }
 
 
