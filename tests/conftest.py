@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from support import residue
+from support import halves, residue
 from support.cli import Cli
 from support.dockerd import Dockerd
 from support.engine import Engine
@@ -25,9 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="boxshipd",
         help="what end-to-end tests run against; dockerd proves that they ask for what Docker does",
     )
+    parser.addoption("--half", choices=["1", "2"], help="run this half, beside the other one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if half := config.getoption("--half"):
+        halves.keep_apart(half)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if half := config.getoption("--half"):
+        others = [item for item in items if halves.half_of(item.location[0]) != half]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if halves.half_of(item.location[0]) == half]
     reasons = {}
     if os.getuid() != 0:
         reasons["privileged"] = "needs root"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-NAMES = ("/test-", "/boxship")  # of the cgroups that tests make, and the daemon by default
+NAMES: tuple[str, ...] = ("/test-", "/boxship")  # of tests' cgroups, and the daemon's by default
 OWN = "/bx-"  # private daemons' cgroups: their owner, `engine.py`, accounts for them
 
 
