@@ -9,6 +9,9 @@ import contextlib
 import os
 import shutil
 
+from boxship.storage.stack import open_directory
+from boxship.storage.tree import Path
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -20,6 +23,42 @@ def delete_tree(path: str) -> None:
         with contextlib.suppress(OSError):
             _flatten(path)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def delete_within(parent: int, name: bytes) -> None:
+    """Delete directory ``name`` of an open one, while others may be at work in it. OSError.
+
+    Nothing is moved, since overlayfs cannot move directories of its layers; and nothing is opened
+    that could turn out to be no directory.
+    """
+    pending: list[tuple[Path, bool]] = [((name,), False)]
+    while pending:
+        path, emptied = pending.pop()
+        if emptied:
+            above = open_directory(parent, path[:-1])
+            try:
+                os.rmdir(path[-1], dir_fd=above)
+            finally:
+                os.close(above)
+            continue
+        pending.append((path, True))
+        directory = open_directory(parent, path)
+        try:
+            pending += [((*path, inner), False) for inner in _delete_files(directory)]
+        finally:
+            os.close(directory)
+
+
+def _delete_files(directory: int) -> list[bytes]:
+    """Delete what is no directory; return the names of those that are."""
+    left = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                left.append(os.fsencode(entry.name))
+            else:
+                os.unlink(entry.name, dir_fd=directory)
+    return left
 
 
 def _flatten(path: str) -> None:

@@ -3,10 +3,13 @@
 Unlike a layer's it keeps nothing for later, replaces what is there, and knows no whiteouts. Names
 stay below the directory; links on the way are followed as the container would follow them, within
 its root.
+
+Its container may be running, and put a link in the place of what was just made. So owner, mode and
+attributes are given through a descriptor, never by a name that could lead out of the container.
 """
 
+import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +17,9 @@ from dataclasses import dataclass
 from boxship.base.errors import InvalidArgumentError
 from boxship.storage.chunks import Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import CompressionError
+from boxship.storage.deleting import delete_within
 from boxship.storage.layers import plain
+from boxship.storage.possible import device_of, mode_of, owner_of, times_of
 from boxship.storage.tar.header import Entry, Kind, TarError
 from boxship.storage.tar.reader import TarReader
 from boxship.storage.tree import Parent, Path, RootedTree, UnsafePathError, join, split
@@ -22,11 +27,13 @@ from boxship.storage.tree import Parent, Path, RootedTree, UnsafePathError, join
 Owners = Callable[[int, int], tuple[int, int]]
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEVICES = {
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_NODES = {
     Kind.CHARACTER_DEVICE: stat.S_IFCHR,
     Kind.BLOCK_DEVICE: stat.S_IFBLK,
     Kind.FIFO: stat.S_IFIFO,
 }
+_TYPES = {**_NODES, Kind.DIRECTORY: stat.S_IFDIR}
 _NOT_KEPT = ("trusted.overlay.", "user.overlay.")
 
 
@@ -72,7 +79,8 @@ class _Extractor:
         self._tree.forget()
         for path, mtime_ns in reversed(self._times):
             parent = self._tree.directory(path[:-1], make=False)
-            os.utime(path[-1], ns=(mtime_ns, mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
+            ns = times_of(mtime_ns)
+            os.utime(path[-1], ns=ns, dir_fd=parent.fd, follow_symlinks=False)
 
     def _put(self, parent: Parent, path: Path, entry: Entry, archive: TarReader) -> None:
         name = path[-1]
@@ -82,16 +90,16 @@ class _Extractor:
         stays = self._make_room(parent, name, entry)
         if entry.kind is Kind.FILE:
             self._write(parent, name, entry, archive)
-        elif entry.kind is Kind.DIRECTORY:
-            if not stays:
-                os.mkdir(name, 0o700, dir_fd=parent.fd)
-            self._times.append(((*parent.path, name), entry.mtime_ns))
         elif entry.kind is Kind.SYMLINK:
             os.symlink(entry.link, name, dir_fd=parent.fd)
+            self._dress_link(parent, name, entry)
         else:
-            device = os.makedev(*entry.device)
-            os.mknod(name, _DEVICES[entry.kind] | 0o600, device, dir_fd=parent.fd)
-        self._dress(parent, name, entry)
+            if entry.kind is not Kind.DIRECTORY:
+                node = _NODES[entry.kind] | 0o600
+                os.mknod(name, node, device_of(entry), dir_fd=parent.fd)
+            elif not stays:
+                os.mkdir(name, 0o700, dir_fd=parent.fd)
+            self._dress_named(parent, name, entry)
 
     def _make_room(self, parent: Parent, name: bytes, entry: Entry) -> bool:
         """Remove what is in the way; True if a directory stays for one."""
@@ -110,7 +118,7 @@ class _Extractor:
                 f"{what[comes]}"
             )
         if there:
-            shutil.rmtree(name, dir_fd=parent.fd)
+            delete_within(parent.fd, name)
         else:
             os.unlink(name, dir_fd=parent.fd)
         return False
@@ -126,6 +134,7 @@ class _Extractor:
                     while piece:
                         piece = piece[target.write(piece) or 0 :]
             target.truncate(entry.size)
+            self._dress(b"/proc/self/fd/%d" % fd, entry)
 
     def _link(self, parent: Parent, name: bytes, entry: Entry) -> None:
         target = split(entry.link)
@@ -137,26 +146,46 @@ class _Extractor:
         self._make_room(parent, name, entry)
         os.link(target[-1], name, src_dir_fd=source.fd, dst_dir_fd=parent.fd, follow_symlinks=False)
 
-    def _dress(self, parent: Parent, name: bytes, entry: Entry) -> None:
-        owner = self._how.owners(entry.uid, entry.gid)
-        os.chown(name, *owner, dir_fd=parent.fd, follow_symlinks=False)
+    def _dress_named(self, parent: Parent, name: bytes, entry: Entry) -> None:
+        fd = os.open(name, _LOOK, dir_fd=parent.fd)
+        try:
+            if stat.S_IFMT(os.fstat(fd).st_mode) != _TYPES[entry.kind]:
+                raise FileExistsError(errno.EEXIST, "something else was put there meanwhile", name)
+            self._dress(b"/proc/self/fd/%d" % fd, entry)
+        finally:
+            os.close(fd)
+        if entry.kind is Kind.DIRECTORY:
+            self._times.append(((*parent.path, name), entry.mtime_ns))
+
+    def _dress(self, opened: bytes, entry: Entry) -> None:
+        """``opened`` is a descriptor's name in /proc, which leads to nothing else."""
+        os.chown(opened, *self._how.owners(*owner_of(entry)))
+        os.chmod(opened, mode_of(entry))
+        self._set_attributes(opened, entry, follow=True)
+        if entry.kind is not Kind.DIRECTORY:
+            os.utime(opened, ns=times_of(entry.mtime_ns))
+
+    def _dress_link(self, parent: Parent, name: bytes, entry: Entry) -> None:
+        owners = self._how.owners(*owner_of(entry))
+        os.chown(name, *owners, dir_fd=parent.fd, follow_symlinks=False)
         path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
-        if entry.kind is not Kind.SYMLINK:
-            os.chmod(name, stat.S_IMODE(entry.mode), dir_fd=parent.fd)
+        self._set_attributes(path, entry, follow=False)
+        times = times_of(entry.mtime_ns)
+        os.utime(name, ns=times, dir_fd=parent.fd, follow_symlinks=False)
+
+    @staticmethod
+    def _set_attributes(path: bytes, entry: Entry, *, follow: bool) -> None:
         for key, value in entry.xattrs.items():
             if not key.startswith(_NOT_KEPT):
-                _set_attribute(path, key, value)
-        if entry.kind is not Kind.DIRECTORY:
-            times = (entry.mtime_ns, entry.mtime_ns)
-            os.utime(name, ns=times, dir_fd=parent.fd, follow_symlinks=False)
+                _set_attribute(path, key, value, follow=follow)
 
 
-def _set_attribute(path: bytes, key: str, value: bytes) -> None:
+def _set_attribute(path: bytes, key: str, value: bytes, *, follow: bool) -> None:
     try:
-        os.setxattr(path, key, value, follow_symlinks=False)
+        os.setxattr(path, key, value, follow_symlinks=follow)
     except PermissionError:
         if not key.startswith("user."):
             raise
     except OSError as error:
-        if error.errno != 95:  # ENOTSUP: dropped, as Docker does
+        if error.errno != errno.ENOTSUP:  # dropped, as Docker does
             raise

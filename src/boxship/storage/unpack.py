@@ -23,6 +23,7 @@ from collections.abc import Callable
 import msgspec
 
 from boxship.storage.deleting import delete_tree
+from boxship.storage.possible import device_of, mode_of, owner_of, times_of
 from boxship.storage.recipe import RecipeWriter
 from boxship.storage.rights import Rights
 from boxship.storage.stack import hides, make_whiteout, tree_size, whiteout_attribute
@@ -42,9 +43,6 @@ _DEVICE_TYPES = {
     Kind.BLOCK_DEVICE: stat.S_IFBLK,
     Kind.FIFO: stat.S_IFIFO,
 }
-_LARGEST_ID = 2**32 - 2
-_LARGEST_NS = 2**63 - 1
-_LARGEST_MAJOR, _LARGEST_MINOR = 2**12 - 1, 2**20 - 1
 
 
 class Unpacked(msgspec.Struct, frozen=True):
@@ -130,7 +128,7 @@ class Unpacker:
             if archive.payload_left or entry.size:
                 self._fill(fd, entry, archive, join((*parent.path, name)))
             self._apply(fd, entry)
-            os.utime(fd, ns=_times(entry.mtime_ns))
+            os.utime(fd, ns=times_of(entry.mtime_ns))
         finally:
             os.close(fd)
         self._size += entry.size
@@ -204,10 +202,10 @@ class Unpacker:
         if not self._rights.devices and entry.kind is not Kind.FIFO and any(entry.device):
             self._left_out.add((*parent.path, name))
             return
-        mode = _DEVICE_TYPES[entry.kind] | _mode(entry)
-        os.mknod(name, mode, _device(entry), dir_fd=parent.fd)
+        mode = _DEVICE_TYPES[entry.kind] | mode_of(entry)
+        os.mknod(name, mode, device_of(entry), dir_fd=parent.fd)
         self._apply_by_name(parent, name, entry)
-        os.chmod(name, _mode(entry), dir_fd=parent.fd)
+        os.chmod(name, mode_of(entry), dir_fd=parent.fd)
 
     def _whiteout(self, parent: Parent, mark: bytes) -> None:
         if mark == OPAQUE_MARK:
@@ -254,19 +252,19 @@ class Unpacker:
         return self._tree.directory(parent.path)
 
     def _apply(self, fd: int, entry: Entry) -> None:
-        os.fchown(fd, *_owner(entry))
+        os.fchown(fd, *owner_of(entry))
         for key, value in entry.xattrs.items():
             self._set_xattr(fd, key, value)
-        os.fchmod(fd, _mode(entry))
+        os.fchmod(fd, mode_of(entry))
 
     def _apply_by_name(self, parent: Parent, name: bytes, entry: Entry) -> None:
         """For what cannot be opened for the purpose: links, devices, fifos."""
-        os.chown(name, *_owner(entry), dir_fd=parent.fd, follow_symlinks=False)
+        os.chown(name, *owner_of(entry), dir_fd=parent.fd, follow_symlinks=False)
         if entry.xattrs:
             path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
             for key, value in entry.xattrs.items():
                 self._set_xattr(path, key, value)
-        os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
+        os.utime(name, ns=times_of(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
 
     def _apply_to_linked(self, parent: Parent, name: bytes, entry: Entry) -> None:
         """A hard link's own header counts for the file, as in Docker and containerd.
@@ -274,17 +272,17 @@ class Unpacker:
         Only what differs is changed: chown, even to the same owner, would drop capabilities.
         """
         found = os.lstat(name, dir_fd=parent.fd)
-        if (found.st_uid, found.st_gid) != _owner(entry):
-            os.chown(name, *_owner(entry), dir_fd=parent.fd, follow_symlinks=False)
+        if (found.st_uid, found.st_gid) != owner_of(entry):
+            os.chown(name, *owner_of(entry), dir_fd=parent.fd, follow_symlinks=False)
             found = os.lstat(name, dir_fd=parent.fd)
         path = b"/proc/self/fd/%d/%s" % (parent.fd, name)
         for key, value in entry.xattrs.items():
             self._set_xattr(path, key, value)
             found = os.lstat(name, dir_fd=parent.fd)
-        mode = _mode(entry)
+        mode = mode_of(entry)
         if not stat.S_ISLNK(found.st_mode) and stat.S_IMODE(found.st_mode) != mode:
             os.chmod(name, mode, dir_fd=parent.fd)
-        os.utime(name, ns=_times(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
+        os.utime(name, ns=times_of(entry.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
 
     def _set_xattr(self, target: int | bytes, key: str, value: bytes) -> None:
         if key.startswith(_OVERLAY_XATTRS):
@@ -309,7 +307,7 @@ class Unpacker:
         for path, mtime_ns in self._directory_times.items():
             fd = self._tree.open_real(path, _OPEN_DIRECTORY)
             try:
-                os.utime(fd, ns=_times(mtime_ns))
+                os.utime(fd, ns=times_of(mtime_ns))
             finally:
                 os.close(fd)
 
@@ -318,30 +316,6 @@ def _write(fd: int, data: memoryview) -> None:
     written = os.write(fd, data)
     while written < len(data):
         written += os.write(fd, data[written:])
-
-
-def _owner(entry: Entry) -> tuple[int, int]:
-    if not (0 <= entry.uid <= _LARGEST_ID and 0 <= entry.gid <= _LARGEST_ID):
-        raise TarError(f"{os.fsdecode(entry.name)!r} has an impossible owner")
-    return entry.uid, entry.gid
-
-
-def _mode(entry: Entry) -> int:
-    # A header can say more than there are bits, in base 256 also something negative.
-    return entry.mode & 0o7777
-
-
-def _device(entry: Entry) -> int:
-    major, minor = entry.device
-    if not (0 <= major <= _LARGEST_MAJOR and 0 <= minor <= _LARGEST_MINOR):
-        raise TarError(f"{os.fsdecode(entry.name)!r} has an impossible device number")
-    return os.makedev(major, minor)
-
-
-def _times(mtime_ns: int) -> tuple[int, int]:
-    # What no file system can hold becomes the epoch, as Docker does.
-    ns = mtime_ns if -_LARGEST_NS <= mtime_ns <= _LARGEST_NS else 0
-    return ns, ns
 
 
 def _delete(path: str) -> None:

@@ -39,6 +39,12 @@ _NOBODY = 65534
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV})
 """The last two: links in a circle, and the kernel's own links in /proc, which lead anywhere."""
+_FAULTS_OF_ARCHIVES = frozenset(
+    {
+        *(errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG),
+        *(errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.EFBIG),
+    }
+)
 
 
 class Spot:
@@ -237,7 +243,7 @@ def _understood(record: ContainerRecord) -> Iterator[None]:
         if error.errno == errno.EROFS:
             what = "container rootfs" if record.host.readonly_rootfs else "mounted volume"
             raise ForbiddenError(f"{what} is marked read-only") from error
-        if error.errno in (errno.EEXIST, errno.EISDIR, *_MISSING):
+        if error.errno in _FAULTS_OF_ARCHIVES | _MISSING:
             raise InvalidArgumentError(f"Error processing tar file: {error}") from error
         raise
 
