@@ -339,6 +339,45 @@ def test_garbage_goes_when_it_is_old(storage: Storage) -> None:
     assert storage.snapshots.keys() == []
 
 
+def test_a_container_made_during_a_long_check_stays(storage: Storage) -> None:
+    clock = [time.time()]
+    events = StoreCheck(
+        storage, Needed(frozenset({DIFF_ID})), repair=True, now=lambda: clock[0]
+    ).run()
+    next(events)
+    storage.snapshots.prepare("new", [DIFF_ID])
+    storage.blobs.add(b"its image")
+    clock[0] += 2 * 86400
+    assert [event for event in events if isinstance(event, Finding)] == []
+    assert storage.snapshots.keys() == ["new"]
+
+
+def test_old_garbage_that_is_wanted_again_stays(storage: Storage) -> None:
+    blob = storage.blobs.add(b"forgotten")
+    place = storage.root.blob(blob)
+    os.utime(place, (1, 1))
+    storage.blobs.add(b"forgotten")
+    assert time.time() - os.stat(place).st_mtime < 60
+
+
+def test_what_a_container_runs_on_stays_when_it_is_replaced(storage: Storage, tree: Path) -> None:
+    fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+    storage.layers.mark(DIFF_ID, damaged=True)
+    with storage.layers.lease() as lease:
+        storage.layers.unpack([LAYER], lease, expected=DIFF_ID)
+    late = StoreCheck(
+        storage, Needed(frozenset({DIFF_ID})), repair=True, now=lambda: time.time() + 2 * 86400
+    )
+    assert [event for event in late.run() if isinstance(event, Finding)] == []
+    storage.disposal.add(storage.root.left_over())
+    storage.disposal.settle()
+    assert "empty" in os.listdir(fd)
+    os.close(fd)
+    storage.disposal.add(storage.root.left_over(used=True))
+    storage.disposal.settle()
+    assert os.listdir(storage.root.join("tmp")) == []
+
+
 def test_a_needed_layer_without_a_record_survives_a_start(storage: Storage, tree: Path) -> None:
     spoil_record(tree)
     again = Storage.open(storage.root.path)

@@ -115,7 +115,10 @@ class Engine:
         )
         images.set_users(engine.containers)
         loaded = context.shelf.load()
-        await images.recover(container.id for container in loaded)
+        await images.recover(
+            [container.id for container in loaded],
+            running=any(container.record.state.alive for container in loaded),
+        )
         await shims.open()
         await recovery.recover(context)
         await recovery.start_wanted(context)

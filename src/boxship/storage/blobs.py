@@ -51,8 +51,11 @@ class BlobStore:
         """Store ``data`` durably and return its digest."""
         digest = Digest.of(data)
         path = self._root.blob(digest)
-        if not self.verify(digest):
-            write_atomic(path, data)
+        with contextlib.suppress(FileNotFoundError):
+            if self.verify(digest):
+                os.utime(path)  # from now on it is no old garbage any more
+                return digest
+        write_atomic(path, data)
         return digest
 
     def read(self, digest: Digest) -> bytes:

@@ -315,8 +315,8 @@ class LayerStore:
         target = self._root.layer(layer.digest)
         if os.path.lexists(target):
             exchange(place, target)
-            # Containers may be running on the damaged one: it goes when we start again.
-            self._root.move_aside(place)
+            # Containers may be running on the damaged one: it goes at a start when none is.
+            self._root.move_aside(place, used=True)
         else:
             os.rename(place, target)
 

@@ -35,6 +35,8 @@ from boxship.kernel.filesystems import FS_TOPDIR_FL, inode_flags, set_inode_flag
 from boxship.oci.digest import Digest
 from boxship.storage.deleting import delete_tree
 
+_USED = ".used"
+
 
 class StorageRoot:
     """Makes the directories on first use and hands out paths; keeps no state."""
@@ -75,20 +77,25 @@ class StorageRoot:
         finally:
             delete_tree(path)
 
-    def move_aside(self, path: str) -> str:
+    def move_aside(self, path: str, *, used: bool = False) -> str:
         """Make ``path`` disappear in one step, and return where its remains wait for deletion.
 
-        Should the daemon die before they are deleted, they lie in ``tmp``.
+        Should the daemon die before they are deleted, they lie in ``tmp``. What is ``used`` by
+        containers that run stays there as long as any of them may.
         """
         # Without a directory of its own, because to make one a full disk has no room.
-        doomed = self.join("tmp", os.urandom(8).hex())
+        doomed = self.join("tmp", os.urandom(8).hex() + (_USED if used else ""))
         with contextlib.suppress(FileNotFoundError):
             os.rename(path, doomed)
         return doomed
 
-    def left_over(self) -> list[str]:
-        """At start-up, when nobody else works here: what an earlier daemon left in ``tmp``."""
-        return [self.join("tmp", name) for name in os.listdir(self.join("tmp"))]
+    def left_over(self, *, used: bool = False) -> list[str]:
+        """At start-up, when nobody else works here: what an earlier daemon left in ``tmp``.
+
+        What containers may be using is among it with ``used`` only: when none runs any more.
+        """
+        names = os.listdir(self.join("tmp"))
+        return [self.join("tmp", name) for name in names if used or not name.endswith(_USED)]
 
     def _spread_layers(self) -> None:
         """Have ext4 give each directory below ``tmp``, and so each layer, a block group of its own.

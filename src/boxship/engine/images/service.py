@@ -315,8 +315,11 @@ class ImageService:
         """Bring a damaged layer from where it is known to be; return from where, or nothing."""
         return await refetching.fetch_again(self._scope, diff_id)
 
-    async def recover(self, live_containers: Iterable[str]) -> None:
-        """At start-up, before anything else: remove what a crash left half made or half removed."""
+    async def recover(self, live_containers: Iterable[str], *, running: bool = False) -> None:
+        """At start-up, before anything else: remove what a crash left half made or half removed.
+
+        ``running``: some of the containers may have outlived the daemon.
+        """
         self._scope.pulls.drop(
             older_than_ns=self._scope.clock.now_ns() - LONGEST_NS,
             whole={known.layers for known in self._scope.catalog},
@@ -326,7 +329,7 @@ class ImageService:
         live = set(live_containers)
 
         def clean() -> None:
-            storage.disposal.add(storage.root.left_over())
+            storage.disposal.add(storage.root.left_over(used=not running))
             snapshots = set(storage.snapshots.keys())
             for key in snapshots - live:
                 storage.snapshots.remove(key)

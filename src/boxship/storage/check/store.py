@@ -43,11 +43,15 @@ class StoreCheck:
         repair: bool,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """``now`` gives seconds since the epoch, to tell old garbage from new beginnings."""
+        """``now`` gives seconds since the epoch, to tell old garbage from new beginnings.
+
+        Garbage is what was old already when ``needed`` was true: a check may take many hours, and
+        the containers that are made meanwhile are not among it.
+        """
         self._storage = storage
         self._needed = needed
         self._repair = repair
-        self._now = now
+        self._began = now()
         self._left = storage.root.left_over()
         self._counts: Counter[str] = Counter()
         self._layers = LayerCheck(storage.root, storage.layers, storage.rights, repair=repair)
@@ -167,7 +171,7 @@ class StoreCheck:
             found = os.lstat(path)
         except FileNotFoundError:
             return
-        if self._now() - max(found.st_ctime, found.st_mtime) < age:
+        if self._began - max(found.st_ctime, found.st_mtime) < age:
             return
         if self._repair:
             remove()
