@@ -211,6 +211,9 @@ class _Answers(BaseHTTPRequestHandler):
             case Answer(status, headers, body):
                 self._read_body()
                 self._say(status, headers, body)
+            case Hang() if "/blobs/uploads/" in self.path:
+                self.owner.hang()
+                self.close_connection = True
             case BreakUpload(after):
                 self._take_upload(after)
                 self._reset()

@@ -24,6 +24,7 @@ from boxship.distribution.errors import (
 )
 
 _LONGEST_MESSAGE = 1000
+_MOST_DIGITS = 18
 
 _BY_CODE: Mapping[str, type[RegistryError]] = {
     "UNAUTHORIZED": RegistryUnauthorizedError,
@@ -83,15 +84,22 @@ def refusal(
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the answer asks to wait: a number or a date."""
     text = headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
+    seconds = number(text)
+    if seconds is not None:
+        return float(seconds)
     import email.utils  # noqa: PLC0415 - large, and hardly ever wanted
 
     try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        when = email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, when.timestamp() - time.time())
+    return max(0.0, when - time.time())
+
+
+def number(text: str) -> int | None:
+    """Read a header's number; ``None`` if it is none, or larger than any that makes sense."""
+    is_one = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_one else None
 
 
 def _read(body: bytes) -> tuple[str, str]:
@@ -101,9 +109,14 @@ def _read(body: bytes) -> tuple[str, str]:
         return "", ""
     if document.errors:
         first = document.errors[0]
-        return first.code, first.message[:_LONGEST_MESSAGE]
+        return _printable(first.code), _printable(first.message)
     told = document.details or document.message or document.error_description or document.error
-    return "", told[:_LONGEST_MESSAGE]
+    return "", _printable(told)
+
+
+def _printable(text: str) -> str:
+    """Leave out what would steer the terminal, or the log, that it ends up in."""
+    return "".join(c if c.isprintable() else " " for c in text[:_LONGEST_MESSAGE]).strip()
 
 
 def _unexpected(status: int) -> str:

@@ -12,14 +12,16 @@ who need the same one wait for it.
 """
 
 import base64
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
+from boxship.distribution import urls
 from boxship.distribution.answers import refusal
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.challenges import Challenge
@@ -32,13 +34,19 @@ from boxship.distribution.errors import (
 )
 from boxship.distribution.tls import TlsRules
 from boxship.distribution.transport import Request, Transport
+from boxship.distribution.urls import plain_url
 
 CLIENT_ID = "boxship"
 _SHORTEST_LIFE = 60.0
 """Seconds; the token specification's minimum, and what holds if a server names none."""
+_LONGEST_LIFE = 24 * 3600.0
 _EARLY = 5.0
+_LOOK_AROUND = 0.2
+"""Seconds between two looks at whether one who waits for another's token still wants it."""
 _LONGEST_ANSWER = 1 << 20
 _NO_POST = {404, 405}
+_TOKEN = re.compile(r"[!-~]+")
+"""What fits into a header; one that didn't would be shown in the error that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,8 @@ class Authorizer:
         if challenge.scheme == "basic":
             return basic_header(credentials)
         if credentials.registry_token:
+            if not _TOKEN.fullmatch(credentials.registry_token):
+                raise RegistryUnauthorizedError("the registry token is none: it has odd characters")
             return f"Bearer {credentials.registry_token}"
         key = _key(challenge, credentials, scopes)
         return f"Bearer {self._token(key, origin, cancel).value}"
@@ -140,19 +150,26 @@ class Authorizer:
     def _token(self, key: _Key, origin: str, cancel: Cancel | None) -> _Token:
         with self._lock:
             fetching = self._fetching.setdefault(key, threading.Lock())
-        with fetching:
+        while not fetching.acquire(timeout=_LOOK_AROUND):
+            if cancel is not None:
+                cancel.check()
+        try:
             token = self._kept(key)
             if token is None:
                 answer = self._fetch(key, origin, cancel)
-                life = max(float(answer.expires_in or 0), _SHORTEST_LIFE) - _EARLY
+                life = min(max(answer.expires_in or 0, _SHORTEST_LIFE), _LONGEST_LIFE) - _EARLY
                 value = answer.token or answer.access_token
-                if not value:
-                    raise BadRegistryAnswerError(f"{key.realm} answered without a token")
+                if not _TOKEN.fullmatch(value):
+                    # Not to be shown: most of it may be right.
+                    kind = "a token of odd characters" if value else "no token"
+                    raise BadRegistryAnswerError(f"{plain_url(key.realm)} answered with {kind}")
                 token = _Token(value, time.monotonic() + life)
                 with self._lock:
                     self._forget_stale()
                     self._tokens[key] = token
             return token
+        finally:
+            fetching.release()
 
     def _kept(self, key: _Key) -> _Token | None:
         with self._lock:
@@ -167,7 +184,7 @@ class Authorizer:
     def _fetch(
         self, key: _Key, origin: str, cancel: Cancel | None, *, offline: bool = False
     ) -> _TokenAnswer:
-        _check_realm(key, origin, self._tls_of(key.realm))
+        _check_realm(key, origin, self._tls_of)
         if key.credentials.identity_token:
             return self._posted(key, cancel, offline=offline)
         status, answer = self._ask(_get(key, self._tls_of(key.realm), offline=offline), cancel)
@@ -190,12 +207,15 @@ def _key(challenge: Challenge, credentials: Credentials, scopes: frozenset[str])
     return _Key(challenge.get("realm"), challenge.get("service"), credentials, scopes)
 
 
-def _check_realm(key: _Key, origin: str, tls: TlsRules) -> None:
-    realm = urlsplit(key.realm)
-    if realm.scheme not in {"http", "https"} or not realm.netloc:
-        raise BadRegistryAnswerError(f"{origin} names {key.realm!r} as its token server")
-    is_worse = realm.scheme == "http" and origin.startswith("https://") and tls.verify
-    if is_worse and key.credentials.given:
+def _check_realm(key: _Key, origin: str, tls_of: Callable[[str], TlsRules]) -> None:
+    try:
+        scheme, _, _ = urls.origin(key.realm)
+    except BadRegistryAnswerError as error:
+        raise BadRegistryAnswerError(
+            f"{origin} names {key.realm!r} as its token server: {error}"
+        ) from error
+    is_worse = scheme == "http" and origin.startswith("https://")
+    if is_worse and key.credentials.given and tls_of(key.realm).verify:
         raise BadRegistryAnswerError(
             f"{origin} asks to show credentials to {key.realm} without encryption: refused"
         )
@@ -237,7 +257,8 @@ def _post(key: _Key, tls: TlsRules, *, offline: bool) -> Request:
     if offline:
         form["access_type"] = "offline"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    return Request("POST", key.realm, tls, headers, urlencode(form).encode())
+    body = urlencode(form).encode()
+    return Request("POST", key.realm, tls, headers, body, secret_body=True)
 
 
 def _granted(answer: bytes | RegistryError, key: _Key) -> _TokenAnswer:
@@ -250,7 +271,7 @@ def _granted(answer: bytes | RegistryError, key: _Key) -> _TokenAnswer:
         raise answer
     try:
         return msgspec.json.decode(answer, type=_TokenAnswer)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRegistryAnswerError(
             f"{key.realm} answered with something else than a token"
         ) from error

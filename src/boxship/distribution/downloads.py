@@ -13,6 +13,7 @@ endpoint is distrusted and the error raised.
 import re
 from collections.abc import Iterator
 
+from boxship.distribution.answers import number
 from boxship.distribution.attempts import Attempts, OnRetry
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.capabilities import Capability
@@ -100,16 +101,18 @@ class Download:
         """Check what the headers promise; return how much of the answer we have already."""
         if reply.status == 206:
             match = _RANGE.fullmatch(reply.headers.get("Content-Range", "").strip())
-            if match is None or int(match[1]) > self._offset:
+            first = number(match[1]) if match else None
+            if match is None or first is None or first > self._offset:
                 raise BadRegistryAnswerError(
                     f"{reply.url}: asked for bytes from {self._offset}, was sent "
                     f"{reply.headers.get('Content-Range') or 'an unknown part'}"
                 )
             total = match[3]
-            skip = self._offset - int(match[1])
+            skip = self._offset - first
         else:
             total, skip = reply.headers.get("Content-Length", ""), self._offset
-        if total.isdigit() and int(total) != self._size:
+        length = number(total)
+        if length is not None and length != self._size:
             raise BadRegistryAnswerError(
                 f"{reply.url} is {total} bytes long, its descriptor says {self._size}"
             )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from boxship.distribution.answers import number
 from boxship.distribution.errors import BadRegistryAnswerError
 from boxship.distribution.session import Ask
 from boxship.distribution.transport import Reply
@@ -51,13 +52,14 @@ def ask(method: str, path: str, target: str | Digest, scopes: frozenset[str]) ->
 def described(reply: Reply, target: str | Digest) -> Descriptor | None:
     """Read the headers of an answer to HEAD; ``None`` if they don't say enough."""
     media_type = _media_type(reply)
-    length = reply.headers.get("Content-Length", "")
-    digest = _claimed(reply) or (target if isinstance(target, Digest) else None)
-    if reply.status != 200 or media_type not in _TYPES or not length.isdigit() or digest is None:
+    length = number(reply.headers.get("Content-Length", ""))
+    claimed = _claimed(reply)
+    digest = target if isinstance(target, Digest) else claimed
+    if reply.status != 200 or media_type not in _TYPES or length is None or digest is None:
         return None
-    if isinstance(target, Digest) and digest.algorithm == target.algorithm and digest != target:
-        raise BadRegistryAnswerError(f"{reply.url}: asked for {target} and was offered {digest}")
-    return Descriptor(media_type=media_type, digest=str(digest), size=int(length))
+    if claimed is not None and claimed.algorithm == digest.algorithm and claimed != digest:
+        raise BadRegistryAnswerError(f"{reply.url}: asked for {digest} and was offered {claimed}")
+    return Descriptor(media_type=media_type, digest=str(digest), size=length)
 
 
 def fetched(reply: Reply, target: str | Digest) -> FetchedManifest:

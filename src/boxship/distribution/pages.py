@@ -9,8 +9,10 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import BadRegistryAnswerError
 from boxship.distribution.session import Ask, Session
 from boxship.distribution.settings import Retries
+from boxship.distribution.urls import joined
 
 _PAGE = 1000
+_MOST_PAGES = 10_000
 _LONGEST = 8 << 20
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
 
@@ -42,14 +44,16 @@ class TagPages:
         """Fetch the next page. Raise BadRegistryAnswerError for one that was fetched already."""
         if self._next in self._asked:
             raise BadRegistryAnswerError(f"the list of tags goes in a circle at {self._next}")
+        if len(self._asked) >= _MOST_PAGES:
+            raise BadRegistryAnswerError(f"the list of tags has no end after {_MOST_PAGES} pages")
         self._asked.add(self._next)
         ask = Ask("GET", self._next, self._scopes, assumed="NAME_UNKNOWN")
         with self._session.ask_again(ask, self._retries, self._cancel) as reply:
             link = _NEXT.search(reply.headers.get("Link", ""))
-            self._next = link[1] if link else ""
+            self._next = joined(reply.url, link[1]) if link else ""
             try:
                 page = msgspec.json.decode(reply.read(_LONGEST), type=_Tags)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise BadRegistryAnswerError(f"{reply.url}: no list of tags: {error}") from error
         self._page = page.tags or ()
 

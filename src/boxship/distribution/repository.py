@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlencode
 
 from boxship.distribution import manifests, pages
+from boxship.distribution.answers import number
 from boxship.distribution.attempts import OnRetry
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.capabilities import Capability
@@ -15,6 +16,7 @@ from boxship.distribution.settings import Retries
 from boxship.distribution.sources import Sources
 from boxship.distribution.transport import Buffer
 from boxship.distribution.uploads import Upload
+from boxship.distribution.urls import joined
 from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor
 from boxship.oci.reference import Reference
@@ -61,13 +63,13 @@ class Repository:
         return download.chunks(cancel, on_retry)
 
     def has_blob(self, digest: Digest, cancel: Cancel | None = None) -> int | None:
-        """Return the blob's size, ``None`` if the repository hasn't got it."""
+        """Return the blob's size, 0 if that isn't told, ``None`` if it isn't there at all."""
         url = f"{self.name.path}/blobs/{digest}"
 
         def at(session: Session) -> int:
             ask = Ask("HEAD", url, self._pull)
             with session.ask_again(ask, self._retries_at(session), cancel) as reply:
-                return int(reply.headers.get("Content-Length", "0"))
+                return number(reply.headers.get("Content-Length", "")) or 0
 
         try:
             return self._sources.first(Capability.PUSH, at)
@@ -87,7 +89,8 @@ class Repository:
             with session.ask_again(ask, self._retries_at(session), cancel) as reply:
                 if reply.status == 201:
                     return True
-                location = reply.headers.get("Location", "")
+                given = reply.headers.get("Location", "")
+                location = joined(reply.url, given) if given else ""
             Upload(session, self.name.path, self._push, self._retries, cancel).abandon(location)
             return False
 

@@ -122,7 +122,7 @@ def _answered(
             raise BadRegistryAnswerError(f"Unexpected status code {reply.status}")
         try:
             answer = msgspec.json.decode(reply.read(_LONGEST), type=_Answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRegistryAnswerError(
                 f"error decoding registry search results: {error}"
             ) from error

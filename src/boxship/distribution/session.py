@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from boxship.distribution.answers import refusal
 from boxship.distribution.attempts import Attempts
@@ -18,6 +18,7 @@ from boxship.distribution.errors import (
 )
 from boxship.distribution.settings import Retries
 from boxship.distribution.transport import Buffer, Reply, Request, Transport
+from boxship.distribution.urls import origin
 
 _DENIED = "denied: requested access to the resource is denied"
 _NOTHING_TO_SHOW = "no basic auth credentials"
@@ -59,10 +60,11 @@ class Session:
     def ask(self, ask: Ask, cancel: Cancel | None = None) -> Reply:
         """Send once (twice if a challenge has to be answered first)."""
         url = self._absolute(ask.url)
-        at_home = url.startswith(f"{self.endpoint.origin}/")
+        at_home = self._is_home(url)
         header = self._header(ask.scopes, cancel) if at_home else ""
         reply = self._transport.send(self._request(ask, url, header, at_home=at_home), cancel)
-        if reply.status == 401 and at_home:
+        # Who stands at the end of a redirect has no business with our credentials.
+        if reply.status == 401 and at_home and self._is_home(reply.url):
             extra = self._learn(reply, header)
             if extra is not None and isinstance(ask.body, bytes | None):
                 reply.close()
@@ -92,23 +94,25 @@ class Session:
         return self._authorizer.learn(self.endpoint.origin, challenges, self._credentials, used)
 
     def _absolute(self, url: str) -> str:
-        """Complete what is relative, as ``Location`` may be; of the endpoint itself it is
-        below its base."""
-        if "://" in url:
+        """Complete what is relative: it is below the endpoint's base."""
+        if url.startswith(("http://", "https://")):
             return url
-        if url.startswith("/"):
-            return urljoin(self.endpoint.origin, url)
         url = f"{self.endpoint.base}/{url}"
         if self.endpoint.namespace:
             url += f"{'&' if urlsplit(url).query else '?'}ns={self.endpoint.namespace}"
         return url
 
     def _request(self, ask: Ask, url: str, header: str, *, at_home: bool) -> Request:
-        headers = dict(self.endpoint.headers) if at_home else {}
+        headers, tls = dict(self.endpoint.headers) if at_home else {}, self.endpoint.tls
+        if not at_home:
+            tls = self._transport.rules_elsewhere(self.endpoint.origin, url, tls)
         headers |= ask.headers or {}
         if header:
             headers["Authorization"] = header
-        return Request(ask.method, url, self.endpoint.tls, headers, ask.body, ask.length)
+        return Request(ask.method, url, tls, headers, ask.body, ask.length)
+
+    def _is_home(self, url: str) -> bool:
+        return origin(url) == origin(self.endpoint.origin)
 
     def _refused(self, ask: Ask, reply: Reply) -> RegistryError:
         error = refusal(reply.status, reply.headers, reply.start(), assumed=ask.assumed)

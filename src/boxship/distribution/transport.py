@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urljoin, urlsplit
 
+from boxship.distribution.answers import number
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import (
     BadRegistryAnswerError,
@@ -19,6 +19,7 @@ from boxship.distribution.errors import (
 from boxship.distribution.proxies import proxy_for
 from boxship.distribution.settings import RegistrySettings
 from boxship.distribution.tls import DEFAULT_RULES, TlsRules
+from boxship.distribution.urls import joined, origin, plain_url
 
 if TYPE_CHECKING:
     import urllib3
@@ -48,6 +49,8 @@ class Request:
     body: bytes | Iterable[Buffer] | None = field(default=None, repr=False)
     length: int | None = None
     """Of an iterable body; ``None`` sends it in HTTP's chunks."""
+    secret_body: bool = False
+    """The body says who we are: it isn't sent along a redirect to another host."""
 
 
 class Reply:
@@ -111,8 +114,10 @@ class Reply:
         return b""
 
     def _is_short(self) -> bool:
-        length = self.headers.get("Content-Length", "")
-        return length.isdigit() and int(length) <= _WORTH_DRAINING
+        if "Transfer-Encoding" in self.headers:
+            return False  # whatever is said beside it
+        length = number(self.headers.get("Content-Length", ""))
+        return length is not None and length <= _WORTH_DRAINING
 
 
 _Failure = Callable[[Exception], RegistryError]
@@ -149,6 +154,7 @@ class Transport:
 
     def send(self, request: Request, cancel: Cancel | None = None) -> Reply:
         """Send and return the answer, whatever its status. Raise if there is none."""
+        origin(request.url)
         current, seen = request, {request.url}
         while True:
             reply = self._once(current, cancel)
@@ -156,10 +162,15 @@ class Transport:
             if reply.status not in _REDIRECTS or not target:
                 return reply
             reply.close()
-            target = urljoin(current.url, target)
+            target = joined(current.url, target)
             _check_redirect(request, current.url, target, seen)
-            if _origin(target) != _origin(current.url):
-                rules = self._rules_elsewhere(target, current.tls)
+            if origin(target) != origin(current.url):
+                if current.secret_body and current.body is not None:
+                    raise BadRegistryAnswerError(
+                        f"{plain_url(current.url)} redirects to {plain_url(target)}, which "
+                        "credentials are not shown to"
+                    )
+                rules = self.rules_elsewhere(current.url, target, current.tls)
                 kept = {k: v for k, v in current.headers.items() if k in _HARMLESS}
                 current = replace(current, headers=kept, tls=rules)
             if reply.status == 303 and current.method != "HEAD":
@@ -174,9 +185,22 @@ class Transport:
         for pool in pools:
             pool.clear()
 
-    def _rules_elsewhere(self, url: str, rules: TlsRules) -> TlsRules:
-        """Another host: its own rules and the authorities we believed so far; nothing is shown."""
+    def rules_elsewhere(self, source: str, url: str, rules: TlsRules) -> TlsRules:
+        """Another host: its own rules and the authorities we believed so far; nothing is shown.
+
+        Raise BadRegistryAnswerError if it is asked in the clear without being an insecure one:
+        what was to be read or changed by nobody else would be after all.
+        """
         own = self._tls_of(url)
+        if (
+            origin(source)[0] == "https"
+            and origin(url)[0] == "http"
+            and rules.verify
+            and own.verify
+        ):
+            raise BadRegistryAnswerError(
+                f"{plain_url(source)} leads to {plain_url(url)}, without encryption: refused"
+            )
         return TlsRules(
             tuple(dict.fromkeys(own.authorities + rules.authorities)),
             own.clients,
@@ -228,16 +252,7 @@ class Transport:
         return pool
 
 
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
-
-
 def _check_redirect(request: Request, source: str, target: str, seen: set[str]) -> None:
-    if urlsplit(target).scheme not in {"http", "https"}:
-        raise BadRegistryAnswerError(
-            f"{plain_url(source)} redirects to {plain_url(target)}, not to HTTP"
-        )
     if not isinstance(request.body, bytes | None):
         raise BadRegistryAnswerError(f"{plain_url(source)} redirects in the middle of an upload")
     if target in seen:
@@ -246,9 +261,3 @@ def _check_redirect(request: Request, source: str, target: str, seen: set[str]) 
         raise BadRegistryAnswerError(
             f"{plain_url(request.url)} was redirected {_MOST_REDIRECTS} times and still is"
         )
-
-
-def plain_url(url: str) -> str:
-    """Return a URL without what may be secret: its query (a signature), a name and password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -17,8 +17,10 @@ One stream is one chunk, of whatever length: ``OCI-Chunk-Min-Length`` is kept by
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlencode, urljoin
+from threading import Timer
+from urllib.parse import urlencode
 
+from boxship.distribution.answers import number
 from boxship.distribution.attempts import Attempts
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import (
@@ -30,8 +32,11 @@ from boxship.distribution.errors import (
 from boxship.distribution.session import Ask, Session
 from boxship.distribution.settings import Retries
 from boxship.distribution.transport import Buffer, Reply
+from boxship.distribution.urls import joined
 from boxship.oci.digest import Digest, new_hasher
 
+_LAST_WORD = 3.0
+"""Seconds that a registry gets to forget an upload: whoever cancelled is waiting."""
 _KEPT = 4 << 20
 """Bytes kept for repetition: more than what the sockets of both sides and a proxy hold."""
 
@@ -156,11 +161,16 @@ class Upload:
         """Have the registry forget an upload; that it doesn't is nobody's concern any more."""
         if not location:
             return
+        enough = Cancel()  # not the caller's, which may have been thrown
+        timer = Timer(_LAST_WORD, enough.cancel)
+        timer.start()
         try:
             ask = Ask("DELETE", location, self._scopes, (200, 202, 204, 404))
-            self._session.ask(ask).close()
+            self._session.ask(ask, enough).close()
         except RegistryError:
             pass
+        finally:
+            timer.cancel()
 
     def _begin(self) -> str:
         ask = Ask("POST", f"{self._path}/blobs/uploads/", self._scopes, (202,), body=b"")
@@ -199,10 +209,11 @@ class Upload:
             ask = Ask("GET", location, self._scopes, (204, 202))
             with self._session.ask_again(ask, self._retries, self._cancel) as reply:
                 first, dash, last = reply.headers.get("Range", "").rpartition("=")[2].partition("-")
-                if not dash or first != "0" or not last.isdigit():
+                offset = number(last)
+                if not dash or first != "0" or offset is None:
                     return None
                 # "0-0" stands for nothing as well as for one byte; nothing is the usual meaning.
-                return _location(reply, location), int(last) + 1 if last != "0" else 0
+                return _location(reply, location), offset + 1 if offset else 0
         except TransferCancelledError:
             raise
         except RegistryError:
@@ -234,7 +245,7 @@ def _location(reply: Reply, default: str = "") -> str:
     location = reply.headers.get("Location", "") or default
     if not location:
         raise BadRegistryAnswerError(f"{reply.url}: the registry names no place to upload to")
-    return urljoin(reply.url, location)
+    return joined(reply.url, location)
 
 
 def _with_digest(location: str, digest: Digest) -> str:
