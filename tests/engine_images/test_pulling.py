@@ -12,7 +12,13 @@ import pytest
 import zstandard
 
 from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError
-from boxship.distribution.errors import BadRegistryAnswerError, RegistryUnavailableError
+from boxship.distribution.cancel import Cancel
+from boxship.distribution.errors import (
+    BadRegistryAnswerError,
+    RateLimitedError,
+    RegistryDeniedError,
+    RegistryUnavailableError,
+)
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.settings import TransferLimits
 from boxship.model.image import (
@@ -373,6 +379,42 @@ def test_two_pulls_at_once_download_once(shop: Shop, remote: RemoteImages) -> No
     run(both())
     assert remote.fetched(BASE, APP) == [1, 1]
     assert len(shop.tags()) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "times"),
+    [
+        (RegistryDeniedError("denied: not for you"), 1),
+        (RateLimitedError("toomanyrequests: log in"), 1),
+        (BadRegistryAnswerError("this is no layer"), 2),
+    ],
+)
+def test_what_another_may_not_have_or_found_elsewhere_is_no_answer_to_us(
+    shop: Shop, remote: RemoteImages, error: Exception, times: int
+) -> None:
+    mine = "reg:5000/mine/app:2"
+    remote.add(NAME, IMAGE)
+    remote.add(mine, sample(BASE))
+    gate, digest = Gate(), remote.layer_digest(BASE)
+
+    def fault(cancel: Cancel) -> None:
+        gate(cancel)
+        if remote.content.asked[digest] <= times:
+            raise error
+
+    remote.content.faults[digest] = fault
+
+    async def both() -> None:
+        first = asyncio.create_task(events(shop, NAME))
+        await asyncio.to_thread(remote.content.opened.acquire, timeout=10)
+        second = await started(shop.images.pull(request(mine)))
+        gate.open()
+        assert isinstance([event async for event in second][-1], Pulled)
+        with pytest.raises(BoxshipError, match=str(error).partition(":")[0]):
+            await first
+
+    run(both())
+    assert list(shop.tags().values()) == [(mine,)]
 
 
 async def started(pulling: AsyncIterator[TransferEvent]) -> AsyncIterator[TransferEvent]:

@@ -17,6 +17,7 @@ import pytest
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import (
+    BadRegistryAnswerError,
     RegistryDeniedError,
     RegistryUnauthorizedError,
     RegistryUnavailableError,
@@ -169,6 +170,30 @@ def test_another_repository_of_the_registry_gets_the_layers_mounted(desk: Desk) 
     ]
     assert mounted == ["app", "app"]
     assert desk.manifest("team/other", "2") == desk.manifest()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RegistryDeniedError("denied"), RegistryUnauthorizedError("no"), BadRegistryAnswerError("405")],
+)
+def test_where_nothing_may_be_mounted_from_it_is_uploaded(desk: Desk, error: Exception) -> None:
+    desk.push()
+    desk.tag("app:1", "team/other", "2")
+    desk.registry.mounting = error
+    desk.push("team/other:2")
+    assert desk.manifest("team/other", "2") == desk.manifest()
+
+
+@pytest.mark.parametrize(("told", "uploads"), [(0, 2), (7, 4)])
+def test_the_size_that_a_registry_tells_does_not_get_into_the_manifest(
+    desk: Desk, told: int, uploads: int
+) -> None:
+    desk.push()
+    before = desk.manifest()
+    desk.registry.telling = told
+    desk.push()
+    assert desk.manifest() == before
+    assert desk.registry.counts["upload"] == uploads
 
 
 def test_a_registry_that_lost_a_layer_gets_it_again(desk: Desk) -> None:

@@ -34,10 +34,13 @@ class FakeRepository:
     def has_blob(self, digest: Digest, cancel: Cancel | None = None) -> int | None:
         self.registry.note("head")
         blob = self.blobs.get(digest)
-        return None if blob is None else len(blob)
+        told = self.registry.telling
+        return None if blob is None else len(blob) if told is None else told
 
     def mount(self, digest: Digest, source: str, cancel: Cancel | None = None) -> bool:
         self.registry.note("mount")
+        if self.registry.mounting is not None:
+            raise self.registry.mounting
         other = self.registry.repositories.get(f"{self.name.domain}/{source}")
         blob = other.blobs.get(digest) if other else None
         if blob is not None:
@@ -77,6 +80,9 @@ class FakeRegistry:
         self.repositories: dict[str, FakeRepository] = {}
         self.counts: Counter[str] = Counter()
         self.uploading: Callable[[Iterable[Buffer], Cancel], Iterable[Buffer]] = untroubled
+        self.mounting: Exception | None = None
+        self.telling: int | None = None
+        """The size of every blob, by HEAD."""
         self._lock = threading.Lock()
 
     def note(self, what: str) -> None:

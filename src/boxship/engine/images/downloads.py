@@ -7,7 +7,8 @@
     pull B ──fetch──┘      in threads                              hash of the tar ─► unpack
 
 A download belongs to all that wait for it. Whoever comes later sees how far it is; when the last
-one goes away, it is cancelled. What it finished is kept by the leases of those who waited.
+one goes away, it is cancelled. If it fails, by a repository or credentials that weren't his, each
+tries his own. What it finished is kept by the leases of those who waited.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import (
     BadRegistryAnswerError,
     RegistryError,
+    RegistryUnavailableError,
     TransferCancelledError,
 )
 from boxship.distribution.repository import Repository
@@ -82,11 +84,23 @@ class Downloads:
 
         Raises what the registry client raises, MalformedLayerError, or OSError.
         """
-        download = self._running.get(layer.diff_id)
-        if download is None:
-            download = _Download(layer, repository)
-            self._running[layer.diff_id] = download
-            download.task = asyncio.create_task(self._run(download))
+        while True:
+            download = self._running.get(layer.diff_id)
+            if download is None:
+                download = self._begin(layer, repository)
+            try:
+                return await self._awaited(download, layer, tell)
+            except (RegistryError, MalformedLayerError) as error:
+                if not _was_another_s(error, download, repository):
+                    raise
+
+    def _begin(self, layer: RemoteLayer, repository: Repository) -> _Download:
+        download = _Download(layer, repository)
+        self._running[layer.diff_id] = download
+        download.task = asyncio.create_task(self._run(download))
+        return download
+
+    async def _awaited(self, download: _Download, layer: RemoteLayer, tell: Tell) -> Layer:
         assert download.task is not None
         place = (layer.digest, tell)
         download.waiting.append(place)
@@ -165,6 +179,17 @@ class Downloads:
     def _forget(self, download: _Download) -> None:
         if self._running.get(download.layer.diff_id) is download:
             del self._running[download.layer.diff_id]
+
+
+def _was_another_s(error: Exception, download: _Download, repository: Repository) -> bool:
+    """Whether a download failed by what another pull asked for, or had to show; ours may do better.
+
+    Not so if the registry is away, which is the same for all.
+    """
+    if download.repository is repository:
+        return False
+    is_away = isinstance(error, RegistryUnavailableError)
+    return not is_away or download.repository.name.domain != repository.name.domain
 
 
 def _stream(download: _Download) -> Generator[Buffer, None, None]:

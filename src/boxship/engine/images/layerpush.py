@@ -21,7 +21,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from boxship.distribution.cancel import Cancel
-from boxship.distribution.errors import RateLimitedError, RegistryUnavailableError
+from boxship.distribution.errors import (
+    BadRegistryAnswerError,
+    RateLimitedError,
+    RegistryDeniedError,
+    RegistryNotFoundError,
+    RegistryUnauthorizedError,
+    RegistryUnavailableError,
+)
 from boxship.distribution.settings import Retries
 from boxship.engine.images.layersources import KEPT_HERE, LayerSource
 from boxship.engine.images.manifests import PushedLayer
@@ -35,6 +42,13 @@ from boxship.storage.storage import Storage
 
 _MOST_ASKED = 8
 _STEP = 512 << 10
+_UNTOLD = 0
+_REFUSALS = (
+    RegistryUnauthorizedError,
+    RegistryDeniedError,
+    RegistryNotFoundError,
+    BadRegistryAnswerError,
+)
 
 Tell = Callable[[LayerTransfer], None]
 
@@ -118,8 +132,9 @@ class Sender:
     def _found(self, layer: LayerPush, forms: list[LayerSource]) -> Arrival | None:
         for form in forms[:_MOST_ASKED]:
             size = self.target.has_blob(form.digest, self.cancel)
-            if size is not None:
-                found = PushedLayer(form.digest, size, form.media_type)
+            # What it is told to be goes into the manifest, for all who pull it: what we know does.
+            if size in (form.size, _UNTOLD):
+                found = PushedLayer(form.digest, form.size, form.media_type)
                 how = TransferPhase.PRESENT_THERE
                 return self._arrival(layer, found, how, claimed=form.claimed)
         return None
@@ -130,9 +145,11 @@ class Sender:
             path = form.repository.removeprefix(f"{domain}/")
             if form.claimed or form.repository in (path, name):
                 continue
-            if self.target.mount(form.digest, path, self.cancel):
-                mounted = PushedLayer(form.digest, form.size, form.media_type)
-                return self._arrival(layer, mounted, TransferPhase.MOUNTED, path)
+            # Who may push here need not be allowed to read there: that is no reason to give up.
+            with contextlib.suppress(*_REFUSALS):
+                if self.target.mount(form.digest, path, self.cancel):
+                    mounted = PushedLayer(form.digest, form.size, form.media_type)
+                    return self._arrival(layer, mounted, TransferPhase.MOUNTED, path)
         return None
 
     def _uploaded(self, layer: LayerPush) -> Arrival:
