@@ -11,8 +11,9 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 from boxship.base.errors import ConflictError, ForbiddenError, InvalidArgumentError, NotFoundError
 from boxship.engine.containers import users
@@ -21,7 +22,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import PathStat
-from boxship.engine.images.bridge import consume, outbound
+from boxship.engine.images.bridge import consume, outbound, to_the_end
 from boxship.engine.settings import UserMaps
 from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
 from boxship.oci.runtime import IdMapping
@@ -72,7 +73,7 @@ class Spot:
 async def look(context: Context, container: Container, path: str) -> PathStat:
     """Return what is at a path. NotFoundError: nothing."""
     async with _viewed(context, container, path) as view:
-        return await asyncio.to_thread(_look, view, container, path)
+        return await to_the_end(asyncio.to_thread(_look, view, container, path))
 
 
 def read(context: Context, container: Container, path: str) -> AsyncIterator[Buffer]:
@@ -129,8 +130,19 @@ async def _viewed(context: Context, container: Container, path: str) -> AsyncIte
         if container.record.state.alive:
             raise ConflictError(f"Container {container.id} was started meanwhile: try again")
         check_readable(container, "copy files of")
-        with await asyncio.to_thread(_mounted, context, container.record) as view:
+        with await made(partial(_mounted, context, container.record)) as view:
             yield view
+
+
+async def made(make: Callable[[], View]) -> View:
+    """Make a view in a thread. One that nobody waits for any more is closed, and its mounts go."""
+    making = asyncio.ensure_future(asyncio.to_thread(make))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        with suppress(Exception), await making:
+            pass
+        raise
 
 
 def _running(pid: int, container: Container) -> View:

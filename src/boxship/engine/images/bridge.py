@@ -185,11 +185,12 @@ async def all_or_none(tasks: Iterable["asyncio.Task[ResultT]"]) -> None:
 
 
 async def outbound(chunks: Generator[Buffer, None, None]) -> AsyncIterator[Buffer]:
-    """Yield from a blocking iterator, one step at a time in the loop's executor."""
+    """Yield from a blocking iterator, one step at a time in the loop's executor.
+
+    Whatever ends it, no step goes on after it: what ``chunks`` reads from may then be closed.
+    """
     try:
-        while chunk := await asyncio.to_thread(next, chunks, b""):
+        while chunk := await to_the_end(asyncio.to_thread(next, chunks, b"")):
             yield chunk
     finally:
-        # A step that was cancelled may still run; then the generator ends with its last reference.
-        with contextlib.suppress(ValueError):
-            chunks.close()
+        await to_the_end(asyncio.to_thread(chunks.close))
