@@ -9,6 +9,7 @@ is in, and which ends with the view, also when this process is killed::
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,9 @@ from boxship.runtime.kernel import LINUX
 from boxship.runtime.mounts import mount_overlay_on
 
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+_NO_TARGET = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""It has never been started, or has put something else there."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,13 @@ def _mounted(
 
 
 def _bind(top: int, bind: Bind) -> None:
-    with suppress(FileNotFoundError):  # the source has gone, or it has never been started
-        target = openat2(top, bind.target, os.O_PATH, RESOLVE_IN_ROOT)
+    with suppress(FileNotFoundError):  # the source has gone
+        try:
+            target = openat2(top, bind.target, os.O_PATH, RESOLVE_IN_ROOT)
+        except OSError as error:
+            if error.errno in _NO_TARGET:
+                return
+            raise
         _attach(bind.source, target, k.OPEN_TREE_CLONE | k.AT_RECURSIVE, read_only=bind.read_only)
 
 

@@ -3,6 +3,7 @@
 See ``vfs.py`` for what counts as changed.
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -16,6 +17,8 @@ from boxship.storage.copying import copy_attributes, copy_entry, set_times
 from boxship.storage.tree import Path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NO_LINK = (errno.EMLINK, errno.EPERM)
+"""It has as many names as can be, or must not be changed."""
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -50,13 +53,17 @@ class Comparison:
         return total
 
     def write(self, target: str) -> None:
-        """Make the new directory ``target`` an upper directory of hard links and whiteouts."""
+        """Make the new directory ``target`` an upper directory of hard links and whiteouts.
+
+        What goes while we are at it is left out.
+        """
         os.mkdir(target, 0o700)
         root = os.open(target, _DIRECTORY)
         try:
             upper = _Upper(self.tree, root, self.opaque)
             for change in self.changes():
-                upper.put(change)
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+                    upper.put(change)
             upper.finish()
         finally:
             os.close(root)
@@ -121,13 +128,7 @@ class _Upper:
             if change.found is None:
                 stack.make_whiteout(target, change.name, self._opaque)
             else:
-                os.link(
-                    change.name,
-                    change.name,
-                    src_dir_fd=change.parent,
-                    dst_dir_fd=target,
-                    follow_symlinks=False,
-                )
+                _link(change.name, change.parent, target)
         finally:
             os.close(target)
 
@@ -158,6 +159,15 @@ class _Upper:
                 raise NotADirectoryError(errno.ENOTDIR, "it changes meanwhile", path[-1])
             copy_entry(parents[0], path[-1], found, parents[1], path[-1])
             self._made[path] = found
+
+
+def _link(name: bytes, parent: int, target: int) -> None:
+    try:
+        os.link(name, name, src_dir_fd=parent, dst_dir_fd=target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        copy_entry(parent, name, os.lstat(name, dir_fd=parent), target, name)
 
 
 def _listed(fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
