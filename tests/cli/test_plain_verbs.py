@@ -1,6 +1,8 @@
 """Verbs that send a request for each name."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -104,6 +106,42 @@ def test_save_writes_a_file_whole_or_not_at_all(recorder, ours, tmp_path) -> Non
     del recorder.answers["GET /images/get"]
     assert ours("save", "-o", "y.tar", "a").code == 1
     assert [path.name for path in tmp_path.glob("y.tar*")] == []
+
+
+def test_an_archive_is_no_directory(recorder, ours, tmp_path) -> None:
+    for verb in ("save", "export"):
+        outcome = ours(verb, "-o", str(tmp_path), "a")
+        assert outcome.code == 1
+        assert outcome.err.endswith(f'"{tmp_path}" is a directory\n')
+    assert recorder.take() == []
+
+
+def test_a_full_disk_is_said_in_one_line(recorder, ours) -> None:
+    recorder.answers["GET /images/get"] = (200, "archive")
+    recorder.answers["GET /images/json"] = (200, "[]")
+    outcome = ours("save", "-o", "/dev/full", "a")
+    assert (outcome.code, outcome.err) == (1, "cannot write: no space left on device\n")
+    outcome = ours("-D", "save", "-o", "/dev/full", "a")
+    assert "Traceback" in outcome.err
+    for arguments in (("--help",), ("images",), ("images", "--help")):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "boxship", "-H", f"unix://{recorder.path}", *arguments],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (1, "cannot write: no space left on device\n")
+
+
+def test_cp_says_what_is_not_there(recorder, ours) -> None:
+    """An answer to HEAD has no body; only the one to GET has words."""
+    recorder.answers["HEAD /containers/c/archive"] = (404, "")
+    words = "Could not find the file /x in container c"
+    recorder.answers["GET /containers/c/archive"] = (404, json.dumps({"message": words}))
+    outcome = ours("cp", "c:/x", ".")
+    assert (outcome.code, outcome.err) == (1, f"Error response from daemon: {words}\n")
 
 
 def test_save_to_a_pipe(recorder, ours) -> None:

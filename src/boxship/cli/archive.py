@@ -44,6 +44,8 @@ def check_writable(path: str, what: str) -> None:
         raise ExitError(
             FAILURE, "refusing to write an archive to a terminal; use -o FILE or redirect it"
         )
+    if os.path.isdir(path):
+        raise ExitError(FAILURE, f'failed to {what}: "{path}" is a directory')
     directory = os.path.dirname(path) or "."
     if path and not os.path.isdir(directory):
         raise ExitError(FAILURE, f'failed to {what}: directory "{directory}" does not exist')

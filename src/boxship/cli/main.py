@@ -7,6 +7,7 @@
                                               parse ─► Invocation ─► COMMAND.run ─► exit code
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from boxship.base.errors import BoxshipError
+from boxship.base.suppress import suppress
 from boxship.cli import catalog, kinds
 from boxship.cli.catalog import PROGRAM
 from boxship.cli.exitcodes import BROKEN_PIPE, FAILURE, USAGE, ExitError, MisuseError
@@ -27,7 +29,12 @@ GLOBAL_FLAGS = (
     Flag("config", "", kinds.STRING, "Directory of the client's config.json"),
     Flag("context", "c", kinds.STRING, "Name of a context", hidden=True),
     Flag("debug", "D", kinds.BOOL, "Show where an error comes from"),
-    Flag("host", "H", kinds.LIST, "Daemon to talk to: unix:///path or tcp://host:port"),
+    Flag(
+        "host",
+        "H",
+        kinds.LIST,
+        "Daemon to talk to: unix:///path, tcp://host:port or ssh://user@host",
+    ),
     Flag("log-level", "l", kinds.STRING, "Least severe messages to show", default="info"),
     Flag("tls", "", kinds.BOOL, "Use TLS; --tlsverify implies it"),
     Flag("tlscacert", "", kinds.STRING, "Trust certificates signed by this CA only"),
@@ -36,6 +43,9 @@ GLOBAL_FLAGS = (
     Flag("tlsverify", "", kinds.BOOL, "Use TLS and verify the daemon"),
     Flag("version", "v", kinds.BOOL, "Print the version and quit"),
 )
+
+
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # help, or the last of the output, on a full disk
+        sys.stderr.write(f"{_system_error(error)}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILURE
     return code
 
 
@@ -124,6 +138,21 @@ def _run(
         return command.run(session, Invocation(path, values, tuple(positional)))
     except BoxshipError as error:
         return _failed(error, path, command, debug=globals_.on("debug"))
+    except (BrokenPipeError, BlockingIOError):
+        raise
+    except OSError as error:
+        # A file of this machine, or standard output: the daemon's troubles come as BoxshipError.
+        failure = ExitError(command.failure_code, _system_error(error))
+        failure.__cause__ = error
+        return _failed(failure, path, command, debug=globals_.on("debug"))
+
+
+def _system_error(error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is None:
+        return f"cannot write: {reason}" if error.errno in _WRITING else reason
+    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    return f"{name}: {reason}"
 
 
 def _failed(error: BoxshipError, path: str, command: Command, *, debug: bool) -> int:
@@ -131,7 +160,8 @@ def _failed(error: BoxshipError, path: str, command: Command, *, debug: bool) ->
         import traceback
 
         traceback.print_exception(error)
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     if isinstance(error, ExitError):
         if str(error):
             sys.stderr.write(f"{error}\n")

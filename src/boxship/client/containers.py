@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from boxship.base.errors import NotFoundError
 from boxship.client.engine import EngineClient, HijackedStream, JsonObject, Response
 from boxship.client.filters import encode_filters
 
@@ -299,8 +300,13 @@ class PathStat(NamedTuple):
 
 
 def path_stat(client: EngineClient, ref: str, path: str) -> PathStat:
-    with client.call("HEAD", f"/containers/{ref}/archive", {"path": path}) as response:
-        header = response.head.header("X-Docker-Container-Path-Stat")
+    try:
+        with client.call("HEAD", f"/containers/{ref}/archive", {"path": path}) as response:
+            header = response.head.header("X-Docker-Container-Path-Stat")
+    except NotFoundError:
+        # An answer to HEAD has no body; the one to GET says what there isn't.
+        with read_files(client, ref, path) as response:
+            header = response.head.header("X-Docker-Container-Path-Stat")
     found = json.loads(base64.b64decode(header))
     mode = found["mode"]
     return PathStat(
