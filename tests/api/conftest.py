@@ -378,9 +378,16 @@ class FakeImages:
         self.asked.append(("tag", (source, repository, tag)))
 
     async def remove(
-        self, reference: str, *, force: bool = False, prune_parents: bool = True
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        prune_parents: bool = True,
+        platforms: Collection[Platform] = (),
     ) -> list[RemovedImage]:
         self._check(reference)
+        if platforms:
+            self.asked.append(("remove", tuple(platforms)))
         return [Untagged("busybox:latest"), Deleted(IMAGE)]
 
     def list(self, query: ImageQuery) -> list[ImageSummary]:

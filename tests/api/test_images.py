@@ -41,6 +41,17 @@ def test_removal_tells_what_it_did(api):
     ]
 
 
+def test_removal_of_platforms(api):
+    wanted = msgspec.json.encode({"os": "linux", "architecture": "arm64"}).decode()
+    for text in (wanted, "linux/arm64"):
+        escaped = text.replace('"', "%22")
+        api.client.request("DELETE", f"/v1.50/images/busybox?platforms={escaped}")
+    assert api.images.asked == 2 * [("remove", (Platform("linux", "arm64"),))]
+    assert api.client.request("DELETE", "/v1.50/images/busybox?platforms=%7B%7D").status == 400
+    api.client.request("DELETE", "/v1.49/images/busybox?platforms=linux/arm64")
+    assert len(api.images.asked) == 2
+
+
 def test_list_filters_are_parsed_into_the_query(api):
     filters = '{"dangling":["true"],"label":["a=b"],"reference":{"busy*":true}}'
     api.client.json(f"/v1.44/images/json?all=1&filters={filters}".replace('"', "%22"))

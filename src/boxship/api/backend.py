@@ -163,7 +163,12 @@ class Images(Protocol):
     async def import_(self, archive: AsyncIterator[bytes], options: ImportOptions) -> Digest: ...
     async def tag(self, source: str, repository: str, tag: str = "") -> None: ...
     async def remove(
-        self, reference: str, *, force: bool = False, prune_parents: bool = True
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        prune_parents: bool = True,
+        platforms: Collection[Platform] = (),
     ) -> builtins.list[RemovedImage]: ...
     def list(self, query: ImageQuery) -> builtins.list[ImageSummary]: ...
     def inspect(

@@ -16,9 +16,9 @@ def wanted_platform(call: Call) -> Platform | None:
     return found[0] if found else None
 
 
-def wanted_platforms(call: Call) -> tuple[Platform, ...]:
+def wanted_platforms(call: Call, parameter: str = "platform") -> tuple[Platform, ...]:
     """Return the platforms that are asked for."""
-    texts = call.request.query.get("platform", ())
+    texts = call.request.query.get(parameter, ())
     return tuple(_platform(text) for text in texts if text)
 
 

@@ -71,7 +71,10 @@ async def tag(call: Call) -> Answer:
 
 async def remove(call: Call) -> Answer:
     removed = await call.backend.images.remove(
-        call.target, force=call.boolean("force"), prune_parents=not call.boolean("noprune")
+        call.target,
+        force=call.boolean("force"),
+        prune_parents=not call.boolean("noprune"),
+        platforms=wanted_platforms(call, "platforms") if call.version >= 50 else (),
     )
     return call.json_list([views.removed_row(item) for item in removed])
 

@@ -7,7 +7,7 @@ A name leads to one image; what was pulled of the same index for other platforms
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -201,6 +201,29 @@ class Catalog:
             self._variants.pop(name, None)
         if image_id is not None:
             self._images.pop(image_id, None)
+
+    async def withdraw(self, names: Iterable[Reference], gone: Collection[Variant]) -> None:
+        """Take variants from names, which then lead to the preferred of the others.
+
+        A name that would have none left stays as it is.
+        """
+        images = {variant.image_id for variant in gone}
+        left = {
+            name: those
+            for name in names
+            if (those := tuple(v for v in self.variants_of(name) if v.image_id not in images))
+        }
+        targets = {name: self._target(those, those[0].image_id) for name, those in left.items()}
+
+        def change(db: sqlite3.Connection) -> None:
+            rows = [(str(name), str(target)) for name, target in targets.items()]
+            db.executemany("INSERT OR REPLACE INTO tags VALUES(?, ?)", rows)
+            for name, those in left.items():
+                variants.write(db, name, those)
+
+        await self._database.write(change)
+        self._names.update(targets)
+        self._variants.update(left)
 
     @staticmethod
     def _target(kept: Sequence[Variant], image_id: Digest) -> Digest:

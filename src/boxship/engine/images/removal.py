@@ -14,10 +14,11 @@ Conflicts, in the order they are looked for; ``force`` overrides the soft ones o
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from boxship.base.errors import ConflictError
+from boxship.base.errors import ConflictError, NotFoundError
 from boxship.base.ids import short_id
 from boxship.engine.images.users import ImageUse
 from boxship.oci.digest import Digest
+from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 
 
@@ -59,6 +60,25 @@ def by_id(target: Target, *, force: bool) -> Removal:
     """Decide for ``rmi ID``."""
     _check(target, force=force)
     return Removal(tuple(target.names), delete=True)
+
+
+def check_offered(reference: str, offered: Sequence[Platform], wanted: Iterable[Platform]) -> None:
+    """Raise NotFoundError for a platform that is wanted from an image and isn't there."""
+    for platform in wanted:
+        if not any(platform.asks_for(one) for one in offered):
+            raise NotFoundError(
+                f"image with reference {reference} was found but does not provide the specified "
+                f"platform ({platform}): it has {', '.join(map(str, offered))}"
+            )
+
+
+def check_unused(uses: Sequence[ImageUse]) -> None:
+    """Raise ConflictError if a container is made of what is to go from a name."""
+    if uses:
+        raise ConflictError(
+            f"conflict: unable to delete {Digest.parse(uses[0].image_id).short} (must be forced) - "
+            f"image is being used by container {short_id(uses[0].container_id)}"
+        )
 
 
 def is_unused(target: Target) -> bool:

@@ -3,15 +3,18 @@
 A crash in between leaves layers without a record, which the next start removes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from boxship.engine.images import removal
 from boxship.engine.images.catalog import KnownImage, favour_digest
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
+from boxship.engine.images.variants import Variant
 from boxship.model.image import Deleted, RemovedImage, Untagged
 from boxship.oci.digest import Digest
 from boxship.oci.image import chain_id
+from boxship.oci.platform import Platform
+from boxship.oci.reference import Reference
 
 
 @dataclass
@@ -47,6 +50,46 @@ async def take(
         if parent is None:
             return
         known, decision = parent, _decide_parent(scope, parent)
+
+
+async def withdraw(
+    scope: ImageScope, reference: str, wanted: Collection[Platform], *, force: bool
+) -> list[RemovedImage]:
+    """Take some platforms from a name, or the whole name if nothing else is kept for it.
+
+    NotFoundError: there is nothing for one of ``wanted``; ConflictError as for ``remove``.
+    """
+    gone = Gone()
+    async with scope.changing:
+        kept = () if whole_id(reference) else scope.catalog.variants_of(parsed(reference))
+        offered = [v.platform for v in kept] or [scope.find(reference).image.platform]
+        removal.check_offered(reference, offered, wanted)
+        chosen = [v for v in kept if any(one.asks_for(v.platform) for one in wanted)]
+        if len(chosen) == len(kept):
+            await take(scope, reference, gone, force=force, prune_parents=True)
+        else:
+            if not force:
+                removal.check_unused([use for v in chosen for use in scope.uses_of(v.image_id)])
+            await scope.catalog.withdraw(_sharing(scope, parsed(reference), chosen), chosen)
+            dropped = await _drop_unused(scope, chosen)
+            gone.removed += _told(scope, dropped, gone.layers)
+            await _drop_documents(scope, dropped, chosen)
+    scope.sweep(gone.layers)
+    return gone.removed
+
+
+def _sharing(scope: ImageScope, name: Reference, chosen: Sequence[Variant]) -> list[Reference]:
+    """Return the name, and the digests of its repository that no other tag of it stands for."""
+    catalog, index = scope.catalog, chosen[0].index
+    name = favour_digest(name)
+    same = [
+        other
+        for other, variant in catalog.variants()
+        if other.name == name.name and other != name and variant.index == index
+    ]
+    if name.digest or any(other.tag for other in same):
+        return [name]
+    return [name, *dict.fromkeys(same)]
 
 
 def _parent(scope: ImageScope, known: KnownImage) -> KnownImage | None:
@@ -92,21 +135,41 @@ async def _apply(
         removed.append(Untagged(name.familiar))
         scope.announce("untag", known)
     gone = [known] if decision.delete else []
-    for image_id in dict.fromkeys(v.image_id for v in variants if v.image_id != known.id):
-        other = catalog.find(image_id)
+    gone += await _drop_unused(scope, [v for v in variants if v.image_id != known.id])
+    removed += _told(scope, gone, layers)
+    await _drop_documents(scope, gone, variants)
+    return removed
+
+
+async def _drop_unused(scope: ImageScope, variants: Iterable[Variant]) -> list[KnownImage]:
+    """Remove the images of variants that no name has any more and nothing else keeps."""
+    gone = []
+    for image_id in dict.fromkeys(variant.image_id for variant in variants):
+        other = scope.catalog.find(image_id)
         if other is not None and _is_unused(scope, other):
             with scope.leaving(image_id):
-                await catalog.remove((), image_id)
+                await scope.catalog.remove((), image_id)
             gone.append(other)
+    return gone
+
+
+def _told(scope: ImageScope, gone: Iterable[KnownImage], layers: set[Digest]) -> list[RemovedImage]:
+    """Say of images that they are gone; ``layers`` grows by theirs."""
+    removed: list[RemovedImage] = []
     for image in gone:
         layers.update(image.layers)
         scope.last_use.forget(image.id)
         removed.append(Deleted(str(image.id)))
         removed += [Deleted(str(chain)) for chain in _freed_chains(scope, image)]
         scope.announce("delete", image)
+    return removed
+
+
+async def _drop_documents(
+    scope: ImageScope, gone: Iterable[KnownImage], variants: Iterable[Variant]
+) -> None:
     documents = {image.id for image in gone}.union(*(v.documents for v in variants))
     await scope.drop_documents(documents)
-    return removed
 
 
 def _is_unused(scope: ImageScope, known: KnownImage) -> bool:

@@ -206,9 +206,21 @@ class ImageService:
         self._scope.announce("tag", known, name=name.familiar)
 
     async def remove(
-        self, reference: str, *, force: bool = False, prune_parents: bool = True
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        prune_parents: bool = True,
+        platforms: Collection[Platform] = (),
     ) -> builtins.list[RemovedImage]:
-        """Take a name from an image or the image away, by Docker's rules (``removal.py``)."""
+        """Take a name from an image or the image away, by Docker's rules (``removal.py``).
+
+        With ``platforms`` only what the name keeps for these.
+        """
+        if platforms:
+            return await to_the_end(
+                removing.withdraw(self._scope, reference, platforms, force=force)
+            )
         return await to_the_end(
             removing.remove(self._scope, reference, force=force, prune_parents=prune_parents)
         )
