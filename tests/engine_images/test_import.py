@@ -102,7 +102,7 @@ def test_import_makes_an_image_of_one_layer(shop: Shop) -> None:
     assert detail.config.cmd == ("/bin/sh", "-c", "sh")
     assert (detail.comment, detail.architecture) == ("from far away", "arm64")
     assert [step.comment for step in shop.images.history("mine")] == ["from far away"]
-    assert shop.actions() == ["import"]
+    assert shop.actions() == ["tag", "import"]
 
 
 @pytest.mark.privileged

@@ -112,13 +112,15 @@ async def import_layer(
     source: str,
 ) -> Digest:
     """Make an image of the layer that ``unpack`` makes; the options are checked before it does."""
-    name = name_for(options.reference, "cannot import digest reference")
+    names = name_for(options.reference, "cannot import digest reference")
     config = apply_changes(ImageConfig(), options.changes)
     async with taking_in(scope) as lease:
         layer = await unpack(lease)
         await in_thread(scope.storage.writeback.finish)
         document = _imported(config, layer, options, source, scope.clock.now_ns())
-        known = await add(scope, encode(document), [layer], name, origin="import")
+        known = await add(scope, encode(document), [layer], names, origin="import")
+    for name in names:
+        scope.announce("tag", known, name=name.familiar)
     scope.announce("import", known)
     return known.id
 
