@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from boxship.model.filechange import ChangeKind
 from boxship.oci.digest import Digest
 from boxship.storage.archiving import layer_tar, tree_tar
 from boxship.storage.changes import changes
@@ -359,3 +360,26 @@ def test_an_archive_stays_sound_while_files_change(change: Change, storage: Stor
     finally:
         stop.set()
         thread.join()
+
+
+def test_marks_that_a_container_makes_itself_hide_nothing(
+    storage: Storage, layers: list[Digest]
+) -> None:
+    """As a rootless engine in a container does: to the overlayfs outside they are nothing."""
+    storage.snapshots.prepare(KEY, layers)
+    place = Path(storage.snapshots.place(KEY))
+    (place / "opt").mkdir(exist_ok=True)
+    os.setxattr(place / "opt", "user.overlay.opaque", b"y")
+    (place / "etc").mkdir(exist_ok=True)
+    os.setxattr(place / "etc", "user.overlay.opaque", b"x")
+    (place / "etc" / "a").write_bytes(b"")
+    os.setxattr(place / "etc" / "a", "user.overlay.whiteout", b"y")
+    data = b"".join(bytes(piece) for piece in tree_tar(storage.snapshots, KEY))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        names = archive.getnames()
+    assert {"etc/a", "opt/g", "opt/in/f"} <= set(names)
+    written = b"".join(bytes(piece) for piece in layer_tar(storage.snapshots, KEY))
+    with tarfile.open(fileobj=io.BytesIO(written)) as archive:
+        assert not [name for name in archive.getnames() if ".wh." in name]
+    kinds = {change.kind for change in changes(storage.snapshots, KEY)}
+    assert ChangeKind.DELETED not in kinds

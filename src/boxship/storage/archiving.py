@@ -68,7 +68,11 @@ def layer_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
     Applied to that, it gives what the container sees. Nothing but the two blocks of the end if
     nothing was written. UnreadableError: the snapshot has been removed, or the disk fails.
     """
-    with reading(), snapshots.difference(key) as written, LayeredTree((written,)) as tree:
+    with (
+        reading(),
+        snapshots.difference(key) as written,
+        LayeredTree((written,), snapshots.opaque) as tree,
+    ):
         top = os.stat(snapshots.below(key)[0])
         root = (tree.root(),) if _differs(tree.root().found, top) else ()
         yield from Archiver(tree).write(chain(root, _written(tree)))
@@ -84,7 +88,7 @@ def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
     with (
         reading(),
         snapshots.difference(key) as written,
-        LayeredTree((written, *snapshots.below(key))) as tree,
+        LayeredTree((written, *snapshots.below(key)), snapshots.opaque) as tree,
     ):
         yield from Archiver(tree).write(_everything(tree))
         snapshots.below(key)

@@ -34,7 +34,9 @@ def changes(snapshots: SnapshotDriver, key: str) -> Iterator[FileChange]:
     """
     with reading(), snapshots.difference(key) as written:
         below = snapshots.below(key)
-        with LayeredTree((written, *below)) as new, LayeredTree(below) as old:
+        opaque = snapshots.opaque
+        stack = (written, *below)
+        with LayeredTree(stack, opaque) as new, LayeredTree(below, opaque) as old:
             yield from _Comparison(new, old).run()
 
 

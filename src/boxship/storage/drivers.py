@@ -50,6 +50,10 @@ class Snapshots:
         """The driver of new snapshots."""
         return self._chosen.name
 
+    @property
+    def opaque(self) -> str:
+        return self._chosen.opaque  # the same for all
+
     def prepare(self, key: str, layers: Sequence[Digest]) -> None:
         self._chosen.prepare(key, layers)
 

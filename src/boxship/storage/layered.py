@@ -24,13 +24,11 @@ from typing import NamedTuple, Self
 
 from boxship.base.errors import NotFoundError, UnavailableError
 from boxship.kernel.paths import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
-from boxship.storage.stack import is_whiteout
+from boxship.storage.stack import is_whiteout, whiteout_attribute
 from boxship.storage.tree import Path, RootedTree, join
 
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
-"""The second is what overlay in a user namespace writes. ``y`` is opaque; ``x`` says that there are
-whiteouts of the newer kind in the directory: empty files with an attribute (Linux 6.7)."""
-_WHITEOUT = ("trusted.overlay.whiteout", "user.overlay.whiteout")
+_IS_OPAQUE, _HAS_MARKED_FILES = b"y", b"x"
+"""The latter: there are whiteouts of the newer kind, empty files with an attribute (Linux 6.7)."""
 _STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 _LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})
@@ -74,7 +72,14 @@ class Entry(NamedTuple):
 class LayeredTree:
     """Directories on top of each other, topmost first. Use it as a context; owns descriptors."""
 
-    def __init__(self, directories: Sequence[str]) -> None:
+    def __init__(self, directories: Sequence[str], opaque: str = "") -> None:
+        """``opaque`` is the attribute of a directory that hides those below it.
+
+        No other hides anything: any process can write overlayfs' marks of another namespace. Nor
+        does anything without it, in a directory that is no part of a stack.
+        """
+        self._opaque = opaque
+        self._whiteout = whiteout_attribute(opaque)
         self._trees: list[RootedTree] = []
         try:
             for directory in directories:
@@ -127,7 +132,7 @@ class LayeredTree:
                 return False
             raise
         with _closing(fd):
-            return any(_attribute(fd, name) == b"y" for name in _OPAQUE)
+            return self._mark(fd) == _IS_OPAQUE
 
     @contextlib.contextmanager
     def looking(self, node: Node) -> Iterator[int]:
@@ -158,13 +163,20 @@ class LayeredTree:
             if error.errno in _GONE:
                 return
             raise
-        marked = any(_attribute(parent.fd, name) == b"x" for name in _OPAQUE)
+        marked = self._mark(parent.fd) == _HAS_MARKED_FILES
         with entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     found = entry.stat(follow_symlinks=False)
-                    whiteout = is_whiteout(found) or (marked and _is_marked(parent.fd, entry.name))
-                    yield Entry(os.fsencode(entry.name), found, whiteout)
+                    whiteout = bool(self._opaque) and is_whiteout(found)
+                    hides = whiteout or (marked and self._is_marked(parent.fd, entry.name))
+                    yield Entry(os.fsencode(entry.name), found, hides)
+
+    def _mark(self, fd: int) -> bytes | None:
+        return _attribute(fd, self._opaque) if self._opaque else None
+
+    def _is_marked(self, parent: int, name: str) -> bool:
+        return _attribute(f"/proc/self/fd/{parent}/{name}", self._whiteout) is not None
 
 
 class _Merging:
@@ -185,11 +197,6 @@ class _Merging:
         self.found = self.found or entry.found
         self.places.append(place)
         self.closed = not is_directory
-
-
-def _is_marked(parent: int, name: str) -> bool:
-    path = f"/proc/self/fd/{parent}/{name}"
-    return any(_attribute(path, attribute) is not None for attribute in _WHITEOUT)
 
 
 def _attribute(target: int | str, name: str) -> bytes | None:

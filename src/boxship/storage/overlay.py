@@ -54,6 +54,10 @@ class OverlayDriver:
         self._appends: bool | None = None
         make_stubs(root.join(STUBS))
 
+    @property
+    def opaque(self) -> str:
+        return self._rights.opaque
+
     def has(self, key: str) -> bool:
         """Tell whether the snapshot is one of this driver's."""
         return os.path.exists(os.path.join(self._root.snapshot(key), "lower"))

@@ -64,6 +64,11 @@ class SnapshotDriver(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def opaque(self) -> str:
+        """The attribute of a directory that hides those below it, in what was written and below."""
+        ...
+
     def prepare(self, key: str, layers: Sequence[Digest]) -> None:
         """Make the writable place over ``layers`` (lowest first).
 
