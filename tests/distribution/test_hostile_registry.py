@@ -158,6 +158,23 @@ def test_what_is_no_token_is_not_shown(
     assert "s3cret" not in str(raised.value)
 
 
+def test_a_token_server_that_was_no_help_is_not_remembered(
+    client: Registries, registry: FaultyRegistry
+) -> None:
+    bad, good = (
+        Answer(401, {"WWW-Authenticate": BEARER.format(f"{registry.url}/{name}")})
+        for name in ("bad", "good")
+    )
+    registry.on("GET", "/manifests/", bad, good)
+    registry.on("GET", "/bad", refuse(401, "UNAUTHORIZED"))
+    registry.on("GET", "/good", Answer(200, {}, b'{"token":"x"}'))
+    registry.tag("latest", b'{"schemaVersion":2}')
+    here = repository(client, registry)
+    with pytest.raises(RegistryUnauthorizedError):
+        here.manifest("latest")
+    assert here.manifest("latest").data == b'{"schemaVersion":2}'
+
+
 def test_a_token_lives_a_day_at_most(client: Registries, registry: FaultyRegistry) -> None:
     challenge = {"WWW-Authenticate": BEARER.format(f"{registry.url}/token")}
     registry.on("GET", "/manifests/", Answer(401, challenge))

@@ -110,7 +110,11 @@ class Authorizer:
                 raise RegistryUnauthorizedError("the registry token is none: it has odd characters")
             return f"Bearer {credentials.registry_token}"
         key = _key(challenge, credentials, scopes)
-        return f"Bearer {self._token(key, origin, cancel).value}"
+        try:
+            return f"Bearer {self._token(key, origin, cancel).value}"
+        except RegistryError:
+            self._forget(origin, challenge)
+            raise
 
     def learn(
         self, origin: str, challenges: tuple[Challenge, ...], credentials: Credentials, used: str
@@ -168,8 +172,18 @@ class Authorizer:
                     self._forget_stale()
                     self._tokens[key] = token
             return token
+        except RegistryError:
+            with self._lock:
+                self._fetching.pop(key, None)
+            raise
         finally:
             fetching.release()
+
+    def _forget(self, origin: str, challenge: Challenge) -> None:
+        """What it named was no help: next time the registry is heard anew."""
+        with self._lock:
+            if self._challenges.get(origin) is challenge:
+                del self._challenges[origin]
 
     def _kept(self, key: _Key) -> _Token | None:
         with self._lock:
