@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,31 @@ def test_where_a_blob_is_redirected_to_cannot_ask_for_our_password(
         list(repository(client, registry).blob(described(DATA), Cancel()))
     assert other.count("GET", "/token") == 0
     assert secrets(other) == []
+
+
+def test_a_login_is_not_led_elsewhere(
+    client: Registries, registry: FaultyRegistry, other: FaultyRegistry
+) -> None:
+    registry.on("GET", "/v2/", redirect(f"{other.url}/v2/"))
+    challenge = BEARER.format(f"{other.url}/token")
+    other.on("GET", "/v2/", Answer(401, {"WWW-Authenticate": challenge}))
+    with pytest.raises(BadRegistryAnswerError, match="log in to that registry"):
+        client.login(registry.host, ME)
+    assert other.count("GET", "/token") == 0
+
+
+def test_another_server_that_stands_for_a_registry_gets_no_credentials_of_it(
+    registry: FaultyRegistry, tmp_path: Path
+) -> None:
+    place = tmp_path / "reg.example"
+    place.mkdir()
+    (place / "hosts.toml").write_text(f'server = "{registry.url}"')
+    registry.on("GET", "/manifests/", Answer(401, {"WWW-Authenticate": "Basic"}))
+    client = Registries(RegistrySettings(cert_directories=(str(tmp_path),)), "boxship/test")
+    with pytest.raises(RegistryUnauthorizedError):
+        client.repository(parse("reg.example/app"), ME).manifest("latest")
+    client.close()
+    assert registry.asked and not secrets(registry)
 
 
 def test_a_password_is_not_posted_along_a_redirect(

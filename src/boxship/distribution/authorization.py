@@ -171,11 +171,12 @@ class Authorizer:
                 with self._lock:
                     self._forget_stale()
                     self._tokens[key] = token
-            return token
         except RegistryError:
             with self._lock:
                 self._fetching.pop(key, None)
             raise
+        else:
+            return token
         finally:
             fetching.release()
 

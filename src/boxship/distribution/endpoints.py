@@ -30,15 +30,16 @@ HUB = "registry-1.docker.io"
 class Endpoint:
     """``base`` ends before the repository's path: ``https://host/v2``.
 
-    ``own`` says that it is the registry itself, which credentials may be shown to; a mirror gets
-    none. ``namespace`` is told to mirrors that stand for several registries. ``headers`` may be
-    secret.
+    ``own`` says that it is the registry itself, and no mirror. ``shown`` says that it is the very
+    host that credentials are for, so that they may be shown to it. ``namespace`` is told to mirrors
+    that stand for several registries. ``headers`` may be secret.
     """
 
     base: str
     tls: TlsRules = DEFAULT_RULES
     capabilities: frozenset[Capability] = EVERYTHING
     own: bool = True
+    shown: bool = True
     namespace: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
@@ -71,7 +72,7 @@ class Endpoints:
         mirrors = self._mirrors if domain == DEFAULT_DOMAIN else ()
         host = HUB if domain == DEFAULT_DOMAIN else domain
         return tuple(
-            Endpoint(base, self.tls_of(base), READING, own=False) for base in mirrors
+            Endpoint(base, self.tls_of(base), READING, own=False, shown=False) for base in mirrors
         ) + self.direct(host)
 
     def direct(self, host: str) -> tuple[Endpoint, ...]:
@@ -98,6 +99,7 @@ class Endpoints:
                 tls=host.tls,
                 capabilities=host.capabilities or EVERYTHING,
                 own=urlsplit(host.base).netloc == default,
+                shown=urlsplit(host.base).netloc == default,
                 namespace="" if urlsplit(host.base).netloc == default else domain,
                 headers=host.headers,
             )
@@ -106,7 +108,12 @@ class Endpoints:
         if server is None:
             return (*found, *self.direct(default))
         last = Endpoint(
-            server.base, server.tls, server.capabilities or EVERYTHING, True, "", server.headers
+            base=server.base,
+            tls=server.tls,
+            capabilities=server.capabilities or EVERYTHING,
+            # It may be another: whoever logged in to this one didn't mean to tell that one.
+            shown=urlsplit(server.base).netloc == default,
+            headers=server.headers,
         )
         return (*found, last)
 

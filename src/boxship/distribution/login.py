@@ -10,6 +10,7 @@ from boxship.distribution.challenges import Challenge, parse_challenges
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.endpoints import HUB, Endpoint
 from boxship.distribution.errors import (
+    BadRegistryAnswerError,
     CertificateProblemError,
     RegistryError,
     RegistryUnauthorizedError,
@@ -17,6 +18,7 @@ from boxship.distribution.errors import (
 )
 from boxship.distribution.session import Ask, Session
 from boxship.distribution.transport import Request, Transport
+from boxship.distribution.urls import origin, plain_url
 
 SUCCEEDED = "Login Succeeded"
 _HUB_NAMES = {"", "docker.io", "index.docker.io", HUB}
@@ -68,6 +70,10 @@ def _log_in(
             return LoginOutcome(SUCCEEDED)
         if reply.status != 401:
             raise refusal(reply.status, reply.headers, reply.start())
+        if origin(reply.url) != origin(url):
+            raise BadRegistryAnswerError(
+                f"{url} redirects to {plain_url(reply.url)}: log in to that registry if you mean it"
+            )
         challenges = parse_challenges([reply.headers.get("WWW-Authenticate", "")])
     identity = ""
     for challenge in challenges:

@@ -55,7 +55,7 @@ class Session:
         self.endpoint = endpoint
         self._transport = transport
         self._authorizer = authorizer
-        self._credentials = credentials if endpoint.own else ANONYMOUS
+        self._credentials = credentials if endpoint.shown else ANONYMOUS
 
     def ask(self, ask: Ask, cancel: Cancel | None = None) -> Reply:
         """Send once (twice if a challenge has to be answered first)."""
