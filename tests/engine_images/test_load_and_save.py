@@ -151,6 +151,17 @@ def test_progress_of_big_layers_is_told(shop: Shop) -> None:
     assert isinstance(events[-1], LoadedImage)
 
 
+def test_layers_of_a_saved_archive_are_told_apart(shop: Shop) -> None:
+    """Their paths begin alike, and clients show twelve characters."""
+    big = sample(*(tar(Member(name, name.encode() * (5 << 20))) for name in "ab"))
+    shop.load(docker_archive((big, ["big:1"])))
+    saved = shop.save("big:1")
+    run(shop.images.remove("big:1"))
+    events = shop.load(saved, step=1 << 20)
+    told = {event.layer for event in events if isinstance(event, LoadingLayer)}
+    assert told == {f"sha256:{sha(layer)}" for layer in big.layers}
+
+
 def test_everything_is_there_after_a_restart(shop: Shop) -> None:
     shop.load(docker_archive((IMAGE, ["app:1"])))
     saved = shop.save("app:1")

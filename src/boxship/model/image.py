@@ -136,7 +136,10 @@ class LoadedImage(Struct, frozen=True):
 
 
 class LoadingLayer(Struct, frozen=True):
-    """Bytes of an archive's layer that have been unpacked so far; ``total`` 0 if unknown."""
+    """Bytes of an archive's layer that have been unpacked so far; ``total`` 0 if unknown.
+
+    ``layer`` is the digest in its path within the archive, else the path.
+    """
 
     layer: str
     current: int

@@ -46,6 +46,7 @@ from boxship.storage.tar.reader import TarReader
 _LARGEST_DOCUMENT = 8 << 20
 _ALL_DOCUMENTS = 64 << 20
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+_IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 
 _KEPT_TYPES = {Compression.GZIP: GZIP_LAYER_TYPE, Compression.ZSTD: ZSTD_LAYER_TYPE}
 
@@ -144,9 +145,10 @@ class LoadedArchive:
             self._documents[name] = payload.exactly(entry.size)
 
     def _payload(self, name: str, entry: Entry, archive: TarReader) -> Iterator[Buffer]:
+        layer = _shown(name)
         while piece := archive.read():
             yield piece
-            self._progress(name, entry.size - archive.payload_left, entry.size)
+            self._progress(layer, entry.size - archive.payload_left, entry.size)
 
     def _unpack(self, name: str, start: bytes, payload: ChunkReader) -> Layer:
         blob = _BLOB.fullmatch(name)
@@ -238,3 +240,12 @@ def _is_tar(start: bytes) -> bool:
     except TarError:
         return False
     return True
+
+
+def _shown(name: str) -> str:
+    """What a layer is called while it is read: the id or digest in its path, else the path.
+
+    Its diff id, which Docker shows, is known at its end only.
+    """
+    found = _IDENTIFIER.search(name)
+    return f"sha256:{found[0]}" if found else name
