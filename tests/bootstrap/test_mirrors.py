@@ -74,6 +74,13 @@ def test_a_key_that_is_not_trusted(served: Mirror, mirrors: Mirrors, tmp_path: P
         read_offer(parse_target("debian:good", AMD64, mirror=served.url), mirrors)
 
 
+def test_keys_that_are_not_there(served: Mirror, mirrors: Mirrors, tmp_path: Path) -> None:
+    served.publish("good", PACKAGES)
+    target = parse_target("debian:good", AMD64, mirror=served.url)
+    with pytest.raises(BadSignatureError, match=r"cannot read the keys of .*none: no such file"):
+        read_offer(target, mirrors, str(tmp_path / "none"))
+
+
 def test_a_changed_release(served: Mirror, mirrors: Mirrors) -> None:
     served.publish("changed", PACKAGES)
     release = served.root / "dists/changed/InRelease"
@@ -192,6 +199,8 @@ def test_where_packages_come_from() -> None:
         "deb http://snapshot.debian.org/archive/debian-security/20250520T000000Z "
         "bookworm-security main"
     )
+    with pytest.raises(UnknownDistributionError, match="'2025' is no time of a snapshot: give"):
+        lines("debian:bookworm", snapshot="2025")
     with pytest.raises(UnknownDistributionError, match="no snapshots of ubuntu"):
         lines("ubuntu:noble", snapshot="20250520T000000Z")
 

@@ -1,5 +1,6 @@
 """The distributions that can be bootstrapped, as a table, and what is asked of one."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -111,6 +112,10 @@ def _sources(
     if snapshot:
         if distribution.name != "debian":
             raise UnknownDistributionError(f"there are no snapshots of {distribution.name}")
+        if not re.fullmatch(r"\d{8}T\d{6}Z", snapshot):
+            raise UnknownDistributionError(
+                f"{snapshot!r} is no time of a snapshot: give one such as 20250520T000000Z"
+            )
         main, security = (
             f"{SNAPSHOTS}/{part}/{snapshot}" for part in ("debian", "debian-security")
         )

@@ -26,6 +26,11 @@ def signed_text(document: bytes, distribution: Distribution, what: str, keyring:
             "gpgv is needed to check the mirror's signatures: install gpgv or gnupg"
         )
     if keyring:
+        try:
+            os.close(os.open(keyring, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise BadSignatureError(f"cannot read the keys of {keyring}: {reason}") from error
         return _verify(program, document, keyring, what)
     if os.path.exists(distribution.keyring):
         return _verify(program, document, distribution.keyring, what)
