@@ -93,7 +93,7 @@ def image_id(engine: Engine) -> str:
         ("/short", 200, "ended after 60000 of"),
         ("ftp://127.0.0.1/x", 400, 'unsupported scheme "ftp"'),
         ("file:///etc/passwd", 400, 'unsupported scheme "file"'),
-        ("http://127.0.0.1:1/x", 503, "Connection refused"),
+        ("http://127.0.0.1:1/x", 503, 'x": connection refused'),
         ("http://", 400, "names no host"),
     ],
 )

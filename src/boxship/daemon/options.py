@@ -231,5 +231,5 @@ def usage(options: Sequence[Option] = OPTIONS) -> str:
             continue
         short = f"-{option.short}, " if option.short else "    "
         value = "" if option.kind is Kind.FLAG else f" {option.kind.name.lower()}"
-        lines.append(f"  {short}--{option.flag + value:30} {option.help}")
+        lines.append(f"  {short}--{option.flag + value:33} {option.help}")
     return "\n".join(lines) + "\n"

@@ -48,6 +48,8 @@ class PlainFile:
                 raise _refused(self.url, error) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
+            if isinstance(reason, OSError) and reason.strerror:
+                reason = reason.strerror.lower()
             raise UnavailableError(f'Get "{self.url}": {reason}') from error
 
     def pieces(self, told: Callable[[int, int], None]) -> Iterator[bytes]:

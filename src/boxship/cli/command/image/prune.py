@@ -37,6 +37,5 @@ COMMAND = Command(
     about="""\
 An image is unused if no container was made from it, running or not. unused-for spares
 images that were used, tagged or added within that time: an image counts as used when a
-container of it is created, started or removed.
-""",
+container of it is created, started or removed.""",
 )
