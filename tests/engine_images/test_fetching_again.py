@@ -92,3 +92,29 @@ def test_a_registry_that_has_it_no_longer(shop: Shop, remote: RemoteImages) -> N
     assert f"boxship pull {NAME}" in named.remedy
     assert summary.remaining == 1
     assert shop.storage.layers.find(Digest.of(LAYER)) is None
+
+
+def test_an_image_removed_during_the_check_leaves_nothing(shop: Shop, remote: RemoteImages) -> None:
+    directory = Path(shop.storage.layers.diff_directory(Digest.of(LAYER)))
+    for number in range(100):  # more to tell than the check goes ahead of who listens
+        (directory / f"stranger{number}").touch()
+
+    async def remove_meanwhile() -> None:
+        events = Checker(shop.storage, shop.images, NoContainers()).check(repair=False)
+        async for event in events:
+            if isinstance(event, Finding):
+                break
+        await shop.images.remove(NAME)
+        assert shop.storage.layers.all(), "it is being looked at"
+        async for _ in events:
+            pass
+
+    run(remove_meanwhile())
+    assert shop.storage.layers.all() == []
+    assert not directory.exists()
+
+
+def test_a_damaged_layer_goes_with_its_image(shop: Shop, remote: RemoteImages) -> None:
+    shop.storage.layers.mark(Digest.of(LAYER), damaged=True)
+    run(shop.images.remove(NAME))
+    assert shop.storage.layers.all() == []

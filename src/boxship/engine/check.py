@@ -8,9 +8,10 @@ and a damaged layer is fetched again where it is known to be.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import aclosing, closing, suppress
 from dataclasses import replace as replaced
+from functools import partial
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -49,28 +50,30 @@ class Checker:
         """Yield what is wrong and how far it is, and a summary. ConflictError: one is running."""
         if self._running:
             raise ConflictError("the store is being checked already")
-        self._running = True
         tally: Counter[Outcome] = Counter()
         lost: Counter[Digest] = Counter()
-        try:
-            check = StoreCheck(self._storage, self._needed(), repair=repair)
-            async with aclosing(_in_idle_thread(check.run)) as events:
-                async for event in events:
-                    if isinstance(event, CheckSummary):
-                        async for fetched in self._fetch(lost if repair else Counter()):
-                            yield fetched
-                            tally[Outcome.LOST] -= lost[Digest.parse(fetched.id)]
-                            tally[Outcome.REPAIRED] += 1
-                        yield _counted(event, tally)
-                    elif not isinstance(event, Finding):
-                        yield event
-                    elif self._still_counts(event):
-                        tally[event.outcome] += 1
-                        if event.kind == "layer" and event.outcome is Outcome.LOST:
-                            lost[Digest.parse(event.id)] += 1
-                        yield self._with_users(event)
-        finally:
-            self._running = False
+        check = StoreCheck(self._storage, self._needed(), repair=repair)
+        self._running = True
+        async with aclosing(_in_idle_thread(check.run, self._ended)) as events:
+            async for event in events:
+                if isinstance(event, CheckSummary):
+                    async for fetched in self._fetch(lost if repair else Counter()):
+                        yield fetched
+                        tally[Outcome.LOST] -= lost[Digest.parse(fetched.id)]
+                        tally[Outcome.REPAIRED] += 1
+                    yield _counted(event, tally)
+                elif not isinstance(event, Finding):
+                    yield event
+                elif self._still_counts(event):
+                    tally[event.outcome] += 1
+                    if event.kind == "layer" and event.outcome is Outcome.LOST:
+                        lost[Digest.parse(event.id)] += 1
+                    yield self._with_users(event)
+
+    def _ended(self) -> None:
+        """The layer that was being looked at could not be removed, should its image have been."""
+        self._running = False
+        self._images.sweep()
 
     def _needed(self) -> Needed:
         needed = self._images.needed()
@@ -118,35 +121,44 @@ def _counted(summary: CheckSummary, tally: Counter[Outcome]) -> CheckSummary:
 
 
 async def _in_idle_thread(
-    run: Callable[[], Iterator[CheckEvent]],
+    run: Callable[[], Generator[CheckEvent, None, None]], ended: Callable[[], None]
 ) -> AsyncGenerator[CheckEvent, None]:
-    """Run the generator in a thread; it ends soon after we do."""
+    """Run the generator in a thread, which ends soon after we do, and then calls ``ended``."""
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[_Message] = asyncio.Queue()
     room = threading.Semaphore(_AHEAD)
     stop = threading.Event()
 
-    def put(message: _Message) -> None:
+    def call(what: Callable[..., None], *arguments: _Message) -> None:
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(events.put_nowait, message)
+            loop.call_soon_threadsafe(what, *arguments)
+
+    put = partial(call, events.put_nowait)
 
     def work() -> None:
         # The disk is others' first. Not the processor: with a lower priority this thread might
         # hold the interpreter lock while it waits for its turn, and everybody with it.
         with suppress(OSError):
             ioprio_set(_IDLE_CLASS)
+        failure = None
         try:
-            for event in run():
-                room.acquire()
-                if stop.is_set():
-                    return
-                put(event)
-            put(None)
+            with closing(run()) as checking:
+                for event in checking:
+                    room.acquire()
+                    if stop.is_set():
+                        break
+                    put(event)
         except Exception as error:  # noqa: BLE001 - raised again on the loop
-            put(error)
+            failure = error
+        call(ended)
+        put(failure)
 
     thread = threading.Thread(target=work, name="check", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # there are too many
+        ended()
+        raise
     try:
         while (message := await events.get()) is not None:
             room.release()

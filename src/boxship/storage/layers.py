@@ -131,6 +131,10 @@ class LayerStore:
         """Return the layer if it is here, and whole as far as is known."""
         return None if diff_id in self._damaged else self._known.get(diff_id)
 
+    def look(self, diff_id: Digest) -> Layer | None:
+        """Return the layer if it is here, whole or not."""
+        return self._known.get(diff_id)
+
     def get(self, diff_id: Digest) -> Layer:
         """Return the layer. Raise NotFoundError."""
         layer = self._known.get(diff_id)

@@ -129,9 +129,9 @@ class ImageScope:
         On the loop and in one go, so that no image can appear between the decision and the deed.
         """
         layers = self.storage.layers
-        found = [layer for each in set(candidates) if (layer := layers.find(each)) is not None]
+        found = [layer for each in set(candidates) if (layer := layers.look(each)) is not None]
         layers.remove([layer.digest for layer in found], self.needed_layers())
-        gone = [layer for layer in found if layers.find(layer.digest) is None]
+        gone = [layer for layer in found if layers.look(layer.digest) is None]
         kept = self.sources.kept_sizes(layer.digest for layer in gone)
         freed = sum(layer.size for layer in gone)
         for blob in self.sources.forget(layer.digest for layer in gone):

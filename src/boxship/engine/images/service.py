@@ -312,6 +312,10 @@ class ImageService:
             frozenset(scope.sources.kept_here()),
         )
 
+    def sweep(self) -> None:
+        """Remove the layers that nobody needs and nobody works with."""
+        self._scope.sweep(layer.digest for layer in self._scope.storage.layers.all())
+
     def standing_on(self, digest: Digest) -> tuple[str, ...]:
         """Return the images that a layer or config belongs to, by their names."""
         users = [known for known in self._scope.catalog if digest in (known.id, *known.layers)]

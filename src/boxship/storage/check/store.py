@@ -58,7 +58,7 @@ class StoreCheck:
         self._done = 0
         self._total = 0
 
-    def run(self) -> Iterator[CheckEvent]:
+    def run(self) -> Generator[CheckEvent, None, None]:
         """Yield findings and progress, and a summary in the end."""
         repaired = remaining = 0
         for event in self._parts():
