@@ -4,9 +4,10 @@ import io
 import re
 
 import pytest
+from rich.progress import Progress
 
 from boxship.cli.progress import StreamedError, is_row, plain
-from boxship.cli.progressbars import draw
+from boxship.cli.progressbars import SpeedColumn, draw
 
 LAYER = "086a90ae4c1a"
 NEWS = {"status": "Pulling from lib/app", "id": "1"}
@@ -59,3 +60,19 @@ def test_a_pipe_gets_news_and_words_and_no_bars() -> None:
     assert plain(row("Pull complete")) == f"{LAYER}: Pull complete\n"
     assert plain(row("Downloading", current=5, total=10)) == ""
     assert is_row(row("Waiting")) and not is_row(NEWS)
+
+
+def test_a_speed_is_shown_when_it_is_one() -> None:
+    now = 0.0
+    rows = Progress(get_time=lambda: now)
+    task = rows.add_task("layer", total=30_000_000)
+
+    def after(seconds: float, completed: int) -> str:
+        nonlocal now
+        now = seconds
+        rows.update(task, completed=completed)
+        return SpeedColumn().render(rows.tasks[0]).plain
+
+    assert after(0.1, 1_000_000) == ""
+    assert after(0.100001, 8_000_000) == ""
+    assert after(1.1, 18_000_000) == "17.0 MB/s"

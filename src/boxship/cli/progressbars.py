@@ -26,6 +26,7 @@ from rich.text import Text
 from boxship.cli.progress import Message, check, is_row
 
 _PER_SECOND = 10
+_MEASURED_AFTER = 0.5  # seconds
 
 
 def draw(output: TextIO, messages: Iterable[Message]) -> Message | None:
@@ -37,7 +38,7 @@ def draw(output: TextIO, messages: Iterable[Message]) -> Message | None:
         TextColumn("{task.description}", markup=False),
         _WhileMoving(BarColumn()),
         _WhileMoving(DownloadColumn()),
-        _WhileMoving(TransferSpeedColumn()),
+        _WhileMoving(SpeedColumn()),
     )
     console = Console(file=output)
     with Progress(*columns, console=console, refresh_per_second=_PER_SECOND) as rows:
@@ -61,6 +62,15 @@ class _WhileMoving(ProgressColumn):
         if not task.fields["moving"]:
             return Text("")
         return self._column.render(task)  # type: ignore[return-value]  # a bar is as good
+
+
+class SpeedColumn(TransferSpeedColumn):
+    """The speed, once there is one: messages come in bursts, and the first would be gigabytes."""
+
+    def render(self, task: Task) -> Text:
+        if (task.elapsed or 0) < _MEASURED_AFTER:
+            return Text("")
+        return super().render(task)
 
 
 def _advance(rows: Progress, tasks: dict[str, TaskID], message: Message) -> None:
