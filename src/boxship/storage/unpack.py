@@ -240,14 +240,16 @@ class Unpacker:
         needed = self._recipe.forget(join(path))
         shadow = os.path.join(self._layer, "shadow", str(self._shadow_count))
         os.makedirs(os.path.dirname(shadow), exist_ok=True)
+        was_directory = stat.S_ISDIR(os.lstat(name, dir_fd=parent.fd).st_mode)
         os.rename(name, shadow, src_dir_fd=parent.fd)
         for number, rest in needed.items():
             self._shadows[number] = b"shadow/%d%s" % (self._shadow_count, rest)
         if not needed:
             _delete(shadow)
         self._shadow_count += 1
-        for directory in [d for d in self._directory_times if d[: len(path)] == path]:
-            del self._directory_times[directory]
+        if was_directory:
+            for directory in [d for d in self._directory_times if d[: len(path)] == path]:
+                del self._directory_times[directory]
         self._tree.forget()
         return self._tree.directory(parent.path)
 
