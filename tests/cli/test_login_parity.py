@@ -145,10 +145,16 @@ def test_a_helper_keeps_what_it_is_for(key: str, recorder, ours, theirs, tmp_pat
     assert not states[1][1]
 
 
-def test_a_helper_that_fails_is_named(recorder, ours, tmp_path: Path) -> None:
+def test_a_helper_that_fails_is_named_and_what_is_public_comes_all_the_same(recorder, ours) -> None:
+    recorder.answers["GET /images/search"] = (200, "[]")
+    recorder.answers["POST /images/create"] = (200, "{}")
     path = ours.directory / ".docker/config.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text('{"credsStore": "missing"}')
-    done = ours("search", "app")
+    for verb in ("search", "pull"):
+        done = ours(verb, "app")
+        assert done.code == 0, done
+        assert "docker-credential-missing" in done.err
+        assert done.err.endswith("; going on without a login\n")
+    done = ours("login", "-u", "me", "--password-stdin", "reg.example.com", stdin="s")
     assert done.code == 1
-    assert "docker-credential-missing" in done.err

@@ -7,6 +7,7 @@ themselves.
 
 from typing import TYPE_CHECKING
 
+from boxship.cli.credentialhelper import CredentialHelperError
 from boxship.cli.keychain import HUB_KEY, Keychain, Login
 from boxship.oci.reference import DEFAULT_DOMAIN, Reference
 
@@ -27,7 +28,19 @@ def keychain(session: "Session") -> Keychain:
 def login_for(session: "Session", reference: Reference) -> Login:
     """Return what the user has for the registry of an image; maybe nothing."""
     domain = reference.domain
-    return keychain(session).get(HUB_KEY if domain == DEFAULT_DOMAIN else domain)
+    return login_at(session, HUB_KEY if domain == DEFAULT_DOMAIN else domain)
+
+
+def login_at(session: "Session", server: str) -> Login:
+    """Return what the user has for a registry. A helper that fails is no reason to stop.
+
+    What one wants may be public, and ``credsStore`` may come from another machine.
+    """
+    try:
+        return keychain(session).get(server)
+    except CredentialHelperError as error:
+        session.warn(f"WARNING: {error}; going on without a login")
+        return Login(server)
 
 
 def header_for(session: "Session", reference: Reference) -> tuple[Header, ...]:

@@ -5,7 +5,7 @@ from boxship.cli.flags import Flag
 from boxship.cli.format.directive import Directive, columns_template
 from boxship.cli.format.search import FOUND, FoundView
 from boxship.cli.keychain import HUB_KEY, server_key
-from boxship.cli.registryauth import HEADER, keychain
+from boxship.cli.registryauth import HEADER, login_at
 from boxship.cli.session import Session
 from boxship.cli.verb import ONE, Command, Invocation
 from boxship.client import registries
@@ -32,7 +32,7 @@ def run(session: Session, given: Invocation) -> int:
     if any(name == "is-automated" for name, _ in filters):
         session.warn(_AUTOMATED)
     term = given.arguments[0]
-    login = keychain(session).get(_server(term))
+    login = login_at(session, _server(term))
     found = registries.search(
         session.client,
         term,
