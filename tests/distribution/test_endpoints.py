@@ -1,5 +1,6 @@
 """Which endpoints a registry has, by settings, certs.d and hosts.toml; and the way through them."""
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -227,7 +228,7 @@ def test_a_proxy_is_asked(tmp_path: Path) -> None:
         settings = RegistrySettings(
             insecure=("reg.invalid",),
             cert_directories=(str(tmp_path),),
-            proxies=Proxies(http=proxy.url.replace("//", "//user:word@")),
+            proxies=Proxies(http=proxy.url.replace("//", "//user:w%40rd@")),
             retries=QUICK,
         )
         client = Registries(settings, "boxship/test")
@@ -235,7 +236,8 @@ def test_a_proxy_is_asked(tmp_path: Path) -> None:
         client.close()
         (asked,) = proxy.asked
         assert asked.path == "http://reg.invalid/v2/app/manifests/1"
-        assert asked.headers["proxy-authorization"].startswith("Basic ")
+        shown = asked.headers["proxy-authorization"].removeprefix("Basic ")
+        assert base64.b64decode(shown) == b"user:w@rd"
 
 
 # Certificates. What is on the loopback is believed anyway; hosts.toml makes it prove itself.

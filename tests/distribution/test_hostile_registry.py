@@ -1,5 +1,6 @@
 """Registries that are after something: passwords, memory, time."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from boxship.distribution.errors import (
     RegistryError,
     RegistryNotFoundError,
     RegistryUnauthorizedError,
+    RegistryUnavailableError,
     TransferCancelledError,
 )
 from boxship.distribution.registries import Registries
@@ -248,6 +250,36 @@ def test_an_answer_that_goes_on_behind_its_length_is_not_drained(
     with pytest.raises(RegistryError):
         repository(client, registry).manifest("latest")
     assert time.monotonic() - begun < 3  # and not the 5 seconds of a read
+
+
+def test_a_chunk_of_negative_length(client: Registries, registry: FaultyRegistry) -> None:
+    chunked = Answer(200, {"Transfer-Encoding": "chunked"}, b"-5\r\nabc\r\n")
+    registry.on("GET", "/manifests/", *[chunked] * 3)
+    with pytest.raises(RegistryUnavailableError, match="the connection broke"):
+        repository(client, registry).manifest("latest")
+
+
+def test_what_a_cancel_cut_short_is_not_taken_for_all(tmp_path: Path) -> None:
+    cancel, head = Cancel(), b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        (tmp_path / host).mkdir()
+        (tmp_path / host / "hosts.toml").write_text(f'server = "http://{host}"')
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(head + b'{"schemaVersion":2}')  # without a length
+                cancel.cancel()
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        client = Registries(RegistrySettings(cert_directories=(str(tmp_path),)), "boxship/test")
+        with pytest.raises(TransferCancelledError):
+            client.repository(parse(f"{host}/app")).manifest("latest", cancel)
+        serving.join()
+        client.close()
 
 
 def test_a_cancelled_upload_does_not_wait_for_the_registry_to_forget_it(

@@ -19,6 +19,7 @@ from boxship.distribution.errors import (
     RegistryDeniedError,
     RegistryUnavailableError,
 )
+from boxship.engine.images import pulling
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.settings import TransferLimits
 from boxship.model.image import (
@@ -162,6 +163,28 @@ def test_all_tags(shop: Shop, remote: RemoteImages) -> None:
     assert [e.tag for e in told if isinstance(e, TransferBegun)] == ["1", "2"]
     assert told[-1] == Pulled("reg:5000/lib/app", sample(BASE).id, newer=True)
     assert remote.fetched(BASE) == [1]
+
+
+@pytest.mark.parametrize("odd", ["a b", "", "../x", "x\x1b[2J"])
+def test_a_list_with_odd_tags_brings_nothing(shop: Shop, remote: RemoteImages, odd: str) -> None:
+    remote.add("reg:5000/lib/app:1", IMAGE)
+    remote.content.manifests[odd] = remote.content.manifests["1"]
+    with pytest.raises(BadRegistryAnswerError) as raised:
+        pull(shop, "reg:5000/lib/app")
+    assert f"lists {odd!r} among the tags of reg:5000/lib/app" in str(raised.value)
+    assert_nothing_is_left(shop)
+
+
+def test_what_is_kept_and_too_large_for_a_document_is_not_read_as_one(
+    shop: Shop, remote: RemoteImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.add(NAME, IMAGE)
+    pull(shop)
+    pull(shop)
+    assert remote.content.asked[IMAGE.id] == 1
+    monkeypatch.setattr(pulling, "LARGEST_DOCUMENT", len(IMAGE.config) - 1)
+    pull(shop)
+    assert remote.content.asked[IMAGE.id] == 2
 
 
 @pytest.mark.parametrize(

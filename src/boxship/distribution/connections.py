@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -35,6 +35,11 @@ class Watching:
     def add(self, sock: socket.socket) -> None:
         if self._cancel is not None:
             self._watches.append(self._cancel.watch(sock))
+
+    def check(self) -> None:
+        """Raise TransferCancelledError if they were ended."""
+        if self._cancel is not None:
+            self._cancel.check()
 
     def release(self) -> None:
         while self._watches:
@@ -127,7 +132,9 @@ def new_pool(rules: TlsRules, proxy: str, limits: Timeouts, *, is_tls: bool) -> 
             )
         )
     parts = urlsplit(proxy)
-    secret = f"{parts.username}:{parts.password or ''}" if parts.username else None
+    secret = (
+        f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    )
     return _watched(
         urllib3.ProxyManager(
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",

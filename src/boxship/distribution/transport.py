@@ -81,7 +81,7 @@ class Reply:
     def close(self) -> None:
         """Give the connection back if all was read, else end it."""
         if self._is_short():
-            with contextlib.suppress(*_failures().FAILURES):
+            with contextlib.suppress(*_failures().FAILURES, ValueError):
                 self._response.drain_conn()
         else:
             self._response.close()
@@ -94,8 +94,9 @@ class Reply:
         try:
             while piece := self._response.read(CHUNK, decode_content=False):
                 yield piece
-        except _failures().FAILURES as error:
+        except (*_failures().FAILURES, ValueError) as error:  # urllib3's, of a chunk's length
             raise self._failed(error) from error
+        self._watching.check()  # shut down, what tells no length ends as if that were all
 
     def read(self, most: int) -> bytes:
         """Return the whole body. Raise BadRegistryAnswerError if it is longer than ``most``."""

@@ -55,7 +55,8 @@ _LAYER_TYPES = frozenset(
     for kind in kinds
     for compression in ("", *compressions)
 )
-_LARGEST_DOCUMENT = 8 << 20
+LARGEST_DOCUMENT = 8 << 20
+"""Bytes of a manifest, an index or a config."""
 _DEEPEST = 4
 
 
@@ -172,7 +173,7 @@ class DocumentFetcher:
             raise InvalidArgumentError(
                 f'Encountered remote "{descriptor.media_type}"(unknown) when fetching'
             )
-        if descriptor.size > _LARGEST_DOCUMENT:
+        if descriptor.size > LARGEST_DOCUMENT:
             raise BadRegistryAnswerError(f"a config of {descriptor.size} bytes is too large")
         digest = _digest(descriptor)
         if (data := self._stored(digest)) is not None:

@@ -21,6 +21,7 @@ from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import (
+    BadRegistryAnswerError,
     RateLimitedError,
     RegistryDeniedError,
     RegistryNotFoundError,
@@ -32,7 +33,12 @@ from boxship.engine.images import intake
 from boxship.engine.images.bridge import all_or_none, in_thread, stoppable, to_the_end
 from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.downloads import Downloads
-from boxship.engine.images.fetching import DocumentFetcher, RemoteImage, RemoteLayer
+from boxship.engine.images.fetching import (
+    LARGEST_DOCUMENT,
+    DocumentFetcher,
+    RemoteImage,
+    RemoteLayer,
+)
 from boxship.engine.images.layersources import LayerSource
 from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPull
 from boxship.engine.images.scope import ImageScope
@@ -49,7 +55,7 @@ from boxship.model.image import (
 from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
-from boxship.oci.reference import Reference
+from boxship.oci.reference import InvalidReferenceError, Reference
 from boxship.storage.layers import Layer, Lease
 
 _NAME_UNKNOWN = "NAME_UNKNOWN"
@@ -131,11 +137,9 @@ class Puller:
             raise NotFoundError(f"No tags available for {reference.familiar_name}")
         return [
             await self._pull_one(
-                PullRequest(reference.with_tag(tag), request.platform, request.credentials),
-                repository,
-                tell,
+                PullRequest(name, request.platform, request.credentials), repository, tell
             )
-            for tag in tags
+            for name in _tagged(reference, tags)
         ]
 
     async def _pull_one(self, request: PullRequest, repository: Repository, tell: Tell) -> _Outcome:
@@ -238,8 +242,10 @@ class Puller:
         )
 
     def _stored(self, digest: Digest) -> bytes | None:
+        blobs = self._scope.storage.blobs
         try:
-            return self._scope.storage.blobs.read(digest)
+            # Layers may be kept as blobs, too: a manifest that names one isn't to have it read.
+            return blobs.read(digest) if blobs.size(digest) <= LARGEST_DOCUMENT else None
         except NotFoundError:
             return None
 
@@ -263,6 +269,19 @@ def _as_docker_says(name: Reference) -> Iterator[None]:
         if error.code == _NAME_UNKNOWN:
             what = f"repository {name.familiar_name}"
         raise NotFoundError(f"{what} not found: {error.told}") from error
+
+
+def _tagged(reference: Reference, tags: Sequence[str]) -> list[Reference]:
+    """Name each tag. Raise BadRegistryAnswerError before anything comes of a list with odd ones."""
+    names = []
+    for tag in tags:
+        try:
+            names.append(reference.with_tag(tag))
+        except InvalidReferenceError as error:
+            raise BadRegistryAnswerError(
+                f"the registry lists {tag!r} among the tags of {reference.familiar_name}: {error}"
+            ) from error
+    return names
 
 
 def _sources(name: Reference, layers: Sequence[RemoteLayer]) -> list[LayerSource]:
