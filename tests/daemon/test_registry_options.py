@@ -5,7 +5,7 @@ import json
 import pytest
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.daemon.config import DaemonConfig, changed, load_config
+from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.registries import registry_settings
 from boxship.distribution.settings import Proxies, Timeouts
 
@@ -87,3 +87,10 @@ def test_a_reload_changes_them(configured):
         "registry-read-timeout": 1,
     }
     assert set(changed(configured({}), configured(given))) == set(given)
+
+
+def test_what_waits_for_a_restart_is_named(configured):
+    before = configured({})
+    after = configured({"features": {"keep-blobs": True}, "max-concurrent-uploads": 1})
+    assert unchanged(before, after) == ["features"]
+    assert unchanged(before, configured({})) == []

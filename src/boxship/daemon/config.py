@@ -255,3 +255,9 @@ def changed(before: DaemonConfig, after: DaemonConfig) -> dict[str, Value]:
     """Return the options that a reload can change and that differ."""
     names = [option.name for option in OPTIONS if option.reload]
     return {n: after.values[n] for n in names if before.values[n] != after.values[n]}
+
+
+def unchanged(before: DaemonConfig, after: DaemonConfig) -> list[str]:
+    """Return the options that differ and that only a restart can change."""
+    fixed = [option.name for option in OPTIONS if not option.reload]
+    return [name for name in fixed if before.values[name] != after.values[name]]

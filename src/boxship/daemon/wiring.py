@@ -13,7 +13,7 @@ from boxship.api.http.server import Server
 from boxship.base.clock import SystemClock
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import hostfacts, logs
-from boxship.daemon.config import DaemonConfig, changed, load_config
+from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.notify import notify
 from boxship.daemon.registries import registry_settings, transfer_limits
@@ -98,6 +98,7 @@ class Daemon:
 
     def _take_over(self, config: DaemonConfig) -> None:
         different = changed(self._config, config)
+        waiting = unchanged(self._config, config)
         self._config = DaemonConfig({**self._config.values, **different})
         self._system.config = self._config
         self._engine.set_runtimes(self._config.text("default-runtime"), self._config.runtimes)
@@ -109,6 +110,8 @@ class Daemon:
             ", ".join(f"{name}={value}" for name, value in different.items()) or "nothing changed"
         )
         log.info("Reloaded configuration: %s", told)
+        if waiting:
+            log.warning("Restart the daemon to change %s", ", ".join(waiting))
         attributes = {name: str(value) for name, value in different.items()}
         self._engine.events.publish(EventType.DAEMON, "reload", self._system.daemon.id, attributes)
 
