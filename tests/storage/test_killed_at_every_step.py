@@ -165,7 +165,7 @@ def die_at(root: Path, work: Work, driver: str, number: int) -> None:
 
 def check_and_do_again(root: Path, work: Work, driver: str, number: int) -> None:
     storage = Storage.open(str(root), driver)
-    storage.disposal.add(storage.root.left_over())
+    storage.disposal.add(storage.root.left_over(used=True))
     snapshots = frozenset(storage.snapshots.keys())
     for key in snapshots:  # no record of it was written
         storage.snapshots.remove(key)

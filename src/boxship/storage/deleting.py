@@ -1,28 +1,37 @@
 """Delete a directory tree, however deep it is.
 
-What containers and archives make may be deeper than Python's stack, and than the longest path the
-kernel takes. So nothing is descended into twice: directories found in a directory are moved up
-beside it, and wait for their turn there.
+What containers and archives make may be deeper than Python's stack, than the longest path the
+kernel takes, and than the number of files a process may have open. So a directory is opened anew
+by its path, in pieces, whenever it is its turn. Where even that takes too long, directories found
+in a directory are moved up beside it, and wait for their turn there.
 """
 
 import contextlib
+import errno
 import os
-import shutil
+from collections.abc import Callable
 
 from boxship.storage.stack import open_directory
 from boxship.storage.tree import Path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_Failed = Callable[[OSError], object]
+
 
 def delete_tree(path: str) -> None:
     """Delete ``path`` and what is in it; what cannot be deleted stays, as does the way to it."""
-    try:
-        shutil.rmtree(path, ignore_errors=True)
-    except RecursionError:
-        with contextlib.suppress(OSError):
-            _flatten(path)
-        shutil.rmtree(path, ignore_errors=True)
+    failures: set[int | None] = set()
+    above, name = os.path.split(os.path.abspath(path))
+    with contextlib.suppress(OSError):
+        parent = os.open(above, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _delete(parent, os.fsencode(name), lambda error: failures.add(error.errno))
+            if errno.ENAMETOOLONG in failures:
+                _flatten(path)
+                _delete(parent, os.fsencode(name), lambda _: None)
+        finally:
+            os.close(parent)
 
 
 def delete_within(parent: int, name: bytes) -> None:
@@ -31,33 +40,46 @@ def delete_within(parent: int, name: bytes) -> None:
     Nothing is moved, since overlayfs cannot move directories of its layers; and nothing is opened
     that could turn out to be no directory.
     """
+
+    def failed(error: OSError) -> None:
+        raise error
+
+    _delete(parent, name, failed)
+
+
+def _delete(parent: int, name: bytes, failed: _Failed) -> None:
     pending: list[tuple[Path, bool]] = [((name,), False)]
     while pending:
         path, emptied = pending.pop()
-        if emptied:
-            above = open_directory(parent, path[:-1])
-            try:
-                os.rmdir(path[-1], dir_fd=above)
-            finally:
-                os.close(above)
-            continue
-        pending.append((path, True))
-        directory = open_directory(parent, path)
         try:
-            pending += [((*path, inner), False) for inner in _delete_files(directory)]
+            directory = open_directory(parent, path[:-1] if emptied else path)
+        except OSError as error:
+            failed(error)
+            continue
+        try:
+            if emptied:
+                os.rmdir(path[-1], dir_fd=directory)
+            else:
+                pending.append((path, True))
+                pending += [((*path, inner), False) for inner in _delete_files(directory, failed)]
+        except OSError as error:
+            failed(error)
         finally:
             os.close(directory)
 
 
-def _delete_files(directory: int) -> list[bytes]:
+def _delete_files(directory: int, failed: _Failed) -> list[bytes]:
     """Delete what is no directory; return the names of those that are."""
     left = []
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 left.append(os.fsencode(entry.name))
-            else:
+                continue
+            try:
                 os.unlink(entry.name, dir_fd=directory)
+            except OSError as error:
+                failed(error)
     return left
 
 
