@@ -21,7 +21,8 @@
         layers                    the diff ids it was copied from, lowest first, a line each
         stamp                     written when the copy was complete (see vfs.py)
       stubs/                      mount points, below the layers of every container (see stubs.py)
-      tmp/                        what is being made or deleted; emptied after a start
+      tmp/                        what is being made or deleted; emptied after a start, but for
+                                  what running containers still use (*.used)
 
 Whatever has no record in the engine's database is garbage, and so is all of ``tmp``.
 """
