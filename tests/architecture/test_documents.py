@@ -43,3 +43,12 @@ def test_attacks_are_tests() -> None:
         ("test_attacks_mounts.py", "test_a_sysctl_is_the_kernels_when_nobody_interferes"),
         ("test_attacks_mounts.py", "test_the_kernel_confines_what_is_opened"),
     }
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    names = sorted(path.name for path in (ROOT / "docs/adr").glob("*.md"))
+    numbers = [name.partition("-")[0] for name in names]
+    assert numbers == sorted(set(numbers)), names
+    for name, number in zip(names, numbers, strict=True):
+        title = (ROOT / "docs/adr" / name).read_text().split("\n", 1)[0]
+        assert title.startswith(f"# {int(number)}. "), name
