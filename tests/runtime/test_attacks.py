@@ -7,6 +7,7 @@ the guard out (in the fork that plays the shim) and sees the attack succeed.
 import contextlib
 import ctypes
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_nothing_is_loaded_from_the_container(box: Box, monkeypatch: Weaken) -> 
     assert (result.output, trapped) == ("0\n", False)
 
     def load(_: enter.Entry) -> None:
+        sys.modules.pop("colorsys", None)  # some other test may have needed it
         with contextlib.suppress(ImportError):
             __import__("colorsys")
 

@@ -328,8 +328,9 @@ def test_statistics_have_the_shape_of_runcs(runtime, runc) -> None:
     runc.boxship("delete", "--force", "one")
     runc.rename_group()
     theirs = statistics(runc)
-    # runc leaves out what is 0.
-    assert not {key for key in theirs - ours if ".raw." not in key}
+    # runc leaves out what is 0, and whether anything had to be read from a disk is chance.
+    differing = {key for key in theirs - ours if ".raw." not in key}
+    assert not {key for key in differing if not key.startswith("blkio.")}
 
 
 def _keys(value: object, prefix: str = "") -> list[str]:
