@@ -62,7 +62,8 @@ def test_a_pull_onto_a_full_disk_is_said_and_leaves_nothing(tight: Shop) -> None
         async for _ in tight.images.pull(request):
             pass
 
-    with pytest.raises(UnavailableError, match="No space left on device"):
+    # Which of them meets the end of the disk first, the layer or a record, is a matter of luck.
+    with pytest.raises(UnavailableError, match=r"No space left on device|disk is full"):
         run(pull())
     remote.close()
     assert tight.disk() == {}
