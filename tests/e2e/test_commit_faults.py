@@ -148,7 +148,8 @@ def test_two_at_once(own: Engine) -> None:
         for n in range(4)
     ]
     replies = [commit.end() for commit in commits]
-    assert [reply.status for reply in replies if reply] == [201] * 4
+    told = [(reply.status, reply.body) for reply in replies if reply]
+    assert [status for status, _ in told] == [201] * 4, told
     tops = {own.api.get(f"/images/made{n}/json").json()["RootFS"]["Layers"][-1] for n in range(4)}
     assert len(tops) == 1
     assert own.api.get("/containers/box/json").json()["State"]["Status"] in ("running", "exited")
