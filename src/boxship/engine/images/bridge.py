@@ -14,6 +14,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -30,6 +31,7 @@ _DEPTH = 4
 _GATHER = CHUNK // 2
 
 ResultT = TypeVar("ResultT")
+EventT = TypeVar("EventT")
 
 
 class AbortedError(Exception):
@@ -182,6 +184,35 @@ async def all_or_none(tasks: Iterable["asyncio.Task[ResultT]"]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def telling(
+    work: Callable[[Callable[[EventT], None]], Coroutine[Any, Any, None]],
+) -> AsyncGenerator[EventT, None]:
+    """Run ``work`` and yield what it tells, from whichever thread; raise what it raises.
+
+    Closing the generator cancels it, and waits until it has ended.
+    """
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[EventT | None] = asyncio.Queue()
+
+    def tell(event: EventT) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+    task = asyncio.create_task(work(tell))
+    # Behind what has been told, which takes a turn of the loop as well.
+    task.add_done_callback(lambda _: loop.call_soon(events.put_nowait, None))
+    try:
+        while (event := await events.get()) is not None:
+            yield event
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen: it has been raised, or nobody is left to hear of it
 
 
 async def outbound(chunks: Generator[Buffer, None, None]) -> AsyncIterator[Buffer]:

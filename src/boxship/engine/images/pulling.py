@@ -30,7 +30,7 @@ from boxship.distribution.errors import (
 )
 from boxship.distribution.repository import Repository
 from boxship.engine.images import intake
-from boxship.engine.images.bridge import all_or_none, in_thread, stoppable, to_the_end
+from boxship.engine.images.bridge import all_or_none, in_thread, stoppable, telling, to_the_end
 from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.downloads import Downloads
 from boxship.engine.images.fetching import (
@@ -100,19 +100,10 @@ class Puller:
         Raises the errors of ``distribution.errors``, NotFoundError when no platform fits,
         MalformedLayerError, or UnavailableError (disk full).
         """
-        events: asyncio.Queue[TransferEvent | None] = asyncio.Queue()
-        work = asyncio.create_task(self._pull(request, events.put_nowait))
-        work.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
+        events = telling(partial(self._pull, request))
+        async with contextlib.aclosing(events):
+            async for event in events:
                 yield event
-            await work
-        finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work})
-            if not work.cancelled():
-                work.exception()  # seen: it has been raised, or nobody is left to hear of it
 
     async def _pull(self, request: PullRequest, tell: Tell) -> None:
         repository = self._scope.registries.repository(request.reference, request.credentials)

@@ -27,7 +27,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.settings import Retries
 from boxship.engine.images import manifests
-from boxship.engine.images.bridge import all_or_none, stoppable
+from boxship.engine.images.bridge import all_or_none, stoppable, telling
 from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.layerpush import LayerPush, Sender, Target
 from boxship.engine.images.layersources import LayerSource
@@ -105,25 +105,10 @@ class Pusher:
         if request.platform is not None:
             self._parts(request.reference.with_default_tag(), request.platform)
         yield PushBegun(request.reference.name)
-        events: asyncio.Queue[TransferEvent | None] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        def tell(event: TransferEvent) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
-                loop.call_soon_threadsafe(events.put_nowait, event)
-
-        work = asyncio.create_task(self._push(request, tell))
-        work.add_done_callback(lambda _: loop.call_soon(events.put_nowait, None))
-        try:
-            while (event := await events.get()) is not None:
+        events = telling(partial(self._push, request))
+        async with contextlib.aclosing(events):
+            async for event in events:
                 yield event
-            await work
-        finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work})
-            if not work.cancelled():
-                work.exception()  # seen: it has been raised, or nobody is left to hear of it
 
     async def _push(self, request: PushRequest, tell: Tell) -> None:
         names = self._names(request.reference)
