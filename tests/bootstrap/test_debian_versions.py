@@ -1,14 +1,13 @@
 """The order of versions, against dpkg's own where that is installed."""
 
-import shutil
 import subprocess
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxship.bootstrap.versions import compare
+from support.programs import needs
 
 ASCENDING = (
     "0~~", "0~", "0", "0+b1", "1.0~rc1-1", "1.0-1", "1.0-1+deb12u1", "1.0-1.1", "1.0-2", "1.0a-1",
@@ -23,7 +22,7 @@ def test_policys_examples() -> None:
         assert compare(older, older) == 0
 
 
-@pytest.mark.skipif(shutil.which("dpkg") is None, reason="needs dpkg")
+@needs("dpkg")
 @given(*[st.from_regex(r"([0-9]:)?[0-9][0-9a-c.+~]{0,5}(-[0-9a-b.+~]{1,3})?", fullmatch=True)] * 2)
 @settings(max_examples=60, deadline=None)
 def test_as_dpkg_orders_them(left: str, right: str) -> None:

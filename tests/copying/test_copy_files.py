@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.copying.content import DamagedContentError, MalformedPlaceError, NoSuchImageError
 from boxship.oci.platform import Platform, parse
+from support.programs import needs
 
 from .conftest import Copy, Layout
 
@@ -183,7 +183,7 @@ def test_nothing_is_overwritten(layout: Layout, copied: Copy, tmp_path: Path) ->
     assert os.listdir(tmp_path / "mine") == ["file"]
 
 
-@pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
+@needs("skopeo")
 def test_skopeo_reads_the_copies(layout: Layout, copied: Copy, tmp_path: Path) -> None:
     import subprocess
 

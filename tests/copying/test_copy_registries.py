@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from boxship.copying.content import NoSuchImageError
 from boxship.distribution.errors import RegistryError
 from boxship.oci.platform import Platform, parse
+from support.programs import required
 from support.registries import RegistryServer
 
 from .conftest import Copy, Layout
@@ -31,9 +31,7 @@ def other() -> Iterator[RegistryServer]:
 
 
 def skopeo(*arguments: str) -> Any:
-    if shutil.which("skopeo") is None:
-        pytest.skip("needs skopeo")
-    done = subprocess.run(["skopeo", *arguments], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([required("skopeo"), *arguments], stdout=subprocess.PIPE, check=True)
     return done.stdout
 
 

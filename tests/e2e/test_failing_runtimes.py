@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from support import runtimes
 from support.engine import Engine
+from support.programs import required
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -32,9 +32,7 @@ def make(make_engine: Callable[..., Engine], directory: Path) -> Callable[..., E
     """Makes a daemon that has a runtime ``r``, a shell script with ``$runc`` and ``$here``."""
 
     def made(text: str) -> Engine:
-        if reason := runtimes.missing("runc"):
-            pytest.skip(reason)
-        values = {"runc": shutil.which("runc") or "", "here": str(directory)}
+        values = {"runc": required("runc"), "here": str(directory)}
         path = runtimes.script(directory / "r", text, values)
         engine = make_engine(f"--add-runtime=r={path}")
         engine.start()
@@ -252,8 +250,7 @@ def test_unknown(engine: Engine) -> None:
 
 
 def test_name_of_containerds(engine: Engine) -> None:
-    if reason := runtimes.missing("runc"):
-        pytest.skip(reason)
+    required("runc")
     words = ("--runtime=io.containerd.runc.v2", "busybox", "cat", "/proc/self/attr/current")
     engine.docker.run("run", "--name=box", *words)
     assert engine.api.inspect("box")["HostConfig"]["Runtime"] == "io.containerd.runc.v2"

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from support.dockerd import Dockerd, is_installed
+from support.dockerd import Dockerd
 from support.engine import Engine
+from support.programs import needs
 from support.trees import fingerprint
 
 pytestmark = [
     pytest.mark.privileged,
     pytest.mark.boxshipd,
-    pytest.mark.skipif(not is_installed(), reason="dockerd is not installed"),
+    needs("dockerd"),
 ]
 
 SCRIPT = """

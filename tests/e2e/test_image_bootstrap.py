@@ -1,13 +1,13 @@
 """`boxship image bootstrap` from the mirror that this machine's packages come from."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from support.engine import Engine
+from support.programs import needs
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -69,7 +69,7 @@ def test_the_same_packages_are_the_same_image(own: Engine, first: str) -> None:
     assert image_id(own, "base:2") == first
 
 
-@pytest.mark.skipif(shutil.which("mmdebstrap") is None, reason="needs mmdebstrap")
+@needs("mmdebstrap")
 def test_the_packages_that_mmdebstrap_takes(own: Engine, first: str) -> None:
     """The judge of our choice: what its resolver, which is apt's, installs for the variant."""
     listed = own.docker(*WITHOUT_NETWORK, "base:1", "dpkg-query", "-W", "-f", "${Package}\\n")

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from support.cli import Cli
 from support.engine import Engine
+from support.programs import needs
 from support.registries import RegistryServer
 from support.sshd import SshHost
 
@@ -102,7 +102,7 @@ def test_docker_over_ssh(docker: Cli, over_ssh: SshHost, far: Engine) -> None:
     assert image_id(far, "busybox") in done.out, done
 
 
-@pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
+@needs("skopeo")
 def test_files_that_skopeo_reads(boxship: Cli, engine: Engine, tmp_path: Path) -> None:
     layout, archive = tmp_path / "layout", tmp_path / "image.tar"
     digest = boxship("image", "copy", "--quiet", "busybox", f"oci:{layout}:bb")

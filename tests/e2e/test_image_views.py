@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from support.dockerd import Dockerd, is_installed
+from support.dockerd import Dockerd
 from support.engine import Engine
+from support.programs import needs
 from support.shop import Sample, docker_archive, sha
 from support.tars import Member, tar
 
 pytestmark = [
     pytest.mark.privileged,
     pytest.mark.boxshipd,
-    pytest.mark.skipif(not is_installed(), reason="Debian's docker.io is not installed"),
+    needs("dockerd"),
 ]
 
 LAYERS = (tar(Member("a", b"1" * 100), Member("b", b"2")), tar(Member(".wh.a")))

@@ -32,8 +32,7 @@ def _engine() -> Iterator[Engine]:
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     """The name of a runtime."""
-    if reason := runtimes.missing(request.param):
-        pytest.skip(reason)
+    runtimes.require(request.param)
     return str(request.param)
 
 

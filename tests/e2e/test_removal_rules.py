@@ -17,16 +17,17 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from support.api import Reply
-from support.dockerd import Dockerd, is_installed
+from support.dockerd import Dockerd
 from support.engine import Engine
 from support.images.catalog import ensure
+from support.programs import needs
 from support.shop import Sample, archive, files_of, sha
 from support.tars import Member, tar
 
 pytestmark = [
     pytest.mark.privileged,
     pytest.mark.boxshipd,
-    pytest.mark.skipif(not is_installed(), reason="Debian's docker.io is not installed"),
+    needs("dockerd"),
 ]
 
 SCENARIOS = """

@@ -256,8 +256,7 @@ def test_namespaces_of_a_container_of_the_hosts_users_cannot_be_shared(docker: C
 
 @pytest.mark.parametrize("runtime", ["runc", "crun", "ours"])
 def test_other_runtimes_map_the_same_way(docker: Cli, runtime: str) -> None:
-    if reason := runtimes.missing(runtime):
-        pytest.skip(reason)
+    runtimes.require(runtime)
     script = (
         "stat -c %u:%g / /bin/busybox /etc/hosts; echo x >> /etc/hosts; touch /f;"
         "stat -c %u /f; echo one > /dev/stdout; cat /proc/self/uid_map"

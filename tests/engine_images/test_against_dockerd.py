@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import stat
 import struct
 import subprocess
@@ -13,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from boxship.oci.digest import Digest
-from support.dockerd import Dockerd, is_installed
+from support.dockerd import Dockerd
+from support.programs import needs, required
 from support.shop import Shop, docker_archive, files_of, run, sample
 from support.tars import Member, directory, hard_link, symlink, tar
 
 pytestmark = [
     pytest.mark.privileged,
-    pytest.mark.skipif(not is_installed(), reason="Debian's docker.io is not installed"),
+    needs("dockerd"),
 ]
 
 FINE = {"mtime": "1350244992.023960108"}
@@ -176,8 +176,7 @@ def test_what_dockerd_imports_we_take(dockerd: Dockerd, shop: Shop, tmp_path: Pa
 
 @pytest.mark.parametrize("transport", ["docker-archive:{}:mine:1", "oci-archive:{}:1"])
 def test_skopeo_reads_what_we_save(shop: Shop, tmp_path: Path, transport: str) -> None:
-    if shutil.which("skopeo") is None:
-        pytest.skip("skopeo is not installed")
+    required("skopeo")
     shop.load(docker_archive((IMAGE, ["mine:1"])))
     (tmp_path / "ours.tar").write_bytes(shop.save("mine:1"))
     name = transport.format(tmp_path / "ours.tar")

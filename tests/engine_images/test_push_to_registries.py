@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -26,7 +25,8 @@ from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import Pusher, PushRequest
 from boxship.model.image import LayerTransfer, TransferDigest, TransferEvent, TransferPhase
 from boxship.oci import reference
-from support.dockerd import Dockerd, is_installed
+from support.dockerd import Dockerd
+from support.programs import needs, required
 from support.registries import RegistryServer
 from support.shop import Shop, docker_archive, run, sample
 from support.tars import Member, directory, hard_link, symlink, tar
@@ -87,10 +87,8 @@ def with_registries(shop: Shop, settings: RegistrySettings) -> None:
 
 
 def command(*words: str | Path) -> str:
-    """Run a program that reads registries; skip where it isn't there."""
-    if shutil.which(str(words[0])) is None:
-        pytest.skip(f"{words[0]} is not installed")
-    words = tuple(map(str, words))
+    """Run a program that reads registries."""
+    words = (required(str(words[0])), *map(str, words[1:]))
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -151,7 +149,7 @@ def test_podman_pulls_the_same_image(shop: Shop, registry: RegistryServer) -> No
     assert f"sha256:{pulled.strip()}" == IMAGE.id
 
 
-@pytest.mark.skipif(not is_installed(), reason="Debian's docker.io is not installed")
+@needs("dockerd")
 def test_round_trip_through_dockerd(shop: Shop, registry: RegistryServer, tmp_path: Path) -> None:
     """Loaded and saved by us, loaded and pushed by dockerd, pulled and pushed by us again."""
     theirs, ours = f"{registry.host}/theirs:1", f"{registry.host}/ours"

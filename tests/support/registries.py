@@ -23,20 +23,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import bcrypt
-import pytest
 
 from support.certificates import Authority
+from support.programs import required
 from support.tokens import SERVICE, TokenServer
-
-_UNPACKED = Path(__file__).parents[2] / ".cache/bin/docker-registry"
-
-
-def program() -> str:
-    """The registry's program; skips the test where there is none."""
-    found = shutil.which("docker-registry") or (str(_UNPACKED) if _UNPACKED.exists() else None)
-    if found is None:
-        pytest.skip("no docker-registry: scripts/setup fetches it")
-    return found
 
 
 class RegistryServer:
@@ -96,7 +86,7 @@ class RegistryServer:
                 undo.push(self._cleanup)
                 self._prepare()
             self._process = subprocess.Popen(
-                [program(), "serve", str(self.home / "config.yml")],
+                [required("docker-registry"), "serve", str(self.home / "config.yml")],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

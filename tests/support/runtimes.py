@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from boxship.runtime.cgroups.layout import host_layout
+from support.programs import required
 
 BUILT_IN = "boxship"
 _OURS = Path(sys.executable).parent / "boxship-runtime"
@@ -16,11 +17,10 @@ exec unshare --mount --propagation unchanged sh -c \
 """
 
 
-def missing(name: str) -> str:
-    """Why there can be no test with that runtime; empty if there can."""
-    if name in (BUILT_IN, "ours") or shutil.which(name):
-        return ""
-    return f"{name} is not installed (scripts/setup does that)"
+def require(name: str) -> None:
+    """A test with that runtime begins; where there is none it ends here (`programs.py`)."""
+    if name not in (BUILT_IN, "ours"):
+        required(name)
 
 
 def flags(home: Path) -> list[str]:

@@ -11,10 +11,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from support.programs import required
 
 HOST = "there"
-_UNPACKED = Path(__file__).parents[2] / ".cache/bin/sshd"
 
 
 class SshHost:
@@ -22,9 +21,7 @@ class SshHost:
 
     def __init__(self, home: Path, there: Mapping[str, str]) -> None:
         self.home = home
-        sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or str(_UNPACKED)
-        if not os.path.exists(sshd) or shutil.which("ssh") is None:
-            pytest.skip("no ssh and sshd: scripts/setup fetches them")
+        sshd, _ = required("sshd"), required("ssh")
         home.mkdir()
         for name in ("host", "user"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)]
