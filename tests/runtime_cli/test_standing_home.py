@@ -22,21 +22,24 @@ SCRIPT = Path(__file__).parents[2] / "scripts/entry/boxship-runtime"
 @pytest.fixture
 def program(tmp_path: Path, runtime: Runtime) -> Iterator[Path]:
     """The program as pip installs it, in a directory of its own; ``runtime`` calls it."""
-    made = tmp_path / "bin/boxship-runtime"
-    made.parent.mkdir()
+    made = install(tmp_path / "bin")
+    runtime.command = [str(made), "--root", str(runtime.root)]
+    yield made
+    standing.forget(standing.home_of(str(made)))
+
+
+def install(place: Path) -> Path:
+    made = place / "boxship-runtime"
+    place.mkdir()
     shutil.copy(SCRIPT, made)
     with open(f"{made}.py", "w") as stream:
         stream.write(f"#!{sys.executable}\n{MAIN}\n")
         os.fchmod(stream.fileno(), 0o755)
-    runtime.command = [str(made), "--root", str(runtime.root)]
-    yield made
-    home = Path(standing.home_of(str(made)))
-    subprocess.run(["umount", home / "python"], stderr=subprocess.DEVNULL, check=False)
-    shutil.rmtree(home, ignore_errors=True)
-    for parent in home.parents:
-        if len(str(parent)) <= len(standing.HOMES) or any(parent.iterdir()):
-            break
-        parent.rmdir()
+    return made
+
+
+def is_mounted(home: Path) -> bool:
+    return f" {home}/python " in Path("/proc/self/mountinfo").read_text()
 
 
 def image_of(program: Path, runtime: Runtime) -> str:
@@ -167,3 +170,21 @@ def test_an_interpreter_that_does_not_start_there_is_tried_once(
     assert tried == ["code"]
     assert not (tmp_path / "interpreter").exists()
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_the_home_of_a_program_that_was_removed_goes_with_the_next_that_is_made(
+    program: Path, runtime: Runtime, tmp_path: Path
+) -> None:
+    image_of(program, runtime)
+    home = Path(standing.home_of(str(program)))
+    assert is_mounted(home)
+    shutil.rmtree(program.parent)
+    other = install(tmp_path / "elsewhere")
+    runtime.command = [str(other), "--root", str(runtime.root)]
+    try:
+        image_of(other, runtime)
+        assert not home.exists()
+        assert not is_mounted(home)
+        assert is_mounted(Path(standing.home_of(str(other))))
+    finally:
+        standing.forget(standing.home_of(str(other)))

@@ -95,6 +95,31 @@ def _renew(home: str, interpreter: str, *, stale: bool) -> None:
             _write_code(home, interpreter)
         if not mounted:
             _mount(home, interpreter)
+            _forget_orphans()
+
+
+def forget(home: str) -> None:
+    """Take a home away, root alone can. Who runs from it goes on. Failing is no error."""
+    with suppress(OSError):
+        mounts.umount2(f"{home}/python", mounts.MNT_DETACH)
+    with suppress(OSError):
+        for name in os.listdir(home):
+            os.unlink(f"{home}/{name}")
+        while home != HOMES:
+            os.rmdir(home)
+            home = os.path.dirname(home)
+
+
+def _forget_orphans() -> None:
+    """Forget the homes of programs that have been removed: nobody else would, until a restart."""
+    end = "/python"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+        places = [line.split()[4] for line in stream]
+    for place in places:
+        if place.startswith(f"{HOMES}/") and place.endswith(end):
+            home = place.removesuffix(end)
+            if not os.path.lexists(f"{home.removeprefix(HOMES)}/{_PROGRAM}"):
+                forget(home)
 
 
 def _installed(home: str) -> tuple[tuple[str, int, int], ...]:
