@@ -94,8 +94,8 @@ def nothing_left_behind(
 
 @pytest.fixture(scope="session")
 def _shared_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    kind = {"boxshipd": Engine, "dockerd": Dockerd}[request.config.getoption("--engine")]
-    with kind() as engine:
+    kinds: dict[str, Callable[[], Engine]] = {"boxshipd": Engine, "dockerd": Dockerd}
+    with kinds[request.config.getoption("--engine")]() as engine:
         engine.load("busybox")
         yield engine
 

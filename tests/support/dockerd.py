@@ -23,7 +23,7 @@ class Dockerd(Engine):
     """
 
     def __init__(self, *flags: str, own_network: bool = True) -> None:
-        super().__init__(*flags)
+        super().__init__(*flags, networks=True)
         self._netns = self.home.name if own_network else ""
         if own_network:
             subprocess.run(["ip", "netns", "add", self._netns], check=True)

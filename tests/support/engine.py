@@ -33,16 +33,20 @@ _BIN = Path(sys.executable).parent
 
 class Engine:
     """The daemon and its directories. `with Engine() as engine:` starts it and at the end stops it,
-    removes its directories, and fails if it left anything."""
+    removes its directories, and fails if it left anything.
 
-    def __init__(self, *flags: str) -> None:
+    It has no bridge (`--bridge=none`) unless ``networks``: the host's interfaces and firewall are
+    no test's to change, therefore what has networks runs in a `Machine`.
+    """
+
+    def __init__(self, *flags: str, networks: bool = False) -> None:
         self.home = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
         self.socket = self.home / "d.sock"
         self.data = self.home / "data"
         self.exec = self.home / "exec"
         self.cgroup_parent = f"/{self.home.name}"
         self.api = Api(self.socket)
-        self._flags = list(flags)
+        self._flags = [*([] if networks else ["--bridge=none"]), *flags]
         self._process: subprocess.Popen[bytes] | None = None
         (self.home / "docker").mkdir()
         environment = {
