@@ -31,11 +31,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--half", choices=["1", "2"], help="run this half, beside the other one")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if half := config.getoption("--half"):
-        halves.keep_apart(half)
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if half := config.getoption("--half"):
         others = [item for item in items if halves.half_of(item.location[0]) != half]

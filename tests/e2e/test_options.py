@@ -16,6 +16,7 @@ pytestmark = pytest.mark.privileged
 
 RUN = ("run", "--rm", "--net=none")
 CGROUP = "/sys/fs/cgroup"
+PARENT = f"bx-options-{os.getpid()}"
 V1 = Path(CGROUP, "memory/memory.limit_in_bytes").exists()
 BLOCK = next((f"/dev/{disk.name}" for disk in Path("/sys/block").glob("[sv]d?")), "")
 
@@ -84,8 +85,8 @@ ON_V1 = [
     ),
     ("--pids-limit 9", see("pids/pids.max"), "9"),
     ("--pids-limit -1", see("pids/pids.max"), "max"),
-    ("--cgroup-parent /bx-options", "grep -c pids:/bx-options/ /proc/self/cgroup", "1"),
-    ("--cgroup-parent ../../bx-options", "grep -c pids:/bx-options/ /proc/self/cgroup", "1"),
+    (f"--cgroup-parent /{PARENT}", f"grep -c pids:/{PARENT}/ /proc/self/cgroup", "1"),
+    (f"--cgroup-parent ../../{PARENT}", f"grep -c pids:/{PARENT}/ /proc/self/cgroup", "1"),
 ]
 
 
@@ -102,7 +103,7 @@ def test_limits_in_the_files_of_cgroup_v1(
 ) -> None:
     done = docker.run(*RUN, *options.split(), "busybox", "sh", "-c", script)
     assert done.out.split() == says.split(), done
-    for parent in Path(CGROUP).glob("*/bx-options"):
+    for parent in Path(CGROUP).glob(f"*/{PARENT}"):
         parent.rmdir()
 
 

@@ -1,6 +1,5 @@
 """A root with busybox's applets for containers without a daemon."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.boxes import GROUP, PASSWD, Box
+from support.residue import RUN
 
 BUSYBOX = Path("/bin/busybox")
 
@@ -16,7 +16,7 @@ BUSYBOX = Path("/bin/busybox")
 @pytest.fixture
 def box(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Box]:
     """A root with busybox's applets, passwd and group."""
-    made = Box(tmp_path, f"test-runtime-{os.getpid()}-{abs(hash(request.node.nodeid)) % 10**8}")
+    made = Box(tmp_path, f"{RUN}runtime-{abs(hash(request.node.nodeid)) % 10**8}")
     for name in ("bin", "etc", "tmp", "home/user", "root"):
         (made.rootfs / name).mkdir(parents=True)
     shutil.copy(BUSYBOX, made.rootfs / "bin/busybox")

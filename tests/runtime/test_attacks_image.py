@@ -22,6 +22,7 @@ from boxship.runtime import launcher_start
 from boxship.runtime.capabilities import CAPABILITIES
 from boxship.runtime.defaults import default_spec
 from boxship.runtime.launcher_start import spawn_launcher
+from support.residue import RUN
 from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
@@ -105,7 +106,7 @@ class Bundle:
             ("bounding", "effective", "permitted"), everything
         )
         linux = document["linux"]
-        linux["cgroupsPath"] = f"/test-image-{os.getpid()}-{self.name}"
+        linux["cgroupsPath"] = f"/{RUN}image-{self.name}"
         if pid_namespace:
             (pid,) = (n for n in linux["namespaces"] if n["type"] == "pid")
             pid["path"] = pid_namespace

@@ -9,6 +9,7 @@ from boxship.runtime.blueprint import CgroupDirectory, CgroupPlan, CgroupWrite
 from boxship.runtime.cgroups import tree
 from boxship.runtime.cgroups.change import change, undoing
 from boxship.runtime.cgroups.layout import host_layout
+from support.residue import RUN
 
 
 def write(file: str, value: str, controller: str = "") -> CgroupWrite:
@@ -79,7 +80,7 @@ def memory() -> Iterator[CgroupPlan]:
     hierarchy = host_layout().hierarchy_of("memory")
     if hierarchy is None or not host_layout().swap_accounting:
         pytest.skip("limits of memory and swap together are a matter of cgroup v1")
-    path = f"{hierarchy.mount}/boxship-test-change"
+    path = f"{hierarchy.mount}/{RUN}change"
     plan = CgroupPlan((CgroupDirectory(hierarchy.mount, path, ("memory",)),))
     tree.create(plan)
     yield plan

@@ -17,6 +17,7 @@ from boxship.runtime.cgroups.layout import Layout, find_layout
 from boxship.runtime.cgroups.plan import plan_cgroup
 from boxship.runtime.defaults import ALL_DEVICES, DEVICE_RULES
 from boxship.runtime.devices import with_default_devices
+from support.residue import RUN
 
 LAYOUT = find_layout()
 READ, WRITE, MAKE = 2, 4, 1
@@ -111,7 +112,7 @@ def test_a_plan_for_v2_has_the_program_and_v1_has_not() -> None:
 def cgroup() -> Iterator[CgroupDirectory]:
     if not LAYOUT.unified:
         pytest.skip("no cgroup2 here")
-    path = f"{LAYOUT.unified}/test-bpf-{os.getpid()}"
+    path = f"{LAYOUT.unified}/{RUN}bpf"
     yield CgroupDirectory(LAYOUT.unified, path, unified=True)
     if os.path.exists(path):
         os.rmdir(path)

@@ -33,6 +33,7 @@ def test_an_agent_is_given_the_listener(box: Box, tmp_path: Path) -> None:
         # The listener is closed unread, so the call that asks gets ENOSYS.
         pid = os.fork()
         if pid == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(10)
             connection, _ = agent.accept()
             data, fds, _, _ = socket.recv_fds(connection, 65536, 4)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from boxship.runtime.defaults import default_spec
+from support.residue import RUN
 
 MAIN = "from boxship.runtime.main import main; main()"
 BUSYBOX = "/bin/busybox"
@@ -71,7 +72,7 @@ class Runtime:
 
     @property
     def cgroup(self) -> str:
-        return f"test-runtime-cli-{os.getpid()}-{self.place.name}"
+        return f"{RUN}runtime-cli-{self.place.name}"
 
     def cgroups(self) -> list[Path]:
         """Return the container's cgroups: one in each of v1's hierarchies, or one of v2."""

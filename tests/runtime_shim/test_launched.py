@@ -23,6 +23,7 @@ from boxship.runtime.defaults import default_spec
 from boxship.runtime.host import Host
 from boxship.runtime.launcher_start import LOG, request_shim, spawn_launcher
 from boxship.runtime.plan import plan, plan_process
+from support.residue import RUN
 from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
@@ -78,6 +79,8 @@ class Site:
         container_id = new_id()
         stdio = stdio or m.Stdio()
         spec = default_spec(args, terminal=stdio.tty, root=str(self.root))
+        # Directly below the hierarchies' roots, so that no parent directory stays behind.
+        spec = replace(spec, linux=replace(spec.linux, cgroups_path=f"/{RUN}{container_id}"))
         if host_pids:
             kinds = tuple(n for n in spec.linux.namespaces if n != Namespace("pid"))
             spec = replace(spec, linux=replace(spec.linux, namespaces=kinds))
@@ -136,7 +139,7 @@ def site(tmp_path: Path, peer_type: type) -> Iterator[Site]:
     assert (tmp_path / LOG).read_text() == ""
     for hierarchy in Path("/sys/fs/cgroup").iterdir():
         for container in made.containers:
-            assert not (hierarchy / "boxship" / container.id).exists()
+            assert not (hierarchy / f"{RUN}{container.id}").exists()
 
 
 def texts(log: Path) -> list[str]:
@@ -348,7 +351,7 @@ def test_a_killed_shim_takes_its_container_along(site: Site):
         os.close(fd)
     assert container.peer.ended()
     # What the daemon does then.
-    for path in Path("/sys/fs/cgroup").glob(f"*/boxship/{container.id}"):
+    for path in Path("/sys/fs/cgroup").glob(f"*/{RUN}{container.id}"):
         eventually(lambda p=path: not (p / "cgroup.procs").read_text(), "the cgroup's emptiness")
         path.rmdir()
 

@@ -606,12 +606,13 @@ def test_a_terminal_is_one_raw_stream_with_a_size(shim, connection):
 
 def test_a_terminal_that_nobody_has_open_for_a_while_is_not_at_its_end(shim, connection, tmp_path):
     client = connection()
-    os.mkfifo(tmp_path / "fifo")
-    os.mkfifo(tmp_path / "closed")
+    # A FIFO each: a shell that comes back while the writer has not closed yet would hear its end.
+    for name in ("closed", "opened", "over"):
+        os.mkfifo(tmp_path / name)
     script = f"""
         terminal=$(tty); echo first; exec </dev/null >/dev/null 2>&1
-        read x < {tmp_path}/closed; read x < {tmp_path}/fifo
-        (echo again; read typed; echo got $typed) <>$terminal >&0; read x < {tmp_path}/fifo
+        read x < {tmp_path}/closed; read x < {tmp_path}/opened
+        (echo again; read typed; echo got $typed) <>$terminal >&0; read x < {tmp_path}/over
         echo last >$terminal; exit 3
     """
     shim.start("sh", "-c", script, stdio=TERMINAL, attachments=(ALL,), socks=(client.server,))
@@ -621,9 +622,9 @@ def test_a_terminal_that_nobody_has_open_for_a_while_is_not_at_its_end(shim, con
     used = processor_ticks(shim.pid)
     time.sleep(0.4)
     assert processor_ticks(shim.pid) - used < 10, "it spins"
-    (tmp_path / "fifo").write_text("\n")
+    (tmp_path / "opened").write_text("\n")
     client.read_until(b"got typed\r\n")
-    (tmp_path / "fifo").write_text("\n")
+    (tmp_path / "over").write_text("\n")
     assert client.read_all() == b"last\r\n"
     assert shim.peer.event(m.Exited).exit.exit_code == 3
     assert [text for _, text in logged(shim.log)][-1] == "last\r\n"

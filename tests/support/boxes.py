@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from boxship.oci.runtime import Mount, Spec
 from boxship.runtime import steps
@@ -49,6 +49,7 @@ def in_a_shim(work: Callable[[], T]) -> T:
     if pid == 0:
         try:
             os.close(reading)
+            signal.signal(signal.SIGALRM, _give_up)  # pytest's would speak of its own time limit
             signal.alarm(_PATIENCE)
             try:
                 answer: tuple[bool, Any] = (True, work())
@@ -66,6 +67,10 @@ def in_a_shim(work: Callable[[], T]) -> T:
     good, value = pickle.loads(raw)
     assert good, value
     return value  # type: ignore[no-any-return]
+
+
+def _give_up(*_: object) -> NoReturn:
+    raise TimeoutError(f"the container was not done after {_PATIENCE} s")
 
 
 @dataclass(frozen=True)

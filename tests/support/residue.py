@@ -1,18 +1,21 @@
 """What a test left behind: mounts, processes, cgroups, descriptors.
 
-Other programs of the machine mount, fork and make cgroups as well while a test runs. Therefore only
-what can be laid at our door counts: mounts of or below our directories, our descendants and
-processes that hold our directories, and new cgroups in which only these live, or nobody.
+Other programs of the machine mount, fork and make cgroups as well while a test runs, and another
+run of this suite is such a program. Therefore only what can be laid at our door counts: mounts of
+or below our directories, our descendants and processes that hold our directories, and new cgroups
+in which only these live, or nobody if their name is one of this run's.
 """
 
 import gc
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-NAMES: tuple[str, ...] = ("/test-", "/boxship")  # of tests' cgroups, and the daemon's by default
+RUN = f"test-{os.getpid()}-"
+"""How all cgroups that tests of this run make begin; none is made at the daemon's default place."""
 OWN = "/bx-"  # private daemons' cgroups: their owner, `engine.py`, accounts for them
 
 
@@ -58,13 +61,20 @@ def account(*directories: Path) -> Account:
 def _is_ours(cgroup: str, processes: set[int]) -> bool:
     """Whether only our processes are in it; an empty one tells by its name."""
     inside = _inhabitants(cgroup)
-    return inside <= processes if inside else any(name in cgroup for name in NAMES)
+    return inside <= processes if inside else f"/{RUN}" in cgroup
 
 
 def mounts_of(places: Iterable[str]) -> list[str]:
     """Mount points with one of `places` in their line of mountinfo."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [line.split()[4] for line in lines if any(place in line for place in places)]
+    wanted = naming(places)
+    return [line.split()[4] for line in lines if wanted.search(line.encode())]
+
+
+def naming(places: Iterable[str]) -> re.Pattern[bytes]:
+    """Match where one of them is named, itself or something below it: no /tmp/a-10 for /tmp/a-1."""
+    names = b"|".join(re.escape(place).encode() for place in places) or b"(?!)"
+    return re.compile(b"(?:%s)(?![\\w-])" % names)
 
 
 def descendants(root: int) -> list[int]:
@@ -81,9 +91,9 @@ def descendants(root: int) -> list[int]:
 
 def holders(places: Iterable[str]) -> Iterator[int]:
     """Processes that name a place in their command line or environment, or have it open."""
-    wanted = [place.encode() for place in places]
+    wanted = naming(places)
     for pid in _pids():
-        if pid != os.getpid() and any(place in _belongings(pid) for place in wanted):
+        if pid != os.getpid() and wanted.search(_belongings(pid)):
             yield pid
 
 
