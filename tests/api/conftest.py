@@ -50,6 +50,8 @@ from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
 from boxship.engine.images.remote import RemoteImage
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.record import predefined_id
 from boxship.model.check import CheckEvent, CheckProgress, CheckSummary, Finding, Outcome
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.explanation import Explanation
@@ -110,7 +112,7 @@ def make_record(
         host=HostConfig(network_mode="none", annotations={"a": "b"}),
         state=ContainerState(status=status, pid=77, started_ns=NOW - 120 * SECOND),
         mounts=(MountPoint("bind", "/inside", "/outside"),),
-        networks=("none",),
+        endpoints=(EndpointRecord(predefined_id("none"), "none"),),
     )
 
 

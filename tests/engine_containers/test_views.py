@@ -22,6 +22,8 @@ from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import ContainerQuery, Counts
 from boxship.engine.containers.shelf import Shelf
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.record import predefined_id
 from boxship.model.container import ContainerConfig, HostConfig, LogConfig
 
 
@@ -39,7 +41,7 @@ def record(number: int, status: Status = Status.RUNNING, **fields: Any) -> Conta
         config=ContainerConfig(image="busybox", labels={"n": str(number), "all": ""}),
         host=HostConfig(),
         state=state,
-        networks=("none",),
+        endpoints=(EndpointRecord(predefined_id("none"), "none"),),
     )
     return msgspec.structs.replace(base, **fields)
 

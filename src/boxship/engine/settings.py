@@ -47,6 +47,47 @@ DEFAULT_LIMITS = TransferLimits()
 
 
 @dataclass(frozen=True)
+class AddressPoolSetting:
+    """``default-address-pools``: subnets of ``size`` bits are cut from ``base``, a CIDR."""
+
+    base: str
+    size: int
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The default bridge, and defaults of the other networks. Empty text: nothing was asked."""
+
+    bridge: str = ""
+    """An existing bridge to use as the default one, or ``none``."""
+    bip: str = ""
+    bip6: str = ""
+    fixed_cidr: str = ""
+    fixed_cidr_v6: str = ""
+    mtu: int = 0
+    """Of the default bridge; 0: 1500, as the kernel has it."""
+    icc: bool = True
+    ip_masq: bool = True
+    default_gateway: str = ""
+    default_gateway_v6: str = ""
+    ipv6: bool = False
+    host_ip: str = ""
+    """Where ports of the default bridge are published unless they say otherwise; empty: all."""
+    host_gateway_ips: tuple[str, ...] = ()
+    address_pools: tuple[AddressPoolSetting, ...] = ()
+    default_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """``default-network-opts``: options of new networks by their driver."""
+    ip_forward: bool = True
+    ip_forward_no_drop: bool = False
+    iptables: bool = True
+    ip6tables: bool = True
+    allow_direct_routing: bool = False
+    bridge_accept_fwmark: str = ""
+    firewall: str = "respect"
+    """``respect`` or ``bypass`` the host's firewall with published ports."""
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """Places and defaults. Directories are absolute; sizes are bytes, times seconds."""
 
@@ -88,5 +129,6 @@ class EngineSettings:
     transfers: TransferLimits = DEFAULT_LIMITS
     keep_blobs: bool = False
     """Whether layers are also kept in the compressed form they came or went in."""
+    networks: NetworkSettings = field(default_factory=NetworkSettings)
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""

@@ -8,20 +8,17 @@ from collections.abc import Iterable
 
 from boxship.base.clock import format_ns
 from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.networks.record import predefined_id
 from boxship.wire.networks import Endpoint, Network, NetworkContainer
 
 _DRIVERS = {"none": "null", "host": "host"}
-
-
-def network_id(name: str) -> str:
-    return hashlib.sha256(f"boxship network {name}".encode()).hexdigest()
 
 
 def endpoint_of(record: ContainerRecord, network: str) -> Endpoint:
     """Return the container's endpoint; one that runs has an id."""
     made = f"{record.id} {network} {record.state.started_ns}"
     endpoint_id = hashlib.sha256(made.encode()).hexdigest() if record.state.running else ""
-    return Endpoint(network_id=network_id(network), endpoint_id=endpoint_id)
+    return Endpoint(network_id=predefined_id(network), endpoint_id=endpoint_id)
 
 
 def endpoints_of(record: ContainerRecord) -> dict[str, Endpoint]:
@@ -34,7 +31,7 @@ def networks(containers: Iterable[ContainerRecord] = ()) -> list[Network]:
     return [
         Network(
             name=name,
-            id=network_id(name),
+            id=predefined_id(name),
             created=format_ns(0),
             driver=driver,
             containers={

@@ -24,6 +24,8 @@ from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import CreateContainer, CreatedContainer
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.record import predefined_id
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.oci import platform
 from boxship.oci.platform import Platform
@@ -117,8 +119,14 @@ def _record(
         hosts_path=named_by.hosts,
         resolv_conf_path=named_by.resolv_conf,
         mounts=points,
-        networks=() if joined_container(host.network_mode) else (host.network_mode,),
+        endpoints=_endpoints(host.network_mode),
     )
+
+
+def _endpoints(mode: str) -> tuple[EndpointRecord, ...]:
+    if joined_container(mode):
+        return ()
+    return (EndpointRecord(predefined_id(mode), mode),)
 
 
 def _with_full_ids(context: Context, host: HostConfig) -> HostConfig:

@@ -9,6 +9,8 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.record import predefined_id
 from boxship.model.container import ContainerConfig, HostConfig
 
 
@@ -100,8 +102,8 @@ class ContainerRecord(Struct, frozen=True):
     hosts_path: str = ""
     resolv_conf_path: str = ""
     mounts: tuple[MountPoint, ...] = ()
-    networks: tuple[str, ...] = ()
-    """Names of the networks it is on: ``none`` or ``host``; empty with ``container:X``."""
+    endpoints: tuple[EndpointRecord, ...] = ()
+    """Its places in networks, ``none`` and ``host`` among them; none with ``container:X``."""
     last_used_ns: int = 0
 
     @property
@@ -113,12 +115,24 @@ class ContainerRecord(Struct, frozen=True):
     def status(self) -> Status:
         return self.state.status
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks it is on."""
+        return tuple(endpoint.network for endpoint in self.endpoints)
+
     def with_state(self, state: ContainerState) -> "ContainerRecord":
         """Return the record with another state."""
         return msgspec.structs.replace(self, state=state)
 
 
+class _OlderRecord(Struct, frozen=True):
+    """Until there were endpoints, a record had the names of networks: ``none`` or ``host``."""
+
+    networks: tuple[str, ...] = ()
+
+
 _DECODER = msgspec.json.Decoder(ContainerRecord)
+_OLDER_DECODER = msgspec.json.Decoder(_OlderRecord)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -129,4 +143,8 @@ def encode_record(record: ContainerRecord) -> bytes:
 
 def decode_record(body: bytes) -> ContainerRecord:
     """Read what :func:`encode_record` wrote, also of an older version."""
-    return _DECODER.decode(body)
+    record = _DECODER.decode(body)
+    if record.endpoints or not (names := _OLDER_DECODER.decode(body).networks):
+        return record
+    endpoints = tuple(EndpointRecord(predefined_id(name), name) for name in names)
+    return msgspec.structs.replace(record, endpoints=endpoints)

@@ -11,6 +11,7 @@
                                       compressed forms of a layer (images/layersources.py)
     pulls(name, platform, layers, at_ns, boot_id)
                                       pulls that have not ended (images/pulls.py)
+    networks(id, name, body)          body: NetworkRecord as JSON; name is unique
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
 
 A body is JSON so that a field added later needs no migration: readers fill in its default.
@@ -43,6 +44,13 @@ MIGRATIONS = (
             "CREATE TABLE pulls(name TEXT NOT NULL, platform TEXT NOT NULL, layers BLOB NOT NULL,"
             " at_ns INTEGER NOT NULL, boot_id TEXT NOT NULL, PRIMARY KEY(name, platform))"
             " WITHOUT ROWID",
+        ),
+    ),
+    Migration(
+        3,
+        (
+            "CREATE TABLE networks(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
         ),
     ),
 )
