@@ -16,7 +16,9 @@ PACKAGES = sorted({source.parent for source in SOURCES})
 
 # The launcher forks shims from a bare interpreter (`python -I -S`): none of these may need more.
 # (oci/image.py is for the image store, which the launcher never sees.)
-STDLIB_ONLY = ("base", "kernel", "runtime", "oci/runtime.py", "oci/digest.py", "oci/reference.py")
+STDLIB_ONLY = (
+    "base", "kernel", "net", "runtime", "oci/runtime.py", "oci/digest.py", "oci/reference.py",
+)  # fmt: skip
 
 # They compute; what they compute is done by others. Their tests need no machine.
 PURE = ("oci", "model", "wire", "runtime/messages.py", "runtime/steps.py")

@@ -35,7 +35,7 @@ def open_route() -> socket.socket:
 
 def index_of(route: socket.socket, name: str) -> int:
     """Return the number of the interface ``name``."""
-    body = _LINK.pack(0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, name.encode() + b"\0")
+    body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_IFLA_IFNAME, name.encode() + b"\0")
     for kind, answer in _ask(route, _GETLINK, _REQUEST, body, name):
         if kind == _NEWLINK:
             return int(_LINK.unpack_from(answer)[2])
@@ -47,8 +47,8 @@ def move_link(route: socket.socket, name: str, new_name: str, namespace: int) ->
     index = index_of(route, name)
     _ask(route, _NEWLINK, _REQUEST | _ACK, _LINK.pack(0, 0, index, 0, _IFF_UP), name)
     body = _LINK.pack(0, 0, index, 0, 0)
-    body += _attribute(_IFLA_NET_NS_FD, struct.pack("=I", namespace))
-    body += _attribute(_IFLA_IFNAME, new_name.encode() + b"\0")
+    body += attribute(_IFLA_NET_NS_FD, struct.pack("=I", namespace))
+    body += attribute(_IFLA_IFNAME, new_name.encode() + b"\0")
     _ask(route, _NEWLINK, _REQUEST | _ACK, body, name)
 
 
@@ -72,9 +72,9 @@ def add_address(route: socket.socket, index: int, address: bytes) -> None:
     """Give the interface what ``permanent_addresses`` returned."""
     family, prefix, flags, scope, _ = _ADDRESS.unpack_from(address)
     body = _ADDRESS.pack(family, prefix, flags, scope, index)
-    for kind, value in _attributes(address[_ADDRESS.size :]):
+    for kind, value in attributes(address[_ADDRESS.size :]):
         if kind in _KEPT_ATTRIBUTES:
-            body += _attribute(kind, value)
+            body += attribute(kind, value)
     _ask(route, _NEWADDR, _REQUEST | _ACK | _CREATE_ONLY, body, str(index))
 
 
@@ -82,7 +82,7 @@ def _ask(route: socket.socket, kind: int, flags: int, body: bytes, subject: str)
     route.sendto(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body, (0, 0))
     answers: list[Message] = []
     while True:
-        for answered, content in _messages(route.recv(1 << 16)):
+        for answered, content in messages(route.recv(1 << 16)):
             if answered == _NLMSG_ERROR:
                 (number,) = struct.unpack_from("=i", content)
                 if number:
@@ -95,24 +95,24 @@ def _ask(route: socket.socket, kind: int, flags: int, body: bytes, subject: str)
             return answers
 
 
-def _messages(data: bytes) -> Iterator[Message]:
+def messages(data: bytes) -> Iterator[Message]:
     while len(data) >= _HEADER.size:
         length, kind, _, _, _ = _HEADER.unpack_from(data)
         yield kind, data[_HEADER.size : length]
-        data = data[_aligned(length) :]
+        data = data[aligned(length) :]
 
 
-def _attributes(data: bytes) -> Iterator[Message]:
+def attributes(data: bytes) -> Iterator[Message]:
     while len(data) >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data)
         yield kind, data[_ATTRIBUTE.size : length]
-        data = data[_aligned(length) :]
+        data = data[aligned(length) :]
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
     length = _ATTRIBUTE.size + len(value)
-    return _ATTRIBUTE.pack(length, kind) + value + bytes(_aligned(length) - length)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(aligned(length) - length)
 
 
-def _aligned(length: int) -> int:
+def aligned(length: int) -> int:
     return (length + 3) & ~3
