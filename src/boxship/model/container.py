@@ -66,10 +66,14 @@ class RestartPolicy(Struct, frozen=True, rename="pascal"):
 
 
 class PortBinding(Struct, frozen=True):
-    """One end of a published port on the host; ports are text and may be empty (any)."""
+    """One end of a published port on the host; ports are text and may be empty (any).
+
+    ``sources`` are the CIDRs that may use it, which Docker does not know; unset: all.
+    """
 
     host_ip: str = field(default="", name="HostIp")
     host_port: str = field(default="", name="HostPort")
+    sources: tuple[str, ...] | UnsetType | None = field(default=UNSET, name="Sources")
 
 
 class WeightDevice(Struct, frozen=True, rename="pascal"):
@@ -234,3 +238,5 @@ class HostConfig(Struct, frozen=True, rename="pascal"):
     mounts: tuple[Mount, ...] | UnsetType | None = UNSET
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
+    egress: tuple[str, ...] | UnsetType | None = UNSET
+    """Where it may connect to, which Docker does not know; unset: anywhere."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import predefined_id
 from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.ports import PublishedPort
 
 
 class Status(StrEnum):
@@ -104,6 +105,8 @@ class ContainerRecord(Struct, frozen=True):
     mounts: tuple[MountPoint, ...] = ()
     endpoints: tuple[EndpointRecord, ...] = ()
     """Its places in networks, ``none`` and ``host`` among them; none with ``container:X``."""
+    ports: tuple[PublishedPort, ...] = ()
+    """What the host offers of it while it runs; what was asked for is in ``host``."""
     last_used_ns: int = 0
 
     @property
