@@ -19,21 +19,20 @@ def is_installed() -> bool:
 class Dockerd(Engine):
     """dockerd in a network namespace of its own, so that it leaves the host's firewall alone.
 
-    Without ``own_network`` it is in the caller's.
+    Without ``own_network`` it is in the caller's, or in that at the path ``namespace``.
     """
 
-    def __init__(self, *flags: str, own_network: bool = True) -> None:
-        super().__init__(*flags, networks=True)
-        self._netns = self.home.name if own_network else ""
-        if own_network:
+    def __init__(self, *flags: str, own_network: bool = True, namespace: str = "") -> None:
+        super().__init__(*flags, networks=True, namespace=namespace)
+        self._netns = self.home.name if own_network and not namespace else ""
+        if self._netns:
             subprocess.run(["ip", "netns", "add", self._netns], check=True)
+            self._enter = ["nsenter", f"--net=/run/netns/{self._netns}"]
         (self.home / "daemon.json").write_text("{}")
 
     @property
     def command(self) -> list[str]:
-        # nsenter and not `ip netns exec`, which mounts a new /sys and so hides the cgroups.
-        enter = ["nsenter", f"--net=/run/netns/{self._netns}"] if self._netns else []
-        return [*enter, "dockerd", f"--config-file={self.home / 'daemon.json'}", *self.flags]
+        return [*self._enter, "dockerd", f"--config-file={self.home / 'daemon.json'}", *self.flags]
 
     def remains(self) -> dict[str, Sequence[object]]:
         """Not asked of Docker's daemon."""

@@ -36,17 +36,20 @@ class Engine:
     removes its directories, and fails if it left anything.
 
     It has no bridge (`--bridge=none`) unless ``networks``: the host's interfaces and firewall are
-    no test's to change, therefore what has networks runs in a `Machine`.
+    no test's to change, therefore what has networks runs in a `Machine`: ``namespace`` is the path
+    of its network namespace.
     """
 
-    def __init__(self, *flags: str, networks: bool = False) -> None:
+    def __init__(self, *flags: str, networks: bool = False, namespace: str = "") -> None:
         self.home = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
         self.socket = self.home / "d.sock"
         self.data = self.home / "data"
         self.exec = self.home / "exec"
         self.cgroup_parent = f"/{self.home.name}"
         self.api = Api(self.socket)
-        self._flags = [*([] if networks else ["--bridge=none"]), *flags]
+        self._flags = [*([] if networks or namespace else ["--bridge=none"]), *flags]
+        # nsenter and not `ip netns exec`, which mounts a new /sys and so hides the cgroups.
+        self._enter = ["nsenter", f"--net={namespace}"] if namespace else []
         self._process: subprocess.Popen[bytes] | None = None
         (self.home / "docker").mkdir()
         environment = {
@@ -80,7 +83,7 @@ class Engine:
 
     @property
     def command(self) -> list[str]:
-        return [str(_BIN / "boxshipd"), *self.flags]
+        return [*self._enter, str(_BIN / "boxshipd"), *self.flags]
 
     @property
     def flags(self) -> list[str]:

@@ -1,0 +1,23 @@
+"""The lab: one for a module, cleared and compared with its first state after each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.lab import Lab
+
+
+@pytest.fixture(scope="module")
+def _lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    flags = getattr(request.module, "FLAGS", ())
+    with Lab(request.config.getoption("--engine"), *flags) as made:
+        if "bridge" not in made.engine.api.get("/info").json()["Plugins"]["Network"]:
+            pytest.skip("this engine has no bridge networks")
+        yield made
+
+
+@pytest.fixture
+def lab(_lab: Lab) -> Iterator[Lab]:
+    """A machine, its neighbour and the world; the engine has busybox, and no container."""
+    yield _lab
+    _lab.clear()
