@@ -4,6 +4,7 @@
 violence to. `docker` and `boxship` are clients of `engine`.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from boxship.runtime import standing
-from support import halves, residue
+from support import residue, shares
 from support.cli import Cli
 from support.dockerd import Dockerd
 from support.engine import Engine
 from support.waiting import eventually
+
+SHARE = pytest.StashKey[shares.Share | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,14 +31,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="boxshipd",
         help="what end-to-end tests run against; dockerd proves that they ask for what Docker does",
     )
-    parser.addoption("--half", choices=["1", "2"], help="run this half, beside the other one")
+    parser.addoption(
+        "--share", metavar="DIRECTORY", help="share the tests with other runs that are given it"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    directory = config.getoption("--share")
+    config.stash[SHARE] = shares.Share(directory) if directory else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if half := config.getoption("--half"):
-        others = [item for item in items if halves.half_of(item.location[0]) != half]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if halves.half_of(item.location[0]) == half]
     reasons = {}
     if os.getuid() != 0:
         reasons["privileged"] = "needs root"
@@ -47,13 +53,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def pytest_collection_finish() -> None:
+    """What is there now stays; looking through it after each test took a third of the suite."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    share = session.config.stash[SHARE]
+    if share is None or session.testsfailed or session.config.option.collectonly:
+        return None
+    shares.run_share(session, share)
+    return True
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_interpreter_left_mounted(request: pytest.FixtureRequest) -> Iterator[None]:
     """`boxship-runtime` leaves one for its next call (ADR 30); after us there is none."""
     home = standing.home_of(str(Path(sys.executable).parent / "boxship-runtime"))
     was_there = os.path.exists(home)
     yield
-    if os.getuid() == 0 and not was_there and request.config.getoption("--half") != "2":
+    share = request.config.stash[SHARE]
+    if os.getuid() == 0 and not was_there and (share is None or share.has_machine):
         standing.forget(home)
 
 
