@@ -4,74 +4,32 @@ One method per thing that ``ip`` can do, each one request. What is done at a con
 put together from the messages of `netlink/route.py` instead, many to a request; see `sandbox.py`.
 """
 
+import errno
+import socket
 from collections.abc import Iterable
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from boxship.net.namespaces import NetworkNamespace
-from boxship.net.netlink.sockets import NetlinkSocket
+from boxship.net.interfaces import Counters, Link, RouteEntry, read_link, read_route
+from boxship.net.namespaces import NetworkNamespace, run_inside
+from boxship.net.netlink import codec, route
+from boxship.net.netlink.codec import Answer, Message
+from boxship.net.netlink.route import Address, Interface, Network
+from boxship.net.netlink.sockets import ROUTE, NetlinkError, NetlinkSocket
 
-Address = IPv4Address | IPv6Address
-Interface = IPv4Interface | IPv6Interface
-Network = IPv4Network | IPv6Network
-
-
-class Counters(NamedTuple):
-    """What went through an interface since it was made (``rtnl_link_stats64``)."""
-
-    rx_bytes: int = 0
-    rx_packets: int = 0
-    rx_errors: int = 0
-    rx_dropped: int = 0
-    tx_bytes: int = 0
-    tx_packets: int = 0
-    tx_errors: int = 0
-    tx_dropped: int = 0
-
-    def reversed(self) -> "Counters":
-        """Return them as the other end of a veth pair sees them."""
-        raise NotImplementedError
+_GONE = frozenset((errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO))
 
 
-class Link(NamedTuple):
-    """An interface as the kernel describes it."""
+class KindMissingError(NetlinkError):
+    """This kernel has no interfaces of that kind; the text names the module to load."""
 
-    ifindex: int
-    name: str
-    kind: str
-    """``bridge``, ``veth``, ``macvlan`` …; "" for hardware and ``lo``."""
-    mac: str
-    """``02:42:ac:11:00:02``, or "" where there is none."""
-    mtu: int
-    up: bool
-    """Administratively; a link that is up may have no carrier."""
-    carrier: bool
-    master: int
-    """Index of the bridge it is a port of, or 0."""
-    parent: int
-    """Index of the other end (veth) or of what it stands on (macvlan, vlan), or 0."""
-    parent_namespace: int
-    """The kernel's number of the namespace ``parent`` is in; -1: the same one."""
-    alias: str
-    counters: Counters
-
-
-class RouteEntry(NamedTuple):
-    """A row of the main routing table."""
-
-    destination: Network
-    gateway: Address | None
-    ifindex: int
-    """Of the interface it leads through; 0 for blackholes and multipath routes."""
-    metric: int
+    def __str__(self) -> str:
+        kind = self.operation.removeprefix("add ")
+        module = {"vlan": "8021q"}.get(kind, kind)
+        return (
+            f"{super().__str__()}: this kernel has no {kind} interfaces; "
+            f"one built with the module {module} has"
+        )
 
 
 class Links:
@@ -88,7 +46,9 @@ class Links:
     @classmethod
     def open(cls, namespace: NetworkNamespace | None = None) -> "Links":
         """Return those of ``namespace``, or of the calling thread's."""
-        raise NotImplementedError
+        if namespace is None:
+            return cls(NetlinkSocket(ROUTE))
+        return cls(run_inside(namespace, lambda: NetlinkSocket(ROUTE)))
 
     def close(self) -> None:
         """Close the socket; safe to repeat."""
@@ -109,37 +69,55 @@ class Links:
 
     def all(self) -> list[Link]:
         """Return every interface, with its counters, in one dump."""
-        raise NotImplementedError
+        return [read_link(answer) for answer in self.socket.dump(route.GET_LINKS)]
 
     def find(self, name: str) -> Link | None:
         """Return the interface ``name`` if there is one."""
-        raise NotImplementedError
+        try:
+            return self.get(name)
+        except NetlinkError as error:
+            if error.errno in _GONE:
+                return None
+            raise
 
     def get(self, link: str | int) -> Link:
         """Return an interface; ``NetlinkError`` ENODEV if there is none."""
-        raise NotImplementedError
+        return read_link(self._ask(route.get_link(link)))
 
     def addresses(self, link: str | int | None = None) -> list[tuple[int, Interface]]:
         """Return (index, address) of one interface or of all, in the kernel's order."""
-        raise NotImplementedError
+        wanted = self.index_of(link) if link is not None else None
+        found = [route.read_address(answer) for answer in self.socket.dump(route.GET_ADDRESSES)]
+        return [one for one in found if wanted is None or one[0] == wanted]
 
     def routes(self) -> list[RouteEntry]:
         """Return the main tables of both families, for overlap checks and default routes."""
-        raise NotImplementedError
+        found = []
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for answer in self.socket.dump(route.get_routes(family)):
+                if (entry := read_route(answer)) is not None:
+                    found.append(entry)
+        return found
 
     def counters(self) -> dict[str, Counters]:
         """Return every interface's counters by name, in one dump."""
-        raise NotImplementedError
+        return {link.name: link.counters for link in self.all()}
 
     # Making and removing
 
     def add_bridge(self, name: str, *, mac: str = "", mtu: int = 0, up: bool = True) -> int:
         """Make a bridge without spanning tree, and return its index."""
-        raise NotImplementedError
+        return self._made(route.add_bridge(name, mac=mac, mtu=mtu, up=up), name)
 
     def add_dummy(self, name: str, *, mac: str = "", mtu: int = 0) -> int:
-        """Make an interface that leads nowhere; down. Returns its index."""
-        raise NotImplementedError
+        """Make an interface that leads nowhere; down. Returns its index.
+
+        Where the kernel has no such kind it is a bridge without ports, which leads nowhere either.
+        """
+        try:
+            return self._made(route.add_dummy(name, mac=mac, mtu=mtu), name)
+        except KindMissingError:
+            return self.add_bridge(name, mac=mac, mtu=mtu, up=False)
 
     def add_veth(
         self,
@@ -151,7 +129,9 @@ class Links:
         peer_namespace: NetworkNamespace | None = None,
     ) -> int:
         """Make a pair, one end maybe in another namespace; both down. Returns ``name``'s index."""
-        raise NotImplementedError
+        fd = peer_namespace.fd if peer_namespace else -1
+        message = route.add_veth(name, peer, mac=mac, mtu=mtu, peer_namespace=fd)
+        return self._made(message, name)
 
     def add_macvlan(
         self,
@@ -162,12 +142,21 @@ class Links:
         mac: str = "",
         mtu: int = 0,
         namespace: NetworkNamespace | None = None,
-    ) -> int:
-        """Make a macvlan on ``parent``, maybe in another namespace; down. Returns its index.
+    ) -> None:
+        """Make a macvlan on ``parent``, maybe in another namespace; down.
 
         ``mode``: bridge, private, vepa, passthru.
         """
-        raise NotImplementedError
+        self._make(
+            route.add_macvlan(
+                name,
+                self.index_of(parent),
+                mode=mode,
+                mac=mac,
+                mtu=mtu,
+                namespace=namespace.fd if namespace else -1,
+            )
+        )
 
     def add_ipvlan(
         self,
@@ -178,54 +167,72 @@ class Links:
         flag: str = "bridge",
         mtu: int = 0,
         namespace: NetworkNamespace | None = None,
-    ) -> int:
-        """Make an ipvlan (mode l2, l3, l3s; flag bridge, private, vepa). Returns its index.
+    ) -> None:
+        """Make an ipvlan (mode l2, l3, l3s; flag bridge, private, vepa); down.
 
-        ``NetlinkError`` EOPNOTSUPP where the kernel has none; its text says so.
+        ``KindMissingError`` where the kernel has none.
         """
-        raise NotImplementedError
+        self._make(
+            route.add_ipvlan(
+                name,
+                self.index_of(parent),
+                mode=mode,
+                flag=flag,
+                mtu=mtu,
+                namespace=namespace.fd if namespace else -1,
+            )
+        )
 
     def add_vlan(self, name: str, parent: str | int, tag: int) -> int:
         """Make an 802.1q sub-interface with ``tag`` (1 to 4094); down. Returns its index."""
-        raise NotImplementedError
+        return self._made(route.add_vlan(name, self.index_of(parent), tag), name)
 
     def remove(self, link: str | int, *, missing_ok: bool = False) -> None:
         """Remove an interface; of a veth pair, both ends go."""
-        raise NotImplementedError
+        try:
+            self._one(route.delete_link(link))
+        except NetlinkError as error:
+            if not (missing_ok and error.errno in _GONE):
+                raise
 
     def remove_all(self, links: Iterable[str | int]) -> None:
         """Remove many in one request; those that are gone already don't matter."""
-        raise NotImplementedError
+        for link in links:
+            self.remove(link, missing_ok=True)
 
     # Changing
 
     def set_up(self, link: str | int) -> None:
         """``ip link set … up``."""
-        raise NotImplementedError
+        self._one(route.set_link(link, up=True, operation="set up"))
 
     def set_down(self, link: str | int) -> None:
         """``ip link set … down``."""
-        raise NotImplementedError
+        self._one(route.set_link(link, up=False, operation="set down"))
 
     def rename(self, link: str | int, name: str) -> None:
-        """Rename; kernels before 6.? want the interface down."""
-        raise NotImplementedError
+        """Rename; kernels before 6.2 want the interface down."""
+        index = self.index_of(link)
+        self._one(route.set_link(index, route.named(name), operation=f"rename {link} to {name}:"))
 
     def set_mtu(self, link: str | int, mtu: int) -> None:
         """Set the largest packet, in bytes."""
-        raise NotImplementedError
+        self._one(route.set_link(link, route.hardware(mtu=mtu), operation="set mtu of"))
 
     def set_mac(self, link: str | int, mac: str) -> None:
         """Set the hardware address."""
-        raise NotImplementedError
+        self._one(route.set_link(link, route.hardware(mac), operation="set mac of"))
 
     def set_alias(self, link: str | int, alias: str) -> None:
         """Set the text that ``ip link`` shows, at most 255 bytes: who made it and what for."""
-        raise NotImplementedError
+        parts = codec.attribute(route.IFLA_IFALIAS, alias.encode())
+        self._one(route.set_link(link, parts, operation="set alias of"))
 
     def set_master(self, link: str | int, bridge: str | int) -> None:
         """Make it a port of ``bridge``; 0 takes it out."""
-        raise NotImplementedError
+        index = self.index_of(bridge) if bridge else 0
+        parts = codec.u32(route.IFLA_MASTER, index)
+        self._one(route.set_link(link, parts, operation="set bridge of"))
 
     def set_port(
         self,
@@ -236,22 +243,26 @@ class Links:
         learning: bool | None = None,
     ) -> None:
         """Set flags of a bridge port; None leaves one as it is."""
-        raise NotImplementedError
+        self._one(route.set_port(link, hairpin=hairpin, isolated=isolated, learning=learning))
 
     def move(self, link: str | int, namespace: NetworkNamespace, name: str = "") -> None:
         """Move it into ``namespace``, maybe under another name."""
-        raise NotImplementedError
+        parts = codec.u32(route.IFLA_NET_NS_FD, namespace.fd)
+        if name:
+            parts += route.named(name)
+        message = route.set_link(self.index_of(link), parts, operation=f"move {link}:")
+        self._one(message)
 
     def add_address(self, link: str | int, address: Interface) -> None:
         """Give it an address with the prefix as its subnet; there already is no error.
 
         IPv6 addresses are usable at once: duplicate detection is skipped.
         """
-        raise NotImplementedError
+        self._one(route.add_address(self.index_of(link), address))
 
     def remove_address(self, link: str | int, address: Interface) -> None:
         """Take an address away; not there is no error."""
-        raise NotImplementedError
+        self._gone_or(route.delete_address(self.index_of(link), address))
 
     def add_route(
         self,
@@ -262,7 +273,7 @@ class Links:
         metric: int = 0,
     ) -> None:
         """Add a route, or replace the one with this destination and metric."""
-        raise NotImplementedError
+        self._one(route.add_route(destination, gateway, self._index_or_none(link), metric))
 
     def remove_route(
         self,
@@ -273,12 +284,62 @@ class Links:
         metric: int = 0,
     ) -> None:
         """Remove a route; not there is no error."""
-        raise NotImplementedError
+        index = self._index_or_none(link)
+        self._gone_or(route.delete_route(destination, gateway, index, metric))
 
     def add_neighbour(self, link: str | int, address: Address, mac: str) -> None:
         """Say for good which hardware address ``address`` has."""
-        raise NotImplementedError
+        self._one(route.add_neighbour(self.index_of(link), address, mac))
 
     def remove_neighbour(self, link: str | int, address: Address) -> None:
         """Forget what is known about ``address``; not there is no error."""
-        raise NotImplementedError
+        self._gone_or(route.delete_neighbour(self.index_of(link), address))
+
+    def index_of(self, link: str | int) -> int:
+        """Return the number of an interface; ``NetlinkError`` ENODEV if there is none."""
+        if isinstance(link, int):
+            return link
+        return int(route.LINK.unpack_from(self._ask(route.get_link(link)).body)[2])
+
+    def _index_or_none(self, link: str | int) -> int:
+        return self.index_of(link) if link else 0
+
+    def _ask(self, message: Message) -> Answer:
+        answers = self.socket.request([message])
+        if not answers:
+            raise NetlinkError(errno.ENODEV, message)
+        return answers[0]
+
+    def _one(self, message: Message) -> None:
+        self.socket.request([message])
+
+    def _make(self, message: Message) -> None:
+        try:
+            self.socket.request([message])
+        except NetlinkError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                raise KindMissingError(error.errno, message, error.reason) from None
+            raise
+
+    def _made(self, message: Message, name: str) -> int:
+        self._make(message)
+        return self.index_of(name)
+
+    def _gone_or(self, message: Message) -> None:
+        try:
+            self.socket.request([message])
+        except NetlinkError as error:
+            if error.errno not in _GONE:
+                raise
+
+
+__all__ = [
+    "Address",
+    "Counters",
+    "Interface",
+    "KindMissingError",
+    "Link",
+    "Links",
+    "Network",
+    "RouteEntry",
+]

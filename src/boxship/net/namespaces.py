@@ -5,11 +5,17 @@ namespace is gone, the kernel takes it apart with all interfaces in it. So a dae
 leaves nothing behind, and a container's namespace lives as long as the container.
 """
 
+import os
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from boxship.kernel import namespaces
+
 _T = TypeVar("_T")
+_NET = namespaces.CLONE_FLAGS["net"]
+_OWN = "/proc/thread-self/ns/net"
 
 
 class NetworkNamespace:
@@ -24,36 +30,38 @@ class NetworkNamespace:
     @classmethod
     def make(cls) -> "NetworkNamespace":
         """Make a new one, with ``lo`` down in it. ``OSError`` EPERM without CAP_SYS_ADMIN."""
-        raise NotImplementedError
+        return make_and(cls.own)
 
     @classmethod
     def of_process(cls, pid: int) -> "NetworkNamespace":
         """Return the one that process ``pid`` is in; ``OSError`` ENOENT if there is none."""
-        raise NotImplementedError
+        return cls.open(f"/proc/{pid}/ns/net")
 
     @classmethod
     def own(cls) -> "NetworkNamespace":
         """Return the one that the calling thread is in."""
-        raise NotImplementedError
+        return cls.open(_OWN)
 
     @classmethod
     def open(cls, path: str) -> "NetworkNamespace":
         """Return the one behind a file such as ``/proc/1/ns/net`` or ``/run/netns/blue``."""
-        raise NotImplementedError
+        return cls(namespaces.open_namespace(path))
 
     @property
     def path(self) -> str:
         """``/proc/<our pid>/fd/<n>``, which another process may open while we hold it."""
-        raise NotImplementedError
+        return f"/proc/{os.getpid()}/fd/{self.fd}"
 
     @property
     def inode(self) -> int:
         """The number in ``net:[4026531840]``, the same for all who look at this namespace."""
-        raise NotImplementedError
+        return os.fstat(self.fd).st_ino
 
     def close(self) -> None:
         """Let go of it; safe to repeat."""
-        raise NotImplementedError
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def __enter__(self) -> Self:
         return self
@@ -75,4 +83,52 @@ def run_inside(namespace: NetworkNamespace, function: Callable[[], _T]) -> _T:
     thread it runs in a thread of its own, since the main thread's namespace is what
     ``/proc/<pid>/ns/net`` shows to others.
     """
-    raise NotImplementedError
+    return _elsewhere(lambda: namespaces.setns(namespace.fd, _NET), function)
+
+
+def make_and(function: Callable[[], _T]) -> _T:
+    """Return what ``function`` returns when it runs in a new namespace; as ``run_inside``.
+
+    If it keeps neither descriptor nor socket, the namespace ends with it.
+    """
+    return _elsewhere(lambda: namespaces.unshare(_NET), function)
+
+
+def _elsewhere(go: Callable[[], None], function: Callable[[], _T]) -> _T:
+    if threading.current_thread() is threading.main_thread():
+        return _in_another_thread(lambda: _there_and_back(go, function))
+    return _there_and_back(go, function)
+
+
+def _there_and_back(go: Callable[[], None], function: Callable[[], _T]) -> _T:
+    home = namespaces.open_namespace(_OWN)
+    try:
+        go()
+        try:
+            return function()
+        finally:
+            try:
+                namespaces.setns(home, _NET)
+            except OSError:
+                # It would make bridges in a container. Better no daemon than that.
+                os.abort()
+    finally:
+        os.close(home)
+
+
+def _in_another_thread(function: Callable[[], _T]) -> _T:
+    results: list[_T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:  # noqa: BLE001 — raised again where it was asked for
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="network-namespace")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

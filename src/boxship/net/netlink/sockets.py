@@ -93,31 +93,24 @@ class NetlinkSocket:
         """Close the socket; safe to repeat."""
         self._socket.close()
 
-    def request(self, messages: Sequence[Message]) -> list[Answer]:
+    def request(
+        self, messages: Sequence[Message], *, acknowledged: int | None = None
+    ) -> list[Answer]:
         """Send all in one datagram, and return what was answered beside acknowledgements.
 
-        Not for dumps. Raises ``NetlinkError`` for the first that was refused; whether those after
-        it were carried out is up to the subsystem: routing does, nf_tables takes all or nothing.
+        Not for dumps. ``acknowledged`` is the index of the message that asks for it, if not the
+        last: with nf_tables the one before the batch's end, which older kernels never acknowledge.
+        Raises ``NetlinkError`` for the first that was refused; whether those after it were carried
+        out is up to the subsystem: routing does, nf_tables takes all or nothing.
         """
         if not messages:
             return []
         with self._lock:
             first = self._sequence + 1
             self._sequence += len(messages)
-            self._send(self._batch(messages, first))
-            return self._collect(messages, first)
-
-    def request_raw(self, messages: Sequence[Message], *, acknowledged: int) -> list[Answer]:
-        """As ``request``, for subsystems whose last message can't be acknowledged.
-
-        ``acknowledged`` is the index of the one that asks for it: with nf_tables the one before
-        the batch's end, which older kernels never acknowledge.
-        """
-        with self._lock:
-            first = self._sequence + 1
-            self._sequence += len(messages)
-            self._send(self._batch(messages, first, acknowledged))
-            return self._collect(messages, first, acknowledged)
+            last = len(messages) - 1 if acknowledged is None else acknowledged
+            self._send(_batch(messages, first, last))
+            return self._collect(messages, first, first + last)
 
     def dump(self, message: Message) -> list[Answer]:
         """Return all parts of an answer; begins again if the kernel's tables changed meanwhile."""
@@ -135,17 +128,6 @@ class NetlinkSocket:
         """Wait for notifications. ``OSError`` ENOBUFS: some were lost, look at everything."""
         return list(codec.decoded(self._socket.recv(_BUFFER)))
 
-    def _batch(
-        self, messages: Sequence[Message], first: int, acknowledged: int | None = None
-    ) -> bytes:
-        last = len(messages) - 1 if acknowledged is None else acknowledged
-        return b"".join([
-            codec.encoded(
-                message, first + number, codec.REQUEST | (codec.ACK if number == last else 0)
-            )
-            for number, message in enumerate(messages)
-        ])  # fmt: skip
-
     def _send(self, data: bytes) -> None:
         if len(data) > self._room:
             # Bookkeeping counts against it as well, hence twice.
@@ -153,10 +135,7 @@ class NetlinkSocket:
             self._room = len(data)
         self._socket.sendto(data, (0, 0))
 
-    def _collect(
-        self, messages: Sequence[Message], first: int, acknowledged: int | None = None
-    ) -> list[Answer]:
-        last = first + (len(messages) - 1 if acknowledged is None else acknowledged)
+    def _collect(self, messages: Sequence[Message], first: int, last: int) -> list[Answer]:
         answers: list[Answer] = []
         refused: NetlinkError | None = None
         answered = False
@@ -198,6 +177,14 @@ class NetlinkSocket:
             return self._socket.recv(_BUFFER, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
+
+
+def _batch(messages: Sequence[Message], first: int, acknowledged: int) -> bytes:
+    parts = []
+    for number, message in enumerate(messages):
+        flags = codec.REQUEST | codec.ACK if number == acknowledged else codec.REQUEST
+        parts.append(codec.encoded(message, first + number, flags))
+    return b"".join(parts)
 
 
 def _raise_if_refused(answer: Answer, message: Message) -> None:
