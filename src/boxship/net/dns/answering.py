@@ -55,7 +55,9 @@ def decide(
         elif (target := zone.pointers.get(name)) is not None:
             return _pointer(query, target, ceiling)
     if entries:
-        return message.reply(query, message.NOERROR, _records(query, entries, turn), ceiling=ceiling)
+        return message.reply(
+            query, message.NOERROR, _records(query, entries, turn), ceiling=ceiling
+        )
     return _unknown(query, sight.view, ceiling)
 
 

@@ -9,9 +9,9 @@ and all containers together so many; the oldest give way, those of the busiest c
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from boxship.net.dns import message
 from boxship.net.dns.exchanges import Connection, Datagram, Exchange, MakeSocket
@@ -22,7 +22,7 @@ NEXT_AFTER = 1.0
 """Seconds until another server is asked as well."""
 GIVE_UP_AFTER = 4.5
 _SUSPECT_FOR = 10.0
-_MOST_TRIES = 4
+_MOST_SERVERS = 1000
 PER_CLIENT = 256
 IN_ALL = 2048
 _FAILURES = (message.SERVFAIL, message.NOTIMP, message.REFUSED)
@@ -31,16 +31,14 @@ Deliver = Callable[[Query, bytes], None]
 """Takes the question and the answer to it, as the server gave it or as we say it."""
 
 
-class Poller:
+class Poller(Protocol):
     """Where exchanges are polled; the resolver's loop is one."""
 
     def watch(self, fd: int, events: int, handler: Callable[[int], None]) -> None:
         """Have ``handler`` called with what happened; again to change ``events``."""
-        raise NotImplementedError
 
     def forget(self, fd: int) -> None:
         """Stop; the descriptor is about to be closed."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +57,12 @@ class Asked:
 
 
 class _Pending:
-    __slots__ = ("asked", "code", "exchanges", "order", "sent_id", "started", "tried")
+    __slots__ = ("asked", "code", "exchanges", "look_at", "sent_id", "started", "untried")
 
-    def __init__(self, asked: Asked, order: list[Upstream], now: float) -> None:
-        self.asked, self.order, self.started = asked, order, now
+    def __init__(self, asked: Asked, untried: list[Upstream], now: float) -> None:
+        self.asked, self.untried, self.started = asked, untried, now
+        self.look_at = now
         self.sent_id = os.urandom(2)
-        self.tried = 0
         self.exchanges: list[Exchange] = []
         self.code = message.SERVFAIL
 
@@ -74,7 +72,7 @@ class Forwarder:
 
     def __init__(self, poller: Poller, clock: Callable[[], float]) -> None:
         self._poller, self._clock = poller, clock
-        self._clients: dict[Hashable, OrderedDict[Hashable, _Pending]] = {}
+        self._clients: dict[Hashable, dict[Hashable, _Pending]] = {}
         self._count = 0
         self._answered: dict[tuple[str, int], float] = {}
         self._suspects: dict[tuple[str, int], float] = {}
@@ -84,21 +82,18 @@ class Forwarder:
 
     def begin(self, asked: Asked) -> None:
         """Ask; the answer, or SERVFAIL, is delivered in any case, unless it has to give way."""
-        of_client = self._clients.setdefault(asked.client, OrderedDict())
+        of_client = self._clients.get(asked.client, {})
         if asked.key in of_client:
             return
         if len(of_client) >= PER_CLIENT:
             self._drop(next(iter(of_client.values())))
         elif self._count >= IN_ALL:
-            busiest = max(self._clients.values(), key=len)
-            self._drop(next(iter(busiest.values())))
-        # Giving way may have emptied it, and then it is no longer ours.
-        of_client = self._clients.setdefault(asked.client, of_client)
+            self._drop(next(iter(max(self._clients.values(), key=len).values())))
         now = self._clock()
         pending = _Pending(asked, self._in_order(asked.servers, now), now)
-        of_client[asked.key] = pending
+        self._clients.setdefault(asked.client, {})[asked.key] = pending
         self._count += 1
-        self._ask_next(pending)
+        self._go_on(pending)
 
     def forget(self, client: Hashable) -> None:
         """Drop all questions of a client that is gone."""
@@ -113,9 +108,9 @@ class Forwarder:
                 if now - pending.started >= GIVE_UP_AFTER:
                     self._suspect(pending, now)
                     self._fail(pending)
-                elif now - pending.started >= NEXT_AFTER * pending.tried:
+                elif now >= pending.look_at:
                     self._suspect(pending, now)
-                    self._ask_next(pending)
+                    self._go_on(pending)
 
     def _in_order(self, servers: Sequence[Upstream], now: float) -> list[Upstream]:
         """Return servers as given, but those last that were silent lately."""
@@ -131,28 +126,19 @@ class Forwarder:
             if waited and self._answered.get(place, 0.0) < exchange.sent_at:
                 self._suspects[place] = now + _SUSPECT_FOR
 
-    def _ask_next(self, pending: _Pending) -> None:
-        """Ask the next server that can be asked; when none is left and none may answer, fail."""
-        while pending.tried < _MOST_TRIES:
-            server = pending.order[pending.tried % len(pending.order)]
-            pending.tried += 1
-            if pending.tried > len(pending.order):
-                if self._repeat(pending, server):
-                    return
-            elif self._ask(pending, server):
+    def _go_on(self, pending: _Pending) -> None:
+        """Ask the next server that can be asked, or those once more that have not answered."""
+        pending.look_at = self._clock() + NEXT_AFTER
+        while pending.untried:
+            if self._ask(pending, pending.untried.pop(0)):
                 return
+        for exchange in list(pending.exchanges):
+            try:
+                exchange.again()
+            except OSError:
+                self._close(pending, exchange)
         if not pending.exchanges:
             self._fail(pending)
-
-    def _repeat(self, pending: _Pending, server: Upstream) -> bool:
-        for exchange in pending.exchanges:
-            if exchange.server is server:
-                try:
-                    exchange.again()
-                except OSError:
-                    return False
-                return True
-        return False
 
     def _ask(self, pending: _Pending, server: Upstream) -> bool:
         asked = pending.asked
@@ -163,9 +149,7 @@ class Forwarder:
         except OSError:
             return False
         pending.exchanges.append(exchange)
-        self._poller.watch(
-            exchange.fd, exchange.events, lambda _: self._ready(pending, exchange)
-        )
+        self._watch(pending, exchange)
         return True
 
     def _ready(self, pending: _Pending, exchange: Exchange) -> None:
@@ -177,20 +161,21 @@ class Forwarder:
             return
         if answer is None:
             if exchange.events != before:
-                self._poller.watch(
-                    exchange.fd, exchange.events, lambda _: self._ready(pending, exchange)
-                )
-            return
-        if not message.answers(pending.asked.query, pending.sent_id, answer):
-            if pending.asked.by_stream:
-                self._leave(pending, exchange)
-            return
+                self._watch(pending, exchange)
+        elif message.answers(pending.asked.query, pending.sent_id, answer):
+            self._answer(pending, exchange, answer)
+        elif pending.asked.by_stream:
+            self._leave(pending, exchange)
+
+    def _answer(self, pending: _Pending, exchange: Exchange, answer: bytes) -> None:
         place = (exchange.server.address, exchange.server.port)
+        if len(self._answered) > _MOST_SERVERS:
+            self._answered.clear()
         self._answered[place] = self._clock()
         self._suspects.pop(place, None)
         code = message.code_of(answer)
         if code in _FAILURES or not message.has_question(answer):
-            pending.code = code or message.SERVFAIL
+            pending.code = code
             self._leave(pending, exchange)
             return
         self._drop(pending)
@@ -198,13 +183,17 @@ class Forwarder:
 
     def _leave(self, pending: _Pending, exchange: Exchange) -> None:
         """Go on without a server that failed."""
+        self._close(pending, exchange)
+        if pending.untried or not pending.exchanges:
+            self._go_on(pending)
+
+    def _watch(self, pending: _Pending, exchange: Exchange) -> None:
+        self._poller.watch(exchange.fd, exchange.events, lambda _: self._ready(pending, exchange))
+
+    def _close(self, pending: _Pending, exchange: Exchange) -> None:
         pending.exchanges.remove(exchange)
         self._poller.forget(exchange.fd)
         exchange.close()
-        if pending.exchanges and pending.tried >= len(pending.order):
-            return
-        pending.order = [one for one in pending.order]
-        self._ask_next(pending)
 
     def _fail(self, pending: _Pending) -> None:
         query = pending.asked.query
@@ -212,13 +201,11 @@ class Forwarder:
         pending.asked.deliver(query, message.reply(query, pending.code, ceiling=query.size))
 
     def _drop(self, pending: _Pending) -> None:
-        of_client = self._clients.get(pending.asked.client, OrderedDict())
+        of_client = self._clients.get(pending.asked.client, {})
         if of_client.pop(pending.asked.key, None) is None:
             return
         self._count -= 1
         if not of_client:
             del self._clients[pending.asked.client]
-        for exchange in pending.exchanges:
-            self._poller.forget(exchange.fd)
-            exchange.close()
-        pending.exchanges.clear()
+        for exchange in list(pending.exchanges):
+            self._close(pending, exchange)

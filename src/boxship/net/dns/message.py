@@ -121,14 +121,22 @@ def passed_on(query: Query, answer: bytes, ceiling: int) -> bytes:
 
 
 def answers(query: Query, sent_id: bytes, data: bytes) -> bool:
-    """Tell whether ``data`` is a response to ``query`` that was sent on under ``sent_id``."""
-    if len(data) < query.end or data[:2] != sent_id or data[2] & 0xF8 != 0x80:
+    """Tell whether ``data`` is a response to ``query`` that was sent on under ``sent_id``.
+
+    One that refuses may leave the question out, as some servers do that can't even read it.
+    """
+    if len(data) < 12 or data[:2] != sent_id or data[2] & 0xF8 != 0x80:
         return False
-    if data[4:6] != b"\0\1":
-        # Some servers leave the question out when they refuse; nothing else may come without.
-        return False
+    if not has_question(data):
+        return data[4:6] == b"\0\0" and code_of(data) != NOERROR
     question = data[12 : query.end]
-    return question[:-4].lower() == query.name and question[-4:] == query.data[query.end - 4 : query.end]
+    kind = query.data[query.end - 4 : query.end]
+    return question[:-4].lower() == query.name and question[-4:] == kind
+
+
+def has_question(answer: bytes) -> bool:
+    """Tell whether a message has exactly one question."""
+    return answer[4:6] == b"\0\1"
 
 
 def code_of(answer: bytes) -> int:
@@ -142,7 +150,7 @@ def is_truncated(answer: bytes) -> bool:
 
 
 class Addresses(NamedTuple):
-    """What a response says about its question's name: packed addresses, the least TTL on the way."""
+    """What a response says of its question's name: packed addresses, the least TTL on the way."""
 
     addresses: tuple[bytes, ...]
     ttl: int
@@ -213,7 +221,7 @@ def _any_name(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _with_additional(query: Query) -> Query | Malformed:
-    """Read what follows the question: one OPT, and perhaps a signature, which means nothing here."""
+    """Read what follows the question: an OPT, perhaps a signature (which means nothing here)."""
     data, at = query.data, query.end
     (count,) = struct.unpack_from("!H", data, 10)
     for _ in range(count):
