@@ -27,6 +27,12 @@ def test_a_bridge_forwards_at_once(place) -> None:
     assert (found.kind, found.mac, found.mtu, found.up) == ("bridge", seen["address"], 1400, True)
 
 
+def test_what_is_made_bears_the_alias(place) -> None:
+    place.links.add_bridge("br0", alias="of one")
+    place.links.add_dummy("d0", alias="of two")
+    assert [link.alias for link in place.links.all()] == ["", "of one", "of two"]
+
+
 def test_a_pair_has_an_end_in_another_namespace_and_a_port_has_flags(place, other_place) -> None:
     place.links.add_bridge("br0")
     place.links.add_veth("outer", "eth0", mtu=1300, peer_namespace=other_place.namespace)

@@ -27,7 +27,7 @@ def test_messages_follow_one_another_aligned() -> None:
     first = codec.encoded(Message(16, codec.CREATE, b"abc"), 7, codec.REQUEST)
     second = codec.encoded(Message(17, 0, b""), 8, codec.REQUEST | codec.ACK)
     assert len(first) == 20
-    assert [tuple(one) for one in codec.decoded(first + second)] == [
+    assert [tuple(one)[:4] for one in codec.decoded(first + second)] == [
         (16, codec.CREATE | codec.REQUEST, 7, b"abc"),
         (17, codec.REQUEST | codec.ACK, 8, b""),
     ]

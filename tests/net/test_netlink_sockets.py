@@ -1,21 +1,28 @@
 """Batches, dumps and refusals, against the kernel."""
 
 import errno
+from ipaddress import IPv4Interface
 
 import pytest
 
 from boxship.net.links import Links
 from boxship.net.namespaces import run_inside
-from boxship.net.netlink import route
+from boxship.net.netlink import codec, route
+from boxship.net.netlink.codec import Message
 from boxship.net.netlink.sockets import ROUTE, NetlinkError, NetlinkSocket
 
 pytestmark = pytest.mark.privileged
 
 
+def addresses(count: int) -> list[Message]:
+    return [
+        route.add_address(1, IPv4Interface((0x7F000100 + number, 32))) for number in range(count)
+    ]
+
+
 def test_a_batch_is_one_request(place) -> None:
-    names = [f"d{number}" for number in range(60)]
-    place.links.socket.request([route.add_bridge(name) for name in names])
-    assert [link.name for link in place.links.all()] == ["lo", *names]
+    place.links.socket.request(addresses(60))
+    assert len(place.links.addresses("lo")) == 60
 
 
 def test_a_refusal_names_operation_object_and_reason(place) -> None:
@@ -44,14 +51,11 @@ def test_a_refusal_does_not_spoil_the_next_request(place) -> None:
 
 
 def test_a_dump_of_many_parts_is_whole(place) -> None:
-    names = [f"d{number}" for number in range(150)]
-    place.links.socket.request([route.add_bridge(name) for name in names])
-    assert len(place.links.all()) == 151
+    place.links.socket.request(addresses(1500))
+    assert len({address for _, address in place.links.addresses()}) == 1500
 
 
 def test_a_request_larger_than_the_buffer_is_sent(place) -> None:
-    from boxship.net.netlink import codec
-
     padding = codec.attribute(route.IFLA_IFALIAS, b"a" * 255)
     messages = [route.set_link("lo", padding) for _ in range(3000)]
     place.links.socket.request(messages)
@@ -59,11 +63,12 @@ def test_a_request_larger_than_the_buffer_is_sent(place) -> None:
 
 
 def test_notifications_arrive(place) -> None:
-    group = 1  # RTNLGRP_LINK
+    group = 5  # RTNLGRP_IPV4_IFADDR
     with run_inside(place.namespace, lambda: NetlinkSocket(ROUTE, groups=[group])) as monitor:
-        place.links.add_dummy("news")
+        place.links.socket.request(addresses(1))
         answers = monitor.receive()
-    assert {answer.kind for answer in answers} == {route.NEWLINK}
+    assert {answer.kind for answer in answers} == {route.NEWADDR}
+    assert {answer.port for answer in answers} == {place.links.socket.port}
 
 
 def test_a_socket_stays_where_it_was_made(place) -> None:

@@ -105,19 +105,21 @@ class Links:
 
     # Making and removing
 
-    def add_bridge(self, name: str, *, mac: str = "", mtu: int = 0, up: bool = True) -> int:
+    def add_bridge(
+        self, name: str, *, mac: str = "", mtu: int = 0, alias: str = "", up: bool = True
+    ) -> int:
         """Make a bridge without spanning tree, and return its index."""
-        return self._made(route.add_bridge(name, mac=mac, mtu=mtu, up=up), name)
+        return self._made(route.add_bridge(name, mac=mac, mtu=mtu, up=up), name, alias)
 
-    def add_dummy(self, name: str, *, mac: str = "", mtu: int = 0) -> int:
+    def add_dummy(self, name: str, *, mac: str = "", mtu: int = 0, alias: str = "") -> int:
         """Make an interface that leads nowhere; down. Returns its index.
 
         Where the kernel has no such kind it is a bridge without ports, which leads nowhere either.
         """
         try:
-            return self._made(route.add_dummy(name, mac=mac, mtu=mtu), name)
+            return self._made(route.add_dummy(name, mac=mac, mtu=mtu), name, alias)
         except KindMissingError:
-            return self.add_bridge(name, mac=mac, mtu=mtu, up=False)
+            return self.add_bridge(name, mac=mac, mtu=mtu, alias=alias, up=False)
 
     def add_veth(
         self,
@@ -183,9 +185,9 @@ class Links:
             )
         )
 
-    def add_vlan(self, name: str, parent: str | int, tag: int) -> int:
+    def add_vlan(self, name: str, parent: str | int, tag: int, *, alias: str = "") -> int:
         """Make an 802.1q sub-interface with ``tag`` (1 to 4094); down. Returns its index."""
-        return self._made(route.add_vlan(name, self.index_of(parent), tag), name)
+        return self._made(route.add_vlan(name, self.index_of(parent), tag), name, alias)
 
     def remove(self, link: str | int, *, missing_ok: bool = False) -> None:
         """Remove an interface; of a veth pair, both ends go."""
@@ -313,16 +315,20 @@ class Links:
     def _one(self, message: Message) -> None:
         self.socket.request([message])
 
-    def _make(self, message: Message) -> None:
+    def _make(self, *messages: Message) -> None:
         try:
-            self.socket.request([message])
+            self.socket.request(messages)
         except NetlinkError as error:
-            if error.errno == errno.EOPNOTSUPP:
-                raise KindMissingError(error.errno, message, error.reason) from None
+            if error.errno == errno.EOPNOTSUPP and error.position == 0:
+                raise KindMissingError(error.errno, messages[0], error.reason) from None
             raise
 
-    def _made(self, message: Message, name: str) -> int:
-        self._make(message)
+    def _made(self, message: Message, name: str, alias: str = "") -> int:
+        if alias:
+            # The kernel takes no alias with the making.
+            self._make(message, route.set_link(name, route.hardware(alias=alias)))
+        else:
+            self._make(message)
         return self.index_of(name)
 
     def _gone_or(self, message: Message) -> None:

@@ -62,6 +62,8 @@ class Answer(NamedTuple):
     flags: int
     sequence: int
     body: bytes
+    port: int = 0
+    """Who asked, or for a notification who caused it: ``NetlinkSocket.port``; 0 is the kernel."""
 
 
 def u8(kind: int, value: int) -> bytes:
@@ -115,11 +117,11 @@ def decoded(data: bytes) -> Iterable[Answer]:
     """Yield the messages of one datagram; one that is cut off ends them."""
     position, end = 0, len(data)
     while position + HEADER.size <= end:
-        length, kind, flags, sequence, _ = HEADER.unpack_from(data, position)
+        length, kind, flags, sequence, port = HEADER.unpack_from(data, position)
         if length < HEADER.size or position + length > end:
             return
         body = data[position + HEADER.size : position + length]
-        yield Answer(kind, flags, sequence, body)
+        yield Answer(kind, flags, sequence, body, port)
         position += aligned(length)
 
 

@@ -126,22 +126,22 @@ def add_bridge(
 ) -> Message:
     """A bridge that forwards at once: no spanning tree, no delay."""
     data = codec.u32(_BRIDGE_STP, 0) + codec.u32(_BRIDGE_FORWARD_DELAY, 0)
-    return _add("bridge", name, hardware(mac, mtu, alias), data, up)
+    return _add("bridge", name, hardware(mac, mtu), data, up)
 
 
-def add_dummy(name: str, *, mac: str = "", mtu: int = 0, alias: str = "") -> Message:
+def add_dummy(name: str, *, mac: str = "", mtu: int = 0) -> Message:
     """An interface that leads nowhere."""
-    return _add("dummy", name, hardware(mac, mtu, alias))
+    return _add("dummy", name, hardware(mac, mtu))
 
 
 def add_veth(
-    name: str, peer: str, *, mac: str = "", mtu: int = 0, alias: str = "", peer_namespace: int = -1
+    name: str, peer: str, *, mac: str = "", mtu: int = 0, peer_namespace: int = -1
 ) -> Message:
     """A pair; ``peer`` is made in the namespace of that descriptor. The rest is of ``name``."""
     other = LINK.pack(0, 0, 0, 0, 0) + named(peer) + hardware(mtu=mtu)
     if peer_namespace >= 0:
         other += codec.u32(IFLA_NET_NS_FD, peer_namespace)
-    return _add("veth", name, hardware(mac, mtu, alias), nested(_VETH_PEER, other))
+    return _add("veth", name, hardware(mac, mtu), nested(_VETH_PEER, other))
 
 
 def _on_parent(parent: int, namespace: int) -> bytes:

@@ -89,6 +89,11 @@ class NetlinkSocket:
         """Return the descriptor, for ``poll`` and the like."""
         return self._socket.fileno()
 
+    @property
+    def port(self) -> int:
+        """The number that the kernel knows this socket by, as in ``Answer.port``."""
+        return int(self._socket.getsockname()[0])
+
     def close(self) -> None:
         """Close the socket; safe to repeat."""
         self._socket.close()
