@@ -5,7 +5,7 @@ object, one line of the record and one element in the kernel. Only what clients 
 one by one, because the Engine API does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -35,3 +35,54 @@ class PublishedPort(Struct, frozen=True):
         """Give the port inside and the one outside, for each."""
         inside = range(self.container_first, self.container_last + 1)
         return zip(inside, range(self.host_first, self.host_last + 1), strict=True)
+
+
+class PortSpan(Struct, frozen=True, order=True):
+    """Ports ``first`` to ``last`` of a container."""
+
+    protocol: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{interval_text(self.first, self.last)}/{self.protocol}"
+
+
+def interval_text(first: int, last: int) -> str:
+    """Write ``80`` or ``80-90``."""
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def parse_interval(text: str) -> tuple[int, int]:
+    """Read ``80`` or ``80-90``. ValueError: neither, falling, or beyond 65535."""
+    low, dash, high = text.partition("-")
+    first, last = _port(low), _port(high if dash else low)
+    if first > last:
+        raise ValueError(f"invalid port specification: {quoted(text)}")
+    return first, last
+
+
+def _port(text: str) -> int:
+    # int() would take signs, spaces, underscores and other scripts' digits.
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= LAST_PORT):
+        raise ValueError(f"invalid port specification: {quoted(text)}")
+    return int(text)
+
+
+def quoted(text: str) -> str:
+    """Put a word into double quotes for an error."""
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def joined(intervals: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Give intervals lowest first, those that touch or overlap as one."""
+    first, last = 0, -1
+    for low, high in sorted(intervals):
+        if low <= last + 1 and last >= 0:
+            last = max(last, high)
+            continue
+        if last >= 0:
+            yield first, last
+        first, last = low, high
+    if last >= 0:
+        yield first, last

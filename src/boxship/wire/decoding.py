@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.wire.ports import fold_bindings, fold_exposed
 
 T = TypeVar("T", bound=Struct)
 Normalise = Callable[[Any], Any]
@@ -23,6 +24,7 @@ Normalise = Callable[[Any], Any]
 _WHERE = re.compile(r" - at `\$\.?([^`]*)`$")
 # Docker takes one string for these lists of words, too.
 _WORDS = frozenset({"cmd", "entrypoint", "shell"})
+_FOLDED = {"port_bindings": fold_bindings, "exposed_ports": fold_exposed}
 
 
 def decode_body(body: bytes, shape: type[T]) -> T:
@@ -77,6 +79,8 @@ def _of_struct(shape: type[Struct]) -> Normalise:
 
 def _of_field(name: str, hint: Any) -> Normalise:
     inner = _of_type(hint)
+    if (fold := _FOLDED.get(name)) is not None:
+        return lambda value: fold(value, inner)
     if name not in _WORDS:
         return inner
     return lambda value: [value] if isinstance(value, str) else inner(value)
