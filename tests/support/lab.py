@@ -142,6 +142,14 @@ class Lab:
         assert reply.status == 200, reply.body
         return reply.json()
 
+    def comes_back(self, rules: list[str]) -> None:
+        """Wait until the machine's firewall is as it was."""
+        eventually(lambda: self.machine.state()["firewall"] == rules, "the rules", timeout=5)
+
+    def reached_soon(self, place: Place, port: int) -> None:
+        """Wait until a port of the machine answers."""
+        eventually(lambda: place.reaches(self.machine.address, port), "an answer", timeout=5)
+
     def clear(self) -> None:
         """Remove all containers and networks, and see that the machine is as it was at first."""
         api = self.engine.api

@@ -103,10 +103,11 @@ class Place:
     def serving(self, name: str, *ports: int, udp: bool = False) -> Iterator["Server"]:
         """Answer as ``name`` on these ports of all addresses, of IPv4 and IPv6."""
         kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
-        with Server(name, [self._bound(kind, port) for port in ports]) as server:
+        with Server(name, [self.listener(kind, port) for port in ports]) as server:
             yield server
 
-    def _bound(self, kind: int, port: int) -> socket.socket:
+    def listener(self, kind: int, port: int) -> socket.socket:
+        """A socket on a port of all addresses, of IPv4 and IPv6; it does not block."""
         listener = self.open_socket(socket.AF_INET6, kind)
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if kind == socket.SOCK_STREAM:
