@@ -213,19 +213,6 @@ def test_hosts() -> None:
     assert identity.hosts_text(shared, "10.9.9.9 host\n") == "10.9.9.9 host\n"
 
 
-def test_resolv_conf() -> None:
-    host = "# comment\ndomain old\nnameserver 1.1.1.1\noptions ndots:5\n\n"
-    same = identity.resolver_text(host, servers=(), search=(), options=())
-    assert same == "domain old\nnameserver 1.1.1.1\noptions ndots:5\n"
-    other = identity.resolver_text(
-        host, servers=("9.9.9.9", "8.8.8.8"), search=("a.b", "c"), options=("rotate",)
-    )
-    assert other == "search a.b c\nnameserver 9.9.9.9\nnameserver 8.8.8.8\noptions rotate\n"
-    none = identity.resolver_text(host, servers=(), search=(".",), options=())
-    assert "search" not in none
-    assert "domain" not in none
-
-
 def test_log_options_reach_the_shim() -> None:
     options = {
         "max-size": "1m",

@@ -5,11 +5,11 @@ shares another's network is shown the other's.
 """
 
 import os
-from collections.abc import Iterable
 
-from boxship.engine.containers import users
+from boxship.engine.containers import resolvconf, users
 from boxship.engine.containers.paths import ContainerFiles
 from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.containers.resolvconf import Reach, ResolverFile, Wanted
 from boxship.engine.settings import EngineSettings
 
 _LOOPBACK = (
@@ -21,28 +21,48 @@ _LOOPBACK = (
     ("ff02::2", "ip6-allrouters"),
 )
 _HOST_HOSTS = "/etc/hosts"
-_HOST_RESOLV = "/etc/resolv.conf"
 
 
-def write_files(record: ContainerRecord, files: ContainerFiles, settings: EngineSettings) -> None:
+def write_files(
+    record: ContainerRecord,
+    files: ContainerFiles,
+    settings: EngineSettings,
+    reach: Reach | None = None,
+    *,
+    ipv6: bool = False,
+) -> ResolverFile:
     """Write the three files; the directory is made again if power loss took it.
 
-    They are the container's root's, whoever that is by now.
+    They are the container's root's, whoever that is by now. ``reach`` is how it looks up names, by
+    itself as its network mode has it; ``ipv6``, whether it speaks that. Returns what the resolver
+    is to know.
     """
     os.makedirs(files.directory, 0o710, exist_ok=True)
-    host, owner = record.host, users.root_of(record, settings)
+    owner = users.root_of(record, settings)
     _write(files.hostname, owner, f"{record.config.hostname}\n")
     _write(files.hosts, owner, hosts_text(record, _read(_HOST_HOSTS)))
-    _write(
-        files.resolv_conf,
-        owner,
-        resolver_text(
-            _read(_HOST_RESOLV),
-            servers=host.dns or settings.dns,
-            search=host.dns_search or settings.dns_search,
-            options=host.dns_options or settings.dns_options,
-        ),
+    resolver = resolver_file(record, settings, reach, ipv6=ipv6)
+    _write(files.resolv_conf, owner, resolver.text)
+    return resolver
+
+
+def resolver_file(
+    record: ContainerRecord,
+    settings: EngineSettings,
+    reach: Reach | None = None,
+    *,
+    ipv6: bool = False,
+) -> ResolverFile:
+    """Return the container's resolv.conf: the daemon's choice behind its own, the host's last."""
+    host = record.host
+    wanted = Wanted(
+        tuple(host.dns or settings.dns),
+        tuple(host.dns_search or settings.dns_search),
+        tuple(host.dns_options or settings.dns_options),
     )
+    if reach is None:
+        reach = Reach.HOST if host.network_mode == "host" else Reach.DIRECT
+    return resolvconf.made(resolvconf.host_file(reach), wanted, reach, ipv6=ipv6)
 
 
 def hosts_text(record: ContainerRecord, host_file: str) -> str:
@@ -56,30 +76,6 @@ def hosts_text(record: ContainerRecord, host_file: str) -> str:
         if address != "host-gateway":  # there is no gateway without a bridge
             lines.append(f"{address.removeprefix('[').removesuffix(']')}\t{name}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def resolver_text(
-    host_file: str, *, servers: Iterable[str], search: Iterable[str], options: Iterable[str]
-) -> str:
-    """Return /etc/resolv.conf: the host's lines, each kind replaced by what was asked for.
-
-    ``search .`` means none.
-    """
-    asked = {"nameserver": tuple(servers), "search": tuple(search), "options": tuple(options)}
-    kept = []
-    for line in host_file.splitlines():
-        words = line.split()
-        if not words or words[0][0] in "#;":
-            continue
-        kind = "search" if words[0] == "domain" else words[0]
-        if not asked.get(kind):
-            kept.append(line)
-    if asked["search"] and asked["search"] != (".",):
-        kept.append(f"search {' '.join(asked['search'])}")
-    kept += [f"nameserver {server}" for server in asked["nameserver"]]
-    if asked["options"]:
-        kept.append(f"options {' '.join(asked['options'])}")
-    return "".join(f"{line}\n" for line in kept)
 
 
 def _read(path: str) -> str:
