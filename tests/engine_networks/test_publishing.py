@@ -69,6 +69,12 @@ def test_a_port_of_a_program(publications: Publications) -> None:
     )
 
 
+def test_no_port_of_several_is_free(publications: Publications) -> None:
+    publications.claim(WEB, (wish(80, 921), wish(81, 922)), endpoint_id="e1")
+    with pytest.raises(PortTakenError, match="all ports are allocated"):
+        publications.claim(DB, (wish(80, 921, 922),), endpoint_id="e1")
+
+
 def test_an_address_of_another_host(publications: Publications) -> None:
     with pytest.raises(PortTakenError, match=r"192.0.2.9:80/tcp: cannot assign requested address"):
         publications.claim(WEB, (wish(80, 80, address="192.0.2.9"),), endpoint_id="e1")

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.net.portreserve import HostInterval, HostPorts, PortUnavailableError, same_address
+from boxship.net.portreserve import (
+    HostInterval,
+    HostPorts,
+    NoFreePortError,
+    PortUnavailableError,
+    same_address,
+)
 
 ANY, LOOPBACK = "0.0.0.0", "127.0.0.1"
 
@@ -147,7 +153,7 @@ def test_the_search_goes_round(ports: HostPorts) -> None:
     within = (900, 903)
     found = {ports.reserve_any("udp", (LOOPBACK,), within, 1, str(n)) for n in range(4)}
     assert found == {900, 901, 902, 903}
-    with pytest.raises(PortUnavailableError):
+    with pytest.raises(NoFreePortError):
         ports.reserve_any("udp", (LOOPBACK,), within, 1, "late")
     ports.release("1")
     assert ports.reserve_any("udp", (LOOPBACK,), within, 1, "late") == 901

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding
+from boxship.model.portmaps import unfolded_config, unfolded_host
 from boxship.wire.containers import CreateBody
 from boxship.wire.decoding import decode_body
-from boxship.wire.ports import unfolded_config, unfolded_host
 
 
 def decoded(bindings: object) -> HostConfig:

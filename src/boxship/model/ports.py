@@ -44,6 +44,14 @@ class PortSpan(Struct, frozen=True, order=True):
     first: int
     last: int
 
+    def meets(self, other: "PortSpan") -> bool:
+        """Tell whether they have a port in common."""
+        return (
+            self.protocol == other.protocol
+            and self.first <= other.last
+            and other.first <= self.last
+        )
+
     def __str__(self) -> str:
         return f"{interval_text(self.first, self.last)}/{self.protocol}"
 

@@ -44,6 +44,10 @@ class PortUnavailableError(Exception):
         self.holder, self.error = holder, error
 
 
+class NoFreePortError(Exception):
+    """All ports of an interval are taken, or there are not as many free ones in a row."""
+
+
 @dataclass(frozen=True)
 class HostInterval:
     """Ports ``first`` to ``last`` of one protocol on one address, which may be ``0.0.0.0``."""
@@ -99,7 +103,8 @@ class HostPorts:
         """Take ``count`` free ports in a row, the same ones on each address; return the first.
 
         The search goes on where the last one in the same interval ended, so that a port which has
-        just been given back rests for as long as possible. PortUnavailableError: there are none.
+        just been given back rests for as long as possible. NoFreePortError: there are none;
+        PortUnavailableError: the address isn't one of this host.
         """  # fmt: skip
         low, high = within
         with self._lock:
@@ -111,7 +116,7 @@ class HostPorts:
                     after = first + count
                     self._cursors[place] = after if after <= high else low
                     return first
-        raise PortUnavailableError(protocol, addresses[0], low, "", errno.EADDRINUSE)
+        raise NoFreePortError
 
     def adopt(self, interval: HostInterval, owner: Owner) -> bool:
         """Take an interval that its owner has had all along; tell whether sockets hold it, too."""

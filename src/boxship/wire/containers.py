@@ -120,6 +120,27 @@ class MountRow(Struct, frozen=True, rename="pascal", kw_only=True):
     propagation: str
 
 
+class HostEnd(Struct, frozen=True):
+    """Where a port is published."""
+
+    host_ip: str = field(name="HostIp")
+    host_port: str = field(name="HostPort")
+
+
+class PortRow(Struct, frozen=True, rename="pascal"):
+    """A port in a row of the list; one that isn't published has neither address nor public port.
+
+    ``sources`` (who may use it) and ``blocked`` (what keeps others from it) are beyond Docker.
+    """
+
+    ip: str | UnsetType = field(default=UNSET, name="IP")
+    private_port: int = 0
+    public_port: int | UnsetType = UNSET
+    type: str = ""
+    sources: tuple[str, ...] | UnsetType = UNSET
+    blocked: str | UnsetType = UNSET
+
+
 class SummaryHost(Struct, frozen=True, rename="pascal"):
     network_mode: str
     annotations: dict[str, str] | UnsetType | None = UNSET
@@ -149,7 +170,7 @@ class ContainerRow(Struct, frozen=True, rename="pascal"):
     host_config: SummaryHost
     network_settings: SummaryNetworks
     mounts: tuple[MountRow, ...]
-    ports: tuple[dict[str, Any], ...] = ()
+    ports: tuple[PortRow, ...] = ()
     health: SummaryHealth = SummaryHealth()
     size_rw: int | UnsetType = UNSET
     size_root_fs: int | UnsetType = UNSET
@@ -174,7 +195,7 @@ class State(Struct, frozen=True, rename="pascal"):
 class NetworkSettings(Struct, frozen=True, rename="pascal"):
     sandbox_id: str = field(default="", name="SandboxID")
     sandbox_key: str = ""
-    ports: dict[str, Any] = {}
+    ports: dict[str, tuple[HostEnd, ...] | None] = {}
     networks: dict[str, Endpoint] = {}
 
 

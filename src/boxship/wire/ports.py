@@ -1,4 +1,4 @@
-"""Port maps of the Engine API, which know single ports only, to intervals and back.
+"""Port maps of the Engine API, which know single ports only, to intervals.
 
 A client that publishes 20000-30000 sends 10,001 bindings. They are folded before they are looked
 at in any other way, so that neither the record nor anything that reads it meets them one by one::
@@ -7,17 +7,15 @@ at in any other way, so that neither the record nor anything that reads it meets
     {"20000-30000/tcp": [{"HostPort": "20000-30000"}]}
 
 A folded key can't be confused with a client's: Docker refuses intervals in the keys of bindings.
-Ports of one interval have the same bindings but for the host's ports, which run in step.
+Ports of one interval have the same bindings but for the host's ports, which run in step. The way
+back, for answers, is ``boxship.model.portmaps``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from msgspec import UNSET, structs
-
 from boxship.base.errors import InvalidArgumentError
-from boxship.model.container import ContainerConfig, HostConfig, PortBinding
-from boxship.model.ports import LAST_PORT, PROTOCOLS, interval_text, joined, parse_interval, quoted
+from boxship.model.ports import LAST_PORT, PROTOCOLS, interval_text, joined, quoted
 
 _MEMBERS = {"HostIp", "HostPort", "Sources"}
 Loose = Any
@@ -152,48 +150,3 @@ def fold_exposed(ports: Loose, normalise: Callable[[Loose], Loose]) -> Loose:
         for first, last in joined(intervals):
             result[f"{interval_text(first, last)}/{protocol}"] = {}
     return result
-
-
-# ── back, for those who read ─────────────────────────────────────────────────────────────────
-
-
-def unfolded_host(host: HostConfig) -> HostConfig:
-    """Return a host config as a client may have sent it."""
-    if not _any_interval(host.port_bindings):
-        return host
-    bindings: dict[str, tuple[PortBinding, ...] | None] = {}
-    for key, ends in (host.port_bindings or {}).items():
-        for port, offset in _single(key):
-            bindings[port] = ends and tuple(_shifted(end, offset) for end in ends)
-    return structs.replace(host, port_bindings=bindings)
-
-
-def unfolded_config(config: ContainerConfig) -> ContainerConfig:
-    """Return a container's config as a client may have sent it."""
-    ports = config.exposed_ports
-    if ports is UNSET or not _any_interval(ports):
-        return config
-    single = {port: value for key, value in (ports or {}).items() for port, _ in _single(key)}
-    return structs.replace(config, exposed_ports=single)
-
-
-def _any_interval(ports: Mapping[str, object] | None) -> bool:
-    return any("-" in key for key in ports or ())
-
-
-def _single(key: str) -> Iterator[tuple[str, int | None]]:
-    """Give the keys an interval's key stands for, each with its distance from the first."""
-    port, _, protocol = key.partition("/")
-    if "-" not in port:
-        yield key, None
-        return
-    first, last = parse_interval(port)
-    for number in range(first, last + 1):
-        yield f"{number}/{protocol}", number - first
-
-
-def _shifted(end: PortBinding, offset: int | None) -> PortBinding:
-    if offset is None or not end.host_port:
-        return end
-    first, _ = parse_interval(end.host_port)
-    return PortBinding(end.host_ip, str(first + offset), end.sources)

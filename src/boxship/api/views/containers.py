@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from msgspec import UNSET
 
 from boxship.api.views.networks import endpoints_of
+from boxship.api.views.ports import port_map, port_rows
 from boxship.api.views.times import human_duration
 from boxship.base.clock import format_ns
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import ExecView, StepDuration
+from boxship.model.portmaps import unfolded_config, unfolded_host
 from boxship.wire.containers import (
     ContainerInspect,
     ContainerRow,
@@ -48,6 +50,7 @@ def container_row(
         ),
         network_settings=SummaryNetworks(endpoints_of(record)),
         mounts=tuple(map(_mount_row, record.mounts)),
+        ports=port_rows(record),
     )
 
 
@@ -96,11 +99,11 @@ def container_inspect(
         restart_count=record.state.restart_count,
         driver=record.driver,
         platform=record.platform,
-        host_config=record.host,
+        host_config=unfolded_host(record.host),
         graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
-        config=record.config,
-        network_settings=NetworkSettings(networks=endpoints_of(record)),
+        config=unfolded_config(record.config),
+        network_settings=NetworkSettings(ports=port_map(record), networks=endpoints_of(record)),
         exec_ids=tuple(exec_ids) or None,
     )
 

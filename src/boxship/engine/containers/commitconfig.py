@@ -10,6 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from boxship.model.container import ContainerConfig, HealthConfig
+from boxship.model.portmaps import unfolded_config
 from boxship.oci.image import Empty, Healthcheck, ImageConfig
 
 
@@ -17,7 +18,7 @@ def image_config(config: ContainerConfig) -> ImageConfig:
     """Return what of a container's config an image has too."""
     return ImageConfig(
         user=config.user,
-        exposed_ports={port: Empty() for port in config.exposed_ports or ()} or None,
+        exposed_ports=_exposed(config),
         env=config.env,
         entrypoint=config.entrypoint,
         cmd=config.cmd,
@@ -31,6 +32,10 @@ def image_config(config: ContainerConfig) -> ImageConfig:
         stop_timeout=None if config.stop_timeout is UNSET else config.stop_timeout,
         shell=config.shell or None,
     )
+
+
+def _exposed(config: ContainerConfig) -> dict[str, Empty] | None:
+    return {port: Empty() for port in unfolded_config(config).exposed_ports or ()} or None
 
 
 def completed(asked: ImageConfig, own: ImageConfig) -> ImageConfig:

@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.ports import closed_ports
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ContainerQuery, Counts
+from boxship.engine.networks.portwishes import span_of
+from boxship.model.ports import PortSpan
 
 Test = Callable[[ContainerRecord], bool]
 _Maker = Callable[[Context, Sequence[str]], Test]
@@ -144,17 +147,24 @@ def _is_task(_: Context, values: Sequence[str]) -> Test:
 
 
 def _published(_: Context, values: Sequence[str]) -> Test:
-    """No port of a container is published in this version."""
-    del values
-    return lambda _record: False
+    wanted = tuple(map(span_of, values))
+    return lambda record: any(
+        span.meets(PortSpan(port.protocol, port.host_first, port.host_last))
+        for port in record.ports
+        for span in wanted
+    )
 
 
 def _exposed(_: Context, values: Sequence[str]) -> Test:
-    wanted = {value if "/" in value else f"{value}/tcp" for value in values}
+    wanted = tuple(map(span_of, values))
 
     def test(record: ContainerRecord) -> bool:
-        ports = record.config.exposed_ports
-        return isinstance(ports, dict) and not wanted.isdisjoint(ports)
+        inside = [
+            PortSpan(port.protocol, port.container_first, port.container_last)
+            for port in record.ports
+        ]
+        inside += closed_ports(record)
+        return any(span.meets(other) for other in inside for span in wanted)
 
     return test
 

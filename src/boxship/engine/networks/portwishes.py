@@ -53,7 +53,7 @@ def wishes_of(config: ContainerConfig, host: HostConfig, host_ip: str = "") -> t
     ]
     if host.publish_all_ports:
         bound = [wish.span for wish in wishes]
-        free = _without(exposed_of(config), bound)
+        free = without(exposed_of(config), bound)
         wishes += [PortWish(span, host_ip) for span in free]
     return tuple(sorted(wishes))
 
@@ -74,12 +74,6 @@ def span_of(key: str) -> PortSpan:
     if protocol not in PROTOCOLS:
         raise InvalidArgumentError(f"invalid protocol in port specification: {quoted(key)}")
     return PortSpan(protocol, *_interval(port))
-
-
-def check(config: ContainerConfig, host: HostConfig) -> None:
-    """Raise InvalidArgumentError for ports that no start could publish."""
-    exposed_of(config, host)
-    wishes_of(config, host)
 
 
 def _interval(text: str) -> tuple[int, int]:
@@ -145,7 +139,7 @@ def _united(spans: Iterable[PortSpan]) -> Iterator[PortSpan]:
             yield PortSpan(protocol, first, last)
 
 
-def _without(spans: Iterable[PortSpan], others: Iterable[PortSpan]) -> Iterator[PortSpan]:
+def without(spans: Iterable[PortSpan], others: Iterable[PortSpan]) -> Iterator[PortSpan]:
     """Give what of ``spans`` isn't in ``others``."""
     holes = tuple(_united(others))
     for span in spans:

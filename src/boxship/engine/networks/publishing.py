@@ -18,6 +18,7 @@ from boxship.net.portreserve import (
     ANY,
     HostInterval,
     HostPorts,
+    NoFreePortError,
     PortUnavailableError,
     ephemeral_range,
 )
@@ -59,17 +60,11 @@ class Publications:
         try:
             for wish in sorted(wishes, key=lambda wish: not wish.exact):
                 claimed += self._claim(tenant, wish, families)
-        except PortUnavailableError as error:
+        except (PortUnavailableError, NoFreePortError, OSError) as error:
             self._give_back(tenant.id, claimed, families)
             raise PortTakenError(
                 f"driver failed programming external connectivity on endpoint {tenant.name} "
                 f"({endpoint_id}): {self._reason(error)}"
-            ) from None
-        except OSError as error:
-            self._give_back(tenant.id, claimed, families)
-            raise PortTakenError(
-                f"driver failed programming external connectivity on endpoint {tenant.name} "
-                f"({endpoint_id}): cannot reserve host ports: {os.strerror(error.errno or 0)}"
             ) from error
         return tuple(sorted(claimed, key=_place))
 
@@ -116,7 +111,7 @@ class Publications:
         within = (wish.host_first, wish.host_last) if wish.host_first else ephemeral_range()
         count = wish.span.last - wish.span.first + 1
         addresses = _addresses(wish.host_address, families)
-        with contextlib.suppress(PortUnavailableError):
+        with contextlib.suppress(NoFreePortError):
             first = self._ports.reserve_any(wish.span.protocol, addresses, within, count, tenant.id)
             return [_published(wish, first)]
         return self._one_by_one(tenant, wish, addresses, within)
@@ -135,7 +130,7 @@ class Publications:
                     wish.span.protocol, inside, inside, outside, outside,
                     wish.host_address, wish.sources,
                 ))  # fmt: skip
-        except PortUnavailableError:
+        except NoFreePortError:
             for port in found:
                 self._ports.release(tenant.id, (
                     HostInterval(port.protocol, address, port.host_first, port.host_last)
@@ -160,7 +155,11 @@ class Publications:
         gone = [interval for port in ports for interval in _intervals(port, families)]
         self._ports.release(owner, gone)
 
-    def _reason(self, error: PortUnavailableError) -> str:
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, NoFreePortError):
+            return "all ports are allocated"
+        if not isinstance(error, PortUnavailableError):
+            return f"cannot reserve host ports: {error}"
         where = f"{_bracketed(error.address)}:{error.port}"
         if error.holder:
             name = self._names.get(error.holder, error.holder)

@@ -1,15 +1,10 @@
 """The portable part of a container: environment, working directory, signals, health, ports."""
 
-import re
-from collections.abc import Mapping
-
-from msgspec import UNSET
-
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.signals import parse_signal
+from boxship.engine.networks.portwishes import exposed_of
 from boxship.model.container import ContainerConfig, HealthConfig
 
-_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _HOSTNAME_LIMIT = 64
 _MILLISECOND = 1_000_000
 
@@ -35,8 +30,7 @@ def check(config: ContainerConfig) -> None:
         raise InvalidArgumentError(f"invalid hostname: {config.hostname}")
     if isinstance(config.healthcheck, HealthConfig):
         _check_health(config.healthcheck)
-    if config.exposed_ports is not UNSET:
-        check_ports(config.exposed_ports or {})
+    exposed_of(config)
 
 
 def _check_health(health: HealthConfig) -> None:
@@ -50,11 +44,3 @@ def _check_health(health: HealthConfig) -> None:
             raise InvalidArgumentError(f"{name} in Healthcheck cannot be less than 1ms")
     if health.retries < 0:
         raise InvalidArgumentError("Retries in Healthcheck cannot be negative")
-
-
-def check_ports(ports: Mapping[str, object]) -> None:
-    """Check the keys of exposed ports or port bindings: ``80/tcp``."""
-    for port in ports:
-        match = _PORT.fullmatch(port)
-        if match is None or not all(int(n) <= 65535 for n in match.groups()[:2] if n):
-            raise InvalidArgumentError(f"invalid port specification: {port!r}".replace("'", '"'))

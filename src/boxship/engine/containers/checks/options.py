@@ -8,8 +8,8 @@ from msgspec import UNSET
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.units import parse_bytes
 from boxship.engine.containers.checks import rights
-from boxship.engine.containers.checks.config import check_ports
-from boxship.model.container import HostConfig, LogConfig, RestartPolicy
+from boxship.engine.networks.portwishes import wishes_of
+from boxship.model.container import ContainerConfig, HostConfig, LogConfig, RestartPolicy
 from boxship.oci.runtime import RLIMITS
 
 _LOG_OPTIONS = {
@@ -32,7 +32,8 @@ def check(host: HostConfig) -> None:
     _check_paths(host)
     _check_devices(host)
     _check_ulimits(host)
-    _check_ports(host)
+    wishes_of(ContainerConfig(), host)
+    _check_sysctls(host)
     rights.check(host)
     if host.annotations is not UNSET and "" in (host.annotations or {}):
         raise InvalidArgumentError(
@@ -150,14 +151,7 @@ def _check_ulimits(host: HostConfig) -> None:
             )
 
 
-def _check_ports(host: HostConfig) -> None:
-    check_ports(host.port_bindings or {})
-    for bindings in (host.port_bindings or {}).values():
-        for binding in bindings or ():
-            if binding.host_port:
-                check_ports({binding.host_port: None})
-            if binding.host_ip:
-                _check_address(binding.host_ip, f"invalid IP address: {binding.host_ip}")
+def _check_sysctls(host: HostConfig) -> None:
     for key in (host.sysctls or {}) if host.sysctls is not UNSET else ():
         if not key or "\0" in key:
             raise InvalidArgumentError(f"invalid sysctl: {key}")
