@@ -17,6 +17,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
+from boxship.engine.containers.requests import CommitRequest
 from boxship.engine.engine import Engine
 from boxship.model.container import HostConfig, RestartPolicy
 from support.opened import (
@@ -80,6 +81,57 @@ async def test_stop_ends_the_run_that_its_policy_has_just_begun(engine: Engine, 
         await start.launch(context, found)
     await stopping
     assert found.record.status is Status.EXITED
+
+
+async def ended_unseen(engine: Engine, container: str) -> None:
+    """End it and wait until its shim has taken its cgroups away; the lock is held."""
+    context, found = inside(engine, container)
+    os.kill(found.record.state.pid, signal.SIGKILL)
+    directories = context.planner.cgroup(found.record).directories
+    await until(lambda: not any(os.path.exists(each.path) for each in directories))
+    assert found.record.state.running
+
+
+@with_engine
+async def test_what_has_ended_just_now_need_not_stand_still_to_be_read(
+    engine: Engine, _: Place
+) -> None:
+    container = await run(engine, "sh", "-c", "echo 1 >/f; exec sleep 1000")
+    _context, found = inside(engine, container)
+    async with found.lock:
+        commit = await waiting_for_the_lock(
+            found, engine.containers.commit(container, CommitRequest("made"))
+        )
+        await ended_unseen(engine, container)
+    await commit
+    await until(lambda: found.record.status is Status.EXITED)
+
+
+@with_engine
+async def test_what_has_ended_just_now_can_not_be_paused(engine: Engine, _: Place) -> None:
+    container = await run(engine, "sleep", "1000")
+    _context, found = inside(engine, container)
+    async with found.lock:
+        pause = await waiting_for_the_lock(found, engine.containers.pause(container))
+        await ended_unseen(engine, container)
+    with pytest.raises(ConflictError, match=f"Container {container} is not running"):
+        await pause
+    await until(lambda: found.record.status is Status.EXITED)
+
+
+@with_engine
+async def test_what_was_killed_while_it_was_paused_can_be_unpaused(
+    engine: Engine, _: Place
+) -> None:
+    container = await run(engine, "sleep", "1000")
+    context, found = inside(engine, container)
+    await engine.containers.pause(container)
+    async with found.lock:
+        unpause = await waiting_for_the_lock(found, engine.containers.unpause(container))
+        await context.planner.thaw(found.record)
+        await ended_unseen(engine, container)
+    await unpause
+    await until(lambda: found.record.status is Status.EXITED)
 
 
 @contextlib.contextmanager

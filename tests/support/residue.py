@@ -66,9 +66,9 @@ def _is_ours(cgroup: str, processes: set[int]) -> bool:
 
 def mounts_of(places: Iterable[str]) -> list[str]:
     """Mount points with one of `places` in their line of mountinfo."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
     wanted = naming(places)
-    return [line.split()[4] for line in lines if wanted.search(line.encode())]
+    return [os.fsdecode(line.split()[4]) for line in lines if wanted.search(line)]
 
 
 def naming(places: Iterable[str]) -> re.Pattern[bytes]:
@@ -109,7 +109,8 @@ def cgroups() -> list[str]:
 
 def hierarchies() -> list[str]:
     """Where cgroup hierarchies are mounted, v1 and v2."""
-    rows = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
+    rows = [line.split() for line in text.splitlines()]
     return [row[4] for row in rows if row[row.index("-") + 1] in ("cgroup", "cgroup2")]
 
 
@@ -145,7 +146,7 @@ def _belongings(pid: int) -> bytes:
     directory = PROC / str(pid)
     names = [*descriptors(pid)]
     return b"\n".join(
-        [_read(directory / "cmdline"), _read(directory / "environ"), *(n.encode() for n in names)]
+        [_read(directory / "cmdline"), _read(directory / "environ"), *map(os.fsencode, names)]
     )
 
 

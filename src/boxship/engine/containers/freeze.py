@@ -19,7 +19,8 @@ async def pause(context: Context, container: Container) -> None:
             )
         if not record.state.alive:
             raise ConflictError(f"Container {container.id} is not running")
-        await context.planner.freeze(record)
+        if not await context.planner.freeze(record):
+            raise ConflictError(f"Container {container.id} is not running")
         paused = states.with_status(record.state, Status.PAUSED)
         context.shelf.save(container, states.step(record, paused), "pause")
         context.announcer.say(container.record, "pause")

@@ -6,6 +6,7 @@ machine looked up once; the costly part of it, the compiled seccomp filter, is c
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -261,13 +262,13 @@ class Planner:
             raise
         return before
 
-    async def freeze(self, record: ContainerRecord) -> None:
-        """Stop every process. UnavailableError: it can't be done."""
-        await asyncio.to_thread(control.pause, self.cgroup(record))
+    async def freeze(self, record: ContainerRecord) -> bool:
+        """Stop every process; False: all have ended. UnavailableError: it can't be done."""
+        return await _while_there(control.pause, self.cgroup(record))
 
     async def thaw(self, record: ContainerRecord) -> None:
-        """Let them go on."""
-        await asyncio.to_thread(control.resume, self.cgroup(record))
+        """Let them go on, if they have not ended."""
+        await _while_there(control.resume, self.cgroup(record))
 
     def is_frozen(self, record: ContainerRecord) -> bool:
         """Tell whether they are stopped."""
@@ -306,6 +307,20 @@ class Planner:
                     timeout=_FORGET_SECONDS,
                     check=False,
                 )
+
+
+async def _while_there(act: Callable[[CgroupPlan], None], cgroup: CgroupPlan) -> bool:
+    """Do it; False if the cgroup is gone.
+
+    A shim takes it away at the end of a container, which it tells us after that.
+    """
+    try:
+        await asyncio.to_thread(act, cgroup)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):  # before it was opened, and after
+            raise
+        return False
+    return True
 
 
 def _root(mount: Mount, mountpoint: str, spec: Spec, *, devices: bool) -> MountedRoot:

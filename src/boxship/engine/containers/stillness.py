@@ -41,12 +41,15 @@ async def _hold(context: Context, container: Container) -> bool:
             return False
         about_to = states.step(record, states.held(record.state, Status.RUNNING))
         await context.shelf.save(container, about_to, "")
+        is_still = False
         try:
-            await context.planner.freeze(record)
-        except BaseException:
-            let_be = states.with_status(container.record.state, Status.RUNNING)
-            context.shelf.save(container, states.step(container.record, let_be), "")
-            raise
+            is_still = await context.planner.freeze(record)
+        finally:
+            if not is_still:
+                let_be = states.with_status(container.record.state, Status.RUNNING)
+                context.shelf.save(container, states.step(container.record, let_be), "")
+        if not is_still:  # it has ended just now
+            return False
         paused = states.held(container.record.state, Status.PAUSED)
         context.shelf.save(container, states.step(container.record, paused), "pause")
         context.announcer.say(container.record, "pause")

@@ -34,8 +34,10 @@ def pause(plan: CgroupPlan, timeout: float = 10.0) -> None:
     freezer = directory_of(plan, "freezer")
     if freezer:
         _freeze_v1(f"{freezer}/freezer.state", timeout)
+    elif unified := directory_of(plan, ""):
+        _freeze_v2(unified, frozen=True, timeout=timeout)
     else:
-        _freeze_v2(directory_of(plan, ""), frozen=True, timeout=timeout)
+        raise UnavailableError("the container is in no cgroup that could freeze its processes")
 
 
 def resume(plan: CgroupPlan, timeout: float = 10.0) -> None:
