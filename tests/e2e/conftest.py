@@ -9,8 +9,9 @@ from support.lab import Lab
 
 @pytest.fixture(scope="module")
 def _lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    flags = getattr(request.module, "FLAGS", ())
-    with Lab(request.config.getoption("--engine"), *flags) as made:
+    kind = request.config.getoption("--engine")
+    flags = getattr(request.module, "DOCKERD_FLAGS", ()) if kind == "dockerd" else ()
+    with Lab(kind, *flags) as made:
         if "bridge" not in made.engine.api.get("/info").json()["Plugins"]["Network"]:
             pytest.skip("this engine has no bridge networks")
         yield made

@@ -139,6 +139,9 @@ class Engine:
         self._process.send_signal(number)
         return self.wait()
 
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def wait(self, timeout: float = 30) -> int:
         assert self._process is not None
         code = self._process.wait(timeout)
@@ -206,7 +209,7 @@ class Engine:
         left: dict[str, Sequence[object]] = {}
         try:
             # A daemon that a test left dead has had no chance to clean up.
-            if self._process is not None and self._process.poll() is None:
+            if self.runs():
                 self._remove_containers()
                 self.stop()
                 left = self._left_over()

@@ -18,14 +18,15 @@ IDLE = ("sleep", "1000000")
 class Box(Place):
     """A running container; a place as well, its network namespace."""
 
-    def __init__(self, lab: "Lab", name: str) -> None:
-        self._lab = lab
+    def __init__(self, lab: "Lab", name: str, engine: Engine | None = None) -> None:
+        """``engine`` is whose container it is, if not the lab's."""
+        self._engine = engine or lab.engine
         self.name = name
         self.read()
 
     def read(self) -> None:
         """Look at it again: after a restart, a connect, a disconnect."""
-        self.seen = self._lab.inspect(self.name)
+        self.seen = self._engine.api.inspect(self.name)
         self.id = str(self.seen["Id"])
         self.path = f"/proc/{self.seen['State']['Pid']}/ns/net"
 
@@ -55,10 +56,10 @@ class Box(Place):
         return int(self.settings["Ports"][inside][0]["HostPort"])
 
     def exec(self, *command: str) -> str:
-        return self._lab.docker("exec", self.name, *command)
+        return self._engine.docker("exec", self.name, *command)
 
     def try_exec(self, *command: str) -> Done:
-        return self._lab.docker.run("exec", self.name, *command)
+        return self._engine.docker.run("exec", self.name, *command)
 
     def interfaces(self) -> dict[str, list[str]]:
         """Its interfaces, each with its addresses, as the kernel tells them."""
@@ -73,7 +74,7 @@ class Box(Place):
         }
 
     def remove(self) -> None:
-        self._lab.engine.api.remove(self.id)
+        self._engine.api.remove(self.id)
 
 
 class Lab:
@@ -145,6 +146,12 @@ class Lab:
     def comes_back(self, rules: list[str]) -> None:
         """Wait until the machine's firewall is as it was."""
         eventually(lambda: self.machine.state()["firewall"] == rules, "the rules", timeout=5)
+
+    def settle_addresses(self) -> None:
+        """Give dockerd's IPv6 gateways the time in which the kernel looks for duplicates."""
+        if self.is_dockerd:
+            tentative = ("ip", "-6", "address", "show", "tentative")
+            eventually(lambda: not self.machine.run(*tentative), "no tentative address")
 
     def reached_soon(self, place: Place, port: int) -> None:
         """Wait until a port of the machine answers."""

@@ -1,0 +1,204 @@
+"""Networks when things break: the daemon killed, interfaces and rules taken away, no nftables."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import without
+from support.engine import Engine
+from support.lab import Box, Lab
+from support.machines import OUTSIDE4, World
+from support.names import addresses, ask
+from support.places import echoes
+from support.tracing import Operation, count_calls, how_many, kill_at, points
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
+
+
+@pytest.fixture
+def shop(lab: Lab) -> Iterator[tuple[Box, Box]]:
+    """Two containers of one network; the first is published. A test may leave the daemon dead."""
+    lab.network("shop")
+    yield lab.run("web", "--network=shop", "-p", "6080:80"), lab.run("client", "--network=shop")
+    if not lab.engine.runs():
+        lab.engine.start()
+
+
+def test_a_killed_daemon_stops_no_traffic(lab: Lab, shop: tuple[Box, Box]) -> None:
+    """An open connection goes on, new ones are made, out and between containers as well; with the
+    next daemon nothing is doubled."""
+    web, client = shop
+    before = lab.machine.state()
+    with (
+        web.serving("web", 80),
+        lab.outside.serving("world", 80),
+        lab.peer.connect(lab.machine.address, 6080) as stream,
+    ):
+        assert echoes(stream, b"before\n") or stream.recv(100)
+        lab.engine.kill()
+        stream.sendall(b"while it is dead\n")
+        eventually(lambda: b"dead" in stream.recv(1000), "the echo")
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
+        assert lab.machine.ask("127.0.0.1", 6080).startswith("web ")
+        assert client.ask(web.address(), 80).startswith("web ")
+        assert client.ask(OUTSIDE4, 80).startswith("world ")
+        lab.engine.start()
+        stream.sendall(b"and after\n")
+        eventually(lambda: b"after" in stream.recv(1000), "the echo")
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
+    eventually(lambda: lab.machine.state() == before, "the same machine as before", timeout=5)
+
+
+def test_names_are_back_within_a_second(lab: Lab, shop: tuple[Box, Box]) -> None:
+    """Counted from the daemon's start, an interpreter's start included."""
+    web, client = shop
+    lab.engine.kill()
+    begin = time.monotonic()
+    lab.engine.launch()
+    while True:
+        try:
+            assert ask(client, "web", timeout=0.05).addresses == (web.address(),)
+            break
+        except OSError:
+            assert time.monotonic() - begin < 5, "no answer"
+    took = time.monotonic() - begin
+    eventually(lab.engine.answers, "the daemon")
+    assert took < 1 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1), took
+
+
+def test_all_is_known_after_a_kill(lab: Lab, shop: tuple[Box, Box]) -> None:
+    """Ports and addresses are taken, and can be given back."""
+    web, client = shop
+    lab.engine.kill()
+    lab.engine.start()
+    assert web.seen["NetworkSettings"] == lab.inspect("web")["NetworkSettings"]
+    third = lab.run("third", "--network=shop")
+    assert third.address() not in {web.address(), client.address()}
+    assert "already allocated" in lab.refused("run", "-p", "6080:80", "busybox", "true")
+    assert addresses(third, "web") == [web.address()]
+    lab.docker("rm", "-f", "web")
+    lab.run("new", "-p", "6080:80")
+
+
+def test_containers_that_ended_meanwhile(lab: Lab, shop: tuple[Box, Box]) -> None:
+    """Their ports and addresses are free at once."""
+    web, _ = shop
+    lab.engine.kill()
+    os.kill(int(web.seen["State"]["Pid"]), 9)
+    lab.engine.start()
+    eventually(lambda: not lab.inspect("web")["State"]["Running"], "its end to be known")
+    again = lab.run("again", "--network=shop", "-p", "6080:80")
+    with again.serving("again", 80):
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("again ")
+
+
+def test_bridge_and_rules_that_are_gone_come_back(lab: Lab, shop: tuple[Box, Box]) -> None:
+    """As after a boot: nothing is in the kernel, all is in the records."""
+    lab.docker("kill", "web", "client")
+    lab.engine.stop()
+    for link in lab.machine.interfaces():
+        lab.machine.run("ip", "link", "delete", link)
+    lab.machine.run("nft", "flush", "ruleset")
+    lab.engine.start()
+    lab.docker("start", "web", "client")
+    web, client = lab.box("web"), lab.box("client")
+    with web.serving("web", 80):
+        assert client.ask(web.address(), 80).startswith("web ")
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
+        assert addresses(client, "web") == [web.address()]
+
+
+def create_network(engine: Engine) -> None:
+    engine.docker("network", "create", "victim")
+
+
+def start(engine: Engine) -> None:
+    engine.docker(
+        "run", "-d", "--name=victim", "--network=stage", "-p", "6080:80", "busybox", "sleep", "1000"
+    )
+
+
+def connect(engine: Engine) -> None:
+    engine.docker("network", "connect", "stage", "bystander")
+
+
+@pytest.mark.parametrize("operation", [create_network, start, connect])
+@pytest.mark.timeout(300)
+def test_killed_at_any_point(lab: Lab, tmp_path: Path, operation: Operation) -> None:
+    """Of making a network, a container in it, a connection: whatever is there can be removed, and
+    nothing else is there. (`Lab.clear` compares links, addresses and rules.)"""
+
+    def scene() -> None:
+        lab.network("stage")
+        lab.run("bystander")
+
+    scene()
+    calls = count_calls(lab.engine, operation, tmp_path / "trace")
+    assert calls > 0
+    lab.clear()
+    for point in points(calls, how_many(4)):
+        scene()
+        kill_at(lab.engine, operation, point, tmp_path / "trace")
+        lab.engine.start()
+        lab.run("after", "--network=stage", "-p", "6080:81" if operation is not start else "6081:1")
+        lab.clear()
+
+
+def test_fifty_rounds_leave_nothing(lab: Lab) -> None:
+    """Create, connect, disconnect, remove; descriptors are counted, the machine is compared."""
+
+    def rounds(count: int) -> None:
+        api = lab.engine.api
+        box = {"Container": "box"}
+        for _ in range(count):
+            network = api.post("/networks/create", {"Name": "round"}).json()["Id"]
+            assert api.post(f"/networks/{network}/connect", box).status == 200
+            assert api.post(f"/networks/{network}/disconnect", box).status == 200
+            assert api.delete(f"/networks/{network}").status == 204
+
+    box = lab.run("box")
+    rounds(2)
+    before, descriptors = lab.machine.state(), len(lab.engine.descriptors())
+    inside = box.interfaces()
+    rounds(50)
+    eventually(lambda: lab.machine.state() == before, "the machine as it was")
+    eventually(lambda: len(lab.engine.descriptors()) <= descriptors, "its descriptors")
+    assert box.interfaces() == inside
+
+
+def test_fifty_containers_leave_nothing(lab: Lab) -> None:
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            host = {"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostPort": "6080"}]}}
+            lab.engine.api.create("box", Cmd=["true"], HostConfig=host)
+            lab.engine.api.start("box")
+            lab.engine.api.wait("box")
+            lab.engine.api.remove("box")
+
+    rounds(5)
+    before, descriptors = lab.machine.state(), len(lab.engine.descriptors())
+    rounds(50)
+    eventually(lambda: lab.machine.state() == before, "the machine as it was")
+    eventually(lambda: len(lab.engine.descriptors()) <= descriptors, "its descriptors")
+
+
+def test_without_nftables() -> None:
+    """The error names the package; host and none need no rules, and work."""
+    with World() as world:
+        engine = Engine(namespace=world.machine().path)
+        try:
+            engine.start(sys.executable, without.__file__)
+            engine.load("busybox")
+            for mode in ("host", "none"):
+                assert engine.docker("run", "--rm", f"--network={mode}", "busybox", "echo", "a")
+            done = engine.docker.run("run", "--rm", "busybox", "true")
+            assert done.code == 125
+            assert "nftables" in done.err
+            assert engine.docker("ps", "-aq", "--filter=status=running") == ""
+        finally:
+            engine.close()
