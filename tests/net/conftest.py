@@ -3,12 +3,14 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_interface
 from typing import Any
 
 import pytest
 
+from boxship.net.host import Host
 from boxship.net.links import Links
-from boxship.net.namespaces import NetworkNamespace
+from boxship.net.namespaces import NetworkNamespace, run_inside
 
 
 class Place:
@@ -17,6 +19,10 @@ class Place:
     def __init__(self) -> None:
         self.namespace = NetworkNamespace.make()
         self.links = Links.open(self.namespace)
+
+    def host(self) -> Host:
+        """Return the daemon's side, as if the daemon was in here."""
+        return run_inside(self.namespace, Host)
 
     def run(self, *command: str) -> str:
         """Return what a program prints in here."""
@@ -46,3 +52,13 @@ def other_place() -> Iterator[Place]:
     made = Place()
     yield made
     made.close()
+
+
+@pytest.fixture
+def host(place: Place) -> Iterator[Host]:
+    """A daemon's side with the bridge ``br0``, 10.5.0.1/16 and fd05::1/64."""
+    with place.host() as made:
+        made.links.add_bridge("br0")
+        made.links.add_address("br0", ip_interface("10.5.0.1/16"))
+        made.links.add_address("br0", ip_interface("fd05::1/64"))
+        yield made

@@ -1,39 +1,87 @@
 """Sandboxes made ahead, so that a container's start does not wait for the kernel to make one.
 
-A namespace, a veth pair and a listening resolver cost milliseconds, most of them waiting for other
-processors to notice; taking a ready one costs a list operation. They are held by descriptors
-alone: a killed daemon leaves none.
+A namespace, a veth pair and a listening resolver take a millisecond of a processor, and more when
+others hold the kernel's lock for interfaces; taking a ready one is a list operation. They are held
+by descriptors alone: a killed daemon leaves none.
 """
 
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from boxship.net.host import Host
 from boxship.net.sandbox import Sandbox
+
+_CALM = 0.03
+"""Seconds without a start before the pool is filled up: starts need the processors more."""
+_AFTER_FAILURE = 1.0
+
+
+def _nothing(_: Sandbox) -> None:
+    return None
 
 
 class SandboxPool:
     """Ready sandboxes. Thread-safe; refilled by a thread of its own.
 
-    ``prepare`` is called in that thread with each new sandbox (to open a resolver's listener in
-    it, for example); what it raises is reported by ``take``'s caller making one on the spot.
+    ``prepare`` is called with each new sandbox (to open a resolver's listener in it, for example),
+    and what it returns is kept in ``Sandbox.prepared``; ``discard`` is called with each one that
+    nobody took, before it is closed. What goes wrong while the pool fills is kept quiet: ``take``
+    makes one on the spot then, and raises what goes wrong there.
     """
 
-    def __init__(self, size: int = 8, prepare: Callable[[Sandbox], None] | None = None) -> None:
-        """Keep ``size`` ready from ``start`` on."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        size: int = 8,
+        prepare: Callable[[Sandbox], object] = _nothing,
+        discard: Callable[[Sandbox], object] = _nothing,
+        host: Host | None = None,
+    ) -> None:
+        """Keep ``size`` ready from ``start`` on; ``host`` becomes the pool's, which closes it."""
+        self.host = host or Host()
+        self._size, self._prepare, self._discard = size, prepare, discard
+        self._ready: deque[Sandbox] = deque()
+        self._changed = threading.Condition()
+        self._calm_at = 0.0
+        self._closed = False
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to fill."""
-        raise NotImplementedError
+        if self._thread is None and self._size:
+            self._thread = threading.Thread(target=self._fill, name="sandbox-pool", daemon=True)
+            self._thread.start()
 
     def take(self) -> Sandbox:
         """Return a sandbox with ``lo`` up: a ready one at once, else one made on the spot."""
-        raise NotImplementedError
+        with self._changed:
+            self._calm_at = time.monotonic() + _CALM
+            if len(self._ready) == self._size:
+                # Only then the thread waits without an end; else it looks again by itself.
+                self._changed.notify_all()
+            if self._ready:
+                return self._ready.popleft()
+        return self._make()
+
+    def wait_full(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds until it is full, and tell whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._ready) >= self._size, timeout)
 
     def close(self) -> None:
         """Close all that nobody took, and end the thread; safe to repeat."""
-        raise NotImplementedError
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        while self._ready:
+            self._drop(self._ready.popleft())
+        self.host.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -46,3 +94,39 @@ class SandboxPool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _make(self) -> Sandbox:
+        sandbox = Sandbox.make(self.host, pair=True)
+        try:
+            sandbox.prepared = self._prepare(sandbox)
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
+    def _drop(self, sandbox: Sandbox) -> None:
+        try:
+            self._discard(sandbox)
+        finally:
+            sandbox.close()
+
+    def _fill(self) -> None:
+        while self._wanting():
+            try:
+                made = self._make()
+            except Exception:  # noqa: BLE001 - whoever takes one next hears of it
+                self._calm_at = time.monotonic() + _AFTER_FAILURE
+                continue
+            with self._changed:
+                self._ready.append(made)
+                self._changed.notify_all()
+
+    def _wanting(self) -> bool:
+        """Wait until one is missing and nobody is taking any; False is the end."""
+        with self._changed:
+            while not self._closed:
+                missing = len(self._ready) < self._size
+                if missing and (wait := self._calm_at - time.monotonic()) <= 0:
+                    return True
+                self._changed.wait(wait if missing else None)
+            return False

@@ -1,62 +1,21 @@
-"""The network side of one container: a namespace, its interfaces, its routes."""
+"""The network side of one container: a namespace, its interfaces, its routes.
+
+How an interface of each kind comes to be stands in `veth.py` and `onparent.py`.
+"""
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from boxship.base.frozen import dataclass
-from boxship.net.links import Address, Counters, Interface, Network
+from boxship.net import onparent, veth
+from boxship.net.host import Host
+from boxship.net.interfaces import Counters
+from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace
+from boxship.net.netlink import route
+from boxship.net.nic import Inside, Nic, Plugged, Route
 
-
-@dataclass(frozen=True, slots=True)
-class Nic:
-    """An interface that a sandbox is to have."""
-
-    attach_to: str
-    """The bridge (veth) or parent (macvlan, ipvlan) in the daemon's namespace."""
-    name: str = "eth0"
-    kind: str = "veth"
-    """``veth``, ``macvlan`` or ``ipvlan``."""
-    host_name: str = ""
-    """What a veth's end on the bridge is called; "" leaves it to us: ``veth<7 hex>``."""
-    mac: str = ""
-    """``02:42:ac:11:00:02``; "" leaves it to the kernel. Not for ipvlan."""
-    addresses: tuple[Interface, ...] = ()
-    """With an IPv6 one the interface speaks IPv6 (no duplicate detection, no router
-    advertisements); without, IPv6 is off on it."""
-    mtu: int = 0
-    """Bytes; 0 is the kernel's choice."""
-    isolated: bool = False
-    """Can't reach other isolated ports of the bridge."""
-    hairpin: bool = True
-    """Can reach itself through the bridge, as a container does by its own published port."""
-    mode: str = ""
-    """macvlan: bridge, private, vepa, passthru; ipvlan: l2, l3, l3s; "" is the first."""
-    sysctls: tuple[tuple[str, str], ...] = ()
-    """Of this interface, with IFNAME for its name: ``("net.ipv4.conf.IFNAME.rp_filter", "2")``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A route inside a sandbox."""
-
-    destination: Network
-    """``0.0.0.0/0`` and ``::/0`` are default routes."""
-    gateway: Address | None = None
-    """None: what is there is reached directly."""
-    nic: str = "eth0"
-
-
-class Plugged(NamedTuple):
-    """An interface as it came to be."""
-
-    name: str
-    mac: str
-    host_name: str
-    """The veth's end on the bridge; "" for other kinds."""
-    host_index: int
-    """Its index; 0 for other kinds."""
+_LOOPBACK = 1
 
 
 class Sandbox:
@@ -66,47 +25,94 @@ class Sandbox:
     that as long as processes are in it.
     """
 
-    namespace: NetworkNamespace
+    def __init__(self, namespace: NetworkNamespace, host: Host | None = None) -> None:
+        """Take over ``namespace``, whatever is in it already.
 
-    def __init__(self, namespace: NetworkNamespace) -> None:
-        """Take over ``namespace``, whatever is in it already."""
+        ``host`` is shared with other sandboxes; without, this one makes its own in the calling
+        thread's namespace, which takes a moment to close.
+        """
         self.namespace = namespace
+        self.prepared: object = None
+        """What a pool's ``prepare`` returned for it."""
+        self._pair: veth.Pair | None = None
+        self._may_have_defaults = True
+        self._links = Links.open(namespace)
+        self._inside = Inside(namespace, self._links)
+        self._host, self._own_host = host or Host(), host is None
 
     @classmethod
-    def make(cls) -> "Sandbox":
-        """Return one with ``lo`` up and nothing else, in a new namespace."""
-        raise NotImplementedError
+    def make(cls, host: Host | None = None, *, pair: bool = False) -> "Sandbox":
+        """Return one with ``lo`` up and nothing else, in a new namespace.
+
+        ``pair``: with a veth pair ready for the first interface, which saves a start the making.
+        """
+        sandbox = cls(NetworkNamespace.make(), host)
+        try:
+            sandbox._links.set_up(_LOOPBACK)
+            sandbox._may_have_defaults = False
+            if pair:
+                sandbox._pair = veth.make_silent_pair(sandbox._host, sandbox._inside)
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
 
     @classmethod
-    def of_process(cls, pid: int) -> "Sandbox":
+    def of_process(cls, pid: int, host: Host | None = None) -> "Sandbox":
         """Return the one that process ``pid`` is in, to change it while it runs."""
-        raise NotImplementedError
+        return cls(NetworkNamespace.of_process(pid), host)
 
     def add(self, nic: Nic) -> Plugged:
         """Add an interface, up, with its addresses; neighbours on the bridge are told of them.
 
-        ``NetlinkError`` or ``OSError``; then nothing of it is left.
+        ``NetlinkError``, ``OSError`` or ``ValueError``, which name what was wrong; then nothing of
+        it is left.
         """
-        raise NotImplementedError
+        if nic.kind == "veth":
+            pair, self._pair = self._pair, None
+            return veth.add(nic, self._host, self._inside, pair)
+        if self._pair is not None:
+            # Nobody will use it, and its name may be the one that is asked for.
+            self._links.remove(self._pair.ifindex)
+            self._pair = None
+        return onparent.add(nic, self._host, self._inside)
 
     def remove(self, nic_name: str) -> None:
-        """Remove an interface and with it its routes; not there is no error."""
-        raise NotImplementedError
+        """Remove an interface and with it its routes; not there is no error.
+
+        The kernel takes some 20 ms for it. Where the whole sandbox ends, ``close`` is enough.
+        """
+        self._links.remove(nic_name, missing_ok=True)
 
     def set_routes(self, routes: Iterable[Route]) -> None:
         """Have these routes. Default routes are replaced, others added.
 
         Without a default route of a family in ``routes``, there is none afterwards.
         """
-        raise NotImplementedError
+        # A gateway must be within reach before a route leads through it.
+        wanted = sorted(routes, key=lambda one: one.gateway is not None)
+        defaults = {one.destination.version for one in wanted if one.destination.prefixlen == 0}
+        for entry in self._links.routes() if self._may_have_defaults else ():
+            if entry.destination.prefixlen == 0 and entry.destination.version not in defaults:
+                self._links.remove_route(entry.destination, metric=entry.metric)
+        self._may_have_defaults = bool(defaults)
+        indices = {name: self._links.index_of(name) for name in {one.nic for one in wanted}}
+        self._links.socket.request(
+            [route.add_route(one.destination, one.gateway, indices[one.nic]) for one in wanted]
+        )
 
     def counters(self) -> dict[str, Counters]:
         """Return each interface's counters by its name inside, without ``lo``."""
-        raise NotImplementedError
+        found = self._links.counters()
+        found.pop("lo", None)
+        return found
 
     def close(self) -> None:
         """Let go of the namespace; safe to repeat. With no process in it, it ends with all."""
-        raise NotImplementedError
+        self._links.close()
+        self.namespace.close()
+        if self._own_host:
+            self._host.close()
 
     def __enter__(self) -> Self:
         return self
@@ -118,3 +124,6 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+__all__ = ["Nic", "Plugged", "Route", "Sandbox"]
