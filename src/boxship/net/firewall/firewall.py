@@ -1,0 +1,187 @@
+"""The firewall of one daemon: facts in, transactions out.
+
+Whoever changes something waits until the kernel has it. Callers that come while a transaction is
+under way are merged into the next one; if that is refused, each gets a transaction of its own, so
+that one's mistake is not another's.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import threading
+import zlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from boxship.net.firewall.errors import unavailable
+from boxship.net.firewall.facts import Bridge, Fact
+from boxship.net.firewall.ruleset import Ruleset
+from boxship.net.firewall.state import Difference, State, state_of
+from boxship.net.netlink.codec import Message
+from boxship.net.netlink.sockets import NetlinkError, NetlinkSocket
+from boxship.net.nftables import objects
+from boxship.net.nftables.transaction import commit, open_socket
+
+log = logging.getLogger(__name__)
+
+_DRIFTED = (errno.ENOENT, errno.EEXIST)
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    add: tuple[Fact, ...]
+    remove: tuple[Fact, ...]
+    done: bool = False
+    error: NetlinkError | None = None
+
+
+@dataclass(slots=True)
+class _Queue:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tickets: list[_Ticket] = field(default_factory=list)
+
+
+class Firewall:
+    """Tables ``inet`` and ``bridge`` of one name, in the namespace of the thread that opens it.
+
+    All methods block until the kernel has answered, and are thread-safe. ``mode`` is what new
+    connections to published ports do where a firewall of the host forbids them: ``respect`` it or
+    ``bypass`` it.
+    """
+
+    def __init__(self, table: str = "boxship", *, mode: str = "respect") -> None:
+        self.table, self.mode = table, mode
+        self.log_group = zlib.crc32(table.encode()) % 60_000 + 1_000
+        """Of NFLOG, where rules of egress report; several daemons have one each."""
+        self._ruleset = Ruleset.named(table, self.log_group)
+        self._state = State(self._ruleset)
+        self._lock = threading.Lock()
+        self._queue = _Queue()
+        self._socket: NetlinkSocket | None = None
+
+    def open(self) -> None:
+        """Connect to the kernel and find out whether it has what the rules need; change nothing.
+
+        Raises ``FirewallUnavailableError``, which says what to load, install or grant.
+        """
+        probe = Ruleset.named(f"{self.table}_probe", self.log_group)
+        try:
+            self._socket = open_socket()
+            commit(self._socket, probe.create() + probe.remove())
+        except OSError as error:
+            self.close(remove=False)
+            raise unavailable(error) from error
+
+    def replace(self, facts: Iterable[Fact]) -> None:
+        """Have exactly these facts hold, whatever the kernel has: one transaction.
+
+        Connections that are established go on.
+        """
+        with self._lock:
+            self._rebuild(state_of(facts, self._ruleset))
+
+    def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
+        """Have ``add`` hold and ``remove`` not, all or nothing.
+
+        What holds already, or doesn't, is passed over. ``NetlinkError``: nothing has changed.
+        """
+        ticket = _Ticket(tuple(add), tuple(remove))
+        with self._queue.lock:
+            self._queue.tickets.append(ticket)
+        with self._lock:
+            if not ticket.done:
+                with self._queue.lock:
+                    tickets, self._queue.tickets = self._queue.tickets, []
+                self._carry_out(tickets)
+        if ticket.error is not None:
+            raise ticket.error
+
+    def facts(self) -> list[Fact]:
+        """Return what holds."""
+        with self._lock:
+            return self._state.facts()
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the kernel; with ``remove`` take the tables away, else they go on working."""
+        with self._lock:
+            if self._socket is None:
+                return
+            if remove:
+                self._state = State(self._ruleset)
+                with contextlib.suppress(OSError):
+                    commit(self._socket, self._ruleset.remove())
+            self._socket.close()
+            self._socket = None
+
+    def _carry_out(self, tickets: list[_Ticket]) -> None:
+        try:
+            self._commit(tickets)
+        except NetlinkError as error:
+            if len(tickets) == 1:
+                tickets[0].error = error
+            else:
+                for ticket in tickets:
+                    self._carry_out([ticket])
+        for ticket in tickets:
+            ticket.done = True
+
+    def _commit(self, tickets: list[_Ticket]) -> None:
+        # One after another in order, and of what comes and goes in one batch nothing is sent.
+        add: dict[Fact, None] = {}
+        remove: dict[Fact, None] = {}
+        for ticket in tickets:
+            for fact in ticket.remove:
+                add.pop(fact, None)
+                remove[fact] = None
+            add.update(dict.fromkeys(ticket.add))
+        difference = self._state.difference(tuple(add), tuple(remove))
+        self._route_loopback(add)
+        try:
+            commit(self._connected(), _messages(difference))
+        except NetlinkError as error:
+            if error.errno not in _DRIFTED:
+                raise
+            self._set_right(difference, error)
+            return
+        self._state.apply(difference)
+
+    def _set_right(self, difference: Difference, error: NetlinkError) -> None:
+        """Somebody has changed our sets, or the facts contradict each other: see which."""
+        wanted = State(
+            self._ruleset, dict(self._state.units), dict(self._state.counts), self._state.bridges
+        )
+        wanted.apply(difference)
+        self._rebuild(wanted)
+        log.warning(
+            "table %s was changed by someone (%s) and has been put right", self.table, error
+        )
+
+    def _rebuild(self, state: State) -> None:
+        self._route_loopback(state.bridges.values())
+        messages = self._ruleset.create() + list(objects.add_elements(state.elements()))
+        commit(self._connected(), messages)
+        self._state = state
+
+    def _connected(self) -> NetlinkSocket:
+        if self._socket is None:
+            raise RuntimeError("the firewall is not open")
+        return self._socket
+
+    def _route_loopback(self, facts: Iterable[Fact]) -> None:
+        """Let clients on the host reach published ports at 127.0.0.1 through the bridge."""
+        for fact in facts:
+            if isinstance(fact, Bridge) and 4 not in fact.routed and not fact.internal:
+                with contextlib.suppress(OSError):
+                    _set_route_localnet(fact.interface)
+
+
+def _messages(difference: Difference) -> list[Message]:
+    removed = objects.delete_elements(difference.removed)
+    return [*removed, *objects.add_elements(difference.added)]
+
+
+def _set_route_localnet(interface: str) -> None:
+    path = f"/proc/sys/net/ipv4/conf/{interface}/route_localnet"
+    with open(path, "wb", buffering=0) as switch:
+        os.write(switch.fileno(), b"1")
