@@ -20,7 +20,8 @@ from boxship.net.firewall.ruleset import Ruleset
 from boxship.net.firewall.state import Difference, State, state_of
 from boxship.net.netlink.codec import Message
 from boxship.net.netlink.sockets import NetlinkError, NetlinkSocket
-from boxship.net.nftables import objects
+from boxship.net.nftables import listing, objects
+from boxship.net.nftables.listing import Count
 from boxship.net.nftables.transaction import commit, open_socket
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,16 @@ class Firewall:
         """Return what holds."""
         with self._lock:
             return self._state.facts()
+
+    def counters(self) -> dict[str, Count]:
+        """Return what was dropped, by reason: ``isolation``, ``spoofed``, ``icc``, ``egress`` …"""
+        counts: dict[str, Count] = {}
+        with self._lock:
+            for table in (self._ruleset.inet, self._ruleset.bridge):
+                for rule in listing.rules(self._connected(), table.family, table.name):
+                    if rule.comment and (count := listing.count_of(rule)) is not None:
+                        counts[rule.comment] = counts.get(rule.comment, Count()) + count
+        return counts
 
     def close(self, *, remove: bool) -> None:
         """Let go of the kernel; with ``remove`` take the tables away, else they go on working."""

@@ -170,6 +170,8 @@ def _within(chain: Chain) -> Iterator[Rule]:
     """Stations of one bridge, by way of the host, or bridged where br_netfilter shows it here."""
     yield Rule(chain, p.translated() + p.ACCEPT)
     yield Rule(chain, p.iif_not_in("quiet") + p.ACCEPT)
+    for kind in (_NEIGHBOUR_SOLICITATION, _NEIGHBOUR_ADVERTISEMENT):
+        yield Rule(chain, _icmpv6_is(kind) + p.ACCEPT)
     yield from _if_flow_in(chain, "linked", p.ACCEPT)
     yield Rule(chain, p.COUNT + p.DROP, "icc")
 

@@ -31,4 +31,4 @@ def commit(socket: NetlinkSocket, changes: Sequence[Message]) -> None:
     EOPNOTSUPP: the kernel has no nf_tables, or not what the change asks for.
     """
     if changes:
-        socket.request_raw([_BEGIN, *changes, _END], acknowledged=len(changes))
+        socket.request([_BEGIN, *changes, _END], acknowledged=len(changes))

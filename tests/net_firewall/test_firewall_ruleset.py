@@ -1,0 +1,111 @@
+"""The rules as the kernel has them, read by nft."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from boxship.net.firewall.facts import (
+    Bridge,
+    EgressPolicy,
+    EgressRule,
+    Fact,
+    Linked,
+    Published,
+    Station,
+)
+from boxship.net.firewall.firewall import Firewall
+from boxship.net.namespaces import NetworkNamespace
+from boxship.net.nftables.numbers import Family
+from boxship.net.nftables.objects import Table, add_table, delete_table
+from boxship.net.nftables.transaction import commit, open_socket
+from support.places import Place
+
+pytestmark = pytest.mark.privileged
+
+GOLDEN = Path(__file__).parent / "ruleset.nft"
+HOST, OTHER = ip_address("10.1.0.2"), ip_address("fd01::2")
+FACTS: list[Fact] = [
+    Bridge("br-a", (ip_network("10.1.0.0/24"), ip_network("fd01::/64"))),
+    Bridge("br-i", (ip_network("10.3.0.0/24"),), internal=True),
+    Bridge("br-q", (ip_network("10.4.0.0/24"),), icc=False, masquerade=False),
+    Bridge("br-r", (ip_network("10.5.0.0/24"), ip_network("fd05::/64")), routed=(6,)),
+    Bridge("br-s", (ip_network("10.6.0.0/24"),), snat_to=(ip_address("192.0.2.1"),)),
+    Station("br-a", "veth1", "02:42:0a:01:00:02", (HOST, OTHER)),
+    Station("br-q", "veth2", "02:42:0a:04:00:02", (ip_address("10.4.0.2"),)),
+    Published("tcp", None, 20000, 30000, HOST, 20000),
+    Published("tcp", ip_address("127.0.0.1"), 8080, 8080, HOST, 80),
+    Published("udp", None, 5000, 5002, HOST, 6000, (ip_network("10.0.0.0/9"),)),
+    Published("tcp", None, 8080, 8080, OTHER, 80),
+    Published("tcp", None, 443, 443, ip_address("fd05::2"), 8443),
+    Linked(ip_address("10.4.0.2"), ip_address("10.4.0.3"), "tcp", 80, 80),
+    EgressPolicy("br-a", "02:42:0a:01:00:02"),
+    EgressRule(HOST, "allow", ip_network("192.0.2.0/24"), "tcp", 443, 443),
+]
+
+
+def listed(place: Place, *what: str) -> str:
+    """What nft lists, with elements in order: the kernel hashes them with a seed of the day."""
+    text = place.run("nft", "--stateless", "list", *(what or ("ruleset",)))
+    return re.sub(r"elements = \{ (.*?) \}", _in_order, text, flags=re.DOTALL)
+
+
+def _in_order(match: re.Match[str]) -> str:
+    elements = sorted(" ".join(element.split()) for element in match[1].split(","))
+    return "elements = {\n\t\t\t" + ",\n\t\t\t".join(elements) + " }"
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with NetworkNamespace.make() as namespace:
+        yield Place(namespace.path)
+
+
+def test_nft_lists_what_was_meant(place: Place) -> None:
+    firewall = Firewall()
+    place.inside(firewall.open)
+    try:
+        firewall.replace(FACTS)
+        found = listed(place)
+    finally:
+        firewall.close(remove=True)
+    assert found == GOLDEN.read_text()
+
+
+def test_facts_that_came_one_by_one_make_the_same_rules(place: Place) -> None:
+    firewall = Firewall()
+    place.inside(firewall.open)
+    try:
+        firewall.replace(())
+        for fact in FACTS:
+            firewall.change(add=(fact,))
+        assert listed(place) == GOLDEN.read_text()
+        empty = Firewall("other")
+        place.inside(empty.open)
+        empty.replace(())
+        for fact in reversed(FACTS):
+            firewall.change(remove=(fact,))
+        ours, others = (listed(place, "table", "inet", name) for name in ("boxship", "other"))
+        others = others.replace("other", "boxship")
+        number = str(empty.log_group)
+        assert ours == others.replace(number, str(firewall.log_group))
+        empty.close(remove=True)
+    finally:
+        firewall.close(remove=True)
+    assert place.run("nft", "list", "ruleset") == ""
+
+
+def test_opening_changes_nothing(place: Place) -> None:
+    firewall = Firewall()
+    place.inside(firewall.open)
+    firewall.close(remove=False)
+    assert place.run("nft", "list", "ruleset") == ""
+
+
+def test_a_refused_batch_leaves_nothing(place: Place) -> None:
+    missing = Table(Family.INET, "absent")
+    with place.inside(open_socket) as socket, pytest.raises(OSError, match="delete table absent"):
+        commit(socket, [add_table(Table(Family.INET, "made")), delete_table(missing)])
+    assert place.run("nft", "list", "ruleset") == ""
