@@ -7,6 +7,7 @@ violence to. `docker` and `boxship` are clients of `engine`.
 import gc
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from boxship.runtime import standing
-from support import residue, shares
+from support import programs, residue, shares
 from support.cli import Cli
 from support.dockerd import Dockerd
 from support.engine import Engine
@@ -77,6 +78,22 @@ def no_interpreter_left_mounted(request: pytest.FixtureRequest) -> Iterator[None
     share = request.config.stash[SHARE]
     if os.getuid() == 0 and not was_there and (share is None or share.has_machine):
         standing.forget(home)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_hosts_firewall_stays() -> Iterator[None]:
+    """Daemons with networks run in machines of their own (`support/machines.py`)."""
+    before = _our_tables()
+    yield
+    assert _our_tables() <= before, "an engine's rules are on the host"
+
+
+def _our_tables() -> set[str]:
+    nft = programs.find("nft")
+    if nft is None or os.getuid() != 0:
+        return set()
+    listed = subprocess.run([nft, "list", "tables"], capture_output=True, text=True, check=False)
+    return {line for line in listed.stdout.splitlines() if "boxship" in line}
 
 
 @pytest.fixture(autouse=True)

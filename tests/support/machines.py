@@ -12,15 +12,14 @@ import itertools
 import os
 import subprocess
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support import residue
 from support.places import Place
 
-NAMESPACES = Path("/run/netns")
-PREFIX = f"bx{os.getpid()}-"
-"""Of the names of our namespaces; what is left of them can be told from anybody else's."""
+NAMESPACES = residue.NAMESPACES
+PREFIX = residue.NAMESPACE
 
 NET4, NET6 = "198.51.100", "2001:db8:77::"
 OUTSIDE4, OUTSIDE6 = f"{NET4}.1", f"{NET6}1"

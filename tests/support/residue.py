@@ -3,7 +3,8 @@
 Other programs of the machine mount, fork and make cgroups as well while a test runs, and another
 run of this suite is such a program. Therefore only what can be laid at our door counts: mounts of
 or below our directories, our descendants and processes that hold our directories, and new cgroups
-in which only these live, or nobody if their name is one of this run's.
+in which only these live, or nobody if their name is one of this run's. Of the host's network,
+which no test is to touch, interfaces with such names as engines give, and this run's namespaces.
 """
 
 import gc
@@ -16,6 +17,10 @@ from pathlib import Path
 PROC = Path("/proc")
 RUN = f"test-{os.getpid()}-"
 """How all cgroups that tests of this run make begin; none is made at the daemon's default place."""
+NAMESPACES = Path("/run/netns")
+NAMESPACE = f"bx{os.getpid()}-"
+"""How the names of this run's network namespaces begin (`machines.py`)."""
+_INTERFACES = ("boxship", "bxs", "br-", "veth")
 OWN = "/bx-"  # private daemons' cgroups: their owner, `engine.py`, accounts for them
 
 
@@ -28,6 +33,7 @@ class Account:
     cgroups: frozenset[str]  # where nobody else lives
     inhabited: frozenset[str]  # where somebody else does
     descriptors: frozenset[str]
+    network: frozenset[str]
 
     def beyond(self, earlier: "Account") -> dict[str, list[str]]:
         """What came since `earlier`, by kind; empty if nothing did."""
@@ -36,6 +42,7 @@ class Account:
             "processes": self.processes - earlier.processes,
             "cgroups": self.cgroups - earlier.cgroups - earlier.inhabited,
             "descriptors": self.descriptors - earlier.descriptors,
+            "network": self.network - earlier.network,
         }
         return {kind: sorted(new) for kind, new in news.items() if new}
 
@@ -55,6 +62,7 @@ def account(*directories: Path) -> Account:
         cgroups=alone,
         inhabited=frozenset(groups) - alone,
         descriptors=frozenset(descriptors(os.getpid())),
+        network=frozenset(network()),
     )
 
 
@@ -62,6 +70,12 @@ def _is_ours(cgroup: str, processes: set[int]) -> bool:
     """Whether only our processes are in it; an empty one tells by its name."""
     inside = _inhabitants(cgroup)
     return inside <= processes if inside else f"/{RUN}" in cgroup
+
+
+def network() -> list[str]:
+    """Interfaces on the host that an engine or a lab may have made, and namespaces of this run."""
+    links = [name for name in _listing(Path("/sys/class/net")) if name.startswith(_INTERFACES)]
+    return links + [name for name in _listing(NAMESPACES) if name.startswith(NAMESPACE)]
 
 
 def mounts_of(places: Iterable[str]) -> list[str]:
