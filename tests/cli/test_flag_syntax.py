@@ -20,7 +20,28 @@ from boxship.cli.syntax import devices, environment, limits, mounts, networks, p
     ],
 )
 def test_published_ports(text: str, expected: list[tuple[str, str, str]]) -> None:
-    assert [tuple(spec) for spec in ports.parse_publish(text)] == expected
+    assert [tuple(spec) for spec in ports.parse_publish(text)] == [(*spec, ()) for spec in expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8080-8081:80-81,source=10.0.0.1/8,source=fd00::/8",
+        "target=80-81,published=8080-8081,source=10.0.0.0/8,source=fd00::/8",
+    ],
+)
+def test_who_may_use_a_port(text: str) -> None:
+    first, second = ports.parse_publish(text)
+    assert first.binding() == {
+        "HostIp": "", "HostPort": "8080", "Sources": ["10.0.0.0/8", "fd00::/8"],
+    }  # fmt: skip
+    assert (second.port, second.sources) == ("81/tcp", first.sources)
+
+
+@pytest.mark.parametrize("text", ["80:80,source", "80:80,source=x", "80:80,from=10.0.0.0/8", "80,"])
+def test_who_may_use_no_port(text: str) -> None:
+    with pytest.raises(ValueError, match=r"invalid (source|field)"):
+        ports.parse_publish(text)
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,22 @@ def port(private: int, kind: str = "tcp", public: int = 0, address: str = "") ->
             "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp",
         ),
         ([port(22), port(80, public=8080, address="1.1.1.1")], "22/tcp, 1.1.1.1:8080->80/tcp"),
+        (
+            [port(n, public=n + 5000, address="1.2.3.4") for n in (80, 81, 82, 90)],
+            "1.2.3.4:5080-5082->80-82/tcp, 1.2.3.4:5090->90/tcp",
+        ),
+        (
+            [port(n, public=n, address=a) for n in (80, 81, 83) for a in ("0.0.0.0", "::")],
+            "0.0.0.0:80-81->80-81/tcp, [::]:80-81->80-81/tcp, 0.0.0.0:83->83/tcp, [::]:83->83/tcp",
+        ),
+        (
+            [port(80, public=80, address="::") | {"Sources": ["fd00::/8", "2001:db8::/32"]}],
+            "[::]:80->80/tcp (fd00::/8 2001:db8::/32 only)",
+        ),
+        (
+            [port(80, public=8080, address="1.2.3.4") | {"Blocked": "ufw"}, port(81)],
+            "81/tcp, 1.2.3.4:8080->80/tcp (blocked by ufw)",
+        ),
     ],
 )
 def test_ports(ports: list[dict[str, object]], text: str) -> None:

@@ -1,41 +1,62 @@
-"""Published and exposed ports as ``ps`` writes them: ``0.0.0.0:8080-8081->80-81/tcp, 90/udp``."""
+"""Published and exposed ports as ``ps`` writes them: ``0.0.0.0:8080-8081->80-81/tcp, 90/udp``.
+
+What is published and yet not open to everybody says so: ``0.0.0.0:8080->80/tcp (10.0.0.0/8 only)``.
+"""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class _Line(NamedTuple):
+    """What neighbouring ports have in common; an empty address is that of no port of the host."""
+
+    address: str
+    offset: int
+    protocol: str
+    remark: str
 
 
 class _Run:
-    """Neighbouring ports of one protocol on one address, waiting to be written."""
+    """Neighbouring ports inside, waiting to be written."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, line: _Line, port: int) -> None:
+        self.line = line
         self.first = self.last = port
 
 
 def display_ports(ports: Iterable[Mapping[str, Any]]) -> str:
     """Runs of neighbouring ports are joined when host and container ports run in step."""
-    open_runs: dict[str, _Run] = {}
-    finished: list[str] = []
-    single: list[str] = []
+    latest: dict[_Line, _Run] = {}
+    runs: list[_Run] = []
     for port in sorted(ports, key=_order):
-        private, public = port.get("PrivatePort", 0), port.get("PublicPort", 0)
-        protocol, address = port.get("Type", "tcp"), port.get("IP", "")
-        key = protocol
-        if address:
-            if public != private:
-                host = f"[{address}]" if ":" in address else address
-                single.append(f"{host}:{public}->{private}/{protocol}")
-                continue
-            key = f"{address}/{protocol}"
-        run = open_runs.get(key)
-        if run is None:
-            open_runs[key] = _Run(private)
-        elif run.last + 1 == private:
+        private = port.get("PrivatePort", 0)
+        line = _line(port, private)
+        run = latest.get(line)
+        if run is not None and private <= run.last + 1:
             run.last = private
-        elif run.last != private:
-            finished.append(_shown(key, run))
-            open_runs[key] = _Run(private)
-    finished += [_shown(key, open_runs[key]) for key in sorted(open_runs)]
-    return ", ".join([*finished, *single])
+        else:
+            latest[line] = run = _Run(line, private)
+            runs.append(run)
+    # Docker's order: first what has the same number on both sides, what goes on latest last.
+    same = [run for run in runs if not run.line.offset]
+    ended = [run for run in same if latest[run.line] is not run]
+    going_on = sorted((run for run in same if latest[run.line] is run), key=_key)
+    shifted = [run for run in runs if run.line.offset]
+    return ", ".join(map(_shown, (*ended, *going_on, *shifted)))
+
+
+def _line(port: Mapping[str, Any], private: int) -> _Line:
+    address, protocol = port.get("IP", ""), port.get("Type", "tcp")
+    if not address:
+        return _Line("", 0, protocol, "")
+    return _Line(address, port.get("PublicPort", 0) - private, protocol, _remark(port))
+
+
+def _remark(port: Mapping[str, Any]) -> str:
+    blocked, sources = port.get("Blocked"), port.get("Sources")
+    if blocked:
+        return f" (blocked by {blocked})"
+    return f" ({' '.join(sources)} only)" if sources else ""
 
 
 def _order(port: Mapping[str, Any]) -> tuple[int, str, int, str]:
@@ -47,10 +68,20 @@ def _order(port: Mapping[str, Any]) -> tuple[int, str, int, str]:
     )
 
 
-def _shown(key: str, run: _Run) -> str:
-    address, separator, protocol = key.rpartition("/")
-    numbers = str(run.first) if run.first == run.last else f"{run.first}-{run.last}"
-    if not separator:
-        return f"{numbers}/{protocol}"
+def _key(run: _Run) -> str:
+    address, _, protocol, _ = run.line
+    return f"{address}/{protocol}" if address else protocol
+
+
+def _shown(run: _Run) -> str:
+    address, offset, protocol, remark = run.line
+    inside = _interval(run.first, run.last)
+    if not address:
+        return f"{inside}/{protocol}"
     host = f"[{address}]" if ":" in address else address
-    return f"{host}:{numbers}->{numbers}/{protocol}"
+    outside = _interval(run.first + offset, run.last + offset)
+    return f"{host}:{outside}->{inside}/{protocol}{remark}"
+
+
+def _interval(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"

@@ -13,9 +13,13 @@ class Published(NamedTuple):
     port: str  # "80/tcp"
     address: str
     host_port: str
+    sources: tuple[str, ...] = ()  # networks that may use it; beyond Docker
 
     def binding(self) -> dict[str, Any]:
-        return {"HostIp": self.address, "HostPort": self.host_port}
+        binding: dict[str, Any] = {"HostIp": self.address, "HostPort": self.host_port}
+        if self.sources:
+            binding["Sources"] = list(self.sources)
+        return binding
 
 
 def parse_range(text: str) -> tuple[int, int]:
@@ -50,9 +54,29 @@ def parse_expose(text: str) -> tuple[str, ...]:
 
 
 def parse_publish(text: str) -> tuple[Published, ...]:
-    """``[[address:]host port:]port[/protocol]``; ranges on both sides run in step."""
-    if "=" in text:
+    """``[[address:]host port:]port[/protocol][,source=CIDR…]``, ranges on both sides in step."""
+    short, *rest = text.split(",")
+    if "=" in short:
         return _parse_long(text)
+    if not rest:
+        return _parse_short(short)
+    sources = tuple(_source(part, text) for part in rest)
+    return tuple(spec._replace(sources=sources) for spec in _parse_short(short))
+
+
+def _source(part: str, text: str) -> str:
+    import ipaddress
+
+    key, separator, value = part.partition("=")
+    if not separator or key.lower() != "source":
+        raise ValueError(f"invalid field {part} in port {text}: expected source=CIDR")
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError as error:
+        raise ValueError(f"invalid source in port {text}: {value} is no address or CIDR") from error
+
+
+def _parse_short(text: str) -> tuple[Published, ...]:
     body, protocol = _protocol(text)
     address, host, port = _split(body)
     if not port:
@@ -106,12 +130,17 @@ def _check_address(address: str) -> None:
 
 
 def _parse_long(text: str) -> tuple[Published, ...]:
-    """``target=80,published=8080,protocol=tcp,mode=ingress``."""
+    """``target=80,published=8080,protocol=tcp,mode=ingress``, and ``source=CIDR`` as often."""
     fields: dict[str, str] = {"protocol": "tcp", "published": ""}
+    sources = []
     for part in text.split(","):
         key, separator, value = part.partition("=")
+        if key.lower() == "source":
+            sources.append(_source(part, text))
+            continue
         if not separator or key.lower() not in ("target", "published", "protocol", "mode"):
             raise ValueError(f"invalid field {part} in port {text}")
         fields[key.lower()] = value
     target, published = fields.get("target", ""), fields["published"]
-    return parse_publish(f"{published}:{target}/{fields['protocol']}".lstrip(":"))
+    found = _parse_short(f"{published}:{target}/{fields['protocol']}".lstrip(":"))
+    return tuple(spec._replace(sources=tuple(sources)) for spec in found)

@@ -181,7 +181,7 @@ _NETWORK = (
     Flag("net", "", _NETWORK_SPEC, "The same as --network", hidden=True, target="network"),
     Flag("network-alias", "", kinds.LIST, "One more name on that network"),
     Flag("net-alias", "", kinds.LIST, "", hidden=True, target="network-alias"),
-    Flag("publish", "p", kinds.LIST, "Publish [[address:]host port:]port[/protocol]"),
+    Flag("publish", "p", kinds.LIST, "Publish [[address:]host port:]port[/protocol][,source=CIDR]"),
     Flag("publish-all", "P", kinds.BOOL, "Publish every exposed port on a free one"),
 )
 
