@@ -19,7 +19,8 @@ def unfolded_host(host: HostConfig) -> HostConfig:
     bindings: dict[str, tuple[PortBinding, ...] | None] = {}
     for key, ends in (host.port_bindings or {}).items():
         for port, offset in _single(key):
-            bindings[port] = ends and tuple(_shifted(end, offset) for end in ends)
+            shifted = tuple(_shifted(end, offset) for end in ends or ())
+            bindings[port] = (*(bindings.get(port) or ()), *shifted) if ends is not None else None
     return structs.replace(host, port_bindings=bindings)
 
 

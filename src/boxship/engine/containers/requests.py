@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.container import ContainerConfig, HostConfig, PortBinding
 from boxship.model.labels import ANY_LABELS, LabelFilter
 
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
@@ -29,6 +29,21 @@ class CreateContainer:
 class CreatedContainer:
     id: str
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortChange:
+    """Ports that a container is to publish from now on, or no more.
+
+    ``add`` is as ``HostConfig.port_bindings``; ``remove`` are ports of the host, as
+    ``[address:]8080[-8090][/udp]``.
+    """
+
+    add: Mapping[str, tuple[PortBinding, ...] | None] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove)
 
 
 @dataclass(frozen=True)
