@@ -77,8 +77,18 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class SubnetUse:
+    """How full a subnet is: addresses that are taken or reserved, and those still to be given."""
+
+    subnet: str
+    in_use: int
+    available: int
+
+
+@dataclass(frozen=True)
 class NetworkDetail:
     """A network with those who are on it now."""
 
     record: NetworkRecord
     leases: tuple[Lease, ...] = ()
+    usage: tuple[SubnetUse, ...] = ()

@@ -1,0 +1,148 @@
+"""What a container may ask of a network, looked at before anything is made; pure."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import msgspec
+
+from boxship.base.errors import ForbiddenError, InvalidArgumentError
+from boxship.engine.networks.addresses import Address
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.options import PREFIX
+from boxship.engine.networks.record import NetworkRecord
+
+SYSCTLS = PREFIX + "endpoint.sysctls"
+IFNAME = PREFIX + "endpoint.ifname"
+
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_SYSCTL = re.compile(r"net\.(?:ipv4|ipv6|mpls)\.[a-z]+\.IFNAME\.[a-z0-9_.]+=.+")
+_IFNAME = re.compile(r"[^\s/:%]{1,15}")
+
+
+def checked(network: NetworkRecord, wish: EndpointRecord) -> EndpointRecord:
+    """Return the wish in canonical form, with the network's id and name.
+
+    InvalidArgumentError lists, a line each, what does not fit; ForbiddenError: nobody can be on
+    this network at all.
+    """
+    if network.config_only:
+        raise ForbiddenError(
+            f"network {network.name} is a configuration network: no container can be on it"
+        )
+    mac = canonical_mac(wish.mac_asked)
+    problems = [*_address_problems(network, wish), *_name_problems(network, wish)]
+    problems += _option_problems(wish.driver_opts or {})
+    if mac is None:
+        problems.append(f"invalid MAC address: {wish.mac_asked}")
+    if problems:
+        raise InvalidArgumentError("invalid endpoint settings:\n" + "\n".join(problems))
+    return msgspec.structs.replace(
+        wish,
+        network_id=network.id,
+        network=network.name,
+        mac_asked=mac or "",
+        ipv4_asked=str(ip_address(wish.ipv4_asked)) if wish.ipv4_asked else "",
+        ipv6_asked=str(ip_address(wish.ipv6_asked)) if wish.ipv6_asked else "",
+    )
+
+
+def canonical_mac(text: str) -> str | None:
+    """Return a MAC address as ``02:42:ac:11:00:02``; None if no interface can have it."""
+    if not text:
+        return ""
+    plain = text.strip().lower().replace("-", ":")
+    if "." in plain:  # 0242.ac11.0002
+        digits = plain.replace(".", "")
+        plain = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+    if not _MAC.fullmatch(plain) or plain == "00:00:00:00:00:00":
+        return None
+    return None if int(plain[:2], 16) & 1 else plain  # a group's address
+
+
+def _address_problems(network: NetworkRecord, wish: EndpointRecord) -> Iterable[str]:
+    asked = [(wish.ipv4_asked, IPv4Address), (wish.ipv6_asked, IPv6Address)]
+    read = []
+    for text, kind in asked:
+        if not text:
+            continue
+        address = _read(text, kind)
+        if address is None:
+            yield f"invalid {'IPv4' if kind is IPv4Address else 'IPv6'} address: {text}"
+        else:
+            read.append(address)
+    for text in wish.link_local:
+        address = _read(text, IPv4Address) or _read(text, IPv6Address)
+        if address is None or not address.is_link_local:
+            yield f"invalid link-local IP address: {text}"
+    if (read or any(text for text, _ in asked)) and not network.user_defined:
+        yield "user specified IP address is supported on user defined networks only"
+        return
+    for address in read:
+        yield from _subnet_problems(network, address)
+
+
+def _subnet_problems(network: NetworkRecord, address: Address) -> Iterable[str]:
+    family = [pool for pool in network.ipam if pool.is_ipv6 is (address.version == 6)]
+    holders = [pool for pool in family if address in ip_network(pool.subnet)]
+    if any(pool.chosen for pool in family):
+        yield (
+            "user specified IP address is supported only when connecting to networks with user "
+            "configured subnets"
+        )
+    elif not holders:
+        yield f"no configured subnet or ip-range contain the IP address {address}"
+    else:
+        yield from _reserved(network, address)
+
+
+def _reserved(network: NetworkRecord, address: Address) -> Iterable[str]:
+    for pool in network.ipam:
+        subnet = ip_network(pool.subnet)
+        if pool.gateway and ip_address(pool.gateway) == address:
+            yield f"IP address {address} is the gateway of network {network.name}"
+        if address in subnet and subnet.num_addresses > 2:
+            edge = (subnet.network_address, *(() if pool.is_ipv6 else (subnet.broadcast_address,)))
+            if address in edge:
+                yield f"IP address {address} stands for the whole subnet {subnet}"
+
+
+def _read(text: str, kind: Callable[[str], Address]) -> Address | None:
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
+def _name_problems(network: NetworkRecord, wish: EndpointRecord) -> Iterable[str]:
+    if wish.aliases and not network.user_defined:
+        yield "network-scoped alias is supported only for containers in user defined networks"
+    for alias in wish.aliases:
+        if not alias or alias.strip() != alias or any(c.isspace() for c in alias):
+            yield f"invalid network-scoped alias: {alias!r}"
+    for link in wish.links:
+        name, _, alias = link.partition(":")
+        if not name or ":" in alias:
+            yield f"invalid link {link!r}: it is container or container:alias"
+
+
+def _option_problems(given: Mapping[str, str]) -> Iterable[str]:
+    for name, text in given.items():
+        if name == SYSCTLS:
+            yield from (
+                f"invalid {SYSCTLS}: {word!r} is not net.X.Y.IFNAME.Z=value"
+                for word in text.split(",")
+                if not _SYSCTL.fullmatch(word)
+            )
+        elif name == IFNAME:
+            if not _IFNAME.fullmatch(text) or text in (".", "..", "lo"):
+                yield f"invalid {IFNAME}: {text!r} is no name for an interface"
+        elif name.startswith(PREFIX):
+            yield f"invalid driver option {name}: endpoints have {IFNAME} and {SYSCTLS}"
+
+
+def sysctls(endpoint: EndpointRecord, interface: str) -> tuple[tuple[str, str], ...]:
+    """Return an endpoint's own sysctls for its interface, (name, value)."""
+    text = (endpoint.driver_opts or {}).get(SYSCTLS, "")
+    pairs = (word.partition("=") for word in text.split(",") if word)
+    return tuple((name.replace("IFNAME", interface), value) for name, _, value in pairs)
