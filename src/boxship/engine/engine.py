@@ -7,11 +7,14 @@
     Storage ─── ImageService ──────┼── Context ── ContainerService
     Host ────── Planner ───────────┤
     LauncherLink ──────────────────┘
+
+    KernelFabric ── Networks
 """
 
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Self
 
@@ -36,6 +39,8 @@ from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
+from boxship.engine.networks.fabric import KernelFabric
+from boxship.engine.networks.service import Networks
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.settings import EngineSettings, RuntimeProgram, TransferLimits, UserMaps
@@ -58,8 +63,10 @@ class Engine:
         events: EventBus,
         shims: LauncherLink,
         storage: Storage,
+        networks: Networks,
     ) -> None:
         self.settings = context.settings
+        self.networks = networks
         self.images = images
         self.registries = RemoteRegistries(lambda: images.registries)
         self.events = events
@@ -89,6 +96,15 @@ class Engine:
             limits=settings.transfers,
             keep_blobs=settings.keep_blobs,
         )
+        networks = Networks(
+            database,
+            events,
+            clock,
+            settings.networks,
+            KernelFabric(settings.data_root, f"{settings.exec_root}/forwarding"),
+            exec_root=settings.exec_root,
+            identity=f"{_machine_id()} {settings.data_root}".encode(),
+        )
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
         host = Host.look()
@@ -111,7 +127,13 @@ class Engine:
             background=Background(),
         )
         engine = cls(
-            context, database=database, images=images, events=events, shims=shims, storage=storage
+            context,
+            database=database,
+            images=images,
+            events=events,
+            shims=shims,
+            storage=storage,
+            networks=networks,
         )
         images.set_users(engine.containers)
         loaded = context.shelf.load()
@@ -119,6 +141,7 @@ class Engine:
             [container.id for container in loaded],
             running=any(container.record.state.alive for container in loaded),
         )
+        await networks.open()
         await shims.open()
         await recovery.recover(context)
         await recovery.start_wanted(context)
@@ -161,8 +184,16 @@ class Engine:
                 link.close()
         self._context.pending.close()
         await self._context.shims.close()
+        await self.networks.close()
         self.events.close()
         self._database.close()
+
+
+def _machine_id() -> str:
+    """Return what tells this machine from others; empty where nobody has set it."""
+    with suppress(OSError), open("/etc/machine-id", encoding="ascii") as file:
+        return file.read().strip()
+    return ""
 
 
 def _check_maps(data_root: str, maps: UserMaps) -> None:

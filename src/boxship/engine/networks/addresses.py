@@ -57,7 +57,9 @@ class Taken:
 # that homes and offices use. The default bridge alone is as wide as Docker's.
 BRIDGE_POOLS = (
     AddressPool(ip_network("172.17.0.0/16"), 16),
-    AddressPool(ip_network("172.16.0.0/12"), 16),
+    AddressPool(ip_network("172.18.0.0/15"), 16),
+    AddressPool(ip_network("172.20.0.0/14"), 16),
+    AddressPool(ip_network("172.24.0.0/13"), 16),
     AddressPool(ip_network("192.168.0.0/16"), 20),
 )
 IPV4_POOLS = (
@@ -177,10 +179,7 @@ class Allocator:
             candidate += 1
         self._gap = candidate
         if candidate > self._last:
-            raise UnavailableError(
-                f"no available IPv{self.subnet.version} addresses on this network's address "
-                f"pools: all of {self._range} are in use"
-            )
+            raise UnavailableError(f"all of {self._range} are in use")
         self._used.add(candidate)
         return self._address(candidate)
 

@@ -93,9 +93,12 @@ class Leases:
                 return allocator.lowest()
         try:
             return allocators[-1].lowest()
-        except UnavailableError as error:
-            name = self._network.name
-            raise UnavailableError(f"{error}: network {name} is full") from None
+        except UnavailableError:
+            network = self._network
+            raise UnavailableError(
+                f"no available IPv{version} addresses on this network's address pools: "
+                f"{network.name} ({network.id})"
+            ) from None
 
     def _give_back(self, addresses: Iterable[Address]) -> None:
         for address in addresses:

@@ -216,10 +216,10 @@ def _pools(
     asked = pools.read_pools([_sized(pool, around, families) for pool in request.pools])
     if driver == "bridge":
         pools.at_most_one_each(asked, driver)
-    _refuse_family(asked, families)
+    asked, warnings = _of_families(asked, families)
     others = _networks_taken(around.networks)
     pools.refuse_taken(asked, others)
-    warnings = [_told(pool, around.host) for pool in asked]
+    warnings += [_told(pool, around.host) for pool in asked]
     made = list(asked)
     for version, wanted in zip((4, 6), families, strict=True):
         if wanted and not any(pool.is_ipv6 is (version == 6) for pool in asked):
@@ -265,15 +265,17 @@ def _networks_taken(networks: Collection[NetworkRecord]) -> list[Taken]:
     ]
 
 
-def _refuse_family(asked: Sequence[PoolRecord], families: tuple[bool, bool]) -> None:
-    for pool in asked:
-        if not families[pool.is_ipv6]:
-            version = 6 if pool.is_ipv6 else 4
-            flag = "--ipv6" if pool.is_ipv6 else "--ipv4"
-            raise InvalidArgumentError(
-                f"invalid subnet {pool.subnet}: IPv{version} is not enabled for this network "
-                f"(enable it with {flag})"
-            )
+def _of_families(
+    asked: Sequence[PoolRecord], families: tuple[bool, bool]
+) -> tuple[tuple[PoolRecord, ...], list[str]]:
+    """Leave out subnets of a family that is off, as Docker does; but say so."""
+    kept = tuple(pool for pool in asked if families[pool.is_ipv6])
+    return kept, [
+        f"subnet {pool.subnet} is not used: IPv{6 if pool.is_ipv6 else 4} is not enabled for this "
+        f"network (--ipv{6 if pool.is_ipv6 else 4} enables it)"
+        for pool in asked
+        if pool not in kept
+    ]
 
 
 def _told(pool: PoolRecord, host: Collection[Taken]) -> str:

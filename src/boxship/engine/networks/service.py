@@ -1,16 +1,28 @@
 """All networks there are: looking, creating, removing, and leases of addresses.
 
-The record is the commit point. A network's bridge is made before its record is committed and goes
-after the record did; a bridge of ours without a record is removed at start-up. Everything here is
-called from the event loop; what blocks is done in the network thread.
+The record is the commit point. A network's interface is made before its record is committed and
+goes after the record did; an interface of ours without a record is removed at start-up. Everything
+here is called from the event loop; what blocks is done in the network thread. ::
+
+    create   name, subnets (memory) → interface → firewall → record → found
+    remove   nobody on it → record gone, not found any more → firewall → interface → name free
 """
 
+import asyncio
 import builtins
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from boxship.base.clock import Clock
+from boxship.base.errors import BoxshipError, ConflictError, ForbiddenError, UnavailableError
+from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
+from boxship.engine.networks import interfaces, listing, making, startup, wishes
 from boxship.engine.networks.endpoint import EndpointRecord
-from boxship.engine.networks.record import NetworkRecord
+from boxship.engine.networks.fabric import Fabric, HostView
+from boxship.engine.networks.leases import Leases
+from boxship.engine.networks.record import BRIDGE, NetworkRecord, predefined_id
 from boxship.engine.networks.requests import (
     CreatedNetwork,
     CreateNetwork,
@@ -19,9 +31,16 @@ from boxship.engine.networks.requests import (
     NetworkQuery,
     Tenant,
 )
+from boxship.engine.networks.shelf import NetworkShelf
+from boxship.engine.networks.walls import NoWalls, Walls
 from boxship.engine.networks.worker import NetworkWorker
 from boxship.engine.records.database import Database
 from boxship.engine.settings import NetworkSettings
+from boxship.model.event import EventType
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Networks:
@@ -33,59 +52,248 @@ class Networks:
         events: EventBus,
         clock: Clock,
         settings: NetworkSettings,
-        worker: NetworkWorker,
+        fabric: Fabric,
+        *,
+        exec_root: str = interfaces.DEFAULT_EXEC_ROOT,
+        identity: bytes = b"",
     ) -> None:
-        self._database = database
+        """``identity`` is this engine's, for private IPv6 ranges that others don't have."""
+        self.settings = settings
+        self.worker = NetworkWorker()
+        self.walls: Walls = NoWalls()
+        """Where the firewall hears of networks; set before :meth:`create` is called."""
+        self.switched_on_forwarding = False
+        """The host forwards packets because we have it so: it is a router for our networks alone,
+        which the firewall sees to (unless ``ip_forward_no_drop``)."""
+        self._shelf = NetworkShelf(database)
         self._events = events
         self._clock = clock
-        self.settings = settings
-        self.worker = worker
+        self._fabric = fabric
+        self._site = startup.Site(settings, exec_root, identity)
+        self._leases: dict[str, Leases] = {}
+        self._broken: dict[str, str] = {}
+        """Why a network's interface is not there, by its id."""
+        self._pruning = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
-        """Load the records, make the default bridge and every bridge that is missing.
+        """Load the records, make the default bridge and every interface that is missing.
 
-        Endpoints of containers that still run are claimed afterwards, by :meth:`adopt`.
+        Endpoints of containers that still run are claimed afterwards, by :meth:`adopt`. A network
+        whose interface cannot be made stays, and says why when somebody wants to be on it.
+        InvalidArgumentError: the daemon's options for the default bridge cannot be.
         """
+        earlier = self._shelf.load()
+        needed = self.settings.bridge != "none" or any(map(interfaces.plan, self._shelf))
+        view = await self._look() if needed else HostView()
+        for record in startup.predefined(self._site, earlier, view, self._clock.now_ns()):
+            if earlier.get(record.name) != record:
+                await self._shelf.add(record)
+        if self.settings.bridge == "none" and BRIDGE in earlier:
+            await self._shelf.take_away(earlier[BRIDGE])
+            self._shelf.forget(earlier[BRIDGE].id, BRIDGE)
+        for record in self._shelf:
+            self._leases[record.id] = Leases(record)
+            await self._restore(record)
+        if needed or self.settings.bridge != "none":
+            await self._sweep()
+
+    async def _look(self) -> HostView:
+        beside = [record.interface for record in self._shelf if record.interface]
+        beside.append(self._site.bridge_name)
+        try:
+            return await self.worker.run(self._fabric.look, beside=beside)
+        except UnavailableError as error:
+            _log.error("networks: %s", error)
+            return HostView()
+
+    async def _restore(self, record: NetworkRecord) -> None:
+        try:
+            await self._make_interface(record)
+        except BoxshipError as error:
+            self._broken[record.id] = str(error)
+            _log.error("network %s cannot be used: %s", record.name, error)
+
+    async def _sweep(self) -> None:
+        keep = [record.interface for record in self._shelf]
+        try:
+            names = await self.worker.run(self._fabric.sweep, keep)
+        except UnavailableError as error:
+            _log.error("networks: %s", error)
+        else:
+            if names:
+                _log.info("removed interfaces without a network: %s", ", ".join(names))
 
     async def close(self) -> None:
-        """Let go; bridges stay, for the containers that go on."""
+        """Let go; interfaces stay, for the containers that go on."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.worker.close)
+        self._fabric.close()
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────
 
     @property
     def bridge(self) -> NetworkRecord | None:
         """The default network; None with ``bridge=none``."""
-        raise NotImplementedError
+        wanted = predefined_id(BRIDGE)
+        return next((record for record in self._shelf if record.id == wanted), None)
 
     def find(self, reference: str) -> NetworkRecord:
-        """Return a network by its name, id, or beginning of its id, in Docker's order.
+        """Return a network by its whole id, name, or beginning of its id, tried in this order.
 
         NotFoundError; InvalidArgumentError: several ids begin so.
         """
-        raise NotImplementedError
+        return self._shelf.find(reference)
 
     def list(self, query: NetworkQuery | None = None) -> builtins.list[NetworkRecord]:
-        """Return the networks, oldest first. InvalidArgumentError: an unknown filter."""
-        raise NotImplementedError
+        """Return the networks, newest first. InvalidArgumentError: an unknown filter."""
+        wanted = listing.chooser((query or NetworkQuery()).filters, self._in_use)
+        found = [record for record in self._shelf if wanted(record)]
+        return sorted(found, key=lambda record: (-record.created_ns, record.name))
 
     def inspect(self, reference: str) -> NetworkDetail:
         """Return a network with those on it. Errors as of :meth:`find`."""
-        raise NotImplementedError
+        record = self.find(reference)
+        leases = self._leases[record.id]
+        return NetworkDetail(record, tuple(leases), leases.usage())
+
+    def _in_use(self, record: NetworkRecord) -> bool:
+        return len(self._leases[record.id]) > 0
+
+    # ── making and removing ──────────────────────────────────────────────────────────────────
 
     async def create(self, request: CreateNetwork) -> CreatedNetwork:
-        """Make a network.
+        """Make a network. A caller that is cancelled cancels nothing.
 
         InvalidArgumentError: what is asked makes no sense; ConflictError: the name is taken;
         ForbiddenError: the subnet overlaps, or the name is a predefined network's;
-        NotFoundError: no such driver; UnavailableError: the kernel refuses.
+        NotFoundError: no such driver; UnavailableError: the kernel refuses, or no subnet is free.
         """
-        raise NotImplementedError
+        return await self._to_its_end(self._create(request))
+
+    async def _create(self, request: CreateNetwork) -> CreatedNetwork:
+        making.check_name(request.name)
+        identity = new_id()
+        self._shelf.reserve(request.name, identity)
+        try:
+            view = await self.worker.run(self._fabric.look, beside=self._interfaces())
+            around = self._site.surroundings(self._shelf.everything(), view)
+            made = making.make(request, around, identity=identity, now_ns=self._clock.now_ns())
+            self._shelf.prepare(made.record)
+            await self._bring_up(made.record)
+        except BaseException:
+            self._shelf.forget(identity, request.name)
+            raise
+        self._leases[identity] = Leases(made.record)
+        self._say(made.record, "create")
+        return CreatedNetwork(identity, "; ".join(made.warnings))
+
+    async def _bring_up(self, record: NetworkRecord) -> None:
+        """Interface, firewall, record; what was done is undone if the rest fails."""
+        try:
+            await self._make_interface(record)
+            await self.walls.add(record)
+            await self._shelf.add(record)
+        except BaseException:
+            await self._take_down(record)
+            raise
+
+    async def _make_interface(self, record: NetworkRecord) -> None:
+        plan = interfaces.plan(record)
+        if plan is None:
+            return
+        await self.worker.run(self._fabric.make, plan)
+        if record.driver == "bridge" and not record.internal and self.settings.ip_forward:
+            await self._forward(record)
+
+    async def _forward(self, record: NetworkRecord) -> None:
+        families = {"ipv4": record.enable_ipv4, "ipv6": record.enable_ipv6}
+        try:
+            self.switched_on_forwarding = await self.worker.run(self._fabric.forward, **families)
+        except UnavailableError as error:  # containers still reach one another
+            _log.warning("network %s: %s", record.name, error)
+
+    async def _take_down(self, record: NetworkRecord) -> None:
+        """Remove a network's rules and interface; what fails is done at the next start-up."""
+        try:
+            await self.walls.remove(record)
+            shared = any(
+                other.interface == record.interface
+                for other in self._shelf.everything()
+                if other.id != record.id
+            )
+            if record.interface and record.owns_interface and not shared:
+                await self.worker.run(self._fabric.remove, record.interface)
+        except BoxshipError as error:
+            _log.error("network %s: %s", record.name, error)
 
     async def remove(self, reference: str) -> None:
         """Remove a network. NotFoundError; ForbiddenError: predefined, or somebody is on it."""
-        raise NotImplementedError
+        await self._to_its_end(self._remove(self.find(reference)))
+
+    async def _remove(self, record: NetworkRecord) -> None:
+        record = self._shelf.get(record.id)  # two may want to remove it
+        self._check_unused(record)
+        await self._shelf.take_away(record)
+        try:
+            await self._take_down(record)
+        finally:
+            self._shelf.forget(record.id, record.name)
+            self._leases.pop(record.id, None)
+            self._broken.pop(record.id, None)
+        self._say(record, "destroy")
+
+    def _check_unused(self, record: NetworkRecord) -> None:
+        if record.predefined:
+            raise ForbiddenError(f"{record.name} is a pre-defined network and cannot be removed")
+        tenants = [lease.tenant for lease in self._leases[record.id]]
+        if tenants:
+            who = ", ".join(f'name:"{tenant.name}" id:"{tenant.id[:12]}"' for tenant in tenants)
+            raise ForbiddenError(
+                f"error while removing network: network {record.name} has active endpoints ({who})"
+            )
+        if record.config_only and any(n.config_from == record.name for n in self._shelf):
+            raise ForbiddenError(
+                f'error while removing network: configuration network "{record.name}" is in use'
+            )
 
     async def prune(self, wanted: NetworkPrune) -> tuple[str, ...]:
         """Remove the networks nobody is on, and return their names. ConflictError: one runs."""
-        raise NotImplementedError
+        if self._pruning.locked():
+            raise ConflictError("a prune operation is already running")
+        async with self._pruning:
+            names = []
+            for record in self._shelf:
+                if self._is_pruned(record, wanted) and await self._remove_unused(record):
+                    names.append(record.name)
+        self._events.publish(EventType.NETWORK, "prune", "", {"reclaimed": "0"})
+        return tuple(names)
+
+    def _is_pruned(self, record: NetworkRecord, wanted: NetworkPrune) -> bool:
+        if record.predefined or record.config_only or self._in_use(record):
+            return False
+        if wanted.until_ns is not None and record.created_ns > wanted.until_ns:
+            return False
+        return wanted.labels.admits(record.labels)
+
+    async def _remove_unused(self, record: NetworkRecord) -> bool:
+        try:
+            await self.remove(record.id)
+        except BoxshipError:
+            return False  # somebody uses or removes it meanwhile: it is left to them
+        return True
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Go on with it even if the caller is cancelled: nothing half-made stays behind."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    def _interfaces(self) -> builtins.list[str]:
+        return [record.interface for record in self._shelf.everything() if record.interface]
+
+    # ── endpoints ────────────────────────────────────────────────────────────────────────────
 
     def check_wish(self, wish: EndpointRecord) -> EndpointRecord:
         """Look at what a container asks of a network before anything is made.
@@ -95,29 +303,45 @@ class Networks:
         InvalidArgumentError names what does not fit: an address outside of the network's subnets,
         one on a network whose subnet nobody chose, a bad MAC address, alias or driver option.
         """
-        raise NotImplementedError
+        return wishes.checked(self.find(wish.network), wish)
 
     def lease(self, wish: EndpointRecord, tenant: Tenant) -> EndpointRecord:
         """Give an endpoint its id, addresses, gateways and MAC address, in memory, at once.
 
         Of the answer, ``interface`` and ``host_interface`` are the caller's to fill in. On ``host``
         and ``none`` there are no addresses. NotFoundError: the network is gone (or is being
-        removed); ConflictError: no address is free, or the one asked for is in use.
+        removed); ForbiddenError: the address asked for is in use; UnavailableError: no address is
+        free, or the network's interface could not be made.
         """
-        raise NotImplementedError
+        record = self._shelf.get(wish.network_id)
+        if (reason := self._broken.get(record.id)) is not None:
+            raise UnavailableError(f"network {record.name} cannot be used: {reason}")
+        return self._leases[record.id].grant(wish, tenant)
 
     def adopt(self, endpoint: EndpointRecord, tenant: Tenant) -> None:
         """Claim what a running container of an earlier daemon has. Errors as of :meth:`lease`."""
-        raise NotImplementedError
+        record = self._shelf.get(endpoint.network_id)
+        self._leases[record.id].adopt(endpoint, tenant)
 
     def release(self, endpoint: EndpointRecord) -> None:
         """Take back what :meth:`lease` or :meth:`adopt` gave; twice does no harm."""
-        raise NotImplementedError
+        leases = self._leases.get(endpoint.network_id)
+        if leases is not None:
+            leases.end(endpoint.endpoint_id)
 
     def rename(self, container_id: str, name: str) -> None:
         """Show a tenant by another name from now on."""
-        raise NotImplementedError
+        for leases in self._leases.values():
+            leases.rename(container_id, name)
 
     def announce(self, action: str, endpoint: EndpointRecord, tenant: Tenant) -> None:
         """Publish ``connect`` or ``disconnect`` of a container, with Docker's attributes."""
-        raise NotImplementedError
+        try:
+            record = self._shelf.get(endpoint.network_id)
+        except BoxshipError:
+            return
+        self._say(record, action, container=tenant.id)
+
+    def _say(self, record: NetworkRecord, action: str, **more: str) -> None:
+        attributes = {**more, "name": record.name, "type": record.driver}
+        self._events.publish(EventType.NETWORK, action, record.id, attributes)

@@ -1,8 +1,8 @@
 """What a container may ask of a network, looked at before anything is made; pure."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
 
 import msgspec
 
@@ -61,21 +61,18 @@ def canonical_mac(text: str) -> str | None:
 
 
 def _address_problems(network: NetworkRecord, wish: EndpointRecord) -> Iterable[str]:
-    asked = [(wish.ipv4_asked, IPv4Address), (wish.ipv6_asked, IPv6Address)]
     read = []
-    for text, kind in asked:
-        if not text:
-            continue
-        address = _read(text, kind)
-        if address is None:
-            yield f"invalid {'IPv4' if kind is IPv4Address else 'IPv6'} address: {text}"
-        else:
+    for text, version in ((wish.ipv4_asked, 4), (wish.ipv6_asked, 6)):
+        address = _read(text)
+        if address is not None and address.version == version:
             read.append(address)
+        elif text:
+            yield f"invalid IPv{version} address: {text}"
     for text in wish.link_local:
-        address = _read(text, IPv4Address) or _read(text, IPv6Address)
+        address = _read(text)
         if address is None or not address.is_link_local:
             yield f"invalid link-local IP address: {text}"
-    if (read or any(text for text, _ in asked)) and not network.user_defined:
+    if (wish.ipv4_asked or wish.ipv6_asked) and not network.user_defined:
         yield "user specified IP address is supported on user defined networks only"
         return
     for address in read:
@@ -107,9 +104,9 @@ def _reserved(network: NetworkRecord, address: Address) -> Iterable[str]:
                 yield f"IP address {address} stands for the whole subnet {subnet}"
 
 
-def _read(text: str, kind: Callable[[str], Address]) -> Address | None:
+def _read(text: str) -> Address | None:
     try:
-        return kind(text)
+        return ip_address(text)
     except ValueError:
         return None
 
