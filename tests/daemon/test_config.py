@@ -6,8 +6,9 @@ import pytest
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.daemon.config import changed, load_config, read_file
+from boxship.daemon.networks import network_settings
 from boxship.daemon.options import DEFAULT_HOST, OPTIONS, Kind, usage
-from boxship.engine.settings import RuntimeProgram
+from boxship.engine.settings import AddressPoolSetting, RuntimeProgram
 
 
 @pytest.fixture
@@ -129,7 +130,22 @@ def test_what_is_wrong_is_named(configured, file, arguments, message):
         (["--debug=perhaps"], 'invalid argument "perhaps" for "--debug"'),
         (["--shutdown-timeout", "soon"], 'invalid argument "soon" for "--shutdown-timeout"'),
         (["start"], "accepts no arguments"),
-        (["--bridge", "br0"], "invalid bridge"),
+        (["--bridge", "br0", "--bip", "10.0.0.1/8"], "--bridge and --bip are mutually exclusive"),
+        (["--bip", "10.0.0.1"], "invalid bip: 10.0.0.1"),
+        (["--bip", "fd00::1/64"], "invalid bip: fd00::1/64"),
+        (["--fixed-cidr-v6", "10.0.0.0/8"], "invalid fixed-cidr-v6"),
+        (["--default-gateway", "x"], "invalid default-gateway: x"),
+        (["--mtu", "5"], "invalid mtu: 5"),
+        (["--ip", "x"], "invalid ip: x"),
+        (["--firewall", "off"], "invalid firewall: off"),
+        (["--firewall-backend", "pf"], "invalid firewall-backend: pf"),
+        (["--default-address-pool", "10.0.0.0/8"], "must be base=CIDR,size=number"),
+        (["--default-address-pool", "base=10.0.0.0/24,size=8"], "size 8: subnets of 10.0.0.0/24"),
+        (["--default-network-opt", "bridge=mtu"], "must be name=key=value"),
+        (
+            ["--default-network-opt", "bridge=com.docker.network.driver.mtu=x"],
+            "failed to parse com.docker.network.driver.mtu value: x",
+        ),
     ],
 )
 def test_bad_flags(arguments, message):
@@ -148,7 +164,41 @@ def test_flags_of_other_test_benches_are_accepted(configured):
         *("--bridge", "none", "--exec-opt", "native.cgroupdriver=cgroupfs"),
     )
     assert config.flag("live-restore")
-    assert {"iptables", "containerd", "builder"} <= set(config.without_effect)
+    assert {"userland-proxy", "containerd", "builder"} <= set(config.without_effect)
+
+
+def test_options_of_networks_are_the_same_as_flags_and_in_the_file(configured):
+    flags = configured(
+        {},
+        *("--default-address-pool", "size=24,base=10.10.0.0/16"),
+        *("--default-address-pool", "base=10.20.0.0/16,size=26"),
+        *("--default-network-opt", "bridge=com.docker.network.driver.mtu=1400"),
+        *("--default-network-opt", "bridge=com.docker.network.bridge.enable_icc=false"),
+        *("--icc=false", "--mtu=1300", "--bip=10.1.0.1/24", "--host-gateway-ip", "10.1.0.9"),
+    )
+    file = configured(
+        {
+            "default-address-pools": [
+                {"base": "10.10.0.0/16", "size": 24},
+                {"base": "10.20.0.0/16", "size": 26},
+            ],
+            "default-network-opts": {
+                "bridge": {
+                    "com.docker.network.driver.mtu": "1400",
+                    "com.docker.network.bridge.enable_icc": "false",
+                }
+            },
+            "icc": False,
+            "mtu": 1300,
+            "bip": "10.1.0.1/24",
+            "host-gateway-ip": "10.1.0.9",
+        }
+    )
+    settings = network_settings(flags)
+    assert settings == network_settings(file)
+    assert settings.address_pools[1] == AddressPoolSetting("10.20.0.0/16", 26)
+    assert settings.default_options["bridge"]["com.docker.network.driver.mtu"] == "1400"
+    assert (settings.icc, settings.ip_masq, settings.mtu) == (False, True, 1300)
 
 
 def test_only_what_can_be_reloaded_is(configured):
@@ -169,7 +219,7 @@ def test_the_table_is_consistent():
         assert len(names) == len(set(names)), key
     for option in OPTIONS:
         if option.effect and option.kind is Kind.FLAG:
-            assert option.default is False
+            assert isinstance(option.default, bool)
 
 
 @pytest.mark.parametrize(

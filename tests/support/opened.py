@@ -18,7 +18,7 @@ from boxship.engine.containers.requests import (
     LogQuery,
 )
 from boxship.engine.engine import Engine
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import EngineSettings, NetworkSettings
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.runtime.cgroups.layout import host_layout
 from support.images.catalog import ensure
@@ -37,7 +37,10 @@ class Place:
     def settings_of(home: Path) -> EngineSettings:
         """Return the settings of an engine in ``home``."""
         return EngineSettings(
-            data_root=f"{home}/data", exec_root=f"{home}/exec", cgroup_parent=f"/{home.name}"
+            data_root=f"{home}/data",
+            exec_root=f"{home}/exec",
+            cgroup_parent=f"/{home.name}",
+            networks=NetworkSettings(bridge="none"),
         )
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.daemon.networks import network_settings
 from boxship.daemon.options import (
     BY_FLAG,
     BY_KEY,
@@ -203,8 +204,6 @@ def _check(config: DaemonConfig) -> None:
     for label in config.words("labels"):
         if "=" not in label:
             raise InvalidArgumentError(f"bad attribute format: {label} (a label is key=value)")
-    if config.text("bridge") not in ("", "none"):
-        raise InvalidArgumentError("invalid bridge: there are no bridges yet, only none")
     if config.number("shutdown-timeout") < -1:
         raise InvalidArgumentError("invalid shutdown-timeout: it must be -1 (for ever) or more")
     _check_cgroups(config)
@@ -212,6 +211,7 @@ def _check(config: DaemonConfig) -> None:
     for name in config.mapping("features"):
         config.feature(name, default=False)
     _ = config.default_ulimits, registry_settings(config), transfer_limits(config)
+    _ = network_settings(config)
     check_default(config.text("default-runtime"), config.runtimes)
 
 

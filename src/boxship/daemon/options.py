@@ -26,6 +26,10 @@ class Kind(Enum):
     LIST = auto()
     MAP = auto()
     """``key=value`` on the command line, an object in JSON."""
+    MAPS = auto()
+    """``name=key=value`` on the command line, an object of objects in JSON."""
+    POOLS = auto()
+    """``base=CIDR,size=number`` on the command line, a list of such objects in JSON."""
     OBJECT = auto()
     """JSON alone, or a flag whose value isn't looked at."""
 
@@ -59,6 +63,40 @@ def _text(key: str, default: str, help_text: str, short: str = "") -> Option:
 def _list(key: str, flag: str, help_text: str, short: str = "") -> Option:
     return Option(key, flag, Kind.LIST, (), help_text, short)
 
+
+_NETWORKS: tuple[Option, ...] = (
+    _text("bridge", "", 'Existing bridge as the default network, or "none"', "b"),
+    _text("bip", "", "IPv4 address of the default bridge, with its subnet: 172.17.0.1/16"),
+    _text("bip6", "", "IPv6 address of the default bridge, with its subnet"),
+    _text("fixed-cidr", "", "IPv4 range that containers on the default bridge get addresses of"),
+    _text("fixed-cidr-v6", "", "IPv6 range that containers on the default bridge get addresses of"),
+    _text("default-gateway", "", "IPv4 gateway of containers on the default bridge"),
+    _text("default-gateway-v6", "", "IPv6 gateway of containers on the default bridge"),
+    _flag("ipv6", "Enable IPv6 on the default bridge"),
+    Option("mtu", "mtu", Kind.NUMBER, 0, "MTU of the default bridge (default 1500)"),
+    _flag("icc", "Let containers on the default bridge reach one another", default=True),
+    _flag("ip-masq", "Masquerade what leaves the default bridge", default=True),
+    _text("ip", "", "Address of the host for ports published from the default bridge"),
+    _list("host-gateway-ips", "host-gateway-ip", "What host-gateway means in --add-host"),
+    Option("host-gateway-ip", "", Kind.TEXT, "", "Older name of host-gateway-ips"),
+    Option(
+        "default-address-pools", "default-address-pool", Kind.POOLS, (),
+        "Where subnets of networks come from: base=10.10.0.0/16,size=24",
+    ),
+    Option(
+        "default-network-opts", "default-network-opt", Kind.MAPS, {},
+        "Default options of networks by driver: bridge=com.docker.network.driver.mtu=1400",
+    ),
+    _flag("ip-forward", "Have the host forward packets", default=True),
+    _flag(
+        "ip-forward-no-drop",
+        "Forward for others, too, where this daemon switched forwarding on",
+    ),
+    _flag("iptables", "Make firewall rules", default=True),
+    _flag("ip6tables", "Make firewall rules for IPv6", default=True),
+    _text("firewall-backend", "", 'Always "nftables", which iptables\' own rules go along with'),
+    _text("firewall", "respect", "Host's firewall and published ports: \"respect\" or \"bypass\""),
+)  # fmt: skip
 
 _USED: tuple[Option, ...] = (
     _list("hosts", "host", f"Socket(s) to listen on (default {DEFAULT_HOST})", "H"),
@@ -115,7 +153,7 @@ _USED: tuple[Option, ...] = (
     Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
     _text("userns-remap", "", 'Map users of containers: "default", user[:group] or uid[:gid]'),
     _text("storage-driver", "", 'Storage driver ("overlay2"|"vfs")', "s"),
-    _text("bridge", "", 'Bridge of containers; "none" is what there is', "b"),
+    *_NETWORKS,
     _list("dns", "dns", "DNS servers of containers"),
     _list("dns-opts", "dns-opt", "DNS options of containers"),
     _list("dns-search", "dns-search", "DNS search domains of containers"),
@@ -169,36 +207,16 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("allow-direct-routing", "", Kind.FLAG),
     ("allow-nondistributable-artifacts", "", Kind.LIST),
     ("authorization-plugins", "authorization-plugin", Kind.LIST),
-    ("bip", "", Kind.TEXT),
-    ("bip6", "", Kind.TEXT),
     ("bridge-accept-fwmark", "", Kind.TEXT),
     ("builder", "-", Kind.OBJECT),
     ("containerd", "", Kind.TEXT),
     ("containerd-namespace", "", Kind.TEXT),
     ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT),
     ("cri-containerd", "", Kind.FLAG),
-    ("default-address-pools", "default-address-pool", Kind.OBJECT),
-    ("default-gateway", "", Kind.TEXT),
-    ("default-gateway-v6", "", Kind.TEXT),
-    ("default-network-opts", "default-network-opt", Kind.OBJECT),
     ("deprecated-key-path", "-", Kind.TEXT),
-    ("firewall-backend", "", Kind.TEXT),
-    ("fixed-cidr", "", Kind.TEXT),
-    ("fixed-cidr-v6", "", Kind.TEXT),
-    ("host-gateway-ip", "-", Kind.TEXT),
-    ("host-gateway-ips", "host-gateway-ip", Kind.LIST),
-    ("icc", "", Kind.FLAG),
     ("init-path", "", Kind.TEXT),
-    ("ip", "", Kind.TEXT),
-    ("ip-forward", "", Kind.FLAG),
-    ("ip-forward-no-drop", "", Kind.FLAG),
-    ("ip-masq", "", Kind.FLAG),
-    ("ip6tables", "", Kind.FLAG),
-    ("iptables", "", Kind.FLAG),
-    ("ipv6", "", Kind.FLAG),
     ("metrics-addr", "", Kind.TEXT),
     ("min-api-version", "-", Kind.TEXT),
-    ("mtu", "", Kind.NUMBER),
     ("network-control-plane-mtu", "", Kind.NUMBER),
     ("network-diagnostic-port", "", Kind.NUMBER),
     ("node-generic-resources", "node-generic-resource", Kind.LIST),

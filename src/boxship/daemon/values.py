@@ -1,5 +1,6 @@
 """Reading the values of options: from the command line's words, and from JSON."""
 
+import re
 from collections.abc import Iterator
 
 from boxship.base.errors import InvalidArgumentError
@@ -71,7 +72,33 @@ def _from_text(option: Option, text: str, before: Value) -> Value:
                     f'invalid argument "{text}" for "--{option.flag}": must be key=value'
                 )
             return {**(before if isinstance(before, dict) else {}), key: value}
+        case Kind.MAPS:
+            return _with_inner(option, text, before if isinstance(before, dict) else {})
+        case Kind.POOLS:
+            return (*(before if isinstance(before, tuple) else ()), _pool(option, text))
     return text
+
+
+def _with_inner(option: Option, text: str, before: dict[str, object]) -> Value:
+    name, _, rest = text.partition("=")
+    key, equals, value = rest.partition("=")
+    if not equals:
+        raise InvalidArgumentError(
+            f'invalid argument "{text}" for "--{option.flag}": must be name=key=value'
+        )
+    inner = before.get(name)
+    return {**before, name: {**(inner if isinstance(inner, dict) else {}), key: value}}
+
+
+def _pool(option: Option, text: str) -> str:
+    """Check ``base=CIDR,size=number``, in any order, and return it in this one."""
+    words = dict(word.strip().partition("=")[::2] for word in text.split(","))
+    if words.keys() != {"base", "size"} or not re.fullmatch("[0-9]{1,3}", words["size"]):
+        raise InvalidArgumentError(
+            f'invalid argument "{text}" for "--{option.flag or option.key}": must be '
+            "base=CIDR,size=number"
+        )
+    return f"base={words['base']},size={words['size']}"
 
 
 def _boolean(option: Option, text: str) -> bool:
@@ -100,6 +127,10 @@ def _size(option: Option, text: str) -> int:
         ) from error
 
 
+def _is_map(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values())
+
+
 def from_json(option: Option, value: object) -> Value:
     """Check a value of the configuration file."""
     match option.kind:
@@ -117,6 +148,11 @@ def from_json(option: Option, value: object) -> Value:
             return tuple(value)
         case Kind.MAP if isinstance(value, dict):
             return value
+        case Kind.MAPS if isinstance(value, dict) and all(map(_is_map, value.values())):
+            return value
+        case Kind.POOLS if isinstance(value, list) and all(isinstance(v, dict) for v in value):
+            pools = (",".join(f"{key}={inner}" for key, inner in v.items()) for v in value)
+            return tuple(_pool(option, pool) for pool in pools)
         case Kind.OBJECT:
             return None
     wanted = option.kind.name.lower()

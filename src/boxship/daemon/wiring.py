@@ -15,6 +15,7 @@ from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import hostfacts, logs
 from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener, tls_context
+from boxship.daemon.networks import network_settings
 from boxship.daemon.notify import notify
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
@@ -168,6 +169,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         dns_search=config.words("dns-search"),
         user_maps=user_maps(config.text("userns-remap")),
         storage_driver=config.text("storage-driver"),
+        networks=network_settings(config),
         live_restore=config.flag("live-restore"),
         registries=registry_settings(config),
         transfers=transfer_limits(config),

@@ -81,8 +81,6 @@ class NetworkSettings:
     ip_forward_no_drop: bool = False
     iptables: bool = True
     ip6tables: bool = True
-    allow_direct_routing: bool = False
-    bridge_accept_fwmark: str = ""
     firewall: str = "respect"
     """``respect`` or ``bypass`` the host's firewall with published ports."""
 

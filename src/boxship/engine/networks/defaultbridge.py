@@ -140,7 +140,7 @@ def _free_subnet(version: int, site: BridgeSite, earlier: NetworkRecord | None) 
 
 def check_settings(settings: NetworkSettings) -> None:
     """Raise InvalidArgumentError for options that cannot be; the daemon does so at its start."""
-    if settings.bridge and (settings.bip or settings.bip6):
+    if settings.bridge not in ("", "none") and (settings.bip or settings.bip6):
         raise InvalidArgumentError(
             "--bridge and --bip are mutually exclusive: an existing bridge has its own address"
         )
