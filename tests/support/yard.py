@@ -2,6 +2,7 @@
 
 import subprocess
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_address, ip_network
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ from boxship.net.firewall.facts import Bridge, Fact, Station
 from boxship.net.firewall.firewall import Firewall
 from support.machines import NAMESPACES, PREFIX, World
 from support.places import Place
+from support.waiting import eventually
 
 BRIDGES = {
     "a": Bridge("br-a", (ip_network("10.1.0.0/24"), ip_network("fd01::/64"))),
@@ -64,6 +66,9 @@ class Yard:
                 self.peer.run("ip", *route)
             self.machine.inside(self.firewall.open)
             self._undo.callback(self.firewall.close, remove=True)
+            # Until the kernel has made sure of its link-local addresses, packets get lost.
+            for place in (self.machine, self.peer):
+                eventually(partial(_settled, place), "addresses")
             self._undo = self._undo.pop_all()
         return self
 
@@ -115,6 +120,10 @@ def batch(lines: str, namespace: str) -> None:
     """Have ip carry out lines in a namespace."""
     command = ["ip", "-netns", namespace, "-batch", "-"]
     subprocess.run(command, input=lines, text=True, check=True)
+
+
+def _settled(place: Place) -> bool:
+    return not place.run("ip", "-6", "address", "show", "tentative")
 
 
 def _run(*command: str) -> None:

@@ -106,6 +106,9 @@ def _of_bridge(bridge: Bridge, rules: Ruleset) -> Iterator[Element]:
             yield Element(rules.inet, f"masq{version}", name)
     for address in bridge.snat_to:
         yield Element(rules.inet, f"snat{address.version}", name, data=address.packed)
+    for subnet in bridge.subnets:
+        first, last = subnet.network_address.packed, subnet.broadcast_address.packed
+        yield Element(rules.inet, f"inside{subnet.version}", name + first, name + last)
     for trusted in bridge.trusted_interfaces:
         yield Element(rules.inet, "trusted", name_bytes(trusted) + name)
 

@@ -91,6 +91,7 @@ def _inet_sets(table: Table) -> Iterator[Set]:
     for digit, flow, address in (("4", _FLOW4, Field.IPV4), ("6", _FLOW6, Field.IPV6)):
         for one in ("masq", "routed", "unprotected"):
             yield Set(table, one + digit, name)
+        yield Set(table, "inside" + digit, (Field.INTERFACE, address), intervals=True)
         yield Set(table, "snat" + digit, name, data=(address,))
         yield Set(table, "publish" + digit, flow, data=(address,), intervals=True)
         yield Set(table, "moved" + digit, flow, data=(address, Field.PORT), intervals=True)
@@ -128,6 +129,9 @@ def _translation(table: Table) -> Iterator[Rule]:
     # The kernel refuses such packets only when it routes them, and then they would be translated:
     # neighbours of the host would reach what is published on 127.0.0.1 alone.
     yield Rule(before, p.loopback_destination() + p.ACCEPT)
+    # IPv6 has no route_localnet: answers to ::1 would be lost. Refused at once, a client of
+    # "localhost" goes on to 127.0.0.1.
+    yield Rule(local, p.loopback_destination6() + p.ACCEPT)
     for chain in (before, local):
         yield Rule(chain, p.destination_is_ours() + p.jump(published.name))
     for family, digit, words in ((Family.IPV4, "4", 1), (Family.IPV6, "6", 4)):
@@ -141,10 +145,14 @@ def _translation(table: Table) -> Iterator[Rule]:
 
 def _masquerading(table: Table) -> Iterator[Rule]:
     chain = Chain(table, "postrouting", Hook.POSTROUTING, numbers.PRIORITY_SNAT, "nat")
-    # A neighbour on the same bridge would answer directly, and not from the address that was asked.
-    yield Rule(chain, p.iif_oif_in("same") + p.translated() + p.MASQUERADE, "hairpin")
+    for family, digit in ((Family.IPV4, "4"), (Family.IPV6, "6")):
+        # A neighbour on the same bridge would answer directly, and not from the address that was
+        # asked. By source, since bridged packets that br_netfilter shows here have no iifname.
+        neighbour = p.family_is(family) + p.oif_and_source(family) + x.in_set("inside" + digit)
+        yield Rule(chain, neighbour + p.translated() + p.MASQUERADE, "hairpin")
     yield Rule(chain, p.iif_oif_in("same") + p.ACCEPT)
-    yield Rule(chain, p.oif_in("bridges") + p.loopback_source() + p.MASQUERADE, "local clients")
+    local = p.oif_in("bridges") + p.loopback_source()
+    yield Rule(chain, local + p.MASQUERADE, "local clients")
     for family, digit in ((Family.IPV4, "4"), (Family.IPV6, "6")):
         ours = p.family_is(family) + x.meta(numbers.MetaKey.IIFNAME)
         yield Rule(chain, ours + x.mapped("snat" + digit) + x.source_nat(family))

@@ -103,6 +103,17 @@ def loopback_source() -> bytes:
     return family_is(Family.IPV4) + x.network_header(12, 1) + x.equal(b"\x7f")
 
 
+def loopback_destination6() -> bytes:
+    """``ip6 daddr ::1``."""
+    return family_is(Family.IPV6) + x.network_header(24, 16) + x.equal(bytes(15) + b"\x01")
+
+
+def oif_and_source(family: Family) -> bytes:
+    """``oifname . ip saddr``, to be looked up."""
+    offset, length = (12, 4) if family is Family.IPV4 else (8, 16)
+    return x.meta(MetaKey.OIFNAME) + x.network_header(offset, length, _SECOND)
+
+
 def flow(family: Family) -> bytes:
     """``ip saddr . ip daddr . meta l4proto . th dport``, to be looked up."""
     return _addresses(family, swapped=False) + _transport(family, port_at=2)
