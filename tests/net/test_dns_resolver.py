@@ -226,26 +226,50 @@ def test_the_next_resolver_serves_who_is_running(box: NetworkNamespace) -> None:
         second.stop()
 
 
-def test_the_next_resolver_finds_the_port_taken(box: NetworkNamespace) -> None:
-    taken = run_inside(box, lambda: _bound_datagrams(("", listeners.PORT)))
-    resolver = Resolver()
-    resolver.start()
-    with taken:
-        _serve(resolver, box)
+def test_a_resolver_whose_port_is_taken_and_its_successor(box: NetworkNamespace) -> None:
+    """Ports change both ways, and one redirect is left each time."""
+    first, second = Resolver(), Resolver()
+    first.start()
+    with run_inside(box, lambda: _bound_datagrams(("", listeners.PORT))):
+        _serve(first, box)
         assert addresses(ask(box, "alias")) == ["10.9.9.9"]
         assert addresses(ask(box, "alias", tcp=True)) == ["10.9.9.9"]
-    resolver.stop()
+    first.stop()
+    second.start()
+    second.set_view(second.adopt(box), View(extra={"alias": ("10.9.9.8",)}))
+    assert addresses(ask(box, "alias")) == ["10.9.9.8"]
+    assert _ruleset(box).count("table ip") == 1
+    second.stop()
 
 
 def test_no_connection_is_tracked(resolver: Resolver, box: NetworkNamespace) -> None:
     """The table is known to the kernel as we mean it, without NAT in it."""
     _serve(resolver, box)
-    command = ["nsenter", f"--net={box.path}", "nft", "list", "ruleset"]
-    rules = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rules = _ruleset(box)
 
-    assert f"table ip {redirect.TABLE}" in rules
-    assert "udp dport 53 udp dport set 61053" in rules
+    assert f"table ip {redirect.TABLE}{listeners.PORT} {{" in rules
+    assert "ip daddr 127.0.0.11 udp dport 53 udp dport set 61053" in rules
+    assert "ip saddr 127.0.0.11 tcp sport 61053 tcp sport set 53" in rules
     assert "nat" not in rules
+
+
+def _ruleset(box: NetworkNamespace) -> str:
+    command = ["nsenter", f"--net={box.path}", "nft", "list", "ruleset"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_container_that_tracks_its_connections(resolver: Resolver, box: NetworkNamespace) -> None:
+    """To its own firewall a lookup is one flow to where the resolver listens, and back."""
+    _serve(resolver, box)
+    rules = """
+        table ip own { chain mine { type filter hook input priority 0; policy drop;
+            ct state established accept
+            ct state new th dport 61053 accept; } }"""
+    command = ["nsenter", f"--net={box.path}", "nft", rules]
+    subprocess.run(command, check=True)
+
+    assert addresses(ask(box, "web")) == ["10.0.0.2"]
+    assert addresses(ask(box, "web", tcp=True)) == ["10.0.0.2"]
 
 
 def test_a_closed_listener_lets_go(resolver: Resolver, box: NetworkNamespace) -> None:

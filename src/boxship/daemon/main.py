@@ -28,6 +28,11 @@ from boxship.daemon.ownership import owned, pid_file
 
 log = logging.getLogger(__name__)
 
+_SWITCH_INTERVAL = 0.0005
+"""Seconds a thread may go on computing while others wait. By default it is ten times that, which
+everybody who looks up a name or asks the API would feel whenever the daemon has something to
+compute."""
+
 
 def main() -> None:
     """Entry point of ``boxshipd``."""
@@ -50,6 +55,7 @@ def run(arguments: list[str]) -> int:
     if config.flag("validate"):
         return _validate(config)
     logs.set_up(config.log_level, config.text("log-format"))
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         _serve(arguments, config)
     except (BoxshipError, OSError) as error:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import socket
 import time
+from collections.abc import Callable
 
 from boxship.net.dns import redirect
 from boxship.net.dns.answering import Sight
@@ -61,8 +62,8 @@ class Listener:
             return run_inside(there, lambda: socket_for(server, kind))
 
 
-def open_listener() -> Listener:
-    """Listen in the network namespace that the calling thread is in, and lead port 53 there.
+def open_listener(lead: Callable[[int], None] = redirect.install) -> Listener:
+    """Listen in the network namespace that the calling thread is in, and ``lead`` port 53 there.
 
     Without nf_tables port 53 itself is taken: names are worth more than the port.
     """
@@ -71,7 +72,7 @@ def open_listener() -> Listener:
     except OSError:
         listener = _bound(0)
     try:
-        redirect.install(listener.port)
+        lead(listener.port)
     except OSError as error:
         listener.close()
         if error.errno not in (errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL):

@@ -8,7 +8,7 @@ that have nothing to do with names. Here the ports are rewritten packet by packe
 
 ::
 
-    table ip boxship_dns {
+    table ip boxship_dns_PORT {
         chain there { type filter hook output priority -300
             ip daddr 127.0.0.11 udp dport 53 udp dport set PORT      (and the same for tcp) }
         chain back { type filter hook input priority 300
@@ -21,108 +21,72 @@ container that does track its connections sees one flow between the same two por
 
 import socket
 
-from boxship.net.netlink.codec import CREATE, Message, be32, nested, text
-from boxship.net.netlink.codec import attribute as raw
-from boxship.net.netlink.sockets import NETFILTER, NetlinkSocket
+from boxship.net.netlink.codec import BE16, Message
+from boxship.net.nftables import expressions as x
+from boxship.net.nftables import listing, objects, phrases, transaction
+from boxship.net.nftables.numbers import PRIORITY_RAW, Family, Hook
+from boxship.net.nftables.objects import Chain, Rule, Table
 
 ADDRESS = "127.0.0.11"
 PORT = 53
-TABLE = "boxship_dns"
+TABLE = "boxship_dns_"
+"""The port comes behind it. So a table of the right name has the right rules, and stays."""
 
-_BEGIN, _END = 0x10, 0x11
-_NEW_TABLE, _DELETE_TABLE, _NEW_CHAIN, _NEW_RULE = 0x0A00, 0x0A02, 0x0A03, 0x0A06
-_IPV4 = 2
-_APPEND = 0x800
-_INPUT, _OUTPUT = 1, 3
-_NETWORK, _TRANSPORT = 1, 2
-_SADDR, _DADDR = 12, 16
-_SPORT, _DPORT = 0, 2
-_REGISTER = 1
-_L4PROTO = 16
-_CHECKSUM_AT = {socket.IPPROTO_UDP: 6, socket.IPPROTO_TCP: 16}
+_SOURCE_AT, _DESTINATION_AT = 12, 16
+_SOURCE_PORT_AT, _DESTINATION_PORT_AT = 0, 2
+_CHECKSUM_AT = {"udp": 6, "tcp": 16}
 
 
 def install(port: int) -> None:
-    """Lead 127.0.0.11:53 of the network namespace we are in to ``port``, by one transaction.
+    """Lead 127.0.0.11:53 of the network namespace we are in to ``port``.
 
-    A redirect of an earlier resolver is replaced. ``OSError`` if the kernel has no nf_tables.
+    There must be no redirect yet. ``OSError`` if the kernel has no nf_tables.
     """
-    with NetlinkSocket(NETFILTER) as nftables:
-        messages = _messages(port)
-        nftables.request(messages, acknowledged=len(messages) - 2)
+    with transaction.open_socket() as nftables:
+        transaction.commit(nftables, messages(port))
 
 
-def _messages(port: int) -> list[Message]:
-    def message(kind: int, *attributes: bytes, flags: int = 0) -> Message:
-        return Message(kind, flags, _header(0) + b"".join(attributes), "redirect names", ADDRESS)
+def replace(port: int) -> None:
+    """The same if an earlier resolver may have left a redirect; by one transaction.
 
-    table = text(1, TABLE)
-    made = [
-        Message(_BEGIN, 0, _header(10), "redirect names", ADDRESS),
-        message(_NEW_TABLE, table, flags=CREATE),
-        message(_DELETE_TABLE, table),
-        message(_NEW_TABLE, table, flags=CREATE),
-    ]
-    here, there = PORT.to_bytes(2, "big"), port.to_bytes(2, "big")
-    for chain, hook, priority, ports in (
-        ("there", _OUTPUT, -300, (_DADDR, _DPORT, here, there)),
-        ("back", _INPUT, 300, (_SADDR, _SPORT, there, here)),
-    ):
-        place = nested(4, be32(1, hook), be32(2, priority & 0xFFFFFFFF))
-        made.append(
-            message(
-                _NEW_CHAIN, text(1, TABLE), text(3, chain), place, text(7, "filter"), flags=CREATE
-            )
-        )
-        made += [
-            message(
-                _NEW_RULE,
-                text(1, TABLE),
-                text(2, chain),
-                nested(4, *_rewriting(protocol, *ports)),
-                flags=CREATE | _APPEND,
-            )
-            for protocol in _CHECKSUM_AT
-        ]
-    made.append(Message(_END, 0, _header(10), "redirect names", ADDRESS))
+    The one that is right stays: to close a netlink socket after removing a table takes 12 ms,
+    since the kernel waits until nobody can be looking at it any more, and this is done for each
+    container that outlived a daemon.
+    """
+    with transaction.open_socket() as nftables:
+        found = {
+            name
+            for family, name in listing.tables(nftables)
+            if family == Family.IPV4 and name.startswith(TABLE)
+        }
+        wanted = _table(port)
+        stale = sorted(found - {wanted.name})
+        changes = [objects.delete_table(Table(Family.IPV4, name)) for name in stale]
+        transaction.commit(nftables, changes + ([] if wanted.name in found else messages(port)))
+
+
+def messages(port: int) -> list[Message]:
+    """Return the batch that ``install`` sends."""
+    table = _table(port)
+    way = Chain(table, "there", Hook.OUTPUT, PRIORITY_RAW)
+    way_back = Chain(table, "back", Hook.INPUT, -PRIORITY_RAW)
+    made = [objects.add_table(table), objects.add_chain(way), objects.add_chain(way_back)]
+    for protocol in _CHECKSUM_AT:
+        there = _rewriting(protocol, _DESTINATION_AT, _DESTINATION_PORT_AT, PORT, port)
+        back = _rewriting(protocol, _SOURCE_AT, _SOURCE_PORT_AT, port, PORT)
+        made += [objects.add_rule(Rule(way, there)), objects.add_rule(Rule(way_back, back))]
     return made
 
 
-def _rewriting(protocol: int, address_at: int, port_at: int, old: bytes, new: bytes) -> list[bytes]:
-    """Return the expressions of a rule: if address, protocol and port are so, set the port."""
-    return [
-        _expression("payload", *_load(_NETWORK, address_at, 4)),
-        _equals(socket.inet_aton(ADDRESS)),
-        _expression("meta", be32(1, _REGISTER), be32(2, _L4PROTO)),
-        _equals(bytes((protocol,))),
-        _expression("payload", *_load(_TRANSPORT, port_at, 2)),
-        _equals(old),
-        _expression("immediate", be32(1, _REGISTER), nested(2, raw(1, new))),
-        _expression(
-            "payload",
-            be32(5, _REGISTER),
-            be32(2, _TRANSPORT),
-            be32(3, port_at),
-            be32(4, 2),
-            be32(6, 1),
-            be32(7, _CHECKSUM_AT[protocol]),
-        ),
-    ]
+def _table(port: int) -> Table:
+    return Table(Family.IPV4, f"{TABLE}{port}")
 
 
-def _load(base: int, offset: int, length: int) -> tuple[bytes, ...]:
-    return be32(1, _REGISTER), be32(2, base), be32(3, offset), be32(4, length)
-
-
-def _equals(value: bytes) -> bytes:
-    return _expression("cmp", be32(1, _REGISTER), be32(2, 0), nested(3, raw(1, value)))
-
-
-def _expression(name: str, *attributes: bytes) -> bytes:
-    return nested(1, text(1, name), nested(2, *attributes))
-
-
-def _header(resource: int) -> bytes:
-    """Return ``struct nfgenmsg``."""
-    family = 0 if resource else _IPV4
-    return bytes((family, 0)) + resource.to_bytes(2, "big")
+def _rewriting(protocol: str, address_at: int, port_at: int, old: int, new: int) -> bytes:
+    """Return a rule: if address, protocol and port are so, write another port."""
+    return b"".join((
+        x.network_header(address_at, 4), x.equal(socket.inet_aton(ADDRESS)),
+        phrases.protocol_is(protocol), x.transport_header(port_at, 2), x.equal(BE16.pack(old)),
+        x.loaded(BE16.pack(new)),
+        x.write_transport_header(port_at, 2, checksum_at=_CHECKSUM_AT[protocol]),
+    ))  # fmt: skip

@@ -33,7 +33,7 @@ from select import EPOLLIN
 from typing import NamedTuple
 
 from boxship.kernel import datagrams
-from boxship.net.dns import listeners, message
+from boxship.net.dns import listeners, message, redirect
 from boxship.net.dns.answering import Elsewhere, Sight, decide
 from boxship.net.dns.exchanges import MakeSocket
 from boxship.net.dns.forwarding import Asked, Forwarder
@@ -125,9 +125,14 @@ class Resolver:
         self._listeners.add(listener)
         return listener
 
-    adopt = listen
-    """For the namespace of a container that ran on while the daemon was away: what its resolver
-    left there is replaced in one transaction."""
+    def adopt(self, namespace: NetworkNamespace) -> Listener:
+        """As ``listen``, in the namespace of a container that ran on while the daemon was away.
+
+        What its resolver left there stays if it is right, and is replaced if not.
+        """
+        listener = run_inside(namespace, lambda: listeners.open_listener(redirect.replace))
+        self._listeners.add(listener)
+        return listener
 
     def set_view(self, listener: Listener, view: View) -> None:
         """Say what those who ask at ``listener`` see, from the next question on."""
