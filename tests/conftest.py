@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from boxship.runtime import standing
 from support import programs, residue, shares
@@ -23,6 +24,10 @@ from support.engine import Engine
 from support.waiting import eventually
 
 SHARE = pytest.StashKey[shares.Share | None]()
+
+# How long an example takes tells of the machine, which has other work to do.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -186,13 +186,13 @@ def test_a_million_lines_take_about_a_second(tmp_path: Path) -> None:
         '{"log":"' + "x" * 79 + '\\n","stream":"stdout","time":"2026-05-01T10:00:00.123456789Z"}\n'
     )
     (tmp_path / "log").write_text(line * 1_000_000)
-    began = time.perf_counter()
+    began = time.process_time()
     count = 0
     for batch in batches(tmp_path / "log", LogQuery()):
         assert isinstance(batch[0], LogLine)
         count += len(batch)
     assert count == 1_000_000
-    assert time.perf_counter() - began < 3.0  # 0.5 s when nothing else runs
+    assert time.process_time() - began < 3.0  # 0.5 s when nothing else runs
 
 
 def test_following_goes_through_rotations_and_closes_what_it_has_read(tmp_path: Path) -> None:

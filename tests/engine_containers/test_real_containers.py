@@ -178,7 +178,7 @@ async def settled(engine: Engine, container: str) -> str:
 
     async def stands_still() -> bool:
         seen.append(await output(engine, container))
-        return seen[-1] == seen[-2]
+        return len(seen) > 20 and len(set(seen[-20:])) == 1
 
     await until(stands_still)
     return seen[-1]
