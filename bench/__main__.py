@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from bench import bundles, images, report, starts
+from bench import bundles, images, networks, report, starts
 from bench.cases import CASES
 from bench.rows import Engines, Row
 from support import dockerd
@@ -15,7 +15,9 @@ RUNTIME = "runtime"
 """A case of its own: programs beside programs, no engines."""
 IMAGES = "images"
 """Another: engines of its own, with a registry beside them."""
-_OF_THEIR_OWN = (RUNTIME, IMAGES)
+NETWORKS = "networks"
+"""And another: engines in machines of their own."""
+_OF_THEIR_OWN = (RUNTIME, IMAGES, NETWORKS)
 
 
 def main() -> int:
@@ -26,6 +28,8 @@ def main() -> int:
         reached = _runtimes(write=arguments.write)
     if IMAGES in wanted:
         reached &= _images(write=arguments.write)
+    if NETWORKS in wanted:
+        reached &= _networks(arguments.only or list(Engines), write=arguments.write)
     if cases := [name for name in wanted if name not in _OF_THEIR_OWN]:
         reached &= _engines(cases, arguments.only or list(Engines), write=arguments.write)
     return 0 if reached else 1
@@ -58,6 +62,21 @@ def _images(*, write: bool) -> bool:
     print(report.text(report.engines(rows)))
     if write:
         report.write("Images", report.engines(rows), versions[0], images.NOTE)
+    return not any(row.reached is False for row in rows)
+
+
+def _networks(only: Sequence[Engines], *, write: bool) -> bool:
+    """And for networks."""
+    print(f"{NETWORKS} …", file=sys.stderr, flush=True)
+    versions: list[str] = []
+
+    def note(labs: networks.Labs) -> None:
+        versions.append(_versions({name: lab.engine for name, lab in labs.items()}))
+
+    rows = list(networks.networks(note, only))
+    print(report.text(report.engines(rows)))
+    if write:
+        report.write("Networks", report.engines(rows), versions[0], networks.NOTE)
     return not any(row.reached is False for row in rows)
 
 
