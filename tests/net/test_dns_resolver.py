@@ -262,11 +262,16 @@ def test_a_container_that_tracks_its_connections(resolver: Resolver, box: Networ
     """To its own firewall a lookup is one flow to where the resolver listens, and back."""
     _serve(resolver, box)
     rules = """
-        table ip own { chain mine { type filter hook input priority 0; policy drop;
-            ct state established accept
-            ct state new th dport 61053 accept; } }"""
-    command = ["nsenter", f"--net={box.path}", "nft", rules]
-    subprocess.run(command, check=True)
+        table ip own {
+            chain mine {
+                type filter hook input priority 0; policy drop;
+                ct state established accept
+                ct state new meta l4proto { tcp, udp } th dport 61053 accept
+            }
+        }
+        """
+    command = ["nsenter", f"--net={box.path}", "nft", "-f", "-"]
+    subprocess.run(command, check=True, input=rules, text=True)
 
     assert addresses(ask(box, "web")) == ["10.0.0.2"]
     assert addresses(ask(box, "web", tcp=True)) == ["10.0.0.2"]
