@@ -58,7 +58,7 @@ def other_place() -> Iterator[Place]:
 def host(place: Place) -> Iterator[Host]:
     """A daemon's side with the bridge ``br0``, 10.5.0.1/16 and fd05::1/64."""
     with place.host() as made:
-        made.links.add_bridge("br0")
+        made.links.add_bridge("br0", mac="02:42:00:00:05:01")
         made.links.add_address("br0", ip_interface("10.5.0.1/16"))
         made.links.add_address("br0", ip_interface("fd05::1/64"))
         yield made

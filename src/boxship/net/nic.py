@@ -1,5 +1,7 @@
 """What a sandbox is to have, and what it got."""
 
+import contextlib
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,7 +9,9 @@ from boxship.base.frozen import dataclass
 from boxship.net import sysctl
 from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace, run_inside
+from boxship.net.netlink import route
 from boxship.net.netlink.route import Address, Interface, Network
+from boxship.net.netlink.sockets import NetlinkError
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ _SILENT = (
     ("net.ipv6.conf.IFNAME.accept_ra", "0"),
     ("net.ipv6.conf.IFNAME.accept_dad", "0"),
 )
+_PATIENCE, _MOMENT = 0.1, 0.0002
+"""Seconds in all, and between two looks."""
 _SPEAKING = (("net.ipv6.conf.IFNAME.disable_ipv6", "0"), *_SILENT[1:])
 
 
@@ -99,3 +105,20 @@ def write_sysctls(nic: Nic, extra: tuple[tuple[str, str], ...] = ()) -> None:
     if speaks_ipv6(nic) or sysctl.has_ipv6():
         sysctl.write_all(_SPEAKING if speaks_ipv6(nic) else _SILENT, nic.name)
     sysctl.write_all((*extra, *nic.sysctls), nic.name)
+
+
+def wait_for_ipv6(nic: Nic, inside: Inside) -> None:
+    """Wait until packets to the IPv6 addresses are taken for ours.
+
+    Also without duplicate detection the kernel leaves that to a worker. It is done before anybody
+    asks, unless the machine is very busy; a packet that comes too early is asked for again after a
+    second.
+    """
+    for address in nic.addresses:
+        question = route.get_route_to(address.ip)
+        deadline = time.monotonic() + _PATIENCE
+        while address.version == 6 and time.monotonic() < deadline:
+            with contextlib.suppress(NetlinkError):  # unreachable, so far
+                if any(route.is_local(one) for one in inside.links.socket.request([question])):
+                    break
+            time.sleep(_MOMENT)

@@ -2,7 +2,7 @@
 
 from boxship.net.host import Host
 from boxship.net.netlink import route
-from boxship.net.nic import Inside, Nic, Plugged, speaks_ipv6, write_sysctls
+from boxship.net.nic import Inside, Nic, Plugged, speaks_ipv6, wait_for_ipv6, write_sysctls
 
 _ANNOUNCING = (("net.ipv4.conf.IFNAME.arp_notify", "1"),)
 _ANNOUNCING_BOTH = (*_ANNOUNCING, ("net.ipv6.conf.IFNAME.ndisc_notify", "1"))
@@ -23,6 +23,7 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
         messages.append(route.set_link(index, up=True, operation=f"set up {nic.name}:"))
         messages += [route.add_address(index, one) for one in nic.addresses if one.version == 6]
         inside.links.socket.request(messages)
+        wait_for_ipv6(nic, inside)
         return Plugged(nic.name, inside.links.get(index).mac, "", 0)
     except BaseException:
         inside.links.remove(nic.name, missing_ok=True)

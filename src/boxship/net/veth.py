@@ -1,14 +1,17 @@
 """Interfaces on a bridge: a veth pair with one end in the sandbox.
 
-A pair is put to use by two requests, one on each side, in an order that is not arbitrary::
+A pair is put to use by three requests, in an order that is not arbitrary::
 
+    outside   name, MTU, into the bridge, up | flags of the port
     inside    name, MAC, MTU | IPv4 addresses | up | IPv6 addresses
-    outside   into the bridge, up | flags of the port | neighbour entries
+    outside   look at link and bridge | neighbour entries
 
-IPv6 addresses come after *up*, since an interface that is down takes no routes. The outer end
-comes last: as the inner one is up it has a carrier at once, and the port forwards from the first
-moment. The other way round the bridge would wait for the kernel's worker to notice the carrier, and
-the container's first packets would be lost.
+IPv6 addresses come after *up*, since an interface that is down takes no routes. The inner end comes
+up last: it has a carrier at once and can send. The outer end gets its carrier in that moment, and
+a bridge with its first port as well, of which a worker of the kernel tells the rest; but when
+somebody looks at a link, the kernel (since 6.9) first does what that worker would, so the port
+forwards when the third request returns.
+Without that, a container's first packets are lost now and then, and ARP asks again after a second.
 """
 
 import errno
@@ -19,7 +22,15 @@ from boxship.net.host import Host
 from boxship.net.netlink import codec, route
 from boxship.net.netlink.codec import Message
 from boxship.net.netlink.sockets import NetlinkError
-from boxship.net.nic import Inside, Nic, Plugged, silence_ipv6, speaks_ipv6, write_sysctls
+from boxship.net.nic import (
+    Inside,
+    Nic,
+    Plugged,
+    silence_ipv6,
+    speaks_ipv6,
+    wait_for_ipv6,
+    write_sysctls,
+)
 
 _ATTEMPTS = 8
 
@@ -51,16 +62,17 @@ def add(nic: Nic, host: Host, inside: Inside, ready: Pair | None) -> Plugged:
             inside.links.rename(pair.ifindex, nic.name)
         if ready is None or nic.sysctls or speaks_ipv6(nic):
             inside.run(lambda: write_sysctls(nic))
+        host.links.socket.request(_outside(nic, pair, bridge, host.mark))
         inside.links.socket.request(_inside(nic, pair.ifindex))
         mac = nic.mac or inside.links.get(pair.ifindex).mac
-        done = Plugged(nic.name, mac, nic.host_name or pair.host_name, pair.host_index)
-        host.links.socket.request(_outside(nic, done, bridge, host.mark))
+        host.links.socket.request(_known(nic, pair.host_index, bridge, mac))
+        wait_for_ipv6(nic, inside)
     except BaseException:
         if pair is not None:
             host.links.remove(pair.host_index, missing_ok=True)
         raise
     host.announcer.announce(nic.attach_to, mac, [address.ip for address in nic.addresses])
-    return done
+    return Plugged(nic.name, mac, nic.host_name or pair.host_name, pair.host_index)
 
 
 def _make(host: Host, inside: Inside, nic: Nic) -> Pair:
@@ -88,15 +100,19 @@ def _inside(nic: Nic, index: int) -> list[Message]:
     return messages
 
 
-def _outside(nic: Nic, done: Plugged, bridge: int, mark: str) -> list[Message]:
-    parts = route.named(done.host_name) + route.hardware(mtu=nic.mtu, alias=mark)
+def _outside(nic: Nic, pair: Pair, bridge: int, mark: str) -> list[Message]:
+    name = nic.host_name or pair.host_name
+    parts = route.named(name) + route.hardware(mtu=nic.mtu, alias=mark)
     parts += codec.u32(route.IFLA_MASTER, bridge)
-    index = done.host_index
+    index = pair.host_index
     return [
-        route.set_link(index, parts, up=True, operation=f"attach to {nic.attach_to}:"),
+        route.set_link(index, parts, up=True, operation=f"attach {name} to {nic.attach_to}:"),
         route.set_port(index, hairpin=nic.hairpin, isolated=nic.isolated),
-        *[
-            route.add_neighbour(bridge, address.ip, done.mac, permanent=False)
-            for address in nic.addresses
-        ],
     ]
+
+
+def _known(nic: Nic, host_index: int, bridge: int, mac: str) -> list[Message]:
+    neighbours = [
+        route.add_neighbour(bridge, address.ip, mac, permanent=False) for address in nic.addresses
+    ]
+    return [route.get_link(host_index), route.get_link(bridge), *neighbours]

@@ -52,7 +52,7 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE = 1, 4, 5, 6, 15
 TABLE_MAIN = 254
 _PROTOCOL_STATIC = 4
 _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_NOWHERE = 0, 253, 255
-_UNICAST = 1
+_UNICAST, _LOCAL = 1, 2
 
 _NDA_DST, _NDA_LLADDR = 1, 2
 _NUD_STALE, _NUD_PERMANENT = 0x04, 0x80
@@ -290,6 +290,18 @@ def delete_route(
     """Take a route away; what isn't given matches anything."""
     body = _route(destination, gateway, index, metric, adding=False)
     return Message(DELROUTE, 0, body, "remove route", f"to {destination}")
+
+
+def get_route_to(address: Address) -> Message:
+    """Ask which way a packet to ``address`` would go; see ``is_local``."""
+    body = ROUTE.pack(family_of(address), address.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    body += attribute(RTA_DST, address.packed)
+    return Message(GETROUTE, 0, body, "look for route", f"to {address}")
+
+
+def is_local(answer: Answer) -> bool:
+    """Tell whether a route leads to ourselves."""
+    return bool(ROUTE.unpack_from(answer.body)[7] == _LOCAL)
 
 
 def get_routes(family: int) -> Message:
