@@ -52,3 +52,30 @@ def test_warnings_are_shown(recorder, ours) -> None:
     recorder.answers["POST /containers/a/update"] = (200, '{"Warnings":["mind the gap"]}')
     outcome = ours("update", "--cpus", "1", "a")
     assert (outcome.code, outcome.out, outcome.err) == (0, "a\n", "mind the gap\n")
+
+
+def test_ports_and_rules_beyond_docker(recorder, ours) -> None:
+    recorder.answers["GET /version"] = (200, '{"Platform":{"Name":"Boxship"}}')
+    recorder.answers["POST /containers/a/update"] = (200, '{"Warnings":null}')
+    outcome = ours(
+        "update", "--publish-add", "8080:80,source=10.0.0.0/8",
+        "--publish-rm", "127.0.0.1:9090/udp", "--egress", "deny", "a",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    body = recorder.take()[-1].json()
+    assert body["PublishAdd"] == {
+        "80/tcp": [{"HostIp": "", "HostPort": "8080", "Sources": ["10.0.0.0/8"]}]
+    }
+    assert (body["PublishRemove"], body["Egress"]) == (["127.0.0.1:9090/udp"], ["deny"])
+
+
+@pytest.mark.parametrize("line", [
+    "update --publish-add 8080:80 a", "update --egress deny a", "create --egress deny bb",
+    "run -p 80:80,source=10.0.0.0/8 bb",
+])  # fmt: skip
+def test_rules_are_not_entrusted_to_a_daemon_that_ignores_them(line: str, recorder, ours) -> None:
+    recorder.answers["GET /version"] = (200, '{"Platform":{"Name":"Docker Engine"}}')
+    outcome = ours(*line.split())
+    assert outcome.code == 125
+    assert "needs the Boxship daemon" in outcome.err
+    assert not [request for request in recorder.take() if request.method == "POST"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
-from boxship.model.container import ContainerConfig, HostConfig, RestartPolicy
+from boxship.model.container import ContainerConfig, HostConfig, PortBinding, RestartPolicy
 from boxship.wire.images import Driver
 from boxship.wire.mounts import mount_of
 from boxship.wire.networks import Endpoint, NetworkingConfig
@@ -48,7 +48,11 @@ def host_config_of(body: CreateBody, version: ApiVersion) -> HostConfig:
 
 
 class UpdateBody(Struct, frozen=True, rename="pascal"):
-    """The body of ``POST /containers/{id}/update``: what of a ``HostConfig`` can be changed."""
+    """The body of ``POST /containers/{id}/update``: what of a ``HostConfig`` can be changed.
+
+    The last three are beyond Docker: ports as in ``PortBindings``, ports of the host, and all the
+    words that say where it may connect to.
+    """
 
     blkio_weight: int = 0
     cpu_shares: int = 0
@@ -65,11 +69,21 @@ class UpdateBody(Struct, frozen=True, rename="pascal"):
     kernel_memory: int = 0
     pids_limit: int | None = None
     restart_policy: RestartPolicy = RestartPolicy()
+    publish_add: dict[str, tuple[PortBinding, ...] | None] | None = None
+    publish_remove: tuple[str, ...] | None = None
+    egress: tuple[str, ...] | None = None
+
+
+_LIMITS = tuple(
+    name for name in UpdateBody.__struct_fields__ if name in HostConfig.__struct_fields__
+)
 
 
 def updates_of(body: UpdateBody, version: ApiVersion) -> HostConfig:
     """Return a host config with these fields, as the client's version means them."""
-    fields: dict[str, Any] = {name: getattr(body, name) for name in body.__struct_fields__}
+    fields: dict[str, Any] = {name: getattr(body, name) for name in _LIMITS}
+    if body.egress is None:
+        fields["egress"] = UNSET
     if version < 40:
         fields["pids_limit"] = None
     if version >= 42:

@@ -24,7 +24,11 @@ Normalise = Callable[[Any], Any]
 _WHERE = re.compile(r" - at `\$\.?([^`]*)`$")
 # Docker takes one string for these lists of words, too.
 _WORDS = frozenset({"cmd", "entrypoint", "shell"})
-_FOLDED = {"port_bindings": fold_bindings, "exposed_ports": fold_exposed}
+_FOLDED = {
+    "port_bindings": fold_bindings,
+    "publish_add": fold_bindings,
+    "exposed_ports": fold_exposed,
+}
 
 
 def decode_body(body: bytes, shape: type[T]) -> T:

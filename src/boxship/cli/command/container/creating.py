@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.cli.command.container import beyond
 from boxship.cli.command.container.request import Surroundings, build
 from boxship.cli.exitcodes import MisuseError
 from boxship.cli.flags import Values
@@ -37,6 +38,7 @@ def body_of(session: Session, given: Invocation) -> dict[str, Any]:
 def create(session: Session, given: Invocation, body: dict[str, Any]) -> containers.Created:
     """Create the container, pulling its image if that is missing; write the ID file."""
     values = given.values
+    beyond.check_created(session, values)
     policy = values.text("pull")
     if policy not in _PULL_POLICIES:
         raise MisuseError(

@@ -171,6 +171,12 @@ _NETWORK = (
     Flag("dns-option", "", kinds.LIST, "DNS option"),
     Flag("dns-opt", "", kinds.LIST, "DNS option", hidden=True, target="dns-option"),
     Flag("dns-search", "", kinds.LIST, "DNS search domain"),
+    Flag(
+        "egress",
+        "",
+        kinds.LIST,
+        "Where it may connect to: deny, allow, or allow=|deny=NETWORK|NAME[:port][/protocol]",
+    ),
     Flag("expose", "", kinds.LIST, "Tell that it listens on port[/protocol]"),
     Flag("ip", "", kinds.STRING, "IPv4 address"),
     Flag("ip6", "", kinds.STRING, "IPv6 address"),

@@ -90,6 +90,7 @@ HOST = (
     Setting("io-maxiops", "IOMaximumIOps", Get.NUMBER),
     Setting("io-maxbandwidth", "IOMaximumBandwidth", Get.NUMBER),
     Setting("mount", "Mounts", Get.LIST, only_if_given=True),
+    Setting("egress", "Egress", Get.LIST, only_if_given=True),
 )
 
 

@@ -5,13 +5,14 @@ from typing import Any
 from boxship.base.errors import InvalidArgumentError
 from boxship.cli import kinds
 from boxship.cli.batch import for_each
-from boxship.cli.command.container import settings
+from boxship.cli.command.container import beyond, settings
 from boxship.cli.command.container.flags import CREATE_FLAGS, sorted_by_name
 from boxship.cli.command.container.request import restart_policy
 from boxship.cli.command.container.settings import Get, Setting
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag, Values
 from boxship.cli.session import Session
+from boxship.cli.syntax import ports
 from boxship.cli.verb import SOME, Command, Invocation
 from boxship.client import containers
 
@@ -50,10 +51,18 @@ _UNCHANGED: dict[str, Any] = {
 }
 """What Docker's client sends though no flag says it."""
 
+_BEYOND = (
+    Flag("egress", "", kinds.LIST, "Where it may connect to from now on, as with run"),
+    Flag("publish-add", "", kinds.LIST, "Publish one more port, as --publish does"),
+    Flag("publish-rm", "", kinds.LIST, "Publish a port of the host no more: [address:]port"),
+)
+"""What Docker can't do."""
+
 _NAMES = frozenset({row.flag for row in _SETTINGS} | {"pids-limit"})
 FLAGS = sorted_by_name(
     tuple(flag for flag in CREATE_FLAGS if flag.name in _NAMES),
     (Flag("restart", "", kinds.STRING, "no, on-failure[:times], always, unless-stopped"),),
+    _BEYOND,
 )
 
 
@@ -63,8 +72,11 @@ def run(session: Session, given: Invocation) -> int:
         raise ExitError(FAILURE, "you must provide one or more flags when using this command")
     try:
         body = _body(values)
-    except InvalidArgumentError as error:
+    except (InvalidArgumentError, ValueError) as error:
         raise ExitError(FAILURE, str(error)) from error
+    for flag in _BEYOND:
+        if values.changed(flag.name):
+            beyond.require(session, f"--{flag.name}")
     warnings: list[str] = []
     code = for_each(
         session,
@@ -86,7 +98,22 @@ def _body(values: Values) -> dict[str, Any]:
             "PidsLimit": values.number("pids-limit") or None,
             "RestartPolicy": restart_policy(policy) if policy else no_policy,
         }
+        | _network_changes(values)
     )
+
+
+def _network_changes(values: Values) -> dict[str, Any]:
+    """Raise ValueError for a port that makes no sense."""
+    changes: dict[str, Any] = {}
+    if values.changed("egress"):
+        changes["Egress"] = list(values.many("egress"))
+    if values.changed("publish-rm"):
+        changes["PublishRemove"] = list(values.many("publish-rm"))
+    bindings: dict[str, list[dict[str, Any]]] = {}
+    for text in values.many("publish-add"):
+        for spec in ports.parse_publish(text):
+            bindings.setdefault(spec.port, []).append(spec.binding())
+    return changes | ({"PublishAdd": bindings} if bindings else {})
 
 
 COMMAND = Command("[OPTIONS] CONTAINER [CONTAINER...]", SOME, run, FLAGS)

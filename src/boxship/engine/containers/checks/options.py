@@ -8,6 +8,7 @@ from msgspec import UNSET
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.units import parse_bytes
 from boxship.engine.containers.checks import rights
+from boxship.engine.networks import egress
 from boxship.engine.networks.portwishes import wishes_of
 from boxship.model.container import ContainerConfig, HostConfig, LogConfig, RestartPolicy
 from boxship.oci.runtime import RLIMITS
@@ -33,6 +34,7 @@ def check(host: HostConfig) -> None:
     _check_devices(host)
     _check_ulimits(host)
     wishes_of(ContainerConfig(), host)
+    egress.parse(host.egress or () if host.egress is not UNSET else ())
     _check_sysctls(host)
     rights.check(host)
     if host.annotations is not UNSET and "" in (host.annotations or {}):
