@@ -1,9 +1,17 @@
 """Interfaces that stand on one of the host's: macvlan and ipvlan."""
 
+import errno
+import time
+from collections.abc import Callable
+
 from boxship.net.host import Host
 from boxship.net.netlink import route
+from boxship.net.netlink.sockets import NetlinkError
 from boxship.net.nic import Inside, Nic, Plugged, speaks_ipv6, wait_for_ipv6, write_sysctls
 
+_TAKEN = frozenset((errno.EADDRINUSE, errno.EBUSY, errno.EINVAL))
+_PATIENCE, _MOMENT = 1.0, 0.005
+"""Seconds in all, and between two attempts."""
 _ANNOUNCING = (("net.ipv4.conf.IFNAME.arp_notify", "1"),)
 _ANNOUNCING_BOTH = (*_ANNOUNCING, ("net.ipv6.conf.IFNAME.ndisc_notify", "1"))
 
@@ -14,7 +22,7 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
     The kernel announces the addresses: IPv4 ones when the interface comes up, so they are given
     before, IPv6 ones when they are given, so they come after.
     """
-    _make(nic, host, inside)
+    _once_free(lambda: _make(nic, host, inside))
     try:
         index = inside.links.index_of(nic.name)
         announcing = _ANNOUNCING_BOTH if speaks_ipv6(nic) else _ANNOUNCING
@@ -22,12 +30,30 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
         messages = [route.add_address(index, one) for one in nic.addresses if one.version == 4]
         messages.append(route.set_link(index, up=True, operation=f"set up {nic.name}:"))
         messages += [route.add_address(index, one) for one in nic.addresses if one.version == 6]
-        inside.links.socket.request(messages)
+        _once_free(lambda: inside.links.socket.request(messages))
         wait_for_ipv6(nic, inside)
         return Plugged(nic.name, inside.links.get(index).mac, "", 0)
     except BaseException:
         inside.links.remove(nic.name, missing_ok=True)
         raise
+
+
+def _once_free(attempt: Callable[[], object]) -> None:
+    """Try again for a moment while the parent is taken, or the MAC address on it.
+
+    A container that starts again asks for what the one before had, whose namespace the kernel may
+    still be taking apart. EINVAL is its word for a parent that is in passthru mode.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            attempt()
+        except NetlinkError as error:
+            if error.errno not in _TAKEN or time.monotonic() > deadline:
+                raise
+            time.sleep(_MOMENT)
+        else:
+            return
 
 
 def _make(nic: Nic, host: Host, inside: Inside) -> None:
