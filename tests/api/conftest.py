@@ -75,6 +75,7 @@ from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
 from boxship.oci.platform import Platform
+from support.fakenetworks import FakeNetworks
 
 SECOND = 1_000_000_000
 NOW = 1_800_000_000 * SECOND
@@ -580,6 +581,7 @@ class Api:
     client: Client
     containers: FakeContainers
     images: FakeImages
+    networks: FakeNetworks
     registries: FakeRegistries
     events: EventBus
     loop: asyncio.AbstractEventLoop
@@ -597,8 +599,9 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
     registries = FakeRegistries()
+    networks = FakeNetworks()
     backend = Backend(
-        containers, images, registries, events, FakeSystem(), FixedClock(), FakeChecker()
+        containers, images, networks, registries, events, FakeSystem(), FixedClock(), FakeChecker()
     )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
@@ -612,7 +615,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         stop = asyncio.Event()
         server = Server(Application(backend).serve, answer_error, COMMON)
         await server.listen(listener, tls)
-        api = Api(Client(path), containers, images, registries, events, loop, server)
+        api = Api(Client(path), containers, images, networks, registries, events, loop, server)
         ready.set()
         await stop.wait()
         await server.close(2.0)

@@ -81,7 +81,6 @@ def test_containers(api) -> None:
 @pytest.mark.parametrize(
     ("path", "answer"),
     [
-        ("/networks/prune", {"NetworksDeleted": None}),
         ("/volumes/prune", {"VolumesDeleted": [], "SpaceReclaimed": 0}),
         ("/build/prune", {"CachesDeleted": None, "SpaceReclaimed": 0}),
     ],

@@ -254,17 +254,6 @@ def test_info_and_version(api):
     assert version["Components"][0]["Name"] == "Engine"
 
 
-def test_networks(api):
-    names = [network["Name"] for network in api.client.json("/networks")]
-    assert names == ["none", "host"]
-    network = api.client.json("/networks/none")
-    assert [c["Name"] for c in network["Containers"].values()] == ["web", "term"]
-    assert api.client.json(f"/networks/{network['Id'][:8]}")["Name"] == "none"
-    filtered = api.client.json("/networks?filters=%7B%22driver%22:[%22host%22]%7D")
-    assert [n["Name"] for n in filtered] == ["host"]
-    assert api.client.request("GET", "/networks/bridge").status == 404
-
-
 def test_every_error_class_has_a_status():
     def classes(base):
         for kind in base.__subclasses__():

@@ -40,6 +40,14 @@ from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
 from boxship.engine.images.remote import RemoteImage
 from boxship.engine.images.service import ResolvedImage
+from boxship.engine.networks.record import NetworkRecord
+from boxship.engine.networks.requests import (
+    CreatedNetwork,
+    CreateNetwork,
+    NetworkDetail,
+    NetworkPrune,
+    NetworkQuery,
+)
 from boxship.model.check import CheckEvent
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
@@ -183,6 +191,16 @@ class Images(Protocol):
     async def ensure_builtin(self, reference: str) -> Digest: ...
 
 
+class Networks(Protocol):
+    """The use cases of networks; see ``boxship.engine.networks.service``."""
+
+    def list(self, query: NetworkQuery) -> builtins.list[NetworkRecord]: ...
+    def inspect(self, reference: str) -> NetworkDetail: ...
+    async def create(self, request: CreateNetwork) -> CreatedNetwork: ...
+    async def remove(self, reference: str) -> None: ...
+    async def prune(self, wanted: NetworkPrune) -> tuple[str, ...]: ...
+
+
 class Checker(Protocol):
     """The check of the store."""
 
@@ -280,6 +298,7 @@ class Backend:
 
     containers: Containers
     images: Images
+    networks: Networks
     registries: RegistryClient
     events: Events
     system: System

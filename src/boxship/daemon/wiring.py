@@ -65,6 +65,7 @@ class Daemon:
         backend = Backend(
             containers=engine.containers,
             images=engine.images,
+            networks=engine.networks,
             registries=engine.registries,
             events=engine.events,
             system=system,

@@ -5,7 +5,8 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 
 ======  ==========================================================================================
 1.52    the default bridge's settings went from inspect; ``Health`` came to the list; image inspect
-        lost ``Parent`` and ``DockerVersion``, events (``events.py``) ``status``, ``id``, ``from``
+        lost ``Parent`` and ``DockerVersion``; networks: ``Status`` came to inspect, ``Containers``
+        went from the list; events (``events.py``) ``status``, ``id``, ``from``
 1.50    image inspect: ``Config`` holds what the OCI specification knows, nothing else;
         ``/info`` without ``BridgeNfIptables``, with ``DiscoveredDevices``
 1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` went
@@ -28,7 +29,7 @@ from msgspec import Struct
 from boxship.base.clock import ZERO_TEXT
 from boxship.wire.containers import ContainerInspect, ContainerRow
 from boxship.wire.images import ImageInspect, ImageRow
-from boxship.wire.networks import Network
+from boxship.wire.networks import Network, NetworkInspect
 from boxship.wire.system import Info
 from boxship.wire.versions import NEWEST, ApiVersion
 
@@ -198,7 +199,14 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (44, _with({"Created": ZERO_TEXT})),
         (50, _without("Stored")),
     ),
-    Network: ((48, _without("EnableIPv4")),),
+    Network: (
+        (52, _with({"Containers": {}})),
+        (48, _without("EnableIPv4")),
+    ),
+    NetworkInspect: (
+        (52, _without("Status")),
+        (48, _without("EnableIPv4")),
+    ),
     Info: (
         (50, _with({"BridgeNfIptables": False, "BridgeNfIp6tables": False})),
         (50, _without("DiscoveredDevices")),

@@ -1,8 +1,10 @@
-"""Networks in answers. So far there are the two that need no driver, ``none`` and ``host``."""
+"""Networks, and containers' places in them, in requests and answers."""
 
 from typing import Any
 
 from msgspec import Struct, field
+
+from boxship.wire.versions import ApiVersion
 
 
 class Endpoint(Struct, frozen=True, rename="pascal"):
@@ -40,17 +42,51 @@ class NetworkingConfig(Struct, frozen=True, rename="pascal"):
     endpoints_config: dict[str, EndpointWish | None] | None = None
 
 
+class IpamConfig(Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """One subnet; CIDRs and addresses as text."""
+
+    subnet: str = ""
+    ip_range: str = field(default="", name="IPRange")
+    gateway: str = ""
+    auxiliary_addresses: dict[str, str] | None = None
+
+
 class Ipam(Struct, frozen=True, rename="pascal"):
     driver: str = "default"
     options: dict[str, str] | None = None
-    config: tuple[dict[str, str], ...] = ()
+    config: tuple[IpamConfig, ...] | None = ()
 
 
 class ConfigFrom(Struct, frozen=True, rename="pascal"):
     network: str = ""
 
 
+class NetworkBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /networks/create``. ``CheckDuplicate`` of older clients is always on."""
+
+    name: str = ""
+    driver: str = ""
+    scope: str = ""
+    enable_ipv4: bool | None = field(default=None, name="EnableIPv4")
+    enable_ipv6: bool | None = field(default=None, name="EnableIPv6")
+    ipam: Ipam | None = field(default=None, name="IPAM")
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_only: bool = False
+    config_from: ConfigFrom | None = None
+    options: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+
+class NetworkCreated(Struct, frozen=True, rename="pascal"):
+    id: str
+    warning: str = ""
+
+
 class NetworkContainer(Struct, frozen=True, rename="pascal"):
+    """Who is on a network; addresses with the prefix of their subnet."""
+
     name: str
     endpoint_id: str = field(default="", name="EndpointID")
     mac_address: str = ""
@@ -59,7 +95,7 @@ class NetworkContainer(Struct, frozen=True, rename="pascal"):
 
 
 class Network(Struct, frozen=True, rename="pascal"):
-    """One network; ``containers`` is filled in by ``inspect`` alone."""
+    """A row of ``GET /networks``."""
 
     name: str
     id: str
@@ -76,4 +112,30 @@ class Network(Struct, frozen=True, rename="pascal"):
     config_only: bool = False
     options: dict[str, str] = {}
     labels: dict[str, str] = {}
+
+
+class SubnetStatus(Struct, frozen=True):
+    """How full a subnet is."""
+
+    in_use: int = field(name="IPsInUse")
+    available: int = field(name="DynamicIPsAvailable")
+
+
+class IpamStatus(Struct, frozen=True, rename="pascal"):
+    subnets: dict[str, SubnetStatus] = {}
+
+
+class NetworkStatus(Struct, frozen=True):
+    ipam: IpamStatus = field(default=IpamStatus(), name="IPAM")
+
+
+class NetworkInspect(Network, frozen=True, rename="pascal"):
+    """``GET /networks/{id}``."""
+
     containers: dict[str, NetworkContainer] = {}
+    status: NetworkStatus = NetworkStatus()
+
+
+def lists_containers(version: ApiVersion) -> bool:
+    """Tell whether the list of networks says who is on each of them."""
+    return version < 28

@@ -1,59 +1,54 @@
-"""Networks and volumes, as far as they are there: two networks to look at, and no volume."""
+"""Networks: create, look, remove."""
 
-from boxship.api.call import Call, plain_json
+from boxship.api.call import NO_CONTENT, Call
 from boxship.api.http.messages import Answer
-from boxship.api.views.networks import networks
+from boxship.api.views import networks as views
 from boxship.base.errors import InvalidArgumentError, NotFoundError
-from boxship.engine.containers.requests import ContainerQuery
-from boxship.wire import parameters
-from boxship.wire.networks import Network
+from boxship.engine.networks.requests import NetworkQuery
+from boxship.wire import networks as shapes
 
-_FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
+_VERBOSE = (
+    frozenset({"", "0", "f", "F", "false", "FALSE", "False"}),
+    frozenset({"1", "t", "T", "true", "TRUE", "True"}),
+)
 
 
 async def list_networks(call: Call) -> Answer:
-    filters = call.filters()
-    parameters.allow(filters, _FILTERS)
-    return call.json_list([n for n in networks() if _wanted(n, filters)])
-
-
-def _wanted(network: Network, filters: parameters.Filters) -> bool:
-    checks = {
-        "name": lambda value: value in network.name,
-        "id": lambda value: value in network.id,
-        "driver": lambda value: value == network.driver,
-        "scope": lambda value: value == network.scope,
-        "type": lambda value: value == "builtin",
-        "label": lambda _value: False,
-        "dangling": lambda value: not parameters.boolean(value),
-    }
-    return all(any(map(checks[name], values)) for name, values in filters.items() if values)
+    networks = call.backend.networks
+    records = networks.list(NetworkQuery(call.filters()))
+    if shapes.lists_containers(call.version):
+        details = [networks.inspect(record.id) for record in records]
+        return call.json_list([views.network_inspect(detail) for detail in details])
+    return call.json_list([views.network_row(record) for record in records])
 
 
 async def inspect_network(call: Call) -> Answer:
-    records = call.backend.containers.list(ContainerQuery())
-    known = networks(records)
-    found = [n for n in known if call.target in (n.name, n.id)]
-    found = found or [n for n in known if n.id.startswith(call.target)]
-    if not found:
+    """``verbose`` adds what swarms know, of which there is nothing; it must be a truth value."""
+    no, yes = _VERBOSE
+    if call.text("verbose") not in no | yes:
+        raise InvalidArgumentError(f"invalid value for verbose: {call.text('verbose')}")
+    detail = call.backend.networks.inspect(call.target)
+    scope = call.text("scope")
+    if scope and scope != detail.record.scope:
         raise NotFoundError(f"network {call.target} not found")
-    if len(found) > 1:
-        raise InvalidArgumentError(f"network {call.target} is ambiguous ({len(found)} matches)")
-    return call.json(found[0])
+    return call.json(views.network_inspect(detail))
 
 
-async def list_volumes(_call: Call) -> Answer:
-    return plain_json({"Volumes": [], "Warnings": None})
+async def create_network(call: Call) -> Answer:
+    body = await call.body(shapes.NetworkBody)
+    created = await call.backend.networks.create(views.create_request(body))
+    return call.json(shapes.NetworkCreated(created.id, created.warning), 201)
 
 
-async def inspect_volume(call: Call) -> Answer:
-    raise NotFoundError(f"get {call.target}: no such volume")
+async def remove_network(call: Call) -> Answer:
+    await call.backend.networks.remove(call.target)
+    return NO_CONTENT
 
 
 ROUTES = (
     ("GET", "/networks", list_networks),
     ("GET", "/networks/", list_networks),
+    ("POST", "/networks/create", create_network),
     ("GET", "/networks/{id}", inspect_network),
-    ("GET", "/volumes", list_volumes),
-    ("GET", "/volumes/{name}", inspect_volume),
+    ("DELETE", "/networks/{id}", remove_network),
 )

@@ -1,6 +1,6 @@
 """Prune: remove what nobody uses, a route for each kind of object.
 
-Of networks, volumes and build caches there are none yet. Their routes say so truthfully instead of
+Of volumes and build caches there are none yet. Their routes say so truthfully instead of
 failing, because ``docker system prune`` asks for one kind after the other.
 """
 
@@ -8,6 +8,7 @@ from boxship.api.call import Call
 from boxship.api.http.messages import Answer
 from boxship.api.views import images as image_views
 from boxship.engine.containers.requests import ContainerPrune
+from boxship.engine.networks.requests import NetworkPrune
 from boxship.model.image import ImagePrune
 from boxship.wire import parameters, prune
 from boxship.wire.parameters import Filters
@@ -40,8 +41,9 @@ async def images(call: Call) -> Answer:
 
 
 async def networks(call: Call) -> Answer:
-    _filters(call, _NETWORKS)
-    return call.json(prune.NetworksPruned())
+    given, until = _filters(call, _NETWORKS)
+    names = await call.backend.networks.prune(NetworkPrune(until, parameters.labels(given)))
+    return call.json(prune.NetworksPruned(names or None))
 
 
 async def volumes(call: Call) -> Answer:

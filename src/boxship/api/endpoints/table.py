@@ -16,6 +16,7 @@ from boxship.api.endpoints import (
     registries,
     streams,
     system,
+    volumes,
 )
 from boxship.api.router import Endpoint
 
@@ -30,6 +31,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *incoming.ROUTES,
     *outgoing.ROUTES,
     *networks.ROUTES,
+    *volumes.ROUTES,
     *prune.ROUTES,
     *diskusage.ROUTES,
     *check.ROUTES,

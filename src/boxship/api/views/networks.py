@@ -1,17 +1,25 @@
-"""The two networks there are, and a container's place in them.
-
-They have no records: their ids follow from their names, so that they are the same for ever.
-"""
+"""Networks as the list and ``inspect`` show them, and a container's place in them."""
 
 import hashlib
-from collections.abc import Iterable
+from typing import Any
 
 from boxship.base.clock import format_ns
 from boxship.engine.containers.record import ContainerRecord
-from boxship.engine.networks.record import predefined_id
-from boxship.wire.networks import Endpoint, Network, NetworkContainer
-
-_DRIVERS = {"none": "null", "host": "host"}
+from boxship.engine.networks.record import NetworkRecord, PoolRecord, predefined_id
+from boxship.engine.networks.requests import CreateNetwork, Lease, NetworkDetail, PoolRequest
+from boxship.wire.networks import (
+    ConfigFrom,
+    Endpoint,
+    Ipam,
+    IpamConfig,
+    IpamStatus,
+    Network,
+    NetworkBody,
+    NetworkContainer,
+    NetworkInspect,
+    NetworkStatus,
+    SubnetStatus,
+)
 
 
 def endpoint_of(record: ContainerRecord, network: str) -> Endpoint:
@@ -25,22 +33,80 @@ def endpoints_of(record: ContainerRecord) -> dict[str, Endpoint]:
     return {name: endpoint_of(record, name) for name in record.networks}
 
 
-def networks(containers: Iterable[ContainerRecord] = ()) -> list[Network]:
-    """Return every network, with those of the containers that run in it."""
-    running = [record for record in containers if record.state.running]
-    return [
-        Network(
-            name=name,
-            id=predefined_id(name),
-            created=format_ns(0),
-            driver=driver,
-            containers={
-                record.id: NetworkContainer(
-                    name=record.name, endpoint_id=endpoint_of(record, name).endpoint_id
-                )
-                for record in running
-                if name in record.networks
-            },
-        )
-        for name, driver in _DRIVERS.items()
-    ]
+def network_row(record: NetworkRecord) -> Network:
+    """Return a row of the list."""
+    return Network(**_common(record))
+
+
+def network_inspect(detail: NetworkDetail) -> NetworkInspect:
+    """Return a network in full."""
+    subnets = {use.subnet: SubnetStatus(use.in_use, use.available) for use in detail.usage}
+    return NetworkInspect(
+        **_common(detail.record),
+        containers={lease.tenant.id: _container(lease) for lease in detail.leases},
+        status=NetworkStatus(IpamStatus(subnets)),
+    )
+
+
+def _common(record: NetworkRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "id": record.id,
+        "created": format_ns(record.created_ns),
+        "driver": record.driver,
+        "scope": record.scope,
+        "enable_ipv4": record.enable_ipv4,
+        "enable_ipv6": record.enable_ipv6,
+        "ipam": Ipam(
+            record.ipam_driver, record.ipam_options, tuple(map(_ipam_config, record.ipam))
+        ),
+        "internal": record.internal,
+        "attachable": record.attachable,
+        "ingress": record.ingress,
+        "config_from": ConfigFrom(record.config_from),
+        "config_only": record.config_only,
+        "options": record.options,
+        "labels": record.labels,
+    }
+
+
+def _ipam_config(pool: PoolRecord) -> IpamConfig:
+    return IpamConfig(pool.subnet, pool.ip_range, pool.gateway, pool.aux or None)
+
+
+def _container(lease: Lease) -> NetworkContainer:
+    endpoint = lease.endpoint
+    return NetworkContainer(
+        name=lease.tenant.name,
+        endpoint_id=endpoint.endpoint_id,
+        mac_address=endpoint.mac,
+        ipv4_address=endpoint.ipv4,
+        ipv6_address=endpoint.ipv6,
+    )
+
+
+def create_request(body: NetworkBody) -> CreateNetwork:
+    """Return what the body asks for."""
+    ipam = body.ipam or Ipam()
+    return CreateNetwork(
+        name=body.name,
+        driver=body.driver,
+        scope=body.scope,
+        internal=body.internal,
+        attachable=body.attachable,
+        ingress=body.ingress,
+        enable_ipv4=body.enable_ipv4,
+        enable_ipv6=body.enable_ipv6,
+        pools=tuple(
+            PoolRequest(
+                config.subnet, config.ip_range, config.gateway, config.auxiliary_addresses or {}
+            )
+            for config in ipam.config or ()
+        ),
+        ipam_driver=ipam.driver,
+        ipam_options=ipam.options,
+        options=body.options or {},
+        labels=body.labels or {},
+        config_only=body.config_only,
+        config_from=body.config_from.network if body.config_from else "",
+    )
