@@ -103,7 +103,7 @@ def test_the_hosts_firewall_is_respected(lab: Lab) -> None:
             "table inet admin { chain input { type filter hook input priority 0; "
             f"ip saddr {lab.peer.address} tcp dport 6080 drop; }}; "
             "chain forward { type filter hook forward priority 0; "
-            f"ip saddr {lab.peer.address} ct original proto-dst 6080 drop; }} }}",
+            f"ip saddr {lab.peer.address} meta l4proto tcp ct original proto-dst 6080 drop; }}; }}",
         )
         try:
             assert not lab.peer.reaches(lab.machine.address, 6080)

@@ -102,7 +102,12 @@ class World:
         _batch(self.name, f"route add default via {here}")
         _call("nft", _masquerade(table, f"{there}/32"))
         self._undo.callback(_call, "nft", f"delete table ip {table}")
-        self.place.run("nft", _masquerade("world", f"{NET4}.0/24"))
+        # Where a dockerd runs, or has run, the host drops what it forwards unless told otherwise.
+        for direction in ("-i", "-o"):
+            rule = ("FORWARD", direction, wire, "-j", "ACCEPT")
+            _call("iptables", "-I", *rule)
+            self._undo.callback(_call, "iptables", "-D", *rule)
+        self.place.run("nft", _masquerade("world", f"{NET4}.0/24 oifname up0"))
         self.place.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 
 
@@ -164,5 +169,5 @@ def _call(*command: str) -> None:
 def _masquerade(table: str, source: str) -> str:
     return (
         f"table ip {table} {{ chain out {{ type nat hook postrouting priority srcnat; "
-        f"ip saddr {source} masquerade; }} }}"
+        f"ip saddr {source} masquerade; }}; }}"
     )
