@@ -17,6 +17,9 @@ from support.places import echoes
 from support.tracing import Operation, count_calls, how_many, kill_at, points
 from support.waiting import eventually
 
+ROUNDS = int(os.environ.get("BOXSHIP_ROUNDS", "50"))
+"""More by BOXSHIP_ROUNDS, to look for smaller leaks."""
+
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
 
@@ -149,7 +152,8 @@ def test_killed_at_any_point(lab: Lab, tmp_path: Path, operation: Operation) -> 
         lab.clear()
 
 
-def test_fifty_rounds_leave_nothing(lab: Lab) -> None:
+@pytest.mark.timeout(600)
+def test_rounds_of_networks_leave_nothing(lab: Lab) -> None:
     """Create, connect, disconnect, remove; descriptors are counted, the machine is compared."""
 
     def rounds(count: int) -> None:
@@ -165,13 +169,14 @@ def test_fifty_rounds_leave_nothing(lab: Lab) -> None:
     rounds(2)
     before, descriptors = lab.machine.state(), len(lab.engine.descriptors())
     inside = box.interfaces()
-    rounds(50)
+    rounds(ROUNDS)
     eventually(lambda: lab.machine.state() == before, "the machine as it was")
     eventually(lambda: len(lab.engine.descriptors()) <= descriptors, "its descriptors")
     assert box.interfaces() == inside
 
 
-def test_fifty_containers_leave_nothing(lab: Lab) -> None:
+@pytest.mark.timeout(600)
+def test_rounds_of_containers_leave_nothing(lab: Lab) -> None:
     def rounds(count: int) -> None:
         for _ in range(count):
             host = {"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostPort": "6080"}]}}
@@ -182,7 +187,7 @@ def test_fifty_containers_leave_nothing(lab: Lab) -> None:
 
     rounds(5)
     before, descriptors = lab.machine.state(), len(lab.engine.descriptors())
-    rounds(50)
+    rounds(ROUNDS)
     eventually(lambda: lab.machine.state() == before, "the machine as it was")
     eventually(lambda: len(lab.engine.descriptors()) <= descriptors, "its descriptors")
 
