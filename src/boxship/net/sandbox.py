@@ -14,6 +14,7 @@ from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace
 from boxship.net.netlink import route
 from boxship.net.nic import Inside, Nic, Plugged, Route
+from boxship.net.owned import Owner, UserNamespace, make_owned
 
 _LOOPBACK = 1
 
@@ -25,13 +26,20 @@ class Sandbox:
     that as long as processes are in it.
     """
 
-    def __init__(self, namespace: NetworkNamespace, host: Host | None = None) -> None:
-        """Take over ``namespace``, whatever is in it already.
+    def __init__(
+        self,
+        namespace: NetworkNamespace,
+        host: Host | None = None,
+        user_namespace: UserNamespace | None = None,
+    ) -> None:
+        """Take over ``namespace``, whatever is in it already, and the user namespace it belongs to.
 
         ``host`` is shared with other sandboxes; without, this one makes its own in the calling
         thread's namespace, which takes a moment to close.
         """
         self.namespace = namespace
+        self.user_namespace = user_namespace
+        """Which owns the network namespace, for containers whose users are mapped to join."""
         self.prepared: object = None
         """What a pool's ``prepare`` returned for it."""
         self._pair: veth.Pair | None = None
@@ -41,12 +49,19 @@ class Sandbox:
         self._host, self._own_host = host or Host(), host is None
 
     @classmethod
-    def make(cls, host: Host | None = None, *, pair: bool = False) -> "Sandbox":
+    def make(
+        cls, host: Host | None = None, *, pair: bool = False, owner: Owner | None = None
+    ) -> "Sandbox":
         """Return one with ``lo`` up and nothing else, in a new namespace.
 
         ``pair``: with a veth pair ready for the first interface, which saves a start the making.
+        ``owner``: in a namespace that belongs to a new user namespace with these maps.
         """
-        sandbox = cls(NetworkNamespace.make(), host)
+        if owner is not None:
+            user, network = make_owned(owner)
+            sandbox = cls(network, host, user)
+        else:
+            sandbox = cls(NetworkNamespace.make(), host)
         try:
             sandbox._links.set_up(_LOOPBACK)
             sandbox._may_have_defaults = False
@@ -111,6 +126,8 @@ class Sandbox:
         """Let go of the namespace; safe to repeat. With no process in it, it ends with all."""
         self._links.close()
         self.namespace.close()
+        if self.user_namespace is not None:
+            self.user_namespace.close()
         if self._own_host:
             self._host.close()
 

@@ -1,0 +1,94 @@
+"""Sandboxes that belong to the users of a container."""
+
+import os
+import subprocess
+import threading
+from ipaddress import ip_interface, ip_network
+
+import pytest
+
+from boxship.net.owned import Owner
+from boxship.net.pool import SandboxPool
+from boxship.net.sandbox import Nic, Route, Sandbox
+
+pytestmark = pytest.mark.privileged
+
+OWNER = Owner(((0, 100000, 65536),), ((0, 200000, 1000), (1000, 300000, 64536)))
+
+
+def inside(sandbox: Sandbox, *command: str) -> str:
+    """Return what a program prints that is root in there, and nobody here."""
+    assert sandbox.user_namespace is not None
+    enter = [
+        "nsenter", f"--user={sandbox.user_namespace.path}", f"--net={sandbox.namespace.path}",
+        "--setuid=0", "--setgid=0", "--",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [*enter, *command], check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return done.stdout
+
+
+def test_its_root_has_rights_over_it_and_a_sysfs(place, host) -> None:
+    with Sandbox.make(host, pair=True, owner=OWNER) as sandbox:
+        sandbox.add(Nic("br0", addresses=(ip_interface("10.5.0.2/16"),)))
+        sandbox.set_routes([Route(ip_network("0.0.0.0/0"), ip_interface("10.5.0.1").ip)])
+        assert inside(sandbox, "ip", "link", "set", "eth0", "mtu", "1400") == ""
+        assert "mtu 1400" in inside(sandbox, "ip", "-o", "link", "show", "eth0")
+        script = "mount -t sysfs sysfs /sys && ls /sys/class/net"
+        mounted = inside(sandbox, "unshare", "--mount", "--propagation=private", "sh", "-c", script)
+        assert mounted.split() == ["eth0", "lo"]
+        maps = inside(sandbox, "cat", "/proc/self/uid_map", "/proc/self/gid_map")
+        assert [tuple(map(int, line.split())) for line in maps.splitlines()] == [
+            *OWNER.uid_map,
+            *OWNER.gid_map,
+        ]
+
+
+def test_without_an_owner_it_has_none(host) -> None:
+    with Sandbox.make(host) as sandbox:
+        assert sandbox.user_namespace is None
+
+
+def test_nobody_remains_in_it(host) -> None:
+    children = f"/proc/self/task/{threading.get_native_id()}/children"
+    before = len(os.listdir("/proc/self/fd"))
+    with Sandbox.make(host, owner=OWNER) as one, Sandbox.make(host, owner=OWNER) as two:
+        assert one.user_namespace is not None
+        assert two.user_namespace is not None
+        inodes = {os.stat(one.user_namespace.path).st_ino, os.stat(two.user_namespace.path).st_ino}
+        assert len(inodes) == 2
+        with open(children) as file:
+            assert file.read() == ""
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_maps_that_the_kernel_refuses_leave_nothing(host) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    overlapping = Owner(((0, 1000, 10), (5, 2000, 10)), ((0, 1000, 10),))
+    with pytest.raises(OSError, match="Invalid argument"):
+        Sandbox.make(host, owner=overlapping)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_pool_has_some_ready_beside_other_threads(host) -> None:
+    """The fork is of a program whose other threads hold locks all the time."""
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            os.stat("/proc/self").st_ino.to_bytes(1 << 18)
+
+    worker = threading.Thread(target=busy)
+    worker.start()
+    try:
+        with SandboxPool(2, host=host, owner=OWNER) as pool:
+            assert pool.wait_full(20)
+            for _ in range(8):
+                with pool.take() as sandbox:
+                    assert sandbox.user_namespace is not None
+            with pool.take(mapped=False) as sandbox:
+                assert sandbox.user_namespace is None
+    finally:
+        stop.set()
+        worker.join()
