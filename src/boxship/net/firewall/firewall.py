@@ -14,10 +14,13 @@ import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from boxship.net.firewall import foreign
 from boxship.net.firewall.errors import unavailable
 from boxship.net.firewall.facts import Bridge, Fact
+from boxship.net.firewall.foreign import Obstacle
 from boxship.net.firewall.ruleset import Ruleset
 from boxship.net.firewall.state import Difference, State, state_of
+from boxship.net.firewall.watch import Watch
 from boxship.net.netlink.codec import Message
 from boxship.net.netlink.sockets import NetlinkError, NetlinkSocket
 from boxship.net.nftables import listing, objects
@@ -26,6 +29,7 @@ from boxship.net.nftables.transaction import commit, open_socket
 
 log = logging.getLogger(__name__)
 
+_ATTEMPTS = 3
 _DRIFTED = (errno.ENOENT, errno.EEXIST)
 
 
@@ -60,6 +64,8 @@ class Firewall:
         self._lock = threading.Lock()
         self._queue = _Queue()
         self._socket: NetlinkSocket | None = None
+        self._watch: Watch | None = None
+        self._obstacles: tuple[Obstacle, ...] = ()
 
     def open(self) -> None:
         """Connect to the kernel and find out whether it has what the rules need; change nothing.
@@ -81,6 +87,7 @@ class Firewall:
         """
         with self._lock:
             self._rebuild(state_of(facts, self._ruleset))
+            self._pass_others()
 
     def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
         """Have ``add`` hold and ``remove`` not, all or nothing.
@@ -98,6 +105,21 @@ class Firewall:
         if ticket.error is not None:
             raise ticket.error
 
+    def watch(self) -> None:
+        """Begin to put back what others take away, in a thread, within half a second."""
+        self._watch = Watch(self.table, self._connected().port, self._mend)
+
+    def unwatch(self) -> None:
+        """End what ``watch`` began; safe to repeat."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
+
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """Return whose chains forward nothing by default, and what that means for us."""
+        with self._lock:
+            return self._obstacles
+
     def facts(self) -> list[Fact]:
         """Return what holds."""
         with self._lock:
@@ -114,12 +136,14 @@ class Firewall:
         return counts
 
     def close(self, *, remove: bool) -> None:
-        """Let go of the kernel; with ``remove`` take the tables away, else they go on working."""
+        """Let go of the kernel; with ``remove`` take all rules away, else they go on working."""
+        self.unwatch()
         with self._lock:
             if self._socket is None:
                 return
             if remove:
                 self._state = State(self._ruleset)
+                self._pass_others()
                 with contextlib.suppress(OSError):
                     commit(self._socket, self._ruleset.remove())
             self._socket.close()
@@ -154,8 +178,10 @@ class Firewall:
             if error.errno not in _DRIFTED:
                 raise
             self._set_right(difference, error)
-            return
-        self._state.apply(difference)
+        else:
+            self._state.apply(difference)
+        if any(isinstance(fact, Bridge) for fact in (*add, *remove)):
+            self._pass_others()
 
     def _set_right(self, difference: Difference, error: NetlinkError) -> None:
         """Somebody has changed our sets, or the facts contradict each other: see which."""
@@ -173,6 +199,37 @@ class Firewall:
         messages = self._ruleset.create() + list(objects.add_elements(state.elements()))
         commit(self._connected(), messages)
         self._state = state
+
+    def _mend(self, ours: bool, others: bool) -> None:
+        with self._lock:
+            if self._socket is None:
+                return
+            try:
+                if ours and self._state.units:
+                    self._rebuild(self._state)
+                    log.warning("table %s was changed by somebody; all is put back", self.table)
+            except OSError as error:
+                log.warning("table %s was changed and can't be put back: %s", self.table, error)
+            if others:
+                self._pass_others()
+
+    def _pass_others(self) -> None:
+        """Have our bridges pass the firewalls of others; a table may go while we look."""
+        socket, chain = self._connected(), self.table.upper()
+        for attempt in range(_ATTEMPTS):
+            try:
+                others = foreign.read(socket, self.table)
+                found = foreign.obstacles(others, self.mode, chain)
+                changes = foreign.changes(others, found, self._state.bridges, chain)
+                commit(socket, changes)
+            except OSError as error:
+                if attempt == _ATTEMPTS - 1:
+                    log.warning("can't get past the host's firewall: %s", error)
+                continue
+            for obstacle in found if changes else ():
+                log.info("firewall of the host: %s", obstacle)
+            self._obstacles = tuple(found)
+            return
 
     def _connected(self) -> NetlinkSocket:
         if self._socket is None:

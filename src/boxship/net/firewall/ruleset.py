@@ -185,9 +185,11 @@ def _within(chain: Chain) -> Iterator[Rule]:
 
 
 def _leaving(chain: Chain) -> Iterator[Rule]:
-    yield Rule(chain, p.iif_in("internal") + p.COUNT + p.DROP, "internal")
-    # Also to ports that the other network publishes on an address of the host, as Docker has it.
-    yield Rule(chain, p.oif_in("bridges") + p.COUNT + p.DROP, "isolation")
+    for closed in (p.iif_in("internal"), p.oif_in("internal")):
+        yield Rule(chain, closed + p.COUNT + p.DROP, "internal")
+    # What another network publishes is open to all who reach the host, its containers too.
+    other = p.oif_in("bridges") + p.untranslated()
+    yield Rule(chain, other + p.COUNT + p.DROP, "isolation")
     yield Rule(chain, p.iif_and_link_source() + x.mapped("guards", into=Register.VERDICT))
     yield Rule(chain, p.ACCEPT)
 

@@ -6,6 +6,8 @@ Addresses, ports and numbers of protocols are in network order in registers; wha
 computes (marks, states, address types) is in the machine's.
 """
 
+import struct
+
 from boxship.net.netlink.codec import U32, attribute, be16, be32, nested, text, u8
 from boxship.net.nftables import numbers
 from boxship.net.nftables.numbers import Code, Family, MetaKey, Register
@@ -15,6 +17,7 @@ _EQUAL, _NOT_EQUAL = 0, 1
 _INVERTED = 1
 _INTERNET_CHECKSUM = 1
 _ICMPX_UNREACHABLE, _ADMINISTRATIVELY_PROHIBITED = 2, 3
+_XT_STATE = struct.Struct("=146xHHH16x")
 _SOURCE_NAT, _DESTINATION_NAT = 0, 1
 
 
@@ -75,6 +78,16 @@ def write_transport_header(
 def conntrack(key: int, register: int = Register.FIRST) -> bytes:
     """Load what connection tracking knows: ``numbers.CT_*``."""
     return expression("ct", be32(2, key), be32(1, register))
+
+
+def xtables_state(states: int) -> bytes:
+    """End the rule unless the connection's state is one of ``states``, as iptables has it.
+
+    ``iptables -L`` refuses a whole table in which one rule says it in nf_tables' own way. The match
+    is xt_conntrack, revision 3 (linux/netfilter/xt_conntrack.h), with XT_CONNTRACK_STATE alone.
+    """
+    rule = _XT_STATE.pack(1, 0, states)
+    return expression("match", text(1, "conntrack"), be32(2, 3), attribute(3, rule))
 
 
 def fib_type_of_destination(register: int = Register.FIRST) -> bytes:

@@ -34,13 +34,13 @@ def name_bytes(interface: str) -> bytes:
 
 
 def iif_is(interface: str) -> bytes:
-    """``iifname "eth0"``."""
-    return x.meta(MetaKey.IIFNAME) + x.equal(name_bytes(interface))
+    """``iifname "eth0"``, as iptables writes it, which reads no other form."""
+    return x.meta(MetaKey.IIFNAME) + x.equal(interface.encode() + b"\0")
 
 
 def oif_is(interface: str) -> bytes:
-    """``oifname "eth0"``."""
-    return x.meta(MetaKey.OIFNAME) + x.equal(name_bytes(interface))
+    """``oifname "eth0"``, as iptables writes it."""
+    return x.meta(MetaKey.OIFNAME) + x.equal(interface.encode() + b"\0")
 
 
 def iif_in(name: str) -> bytes:
@@ -91,6 +91,12 @@ def state_is(*states: numbers.CtState) -> bytes:
 def translated() -> bytes:
     """``ct status dnat``."""
     return x.conntrack(numbers.CT_STATUS) + x.any_of(numbers.CT_STATUS_DNAT)
+
+
+def untranslated() -> bytes:
+    """``ct status ! dnat``."""
+    bits = x.masked(U32.pack(numbers.CT_STATUS_DNAT))
+    return x.conntrack(numbers.CT_STATUS) + bits + x.equal(bytes(4))
 
 
 def loopback_destination() -> bytes:
