@@ -4,6 +4,7 @@
 
     Database ── Shelf ─────────────┐
     EventBus ── Announcer ─────────┤
+    Networks ── Plugging ──────────┤
     Storage ─── ImageService ──────┼── Context ── ContainerService
     Host ────── Planner ───────────┤
     LauncherLink ──────────────────┘
@@ -23,7 +24,7 @@ from boxship.base.clock import Clock, SystemClock
 from boxship.distribution.registries import Registries
 from boxship.distribution.settings import RegistrySettings
 from boxship.engine.check import Checker
-from boxship.engine.containers import recovery, start, stop
+from boxship.engine.containers import networking, recovery, start, stop
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import this_machine
@@ -40,6 +41,7 @@ from boxship.engine.events.bus import EventBus
 from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
 from boxship.engine.networks.fabric import KernelFabric
+from boxship.engine.networks.opening import open_plugging
 from boxship.engine.networks.service import Networks
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
@@ -123,6 +125,8 @@ class Engine:
             runtimes=runtimes,
             shims=shims,
             pending=HangupWatch(),
+            networks=networks,
+            plugging=open_plugging(settings, networks),
             start_again=start.schedule,
             background=Background(),
         )
@@ -143,7 +147,9 @@ class Engine:
         )
         await networks.open()
         await shims.open()
+        networking.claim(context)
         await recovery.recover(context)
+        await networking.recover(context)
         await recovery.start_wanted(context)
         return engine
 
@@ -183,6 +189,7 @@ class Engine:
                 link, container.shim = container.shim, None
                 link.close()
         self._context.pending.close()
+        await self._context.plugging.close()
         await self._context.shims.close()
         await self.networks.close()
         self.events.close()

@@ -12,7 +12,8 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` went
 1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
 1.46    the list of containers has ``HostConfig.Annotations``
-1.45    image inspect without ``Container``, ``ContainerConfig``
+1.45    image inspect without ``Container``, ``ContainerConfig``; endpoints' ``Aliases`` without the
+        beginning of the container's id
 1.44    ``VirtualSize`` went; endpoints: ``DNSNames`` came; ``/info``: ``CDISpecDirs``;
         empty lists of image tags and digests instead of null; no zero ``Created``
 1.43    ``HostConfig.Annotations`` came
@@ -98,6 +99,21 @@ def _endpoints(*names: str) -> Undo:
     return undo
 
 
+def _short_id_as_alias(plain: dict[str, Any]) -> None:
+    """The beginning of the container's id was told as one of its aliases."""
+    for name, endpoint in plain["NetworkSettings"]["Networks"].items():
+        if name not in _PREDEFINED:
+            endpoint["Aliases"] = [*(endpoint["Aliases"] or ()), plain["Id"][:12]]
+
+
+def _default_bridge(plain: dict[str, Any]) -> None:
+    """What there is of the default bridge stood at the top as well."""
+    settings = plain["NetworkSettings"]
+    endpoint = settings["Networks"].get("bridge", {})
+    for name, value in _DEFAULT_BRIDGE.items():
+        settings.setdefault(name, endpoint.get(name, value))
+
+
 def _virtual_size(plain: dict[str, Any]) -> None:
     plain["VirtualSize"] = plain["Size"]
 
@@ -155,6 +171,8 @@ _CONFIG_MEMBERS = frozenset(_EMPTY_CONFIG) | {
     *("StopSignal", "StopTimeout"),
 }
 
+_PREDEFINED = frozenset({"bridge", "host", "none"})
+
 _DEFAULT_BRIDGE = {
     "Bridge": "",
     "HairpinMode": False,
@@ -178,11 +196,13 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (52, _without("Health")),
         (48, _endpoints("GwPriority")),
         (46, _without("Annotations", inside="HostConfig")),
+        (45, _short_id_as_alias),
         (44, _endpoints("DNSNames")),
     ),
     ContainerInspect: (
-        (52, _with(_DEFAULT_BRIDGE, inside="NetworkSettings")),
+        (52, _default_bridge),
         (48, _endpoints("GwPriority")),
+        (45, _short_id_as_alias),
         (44, _endpoints("DNSNames")),
         (43, _without("Annotations", inside="HostConfig")),
         (42, _with({"KernelMemory": 0, "KernelMemoryTCP": 0}, inside="HostConfig")),

@@ -1,10 +1,16 @@
 """Networks, and containers' places in them, in requests and answers."""
 
-from typing import Any
-
 from msgspec import Struct, field
 
 from boxship.wire.versions import ApiVersion
+
+
+class EndpointIpam(Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """The addresses that were asked for."""
+
+    ipv4_address: str = field(default="", name="IPv4Address")
+    ipv6_address: str = field(default="", name="IPv6Address")
+    link_local_ips: tuple[str, ...] | None = field(default=None, name="LinkLocalIPs")
 
 
 class Endpoint(Struct, frozen=True, rename="pascal"):
@@ -19,7 +25,7 @@ class Endpoint(Struct, frozen=True, rename="pascal"):
     global_ipv6_address: str = field(default="", name="GlobalIPv6Address")
     global_ipv6_prefix_len: int = field(default=0, name="GlobalIPv6PrefixLen")
     mac_address: str = ""
-    ipam_config: dict[str, Any] | None = field(default=None, name="IPAMConfig")
+    ipam_config: EndpointIpam | None = field(default=None, name="IPAMConfig")
     links: tuple[str, ...] | None = None
     aliases: tuple[str, ...] | None = None
     driver_opts: dict[str, str] | None = None
@@ -28,12 +34,14 @@ class Endpoint(Struct, frozen=True, rename="pascal"):
 
 
 class EndpointWish(Struct, frozen=True, rename="pascal"):
-    """What a client may ask of an endpoint; only its being there counts until bridges exist."""
+    """What a client may ask of an endpoint. What an answer has beyond that is passed over."""
 
+    ipam_config: EndpointIpam | None = field(default=None, name="IPAMConfig")
     links: tuple[str, ...] | None = None
     aliases: tuple[str, ...] | None = None
     mac_address: str = ""
     driver_opts: dict[str, str] | None = None
+    gw_priority: int = 0
 
 
 class NetworkingConfig(Struct, frozen=True, rename="pascal"):

@@ -3,6 +3,7 @@
 from msgspec import UNSET, structs
 
 from boxship.api.call import EMPTY, NO_CONTENT, Call
+from boxship.api.endpointwishes import wish_of
 from boxship.api.http.messages import Answer
 from boxship.api.views import containers as views
 from boxship.base.errors import InvalidArgumentError, NotFoundError
@@ -21,7 +22,7 @@ async def create(call: Call) -> Answer:
             config=shapes.config_of(body),
             host=shapes.host_config_of(body, call.version),
             name=call.text("name").removeprefix("/") or None,
-            networks=tuple(endpoints),
+            endpoints=tuple(wish_of(name, wish) for name, wish in endpoints.items()),
             platform=(call.text("platform") or None) if call.version >= 41 else None,
         )
     )

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import UNSET
 
-from boxship.api.views.networks import endpoints_of
-from boxship.api.views.ports import port_map, port_rows
+from boxship.api.views.endpoints import endpoints_of, network_settings
+from boxship.api.views.ports import port_rows
 from boxship.api.views.times import human_duration
 from boxship.base.clock import format_ns
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
@@ -17,7 +17,6 @@ from boxship.wire.containers import (
     ExecInspect,
     ExecProcess,
     MountRow,
-    NetworkSettings,
     State,
     StepTime,
     SummaryHost,
@@ -103,7 +102,7 @@ def container_inspect(
         graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
         config=unfolded_config(record.config),
-        network_settings=NetworkSettings(ports=port_map(record), networks=endpoints_of(record)),
+        network_settings=network_settings(record),
         exec_ids=tuple(exec_ids) or None,
     )
 

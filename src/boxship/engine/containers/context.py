@@ -23,6 +23,8 @@ from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.images.committing import ChildImage
+from boxship.engine.networks.plugging import Plugging
+from boxship.engine.networks.service import Networks
 from boxship.engine.settings import EngineSettings
 from boxship.model.explanation import LayerStep
 from boxship.oci.digest import Digest
@@ -86,6 +88,8 @@ class Context:
     runtimes: Runtimes
     shims: ShimSource
     pending: HangupWatch
+    networks: Networks
+    plugging: Plugging
     start_again: Callable[["Context", Container], None]
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""

@@ -13,7 +13,15 @@ import msgspec
 
 from boxship.base import ids
 from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError, UnavailableError
-from boxship.engine.containers import defaults, merging, mounts, names, users
+from boxship.engine.containers import (
+    defaults,
+    endpoints,
+    linking,
+    merging,
+    mounts,
+    names,
+    users,
+)
 from boxship.engine.containers.checks import request as checks
 from boxship.engine.containers.checks import support
 from boxship.engine.containers.checks.limits import check_cgroup_parent
@@ -24,8 +32,6 @@ from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import CreateContainer, CreatedContainer
-from boxship.engine.networks.endpoint import EndpointRecord
-from boxship.engine.networks.record import predefined_id
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.oci import platform
 from boxship.oci.platform import Platform
@@ -43,7 +49,6 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
     points = mounts.resolve(request.host, context.settings.data_root)
     mounts.tmpfs_options(request.host)
-    _check_networks(request)
     if not request.config.image:
         raise InvalidArgumentError("no command specified")
     with context.images.hold(request.config.image, _platform(request)) as image:
@@ -68,13 +73,6 @@ def _platform(request: CreateContainer) -> Platform | None:
         return platform.parse(request.platform) if request.platform else None
     except platform.PlatformError as error:
         raise InvalidArgumentError(str(error)) from None
-
-
-def _check_networks(request: CreateContainer) -> None:
-    mode = request.host.network_mode
-    for network in request.networks:
-        if network not in (mode, "default", "none", "host"):
-            raise InvalidArgumentError(f"network {network} not found")
 
 
 def _reserve_name(context: Context, asked: str | None, container_id: str) -> str:
@@ -119,14 +117,9 @@ def _record(
         hosts_path=named_by.hosts,
         resolv_conf_path=named_by.resolv_conf,
         mounts=points,
-        endpoints=_endpoints(host.network_mode),
+        endpoints=endpoints.wanted(context.networks, config, host, request.endpoints),
+        links=linking.resolve(context.shelf, host),
     )
-
-
-def _endpoints(mode: str) -> tuple[EndpointRecord, ...]:
-    if joined_container(mode):
-        return ()
-    return (EndpointRecord(predefined_id(mode), mode),)
 
 
 def _with_full_ids(context: Context, host: HostConfig) -> HostConfig:

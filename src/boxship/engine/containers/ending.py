@@ -19,7 +19,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import execs, policy, states
+from boxship.engine.containers import execs, networking, policy, states
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.live import Container
@@ -226,6 +226,8 @@ async def let_go(context: Context, container: Container, link: ShimLink) -> None
 
 async def end(context: Context, container: Container, exit_: Exit, link: ShimLink | None) -> None:
     """Take the step; the lock is held. The shim behind ``link`` is let go before another start."""
+    before = container.record
+    networking.unplug(context, container)
     record = container.record
     again = policy.decide(record, exit_.exit_code, held=container.held)
     state = states.ended(
@@ -247,6 +249,7 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
         container.releasing = context.background.chore(letting_go)
     execs.container_ended(context, container)
     _announce(context, container, exit_)
+    networking.announce_end(context, before)
     container.ended.set()
     if not again:
         container.waiters.exited(WaitOutcome(exit_.exit_code))

@@ -1,81 +1,130 @@
 """The files that tell a container who it is and whom it can reach: hostname, hosts, resolv.conf.
 
 They are written anew at each start, as Docker does, and bind-mounted into the container. One that
-shares another's network is shown the other's.
+shares another's network is shown the other's. While the container runs its networks may change, and
+with them single lines of hosts; the files are written in place then, because a bind mount goes on
+showing the old file if a new one takes its name.
 """
 
+import contextlib
 import os
+from collections.abc import Iterable
 
-from boxship.engine.containers import resolvconf, users
-from boxship.engine.containers.paths import ContainerFiles
+from boxship.engine.containers import hosts, linking, users
+from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
-from boxship.engine.containers.resolvconf import Reach, ResolverFile, Wanted
+from boxship.engine.containers.resolvconf import Reach, ResolverFile, Wanted, host_file, made
+from boxship.engine.networks.plug import Upstreams
+from boxship.engine.networks.record import PREDEFINED
 from boxship.engine.settings import EngineSettings
 
-_LOOPBACK = (
-    ("127.0.0.1", "localhost"),
-    ("::1", "localhost ip6-localhost ip6-loopback"),
-    ("fe00::", "ip6-localnet"),
-    ("ff00::", "ip6-mcastprefix"),
-    ("ff02::1", "ip6-allnodes"),
-    ("ff02::2", "ip6-allrouters"),
-)
 _HOST_HOSTS = "/etc/hosts"
 
 
-def write_files(
-    record: ContainerRecord,
-    files: ContainerFiles,
-    settings: EngineSettings,
-    reach: Reach | None = None,
-    *,
-    ipv6: bool = False,
-) -> ResolverFile:
+def write_files(context: Context, record: ContainerRecord) -> None:
     """Write the three files; the directory is made again if power loss took it.
 
-    They are the container's root's, whoever that is by now. ``reach`` is how it looks up names, by
-    itself as its network mode has it; ``ipv6``, whether it speaks that. Returns what the resolver
-    is to know.
+    They are the container's root's, whoever that is by now.
     """
+    files, owner = context.paths.of(record.id), users.root_of(record, context.settings)
     os.makedirs(files.directory, 0o710, exist_ok=True)
-    owner = users.root_of(record, settings)
     _write(files.hostname, owner, f"{record.config.hostname}\n")
-    _write(files.hosts, owner, hosts_text(record, _read(_HOST_HOSTS)))
-    resolver = resolver_file(record, settings, reach, ipv6=ipv6)
-    _write(files.resolv_conf, owner, resolver.text)
-    return resolver
+    _write(files.hosts, owner, hosts_text(context, record))
+    _write(files.resolv_conf, owner, resolver_file(record, context.settings).text)
 
 
-def resolver_file(
-    record: ContainerRecord,
-    settings: EngineSettings,
-    reach: Reach | None = None,
-    *,
-    ipv6: bool = False,
-) -> ResolverFile:
-    """Return the container's resolv.conf: the daemon's choice behind its own, the host's last."""
-    host = record.host
-    wanted = Wanted(
-        tuple(host.dns or settings.dns),
-        tuple(host.dns_search or settings.dns_search),
-        tuple(host.dns_options or settings.dns_options),
-    )
-    if reach is None:
-        reach = Reach.HOST if host.network_mode == "host" else Reach.DIRECT
-    return resolvconf.made(resolvconf.host_file(reach), wanted, reach, ipv6=ipv6)
-
-
-def hosts_text(record: ContainerRecord, host_file: str) -> str:
+def hosts_text(context: Context, record: ContainerRecord) -> str:
     """Return /etc/hosts: loopback, or with ``host`` networking the host's; then what was asked."""
-    if record.host.network_mode == "host":
-        lines = host_file.splitlines()
-    else:
-        lines = [f"{address}\t{names}" for address, names in _LOOPBACK]
-    for entry in record.host.extra_hosts or ():
-        name, _, address = entry.replace("=", ":", 1).partition(":")
-        if address != "host-gateway":  # there is no gateway without a bridge
-            lines.append(f"{address.removeprefix('[').removesuffix(']')}\t{name}")
+    is_hosts = record.host.network_mode == "host"
+    first = _read(_HOST_HOSTS).splitlines() if is_hosts else hosts.LOOPBACK
+    lines = (
+        *first,
+        *hosts.extra_lines(record.host, gateways(context)),
+        *linking.lines(context.shelf, record),
+        *hosts.own_lines(record.config, record.endpoints),
+    )
     return "".join(f"{line}\n" for line in lines)
+
+
+def gateways(context: Context) -> tuple[str, ...]:
+    """Return what ``host-gateway`` stands for: the host, as the default bridge sees it."""
+    configured = context.settings.networks.host_gateway_ips
+    bridge = context.networks.bridge
+    if configured or bridge is None:
+        return configured
+    return tuple(pool.gateway for pool in bridge.ipam if pool.gateway)
+
+
+def change_hosts(
+    context: Context,
+    record: ContainerRecord,
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+) -> None:
+    """Add and remove lines of a running container's hosts, in place."""
+    path = context.paths.of(record.id).hosts
+    before = _read(path)
+    after = hosts.changed(before, add=add, remove=remove)
+    if after != before:
+        with contextlib.suppress(FileNotFoundError):  # being removed
+            _write(path, users.root_of(record, context.settings), after)
+
+
+def replace_hosts(
+    context: Context, record: ContainerRecord, lines: Iterable[str], names: Iterable[str]
+) -> None:
+    """Put lines in place of those whose first name is one of ``names``."""
+    first = set(names)
+    text = _read(context.paths.of(record.id).hosts)
+    old = [line for line in text.splitlines() if hosts.first_name(line) in first]
+    change_hosts(context, record, add=lines, remove=old)
+
+
+# ── resolv.conf ──────────────────────────────────────────────────────────────────────────────
+
+
+def resolver_file(record: ContainerRecord, settings: EngineSettings) -> ResolverFile:
+    """Return resolv.conf as the container's networks want it."""
+    host, reach = record.host, reach_of(record)
+    wanted = Wanted(
+        servers=tuple(host.dns or settings.dns),
+        search=tuple(host.dns_search or settings.dns_search),
+        options=tuple(host.dns_options or settings.dns_options),
+    )
+    speaks_ipv6 = any(endpoint.ipv6 for endpoint in record.endpoints)
+    return made(host_file(reach), wanted, reach, ipv6=speaks_ipv6)
+
+
+def upstreams(record: ContainerRecord, settings: EngineSettings) -> Upstreams:
+    """Return where the container's resolver sends what it does not know, if it has one."""
+    if reach_of(record) is not Reach.EMBEDDED:
+        return Upstreams()
+    file = resolver_file(record, settings)
+    return Upstreams(file.servers, file.forwards_single_labels)
+
+
+def reach_of(record: ContainerRecord) -> Reach:
+    """Tell how a container looks names up: by the networks it is on."""
+    if record.host.network_mode == "host":
+        return Reach.HOST
+    if any(endpoint.network not in PREDEFINED for endpoint in record.endpoints):
+        return Reach.EMBEDDED
+    return Reach.DIRECT
+
+
+def change_resolver(context: Context, before: ContainerRecord, after: ContainerRecord) -> None:
+    """Write a running container's resolv.conf anew if its first network with names has come.
+
+    Not if somebody has written to it since. It is left when the last such network goes: then the
+    resolver is still there, and goes on forwarding.
+    """
+    if reach_of(before) is reach_of(after) or reach_of(after) is not Reach.EMBEDDED:
+        return
+    path = context.paths.of(after.id).resolv_conf
+    if _read(path) == resolver_file(before, context.settings).text:
+        text = resolver_file(after, context.settings).text
+        _write(path, users.root_of(after, context.settings), text)
 
 
 def _read(path: str) -> str:

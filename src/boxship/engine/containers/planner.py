@@ -77,15 +77,18 @@ class Planner:
 
     # ── plans ────────────────────────────────────────────────────────────────────────────────
 
-    def plan(self, record: ContainerRecord, mount: Mount, shelf: "Shelf") -> Json:
+    def plan(
+        self, record: ContainerRecord, mount: Mount, shelf: "Shelf", network: str = ""
+    ) -> Json:
         """Return the plan of a start, as the shim takes it.
 
+        ``network`` is the path of a network namespace made for it; empty: it makes its own.
         ConflictError: a container whose namespace is shared doesn't run; InvalidArgumentError: a
         device is missing and the like.
         """
         if users.maps_of(record.host, self._settings) is not None:
             check_mapped(record.host)  # it may be older than the setting
-        around = self._surroundings(record, shelf)
+        around = replace(self._surroundings(record, shelf), network_path=network)
         record = self._with_settled_mounts(record)
         spec = self._with_requested_devices(record, assembly.assemble(record, around))
         devices = record.host.privileged or self._device_rules_hold

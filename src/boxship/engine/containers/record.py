@@ -80,6 +80,13 @@ class MountPoint(Struct, frozen=True):
     driver: str = ""
 
 
+class LinkRecord(Struct, frozen=True):
+    """A link to another container, which stays one when that is renamed."""
+
+    container_id: str
+    alias: str
+
+
 class ContainerRecord(Struct, frozen=True):
     """A container. ``name`` has no leading slash; ``config`` is merged with the image's."""
 
@@ -107,6 +114,8 @@ class ContainerRecord(Struct, frozen=True):
     """Its places in networks, ``none`` and ``host`` among them; none with ``container:X``."""
     ports: tuple[PublishedPort, ...] = ()
     """What the host offers of it while it runs; what was asked for is in ``host``."""
+    links: tuple[LinkRecord, ...] = ()
+    """What ``host.links`` means; they have an effect on the default bridge."""
     last_used_ns: int = 0
 
     @property

@@ -3,7 +3,7 @@
 import msgspec
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
-from boxship.engine.containers import names
+from boxship.engine.containers import names, networking
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
@@ -36,4 +36,5 @@ async def rename(context: Context, container: Container, new_name: str) -> None:
             shelf.release(name, record.id)
             raise
         shelf.release(record.name, record.id)
+        await networking.renamed(context, container)
         context.announcer.say(container.record, "rename", {"oldName": f"/{record.name}"})

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding
 from boxship.model.labels import ANY_LABELS, LabelFilter
 
@@ -16,12 +17,12 @@ DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 
 @dataclass(frozen=True)
 class CreateContainer:
-    """A wish for a container. ``networks`` are the endpoint names of ``NetworkingConfig``."""
+    """A wish for a container. ``endpoints`` are those of ``NetworkingConfig``, as asked."""
 
     config: ContainerConfig
     host: HostConfig
     name: str | None = None
-    networks: tuple[str, ...] = ()
+    endpoints: tuple[EndpointRecord, ...] = ()
     platform: str | None = None
 
 

@@ -13,12 +13,14 @@ from boxship.engine.containers import (
     attach,
     checkpoints,
     commit,
+    connecting,
     copying,
     create,
     execs,
     explain,
     files,
     freeze,
+    linking,
     listing,
     logs,
     prune,
@@ -54,6 +56,7 @@ from boxship.engine.containers.requests import (
     Waiting,
 )
 from boxship.engine.images.users import ImageUse
+from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.filechange import FileChange
@@ -282,6 +285,29 @@ class ContainerService:
         await self._finish(
             rename.rename(self._context, self._context.shelf.find(reference), new_name)
         )
+
+    async def connect(self, reference: str, wish: EndpointRecord) -> None:
+        """Connect it to ``wish.network`` (a name or an id), at once if it runs.
+
+        NotFoundError: no such network; InvalidArgumentError: it does not go with its other
+        networks, or the wish does not fit; ForbiddenError: it is on it already; ConflictError: an
+        address is taken, or it is being removed; UnavailableError: the kernel refuses.
+        """
+        found = self._context.shelf.find(reference)
+        await self._finish(connecting.connect(self._context, found, wish))
+
+    async def disconnect(self, reference: str, network: str) -> None:
+        """Disconnect it. NotFoundError: no such network; InternalError: it is not on it.
+
+        InvalidArgumentError: nobody leaves the host's network.
+        """
+        found = self._context.shelf.find(reference)
+        await self._finish(connecting.disconnect(self._context, found, network))
+
+    def links(self, reference: str) -> tuple[str, ...]:
+        """Return its links to other containers, as ``inspect`` shows them: ``/db:/web/alias``."""
+        shelf = self._context.shelf
+        return linking.shown(shelf, shelf.find(reference).record)
 
     async def wait(
         self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING

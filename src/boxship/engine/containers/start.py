@@ -21,7 +21,7 @@ from boxship.base.errors import (
     StartRefusedError,
     UnavailableError,
 )
-from boxship.engine.containers import checkpoints, ending, policy, states, users
+from boxship.engine.containers import checkpoints, ending, networking, policy, states, users
 from boxship.engine.containers.attachments import parse_detach_keys
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.identity import write_files
@@ -93,7 +93,7 @@ async def launch(
     pending = container.take_pending()
     fds = [attachment.take() for attachment in pending]
     try:
-        started = await _run(context, container, pending, fds, images)
+        started, network = await _run(context, container, pending, fds, images)
     except BoxshipError as error:
         await _refuse(context, container, error)
         raise
@@ -106,7 +106,7 @@ async def launch(
     context.shelf.save(container, states.step(record, state), "start")
     context.images.used(record.image_id)
     context.announcer.say(container.record, "start")
-    return tuple(StepDuration(t.step, t.ended - t.started) for t in started.timings)
+    return (*network, *(StepDuration(t.step, t.ended - t.started) for t in started.timings))
 
 
 async def _run(
@@ -115,15 +115,31 @@ async def _run(
     pending: list[PendingAttachment],
     fds: list[int],
     images: str,
+) -> tuple[Started, tuple[StepDuration, ...]]:
+    """Start it in its networks; return what the shim said, and where the time went before."""
+    async with networking.plugged(context, container) as socket:
+        record, network = container.record, socket.path if socket else ""
+        try:
+            await _make_sources(context, record)
+            plan = _prepare(context, record, network)
+            if images:
+                plan = checkpoints.restoring(context, record, images, plan)
+        except OSError as error:
+            raise UnavailableError(f"cannot prepare the container: {error}") from error
+        started = await _hand_over(context, container, pending, fds, plan)
+    steps = socket.steps if socket else ()
+    return started, tuple(StepDuration(step.name, step.duration_ns) for step in steps)
+
+
+async def _hand_over(
+    context: Context,
+    container: Container,
+    pending: list[PendingAttachment],
+    fds: list[int],
+    plan: Json,
 ) -> Started:
+    """Have a shim carry out the plan."""
     record = container.record
-    try:
-        await _make_sources(context, record)
-        plan = _prepare(context, record)
-        if images:
-            plan = checkpoints.restoring(context, record, images, plan)
-    except OSError as error:
-        raise UnavailableError(f"cannot prepare the container: {error}") from error
     request = Start(
         container_id=record.id,
         directory=context.paths.shim(record.id),
@@ -200,10 +216,11 @@ def _make_for(path: str, owner: tuple[int, int]) -> None:
         os.chown(path, *owner)
 
 
-def _prepare(context: Context, record: ContainerRecord) -> Json:
-    write_files(record, context.paths.of(record.id), context.settings)
+def _prepare(context: Context, record: ContainerRecord, network: str) -> Json:
+    write_files(context, record)
     mount_shm(record, context.paths, users.root_of(record, context.settings))
-    return context.planner.plan(record, context.snapshots.mount(record.id), context.shelf)
+    mount = context.snapshots.mount(record.id)
+    return context.planner.plan(record, mount, context.shelf, network)
 
 
 def _stdio(record: ContainerRecord) -> Stdio:

@@ -2,7 +2,7 @@
 
 ::
 
-    network   none, host, container:X; default is the daemon's
+    network   none, host, container:X, a network's name or id; default is the daemon's
     pid       (own), host, container:X
     ipc       none, private, shareable, host, container:X
     uts       (own), host
@@ -22,10 +22,7 @@ def joined_container(mode: str) -> str | None:
 
 
 def check(config: ContainerConfig, host: HostConfig) -> None:
-    """Raise InvalidArgumentError for a mode there is not, or one that others exclude.
-
-    A missing network is no NotFoundError: of a create, clients take that for a missing image.
-    """
+    """Raise InvalidArgumentError for a mode there is not, or one that others exclude."""
     _check_network(config, host)
     _check_other(config, host)
 
@@ -57,13 +54,6 @@ def _check_network(config: ContainerConfig, host: HostConfig) -> None:
                 "Invalid network mode: invalid container format container:<name|id>"
             )
         _check_joined_network(config, host)
-    elif mode == "bridge":
-        raise InvalidArgumentError(
-            "network mode bridge is not available in this version: "
-            "use none, host or container:<name|id>"
-        )
-    elif mode not in ("", "default", "none", "host"):
-        raise InvalidArgumentError(f"network {mode} not found")
     if mode == "host" and host.links:
         raise InvalidArgumentError(
             "conflicting options: host type networking can't be used with links. "

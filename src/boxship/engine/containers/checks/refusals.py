@@ -14,7 +14,6 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
     for given, what in (
         (_anonymous_volumes(config, host), "anonymous volumes (Volumes)"),
         (host.volumes_from, "volumes of other containers (VolumesFrom)"),
-        (host.links, "links (Links)"),
     ):
         if given:
             raise NotImplementedYetError(f"{what} are not available in this version")

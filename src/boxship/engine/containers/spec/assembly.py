@@ -1,6 +1,7 @@
 """Put the spec together: process, namespaces, file systems, limits, rights."""
 
 import posixpath
+from dataclasses import replace
 
 from msgspec import UNSET
 
@@ -188,7 +189,8 @@ def namespaces(host: HostConfig, around: Surroundings) -> tuple[Namespace, ...]:
     if host.uts_mode != "host":
         found.append(Namespace("uts"))
     if host.network_mode != "host":
-        found.append(_joined("network", "net", around.network_pid))
+        network = _joined("network", "net", around.network_pid)
+        found.append(replace(network, path=around.network_path or network.path))
     if host.pid_mode != "host":
         found.append(_joined("pid", "pid", around.pid_pid))
     if host.ipc_mode != "host":

@@ -24,6 +24,8 @@ class Surroundings:
     """Of "apparmor" and "selinux" those that are active."""
     default_no_new_privileges: bool = False
     network_pid: int = 0
+    network_path: str = ""
+    """A namespace that was made before; empty: there is none."""
     pid_pid: int = 0
     user_pid: int = 0
     user_maps: UserMaps | None = None

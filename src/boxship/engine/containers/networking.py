@@ -1,0 +1,165 @@
+"""The joint of containers and networks: what a start, an end and a change of name do to plugs.
+
+::
+
+    leased    addresses, names of interfaces and ports are in the record, and the record is handed
+              to the writer; nobody else gets them any more
+    plugged   interfaces, firewall and names are there, the record is committed: now the shim
+    cleared   the record says nothing of it any more; what it had is free
+
+A daemon that is killed leaves the record of the first step at least, so its successor knows what
+belongs to whom. Errors of the networks undo everything before they are raised.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from boxship.engine.containers import endpoints, identity, linking
+from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.live import Container
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.networks.plug import Plug
+from boxship.engine.networks.plugging import Running, Socket
+from boxship.engine.networks.requests import Tenant
+
+
+def tenant(record: ContainerRecord) -> Tenant:
+    """Return whom networks have to do with."""
+    return Tenant(record.id, record.name)
+
+
+def plug_of(context: Context, record: ContainerRecord) -> Plug:
+    """Return the container as its networks see it."""
+    return Plug(
+        tenant=tenant(record),
+        endpoints=record.endpoints,
+        ports=record.ports,
+        hostname=record.config.hostname,
+        upstreams=identity.upstreams(record, context.settings),
+        links=linking.links_of(context.shelf, record),
+    )
+
+
+# ── a start and an end ───────────────────────────────────────────────────────────────────────
+
+
+@asynccontextmanager
+async def plugged(context: Context, container: Container) -> AsyncIterator[Socket | None]:
+    """Have a container's networks ready for the body, which starts it; the lock is held.
+
+    In the body its record is committed with what it has. An error of the body takes everything
+    away again. None: it needs no namespace that is made before. NotFoundError: a network is gone;
+    ConflictError: an address or a port is somebody's; UnavailableError: the kernel refuses.
+    """
+    socket = None
+    try:
+        socket = await _plug(context, container)
+        yield socket
+    except BaseException:
+        unplug(context, container)
+        raise
+    finally:
+        if socket is not None:
+            socket.close()
+    tell_linked(context, container.record)
+
+
+async def _plug(context: Context, container: Container) -> Socket | None:
+    if not container.record.endpoints:
+        return None
+    linking.check_running(context.shelf, container.record)
+    _lease(context, container)
+    committed = context.shelf.save(container, container.record, "")
+    socket = await context.plugging.plug(plug_of(context, container.record))
+    try:
+        if socket is not None:  # nobody else wants what the others have
+            await committed
+    except BaseException:
+        if socket is not None:
+            socket.close()
+        raise
+    for endpoint in container.record.endpoints:
+        context.networks.announce("connect", endpoint, tenant(container.record))
+    return socket
+
+
+def _lease(context: Context, container: Container) -> None:
+    """Put addresses into the record, in memory."""
+    record = container.record
+    settled = tuple(endpoints.settled(context.networks, e) for e in record.endpoints)
+    leased = context.plugging.lease(settled, tenant(record))
+    container.record = msgspec.structs.replace(record, endpoints=leased)
+
+
+def cleared(record: ContainerRecord) -> ContainerRecord:
+    """Return the record of one that has no part of any network now."""
+    unplugged = tuple(endpoint.unplugged() for endpoint in record.endpoints)
+    return msgspec.structs.replace(record, endpoints=unplugged, ports=())
+
+
+def unplug(context: Context, container: Container) -> asyncio.Future[None]:
+    """Take back what it has, at once; what is returned is done when the kernel knows it too.
+
+    The record in memory is cleared; committing it is the caller's, together with the next state.
+    """
+    record = container.record
+    container.record = cleared(record)
+    shared = any(
+        other.record.state.alive
+        and joined_container(other.record.host.network_mode) == container.id
+        for other in context.shelf
+    )
+    return context.plugging.unplug(container.id, record.endpoints, shared=shared)
+
+
+def announce_end(context: Context, record: ContainerRecord) -> None:
+    """Say that a container has left its networks; ``record`` still has its endpoints."""
+    for endpoint in record.endpoints:
+        if endpoint.plugged:
+            context.networks.announce("disconnect", endpoint, tenant(record))
+
+
+# ── what others are told ─────────────────────────────────────────────────────────────────────
+
+
+async def renamed(context: Context, container: Container) -> None:
+    """Let networks know it by its new name."""
+    record = container.record
+    if record.state.alive:
+        await context.plugging.refresh(plug_of(context, record))
+    tell_linked(context, record)
+
+
+def tell_linked(context: Context, record: ContainerRecord) -> None:
+    """Have those who link to a container on the default bridge find it where it is now."""
+    for other in linking.who_link_to(context.shelf, record.id):
+        wanted = linking.lines(context.shelf, other.record)
+        known = {line.partition("\t")[2].split(" ")[0] for line in wanted}
+        identity.replace_hosts(context, other.record, wanted, known)
+
+
+# ── after a daemon that was killed ───────────────────────────────────────────────────────────
+
+
+def claim(context: Context) -> None:
+    """Keep what the records say is somebody's, before anybody can ask for an address."""
+    for container in context.shelf:
+        record = container.record
+        context.plugging.claim(record.endpoints, tenant(record))
+
+
+async def recover(context: Context) -> None:
+    """Make networks agree with the containers that were found running; the rest has nothing."""
+    running = []
+    for container in context.shelf:
+        record = container.record
+        if record.state.alive:
+            running.append(Running(plug_of(context, record), record.state.pid))
+        elif any(endpoint.plugged for endpoint in record.endpoints):
+            unplug(context, container)
+            context.shelf.save(container, container.record, "")
+    await context.plugging.recover(running)

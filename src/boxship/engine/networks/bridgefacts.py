@@ -1,0 +1,45 @@
+"""What the firewall has to know of networks as a whole, and how it hears of them."""
+
+from ipaddress import ip_address, ip_network
+
+from boxship.engine.networks.firewallqueue import FirewallQueue
+from boxship.engine.networks.options import GatewayMode, bridge_options
+from boxship.engine.networks.record import NetworkRecord
+from boxship.net.firewall.facts import Bridge
+
+
+def bridge_fact(network: NetworkRecord) -> Bridge | None:
+    """Return what a bridge network is to the firewall; None: the network is of another kind."""
+    if network.driver != "bridge" or network.config_only:
+        return None
+    options = bridge_options(network.options)
+    modes = {version: options.mode(version) for version in (4, 6)}
+    own = (options.host_ipv4, options.host_ipv6)
+    return Bridge(
+        interface=network.interface,
+        subnets=tuple(ip_network(pool.subnet) for pool in network.ipam),
+        internal=network.internal,
+        icc=options.icc,
+        masquerade=options.masquerade,
+        snat_to=tuple(ip_address(address) for address in own if address),
+        routed=tuple(v for v, mode in modes.items() if mode is GatewayMode.ROUTED),
+        unprotected=tuple(v for v, mode in modes.items() if mode is GatewayMode.NAT_UNPROTECTED),
+        trusted_interfaces=options.trusted_interfaces,
+    )
+
+
+class FirewallWalls:
+    """Tells the firewall's queue of networks that come and go."""
+
+    def __init__(self, queue: FirewallQueue) -> None:
+        self._queue = queue
+
+    async def add(self, network: NetworkRecord) -> None:
+        """Isolate a network that came about. UnavailableError: the firewall does not work."""
+        if (fact := bridge_fact(network)) is not None:
+            await self._queue.change(add=(fact,))
+
+    async def remove(self, network: NetworkRecord) -> None:
+        """Forget a network; one that is not known does not matter."""
+        if (fact := bridge_fact(network)) is not None:
+            await self._queue.change(remove=(fact,))

@@ -1,0 +1,452 @@
+"""Give containers their part of the networks, and take it away: interfaces, firewall, names.
+
+::
+
+    start     leases, in memory ─► record committed ─► plug: sandbox, interfaces, routes ┐
+                                                             firewall, in a transaction  ├─► path
+                                                             names                       ┘
+    end       unplug: names, firewall, leases; the interfaces go with the namespace
+    live      the record first, then the kernel: a daemon that is killed in between finds the
+              record, and its successor does in the kernel what is missing there
+
+Everything that decides is a pure function of a :class:`Plug`; a change while the container runs is
+the difference between two. What a plug stands on in the kernel dies with the container's last
+process, or with the daemon as long as there is none.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+from boxship.base.errors import BoxshipError, UnavailableError
+from boxship.engine.networks.bridgefacts import bridge_fact
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.facts import facts_of
+from boxship.engine.networks.firewallqueue import FirewallQueue
+from boxship.engine.networks.names import Names, needs_names, view_of
+from boxship.engine.networks.plug import Plug, Records, has_interface, named, nic_of, routes
+from boxship.engine.networks.record import NetworkRecord
+from boxship.engine.networks.repair import Repair, repair
+from boxship.engine.networks.requests import Tenant
+from boxship.engine.networks.service import Networks
+from boxship.net.dns.listeners import Listener
+from boxship.net.firewall.facts import Fact
+from boxship.net.links import Links
+from boxship.net.sandbox import Nic, Sandbox
+
+_log = logging.getLogger(__name__)
+_GHOSTS_AFTER = 2.0
+"""Seconds after which the interface of a container that has ended must be gone: somebody else in
+its namespace would keep it, and its address with it."""
+
+
+class Step(NamedTuple):
+    """How long a step of plugging took."""
+
+    name: str
+    duration_ns: int
+
+
+class SandboxSource(Protocol):
+    """Where sandboxes come from: :class:`boxship.net.pool.SandboxPool`."""
+
+    def start(self) -> None:
+        """Begin to make some ahead; again does no harm."""
+        ...
+
+    def take(self) -> Sandbox:
+        """Return one that nobody uses; blocking."""
+        ...
+
+    def close(self) -> None:
+        """Throw away those that are left."""
+        ...
+
+
+@dataclass
+class Socket:
+    """A sandbox made for a container that is about to start; the caller closes it."""
+
+    sandbox: Sandbox
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Where another process finds the namespace while this is open."""
+        return self.sandbox.namespace.path
+
+    def close(self) -> None:
+        """Let go of it: it lives on with its processes, or ends."""
+        self.sandbox.close()
+
+
+class Running(NamedTuple):
+    """A container that runs, as it was found: its plug and its first process (0: unknown)."""
+
+    plug: Plug
+    pid: int
+
+
+@dataclass
+class _Live:
+    plug: Plug
+    facts: tuple[Fact, ...] = ()
+    listener: Listener | None = None
+
+
+class Plugging:
+    """All plugs of the containers that run. Not thread-safe: call it from the event loop."""
+
+    def __init__(
+        self, networks: Networks, pool: SandboxSource, firewall: FirewallQueue, names: Names
+    ) -> None:
+        self.networks = networks
+        self.firewall = firewall
+        self._pool = pool
+        self._names = names
+        self._live: dict[str, _Live] = {}
+        self._ghosts: set[str] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._recovered = asyncio.Event()
+
+    # ── leases ───────────────────────────────────────────────────────────────────────────────
+
+    def lease(
+        self, endpoints: Iterable[EndpointRecord], tenant: Tenant
+    ) -> tuple[EndpointRecord, ...]:
+        """Give endpoints their addresses and the names of their interfaces: all, or none.
+
+        Those that have theirs already keep them. Errors as of :meth:`Networks.lease`.
+        """
+        found: list[EndpointRecord] = []
+        try:
+            for endpoint in endpoints:
+                found.append(
+                    endpoint if endpoint.plugged else self.networks.lease(endpoint, tenant)
+                )
+        except BoxshipError:
+            self.release(found)
+            raise
+        return named(found, self._records(found))
+
+    def release(self, endpoints: Iterable[EndpointRecord]) -> None:
+        """Give leases back."""
+        for endpoint in endpoints:
+            if endpoint.plugged:
+                self.networks.release(endpoint)
+
+    # ── a start and an end ───────────────────────────────────────────────────────────────────
+
+    async def plug(self, plug: Plug) -> Socket | None:
+        """Make all that a container needs of its networks. On an error nothing is left.
+
+        None: it has no interface on any, and can do with a namespace of its own. UnavailableError:
+        the kernel refuses, or there is no firewall.
+        """
+        await self._recovered.wait()
+        records = self._records(plug.endpoints)
+        live = _Live(plug, facts_of(plug, records, self._by_id()))
+        socket = None
+        if any(has_interface(record) for record in records.values()):
+            self._pool.start()
+            socket = await self._connect_all(live, records)
+        self._live[plug.tenant.id] = live
+        self._names.join(plug, records)
+        self._show(live, records)
+        await self._tell_linked(plug)
+        return socket
+
+    async def _connect_all(self, live: _Live, records: Records) -> Socket:
+        """Have the firewall and the network thread work side by side."""
+        wiring = asyncio.ensure_future(self.networks.worker.run(self._wire, live, records))
+        try:
+            with _timed() as took:
+                await self.firewall.change(add=live.facts)
+            socket = await wiring
+        except (BoxshipError, OSError) as error:
+            await asyncio.wait([wiring])
+            await self._undo(live, wiring)
+            if isinstance(error, OSError):
+                raise UnavailableError(f"failed to set up container networking: {error}") from error
+            raise
+        socket.steps.append(Step("network: firewall", took[0]))
+        return socket
+
+    def _wire(self, live: _Live, records: Records) -> Socket:
+        """Make the sandbox; in the network thread."""
+        steps = []
+        with _timed() as took:
+            sandbox = self._pool.take()
+        steps.append(Step("network: namespace", took[0]))
+        try:
+            with _timed() as took:
+                for endpoint in live.plug.endpoints:
+                    if has_interface(records[endpoint.network_id]):
+                        sandbox.add(nic_of(endpoint, records[endpoint.network_id]))
+                sandbox.set_routes(routes(live.plug.endpoints, records))
+            steps.append(Step("network: interfaces", took[0]))
+            if needs_names(live.plug, records):
+                with _timed() as took:
+                    live.listener = self._names.keeper.listen(sandbox.namespace)
+                steps.append(Step("network: names", took[0]))
+        except BaseException:
+            sandbox.close()
+            raise
+        return Socket(sandbox, steps)
+
+    async def _undo(self, live: _Live, wiring: asyncio.Future[Socket]) -> None:
+        if not wiring.cancelled() and wiring.exception() is None:
+            wiring.result().close()
+        if live.listener is not None:
+            self._names.keeper.close(live.listener)
+        with contextlib.suppress(BoxshipError):  # it refused to add them, or the log has it
+            await self.firewall.change(remove=live.facts)
+
+    def unplug(
+        self, container_id: str, endpoints: Iterable[EndpointRecord], *, shared: bool = False
+    ) -> asyncio.Future[None]:
+        """Take back what a container had, its leases at once; twice does no harm.
+
+        What is returned is done when the kernel has let go as well. Its interfaces go with its
+        namespace; ``shared``: others are still in there, so they are removed one by one.
+        """
+        live = self._live.pop(container_id, None)
+        if live is None:
+            self.release(endpoints)
+            return _nothing()
+        plug = live.plug
+        self._names.leave(container_id, [e.network_id for e in plug.endpoints])
+        if live.listener is not None:
+            self._names.keeper.close(live.listener)
+        # In order: whoever is given the address next comes later to the firewall, too.
+        forgotten = self.firewall.change(remove=live.facts)
+        self.release(plug.endpoints)
+        self._watch_ghosts(plug)
+        return self._spawn(self._finish(plug, forgotten, shared=shared))
+
+    async def _finish(self, plug: Plug, forgotten: asyncio.Future[None], *, shared: bool) -> None:
+        try:
+            await forgotten
+        except BoxshipError:
+            _log.exception("rules of container %s are left in the firewall", plug.tenant.name)
+        if shared:
+            names = [e.host_interface for e in plug.endpoints if e.host_interface]
+            await self.networks.worker.run(_remove, names)
+        await self._tell_linked(plug)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ── while it runs ────────────────────────────────────────────────────────────────────────
+
+    async def connect(self, plug: Plug, pid: int) -> None:
+        """Give a running container the endpoints that it has not yet.
+
+        UnavailableError: the kernel refuses; it is as before then.
+        """
+        live = self._live[plug.tenant.id]
+        records = self._records(plug.endpoints)
+        had = {endpoint.network_id for endpoint in live.plug.endpoints}
+        added = [e for e in plug.endpoints if e.network_id not in had]
+        before = live.plug
+        await self._change_facts(live, plug, records)
+        try:
+            await self.networks.worker.run(self._rewire, live, plug, records, pid)
+        except (BoxshipError, OSError) as error:
+            await self._change_facts(live, before, self._records(before.endpoints))
+            raise UnavailableError(f"failed to set up container networking: {error}") from error
+        live.plug = plug
+        self._names.join(plug, records, {endpoint.network_id for endpoint in added})
+        self._show(live, records)
+        await self._tell_linked(plug)
+
+    def _rewire(self, live: _Live, plug: Plug, records: Records, pid: int) -> None:
+        """Go from ``live.plug`` to ``plug`` in the container's namespace; in the network thread."""
+        before = {e.interface: e for e in live.plug.endpoints if e.interface}
+        after = {e.interface: e for e in plug.endpoints if e.interface}
+        with Sandbox.of_process(pid) as sandbox:
+            for name in before.keys() - after.keys():
+                sandbox.remove(name)
+            added: list[Nic] = []
+            try:
+                for name in [name for name in after if name not in before]:
+                    added.append(nic_of(after[name], records[after[name].network_id]))
+                    sandbox.add(added[-1])
+                sandbox.set_routes(routes(plug.endpoints, records))
+                if live.listener is None and needs_names(plug, records):
+                    live.listener = self._names.keeper.listen(sandbox.namespace)
+            except OSError:
+                for nic in added:
+                    sandbox.remove(nic.name)
+                sandbox.set_routes(routes(live.plug.endpoints, records))
+                raise
+
+    async def disconnect(self, plug: Plug, pid: int) -> None:
+        """Take the endpoints away that ``plug`` has no longer, and give their leases back."""
+        live = self._live[plug.tenant.id]
+        gone = [e for e in live.plug.endpoints if plug.on(e.network_id) is None]
+        records = self._records((*plug.endpoints, *gone))
+        before = live.plug
+        try:
+            await self.networks.worker.run(self._rewire, live, plug, records, pid)
+        except (BoxshipError, OSError) as error:
+            raise UnavailableError(f"failed to disconnect the container: {error}") from error
+        live.plug = plug
+        self._names.leave(plug.tenant.id, [endpoint.network_id for endpoint in gone])
+        self._show(live, records)
+        self.release(gone)
+        await self._change_facts(live, plug, records)
+        await self._tell_linked(before)
+
+    async def refresh(self, plug: Plug) -> None:
+        """Let another name, other ports or other rules hold of a container that runs."""
+        live = self._live.get(plug.tenant.id)
+        if live is None:
+            return
+        records = self._records(plug.endpoints)
+        await self._change_facts(live, plug, records)
+        before, live.plug = live.plug, plug
+        if before.tenant != plug.tenant:
+            self.networks.rename(plug.tenant.id, plug.tenant.name)
+        self._names.join(plug, records)
+        self._show(live, records)
+        await self._tell_linked(plug)
+
+    # ── after a daemon that was killed ───────────────────────────────────────────────────────
+
+    def claim(self, endpoints: Iterable[EndpointRecord], tenant: Tenant) -> None:
+        """Keep what a container had when the last daemon ended, until it is known if it runs."""
+        for endpoint in endpoints:
+            if not endpoint.plugged:
+                continue
+            try:
+                self.networks.adopt(endpoint, tenant)
+            except BoxshipError as error:
+                _log.error(
+                    "container %s keeps its place on network %s without a lease: %s",
+                    tenant.name,
+                    endpoint.network,
+                    error,
+                )
+
+    async def recover(self, running: Iterable[Running]) -> None:
+        """Make kernel, firewall and names agree with the containers that run."""
+        kept = [each._replace(plug=self._without_lost(each.plug)) for each in running]
+        for plug, _ in kept:
+            self._live[plug.tenant.id] = _Live(plug)
+        by_id = self._by_id()
+        for live in self._live.values():
+            live.facts = facts_of(live.plug, self._records(live.plug.endpoints), by_id)
+        bridges = filter(None, map(bridge_fact, self.networks.list()))
+        facts = [fact for live in self._live.values() for fact in live.facts]
+        try:
+            await self.firewall.replace((*bridges, *facts))
+        except (BoxshipError, OSError) as error:
+            _log.error("the firewall cannot be brought up to date: %s", error)
+        interfaces = {record.interface for record in self.networks.list() if record.interface}
+        jobs = [Repair(each.plug, each.pid, self._records(each.plug.endpoints)) for each in kept]
+        served = await self.networks.worker.run(repair, jobs, interfaces, self._names.keeper)
+        for plug, _ in kept:
+            live = self._live[plug.tenant.id]
+            live.listener = served.get(plug.tenant.id)
+            self._names.join(plug, self._records(plug.endpoints))
+        for live in self._live.values():
+            self._show(live, self._records(live.plug.endpoints))
+        self._recovered.set()
+
+    def _without_lost(self, plug: Plug) -> Plug:
+        """Leave out endpoints of networks that there are no more."""
+        kept = tuple(e for e in plug.endpoints if self._exists(e))
+        return plug if kept == plug.endpoints else replace(plug, endpoints=kept)
+
+    async def close(self) -> None:
+        """Let go; what runs goes on as it is."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await asyncio.gather(*self._tasks)
+        await self.firewall.close()
+        await asyncio.to_thread(self._let_go)
+
+    def _let_go(self) -> None:
+        self._pool.close()
+        self._names.keeper.stop()
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────
+
+    def _by_id(self) -> dict[str, Plug]:
+        return {container_id: live.plug for container_id, live in self._live.items()}
+
+    def _exists(self, endpoint: EndpointRecord) -> bool:
+        try:
+            self.networks.find(endpoint.network_id)
+        except BoxshipError:
+            return False
+        return True
+
+    def _records(self, endpoints: Iterable[EndpointRecord]) -> dict[str, NetworkRecord]:
+        return {e.network_id: self.networks.find(e.network_id) for e in endpoints}
+
+    def _show(self, live: _Live, records: Records) -> None:
+        if live.listener is not None:
+            others = {other.plug.tenant.name: other.plug for other in self._live.values()}
+            self._names.keeper.set_view(live.listener, view_of(live.plug, records, others))
+
+    async def _change_facts(self, live: _Live, plug: Plug, records: Records) -> None:
+        facts = facts_of(plug, records, self._by_id() | {plug.tenant.id: plug})
+        add, remove = set(facts) - set(live.facts), set(live.facts) - set(facts)
+        await self.firewall.change(add=add, remove=remove)
+        live.facts = facts
+
+    async def _tell_linked(self, plug: Plug) -> None:
+        """Let those who link to a container see where it is now."""
+        for live in list(self._live.values()):
+            names = {name for e in live.plug.endpoints for name in e.links}
+            by_name = any(link.partition(":")[0].lstrip("/") == plug.tenant.name for link in names)
+            by_id = any(link.container_id == plug.tenant.id for link in live.plug.links)
+            if not (by_name or by_id):
+                continue
+            records = self._records(live.plug.endpoints)
+            self._show(live, records)
+            if by_id:
+                await self._change_facts(live, live.plug, records)
+
+    def _watch_ghosts(self, plug: Plug) -> None:
+        self._ghosts |= {e.host_interface for e in plug.endpoints if e.host_interface}
+        if self._ghosts and self._sweep is None:
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_later(_GHOSTS_AFTER, self._lay_ghosts)
+
+    def _lay_ghosts(self) -> None:
+        names, self._ghosts, self._sweep = list(self._ghosts), set(), None
+        self._spawn(self.networks.worker.run(_remove, names))
+
+
+def _nothing() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
+
+
+def _remove(names: Iterable[str]) -> None:
+    with Links.open() as links:
+        links.remove_all(names)
+
+
+@contextmanager
+def _timed() -> Iterator[list[int]]:
+    """Yield a list that has the nanoseconds of the block in it afterwards."""
+    took: list[int] = []
+    begin = time.monotonic_ns()
+    try:
+        yield took
+    finally:
+        took.append(time.monotonic_ns() - begin)
