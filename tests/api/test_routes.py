@@ -154,7 +154,7 @@ def create(api, body, path="/containers/create?name=/web2"):
 def test_create_keeps_what_the_client_sent(api):
     request = create(api, CREATE)
     assert request.name == "web2"
-    assert request.networks == ("none",)
+    assert [(wish.network, wish.network_id) for wish in request.endpoints] == [("none", "")]
     assert request.config.cmd == ("true",)
     assert request.config.hostname == ""
     assert request.config.exposed_ports == {"80/tcp": {}}

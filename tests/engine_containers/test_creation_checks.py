@@ -254,9 +254,6 @@ def test_hostname_conflicts_with_a_shared_network() -> None:
         ("{}", '{"Binds":["/data"]}', NotImplementedYetError, "volumes"),
         ("{}", '{"Mounts":[{"Type":"volume","Target":"/x"}]}', NotImplementedYetError, "volume"),
         ("{}", '{"VolumesFrom":["other"]}', NotImplementedYetError, "VolumesFrom"),
-        ("{}", '{"Links":["a:b"]}', NotImplementedYetError, "Links"),
-        ("{}", '{"NetworkMode":"bridge"}', InvalidArgumentError, "bridge"),
-        ("{}", '{"NetworkMode":"mynet"}', InvalidArgumentError, "network mynet not found"),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_by_name(

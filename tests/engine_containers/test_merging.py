@@ -68,7 +68,7 @@ def fill(host: HostConfig, settings: EngineSettings | None = None, v2: bool = Tr
 
 def test_defaults_are_what_dockers_inspect_shows() -> None:
     filled = fill(HostConfig(network_mode="default"), v2=False)
-    assert filled.network_mode == "none"
+    assert filled.network_mode == "bridge"
     assert (filled.ipc_mode, filled.cgroupns_mode, filled.shm_size) == ("private", "host", 2**26)
     assert filled.log_config == LogConfig(type="json-file", config={})
     assert filled.restart_policy.name == "no"

@@ -82,7 +82,7 @@ async def test_a_life_from_create_to_remove(engine: Engine) -> None:
         containers.get("life")
     events.close()
     actions = [event.action async for event in events]
-    assert actions == ["create", "start", "die", "destroy"]
+    assert actions == ["create", "connect", "start", "die", "disconnect", "destroy"]
 
 
 @with_engine

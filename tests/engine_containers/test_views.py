@@ -15,7 +15,7 @@ from boxship.base.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from boxship.engine.containers import identity, listing, logconfig, top
+from boxship.engine.containers import hosts, listing, logconfig, top
 from boxship.engine.containers.checks.machine import Machine
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
@@ -204,13 +204,31 @@ def test_ps_without_pids_is_of_no_use() -> None:
 
 
 def test_hosts() -> None:
-    mine = record(1, host=HostConfig(network_mode="none", extra_hosts=("db:10.0.0.2", "six=[::2]")))
-    text = identity.hosts_text(mine, "10.9.9.9 host\n")
-    assert text.startswith("127.0.0.1\tlocalhost\n::1\t")
-    assert text.endswith("10.0.0.2\tdb\n::2\tsix\n")
-    assert "10.9.9.9" not in text
-    shared = record(1, host=HostConfig(network_mode="host", extra_hosts=("gw:host-gateway",)))
-    assert identity.hosts_text(shared, "10.9.9.9 host\n") == "10.9.9.9 host\n"
+    asked = HostConfig(extra_hosts=("db:10.0.0.2", "six=[::2]", "gw:host-gateway"))
+    assert hosts.extra_lines(asked, ("172.17.0.1", "fd00::1")) == [
+        "10.0.0.2\tdb",
+        "::2\tsix",
+        "172.17.0.1\tgw",
+        "fd00::1\tgw",
+    ]
+
+
+def test_own_names_in_hosts() -> None:
+    on = EndpointRecord("i", "n", ipv4="10.1.0.2/24", ipv6="fd00::2/64", link_local=("fe80::9",))
+    plain = ContainerConfig(hostname="web")
+    assert hosts.own_lines(plain, [on]) == ["10.1.0.2\tweb", "fd00::2\tweb"]
+    full = ContainerConfig(hostname="web", domainname="example.org")
+    assert hosts.own_names(full) == "web.example.org web"
+    assert hosts.own_names(ContainerConfig(hostname="web.example.org")) == "web.example.org web"
+    assert hosts.own_lines(ContainerConfig(), [on]) == []
+
+
+def test_lines_of_hosts_change_and_others_stay() -> None:
+    text = "127.0.0.1\tlocalhost\n# mine\n10.1.0.2\tweb\n"
+    changed = hosts.changed(text, add=["10.2.0.2\tweb"], remove=["10.1.0.2\tweb"])
+    assert changed == "127.0.0.1\tlocalhost\n# mine\n10.2.0.2\tweb\n"
+    assert hosts.changed(changed, add=["10.2.0.2\tweb"]) == changed
+    assert [hosts.first_name(line) for line in changed.splitlines()] == ["localhost", "", "web"]
 
 
 def test_log_options_reach_the_shim() -> None:

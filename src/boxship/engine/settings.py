@@ -102,8 +102,6 @@ class EngineSettings:
     ipc_mode: str = "private"
     default_shm_size: int = DEFAULT_SHM_SIZE
     default_ulimits: tuple[Ulimit, ...] = ()
-    default_network_mode: str = "none"
-    """What the network mode ``default`` means."""
     log_config: LogConfig = field(default_factory=lambda: LogConfig(type="json-file", config={}))
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
     init: bool = False

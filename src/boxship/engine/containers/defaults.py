@@ -4,6 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from boxship.engine.containers.checks.modes import joined_container
+from boxship.engine.networks.record import BRIDGE, NONE
 from boxship.engine.settings import EngineSettings
 from boxship.model.container import HostConfig, LogConfig
 from boxship.runtime.defaults import MASKED_PATHS, READONLY_PATHS
@@ -17,7 +18,7 @@ def fill(
     """Return the host config with Docker's defaults where the request says nothing."""
     network = host.network_mode
     changes: dict[str, object] = {
-        "network_mode": settings.default_network_mode if network in ("", "default") else network,
+        "network_mode": _network_mode(settings) if network in ("", "default") else network,
         "ipc_mode": host.ipc_mode or settings.ipc_mode,
         "cgroupns_mode": host.cgroupns_mode or _cgroup_namespace(host, settings, unified_cgroups),
         "shm_size": host.shm_size or settings.default_shm_size,
@@ -42,6 +43,11 @@ def fill(
     if host.oom_kill_disable is None:
         changes["oom_kill_disable"] = None if unified_cgroups else False
     return msgspec.structs.replace(host, **changes)
+
+
+def _network_mode(settings: EngineSettings) -> str:
+    """Return what the mode ``default`` means: as in Docker, ``none`` if there is no bridge."""
+    return NONE if settings.networks.bridge == NONE else BRIDGE
 
 
 def _cgroup_namespace(host: HostConfig, settings: EngineSettings, unified: bool) -> str:
