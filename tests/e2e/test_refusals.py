@@ -104,8 +104,14 @@ def test_what_is_not_there_yet_says_so(engine: Engine) -> None:
     for path in ["/volumes/create", "/build"]:
         reply = engine.api.post(path, {"Name": "x"})
         assert reply.status in {404, 501}, path
-    bridge = {"Image": "busybox", "HostConfig": {"NetworkMode": "bridge"}}
-    assert engine.api.post("/containers/create", bridge).status in {400, 404}
+
+
+def test_a_network_that_is_missing_is_told_at_the_start(engine: Engine) -> None:
+    container = engine.api.create("web", Cmd=["true"], HostConfig={"NetworkMode": "nope"})
+    reply = engine.api.post(f"/containers/{container}/start")
+    assert reply.status == 404
+    assert "network nope not found" in reply.message
+    assert engine.api.inspect(container)["State"]["Status"] == "created"
 
 
 @pytest.fixture
