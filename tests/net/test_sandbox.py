@@ -230,6 +230,21 @@ def test_neighbours_learn_of_another_hardware_address(place, host) -> None:
             assert reaches(place.namespace, new.namespace, address)
 
 
+def test_a_successor_with_the_same_address_is_reached_while_the_former_port_is_there(
+    place, host
+) -> None:
+    with Sandbox.make(host) as old, Sandbox.make(host) as client, Sandbox.make(host) as new:
+        # With IPv4 alone an interface says nothing of its own accord that the bridge could learn.
+        wish = nic(2, addresses=(ip_interface("10.5.0.2/16"),))
+        client.add(nic(9))
+        old.add(wish)
+        assert reaches(old.namespace, place.namespace, "10.5.0.1")
+        assert reaches(client.namespace, old.namespace, "10.5.0.2")
+        new.add(wish)
+        assert reaches(place.namespace, new.namespace, "10.5.0.2")
+        assert reaches(client.namespace, new.namespace, "10.5.0.2")
+
+
 def test_counters_count(place, host) -> None:
     with Sandbox.make(host, pair=True) as sandbox:
         plugged = sandbox.add(nic(2))

@@ -4,7 +4,7 @@ A pair is put to use by three requests, in an order that is not arbitrary::
 
     outside   name, MTU, into the bridge, up | flags of the port
     inside    name, MAC, MTU | IPv4 addresses | up | IPv6 addresses
-    outside   look at link and bridge | neighbour entries
+    outside   look at link and bridge | forwarding and neighbour entries
 
 IPv6 addresses come after *up*, since an interface that is down takes no routes. The inner end comes
 up last: it has a carrier at once and can send. The outer end gets its carrier in that moment, and
@@ -12,6 +12,9 @@ a bridge with its first port as well, of which a worker of the kernel tells the 
 somebody looks at a link, the kernel (since 6.9) first does what that worker would, so the port
 forwards when the third request returns.
 Without that, a container's first packets are lost now and then, and ARP asks again after a second.
+
+The forwarding entry is for one that follows another with the same address, hence the same MAC, so
+closely that the kernel still takes the namespace of that one apart: packets would go to its port.
 """
 
 import errno
@@ -115,4 +118,5 @@ def _known(nic: Nic, host_index: int, bridge: int, mac: str) -> list[Message]:
     neighbours = [
         route.add_neighbour(bridge, address.ip, mac, permanent=False) for address in nic.addresses
     ]
-    return [route.get_link(host_index), route.get_link(bridge), *neighbours]
+    looks = [route.get_link(host_index), route.get_link(bridge)]
+    return [*looks, route.add_forwarding(host_index, mac), *neighbours]

@@ -55,7 +55,8 @@ _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_NOWHERE = 0, 253, 255
 _UNICAST, _LOCAL = 1, 2
 
 _NDA_DST, _NDA_LLADDR = 1, 2
-_NUD_STALE, _NUD_PERMANENT = 0x04, 0x80
+_NUD_STALE, _NUD_STATIC, _NUD_PERMANENT = 0x04, 0x40, 0x80
+_NTF_MASTER, _AF_BRIDGE = 0x04, 7
 
 _BRIDGE_FORWARD_DELAY, _BRIDGE_STP = 1, 5
 _PORT_HAIRPIN, _PORT_LEARNING, _PORT_ISOLATED = 4, 8, 33
@@ -315,6 +316,13 @@ def add_neighbour(index: int, address: Address, mac: str, *, permanent: bool = T
     body = NEIGHBOUR.pack(family_of(address), 0, index, state, 0, 0)
     body += attribute(_NDA_DST, address.packed) + attribute(_NDA_LLADDR, mac_bytes(mac))
     return Message(NEWNEIGH, CREATE | REPLACE, body, "add neighbour", str(address))
+
+
+def add_forwarding(index: int, mac: str) -> Message:
+    """Tell a bridge behind which port a hardware address is, until the port goes."""
+    body = NEIGHBOUR.pack(_AF_BRIDGE, 0, index, _NUD_STATIC, _NTF_MASTER, 0)
+    body += attribute(_NDA_LLADDR, mac_bytes(mac))
+    return Message(NEWNEIGH, CREATE | REPLACE, body, "add forwarding entry", mac)
 
 
 def delete_neighbour(index: int, address: Address) -> Message:
