@@ -99,18 +99,27 @@ def _list_of(conflicts: Sequence[str]) -> str:
 
 
 def _pieces(pool: AddressPool, taken: Sequence[Taken]) -> Iterator[tuple[Subnet, Taken | None]]:
-    """Yield pieces in order, each with what it overlaps; then skip what that covers, too."""
-    bits = pool.base.max_prefixlen
-    step = 1 << (bits - pool.size)
+    """Yield pieces in order, each with what it overlaps; then skip what that covers, too.
+
+    One walk through what is taken, in the order of its addresses: with thousands of networks each
+    new one would else be compared with each other one, piece by piece.
+    """
+    step = 1 << (pool.base.max_prefixlen - pool.size)
     address, end = int(pool.base.network_address), int(pool.base.broadcast_address)
+    waiting = sorted(taken, key=lambda t: int(t.subnet.network_address), reverse=True)
+    furthest: Taken | None = None
     while address <= end:
-        piece = _subnet(pool.base.version, address, pool.size)
-        conflict = overlapping(piece, taken)
-        yield piece, conflict
-        address += step
-        if conflict is not None:
-            past = int(conflict.subnet.broadcast_address) + 1
-            address = max(address, -(-past // step) * step)
+        while waiting and int(waiting[-1].subnet.network_address) < address + step:
+            furthest = _further(furthest, waiting.pop())
+        past = int(furthest.subnet.broadcast_address) + 1 if furthest is not None else 0
+        yield _subnet(pool.base.version, address, pool.size), furthest if past > address else None
+        address = max(address + step, -(-past // step) * step)
+
+
+def _further(one: Taken | None, other: Taken) -> Taken:
+    if one is None or one.subnet.broadcast_address < other.subnet.broadcast_address:
+        return other
+    return one
 
 
 def _subnet(version: int, address: int, prefix: int) -> Subnet:

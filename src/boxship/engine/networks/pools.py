@@ -120,6 +120,11 @@ def complete(pool: PoolRecord, *, gateway: bool) -> PoolRecord:
 
     InvalidArgumentError: there is no address for it, or an auxiliary one is the gateway's.
     """
+    subnet = ip_network(pool.subnet)
+    if gateway and subnet.prefixlen == subnet.max_prefixlen:
+        raise InvalidArgumentError(
+            f"failed to allocate gateway: subnet {subnet} has one address, and containers need more"
+        )
     if gateway and not pool.gateway:
         pool = msgspec.structs.replace(pool, gateway=str(first_address(pool)))
     if clash := _twice(pool):
