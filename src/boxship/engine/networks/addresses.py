@@ -111,13 +111,13 @@ def _pieces(pool: AddressPool, taken: Sequence[Taken]) -> Iterator[tuple[Subnet,
     while address <= end:
         while waiting and int(waiting[-1].subnet.network_address) < address + step:
             furthest = _further(furthest, waiting.pop())
-        past = int(furthest.subnet.broadcast_address) + 1 if furthest is not None else 0
+        past = int(furthest.subnet.broadcast_address) + 1 if furthest else 0
         yield _subnet(pool.base.version, address, pool.size), furthest if past > address else None
         address = max(address + step, -(-past // step) * step)
 
 
 def _further(one: Taken | None, other: Taken) -> Taken:
-    if one is None or one.subnet.broadcast_address < other.subnet.broadcast_address:
+    if one is None or int(one.subnet.broadcast_address) < int(other.subnet.broadcast_address):
         return other
     return one
 

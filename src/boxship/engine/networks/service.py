@@ -84,8 +84,7 @@ class Networks:
         InvalidArgumentError: the daemon's options for the default bridge cannot be.
         """
         earlier = self._shelf.load()
-        needed = self.settings.bridge != "none" or any(map(interfaces.plan, self._shelf))
-        view = await self._look() if needed else HostView()
+        view = await self._look()
         for record in startup.predefined(self._site, earlier, view, self._clock.now_ns()):
             if earlier.get(record.name) != record:
                 await self._shelf.add(record)
@@ -95,8 +94,7 @@ class Networks:
         for record in self._shelf:
             self._leases[record.id] = Leases(record)
             await self._restore(record)
-        if needed or self.settings.bridge != "none":
-            await self._sweep()
+        await self._sweep()
 
     async def _look(self) -> HostView:
         beside = [record.interface for record in self._shelf if record.interface]
