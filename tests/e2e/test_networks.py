@@ -79,7 +79,7 @@ def test_disconnected_from_all_and_connected_again(lab: Lab) -> None:
     box = lab.run("box", "--network=shop")
     lab.docker("network", "disconnect", "shop", "box")
     box.read()
-    assert box.interfaces() == {"lo": ["127.0.0.1/8"]}
+    assert list(box.interfaces()) == ["lo"]
     lab.docker("network", "connect", "--ip", "", "shop", "box")
     box.read()
     assert len(box.interfaces()) == 2
@@ -167,7 +167,7 @@ def test_containers_of_host_none_and_another_container(lab: Lab) -> None:
     host, none = lab.run("host", "--network=host"), lab.run("none", "--network=none")
     assert "eth0" in host.interfaces()
     assert host.interfaces()["eth0"][0] == f"{lab.machine.address}/24"
-    assert none.interfaces() == {"lo": ["127.0.0.1/8"]}
+    assert list(none.interfaces()) == ["lo"]
     lab.run("web", "-p", "8080:80")
     beside = lab.run("beside", "--network=container:web")
     with beside.serving("beside", 80):

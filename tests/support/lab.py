@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from difflib import unified_diff
 from types import TracebackType
 from typing import Any, Self
 
@@ -166,7 +167,17 @@ class Lab:
             reply = api.delete(f"/networks/{network['Id']}")
             assert reply.status == 204, reply.body
         if not self.is_dockerd:
-            eventually(lambda: not self._changes(), "the machine as it was", timeout=3)
+            self._see_that_it_is_as_it_was()
 
-    def _changes(self) -> bool:
-        return self.machine.state() != self.fresh
+    def _see_that_it_is_as_it_was(self) -> None:
+        try:
+            eventually(lambda: self.machine.state() == self.fresh, "the machine", timeout=3)
+        except AssertionError:
+            now = self.machine.state()
+            news = {
+                kind: list(unified_diff(was, now[kind], lineterm="", n=0))
+                for kind, was in self.fresh.items()
+                if was != now[kind]
+            }
+            self.fresh = now
+            assert not news, f"the machine is not as it was: {news}"

@@ -9,11 +9,12 @@ that machine's, and the host's own stay as they are. The other machine is who ca
 """
 
 import itertools
+import json
 import os
 import subprocess
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from support import residue
 from support.places import Place
@@ -121,17 +122,30 @@ class Machine(Place):
         self.address6 = f"{NET6}{number}"
 
     def interfaces(self) -> list[str]:
-        """Names, without those that it was made with."""
-        lines = self.run("ip", "-o", "link").splitlines()
-        names = [line.split(": ")[1].partition("@")[0] for line in lines]
-        return sorted(set(names) - {"lo", "eth0"})
+        """Names, without those that it was made with, and without `spares`."""
+        own = {"lo", "eth0", *self.spares()}
+        return sorted(row["ifname"] for row in self._links() if row["ifname"] not in own)
+
+    def spares(self) -> list[str]:
+        """Interfaces that an engine keeps ready for its next containers: at no bridge yet."""
+        return [
+            row["ifname"]
+            for row in self._links()
+            if row.get("linkinfo", {}).get("info_kind") == "veth"
+            and "master" not in row
+            and row["ifname"] != "eth0"
+        ]
+
+    def _links(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = json.loads(self.run("ip", "-d", "-json", "link"))
+        return rows
 
     def state(self) -> dict[str, list[str]]:
         """All that a daemon changes in it, to compare: links, addresses, routes, rules."""
         return {
             "links": self.interfaces(),
             "addresses": _addresses(self.run("ip", "-o", "address")),
-            "routes": sorted(self.run("ip", "route", "show", "table", "all").splitlines()),
+            "routes": _routes(self.run("ip", "route", "show", "table", "all")),
             "firewall": self.run("nft", "--stateless", "list", "ruleset").splitlines(),
         }
 
@@ -140,6 +154,10 @@ def _addresses(text: str) -> list[str]:
     """``IFACE ADDRESS`` each; the kernel's own link-local ones come and go with the links."""
     rows = [line.split() for line in text.splitlines()]
     return sorted(f"{row[1]} {row[3]}" for row in rows if not row[3].startswith("fe80:"))
+
+
+def _routes(text: str) -> list[str]:
+    return sorted(line for line in text.splitlines() if "fe80:" not in line)
 
 
 def _make(name: str, undo: ExitStack) -> None:
