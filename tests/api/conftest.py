@@ -247,6 +247,15 @@ class FakeContainers:
     async def rename(self, reference: str, new_name: str) -> None:
         self.asked.append(("rename", new_name))
 
+    async def connect(self, reference: str, wish: EndpointRecord) -> None:
+        self.asked.append(("connect", (reference, wish)))
+
+    async def disconnect(self, reference: str, network: str) -> None:
+        self.asked.append(("disconnect", (reference, network)))
+
+    def links(self, reference: str) -> tuple[str, ...]:
+        return ()
+
     async def wait(
         self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
     ) -> Waiting:

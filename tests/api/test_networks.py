@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.requests import CreateNetwork, NetworkPrune, NetworkQuery, PoolRequest
 from boxship.model.labels import LabelFilter
 from support.fakenetworks import SHOP_ID
@@ -151,3 +152,49 @@ def test_prune(api):
     answer = api.client.request("POST", f"/networks/prune?filters={filters}")
     assert json.loads(answer.body) == {"NetworksDeleted": ["shop"]}
     assert api.networks.asked == [NetworkPrune(None, LabelFilter(("a",), ("b",)))]
+
+
+def post(api, path, body):
+    return api.client.request("POST", path, json.dumps(body).encode())
+
+
+def test_connect_and_disconnect(api):
+    wish = {
+        "IPAMConfig": {
+            "IPv4Address": "10.5.0.9",
+            "IPv6Address": "",
+            "LinkLocalIPs": ["169.254.1.1"],
+        },
+        "Aliases": ["www"],
+        "Links": ["db:d"],
+        "MacAddress": "02:42:0a:05:00:09",
+        "DriverOpts": {"a": "b"},
+        "GwPriority": 7,
+    }
+    body = {"Container": "web", "EndpointConfig": wish}
+    assert post(api, "/networks/shop/connect", body).status == 200
+    body = {"Container": "web", "Force": True}
+    assert post(api, "/networks/shop/disconnect", body).status == 200
+    (verb, asked), other = api.containers.asked
+    assert verb == "connect"
+    assert asked == (
+        "web",
+        EndpointRecord(
+            "",
+            "shop",
+            aliases=("www",),
+            links=("db:d",),
+            driver_opts={"a": "b"},
+            mac_asked="02:42:0a:05:00:09",
+            ipv4_asked="10.5.0.9",
+            link_local=("169.254.1.1",),
+            gw_priority=7,
+        ),
+    )
+    assert other == ("disconnect", ("web", "shop"))
+
+
+def test_a_missing_network_is_told_before_a_missing_container(api):
+    reply = post(api, "/networks/nope/connect", {"Container": "nope"})
+    assert reply.status == 404
+    assert b"network nope not found" in reply.body

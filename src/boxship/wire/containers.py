@@ -4,10 +4,11 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding, RestartPolicy
 from boxship.wire.images import Driver
 from boxship.wire.mounts import mount_of
-from boxship.wire.networks import Endpoint, NetworkingConfig
+from boxship.wire.networks import Endpoint, EndpointWish, NetworkingConfig
 from boxship.wire.versions import ApiVersion
 
 
@@ -45,6 +46,16 @@ def host_config_of(body: CreateBody, version: ApiVersion) -> HostConfig:
     if version < 44 and host.mounts is not UNSET and host.mounts:
         changes["mounts"] = tuple(mount_of(mount, version) for mount in host.mounts)
     return structs.replace(host, **changes)
+
+
+def endpoints_of(body: CreateBody, version: ApiVersion) -> dict[str, EndpointWish | None]:
+    """Return the endpoints by network. InvalidArgumentError: several, of an older client."""
+    networking = body.networking_config
+    endpoints = (networking.endpoints_config or {}) if networking else {}
+    if version < 44 and len(endpoints) > 1:
+        names = ", ".join(sorted(endpoints))
+        raise InvalidArgumentError(f"Container cannot be connected to network endpoints: {names}")
+    return endpoints
 
 
 class UpdateBody(Struct, frozen=True, rename="pascal"):

@@ -50,6 +50,20 @@ class NetworkingConfig(Struct, frozen=True, rename="pascal"):
     endpoints_config: dict[str, EndpointWish | None] | None = None
 
 
+class ConnectBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /networks/{id}/connect``."""
+
+    container: str = ""
+    endpoint_config: EndpointWish | None = None
+
+
+class DisconnectBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /networks/{id}/disconnect``."""
+
+    container: str = ""
+    force: bool = False
+
+
 class IpamConfig(Struct, frozen=True, rename="pascal", omit_defaults=True):
     """One subnet; CIDRs and addresses as text."""
 

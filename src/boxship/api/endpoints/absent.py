@@ -14,8 +14,6 @@ _NOT_YET = (
     ("POST", "/session"),
     ("GET", "/containers/{id}/attach/ws"),
     ("GET", "/images/{name...}/attestations"),
-    ("POST", "/networks/{id}/connect"),
-    ("POST", "/networks/{id}/disconnect"),
     ("POST", "/plugins/create"),
     ("GET", "/plugins/privileges"),
     ("POST", "/plugins/pull"),

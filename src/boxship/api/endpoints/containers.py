@@ -15,14 +15,15 @@ from boxship.wire.containers import ContainerRow
 
 async def create(call: Call) -> Answer:
     body = await call.body(shapes.CreateBody)
-    networking = body.networking_config
-    endpoints = (networking.endpoints_config or {}) if networking else {}
     created = await call.backend.containers.create(
         CreateContainer(
             config=shapes.config_of(body),
             host=shapes.host_config_of(body, call.version),
             name=call.text("name").removeprefix("/") or None,
-            endpoints=tuple(wish_of(name, wish) for name, wish in endpoints.items()),
+            endpoints=tuple(
+                wish_of(name, wish)
+                for name, wish in shapes.endpoints_of(body, call.version).items()
+            ),
             platform=(call.text("platform") or None) if call.version >= 41 else None,
         )
     )
@@ -81,7 +82,7 @@ async def inspect(call: Call) -> Answer:
     containers = call.backend.containers
     record = containers.get(call.target)
     execs, storage = containers.execs(record.id), containers.storage(record.id)
-    view = views.container_inspect(record, execs, storage)
+    view = views.container_inspect(record, execs, storage, containers.links(record.id))
     if call.boolean("size"):
         written, whole = await containers.sizes(record.id)
         view = structs.replace(view, size_rw=written, size_root_fs=whole)

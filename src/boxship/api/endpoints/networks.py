@@ -1,6 +1,7 @@
 """Networks: create, look, remove."""
 
-from boxship.api.call import NO_CONTENT, Call
+from boxship.api.call import EMPTY, NO_CONTENT, Call
+from boxship.api.endpointwishes import wish_of
 from boxship.api.http.messages import Answer
 from boxship.api.views import networks as views
 from boxship.base.errors import InvalidArgumentError, NotFoundError
@@ -45,10 +46,27 @@ async def remove_network(call: Call) -> Answer:
     return NO_CONTENT
 
 
+async def connect(call: Call) -> Answer:
+    body = await call.body(shapes.ConnectBody)
+    call.backend.networks.inspect(call.target)  # of two that are missing it is told of first
+    wish = wish_of(call.target, body.endpoint_config)
+    await call.backend.containers.connect(body.container, wish)
+    return EMPTY
+
+
+async def disconnect(call: Call) -> Answer:
+    """``force`` means the same: a container that is gone has left its networks by then."""
+    body = await call.body(shapes.DisconnectBody)
+    await call.backend.containers.disconnect(body.container, call.target)
+    return EMPTY
+
+
 ROUTES = (
     ("GET", "/networks", list_networks),
     ("GET", "/networks/", list_networks),
     ("POST", "/networks/create", create_network),
     ("GET", "/networks/{id}", inspect_network),
+    ("POST", "/networks/{id}/connect", connect),
+    ("POST", "/networks/{id}/disconnect", disconnect),
     ("DELETE", "/networks/{id}", remove_network),
 )

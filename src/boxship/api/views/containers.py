@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from boxship.api.views.endpoints import endpoints_of, network_settings
 from boxship.api.views.ports import port_rows
@@ -80,9 +80,13 @@ def status_text(state: ContainerState, now_ns: int) -> str:
 
 
 def container_inspect(
-    record: ContainerRecord, exec_ids: Sequence[str], storage: dict[str, str]
+    record: ContainerRecord,
+    exec_ids: Sequence[str],
+    storage: dict[str, str],
+    links: tuple[str, ...] = (),
 ) -> ContainerInspect:
-    """Return a container in full; ``storage`` is where its files are."""
+    """Return a container in full; ``storage`` is where its files are, ``links`` as they are now."""
+    host = unfolded_host(record.host)
     return ContainerInspect(
         id=record.id,
         created=format_ns(record.created_ns),
@@ -98,7 +102,7 @@ def container_inspect(
         restart_count=record.state.restart_count,
         driver=record.driver,
         platform=record.platform,
-        host_config=unfolded_host(record.host),
+        host_config=structs.replace(host, links=links) if links else host,
         graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
         config=unfolded_config(record.config),

@@ -70,7 +70,11 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         images=images,
         driver=daemon.storage_driver,
         driver_status=daemon.storage_status,
-        plugins=Plugins(volume=("local",), network=("host", "null"), log=("json-file", "none")),
+        plugins=Plugins(
+            volume=("local",),
+            network=("bridge", "host", "ipvlan", "macvlan", "null"),
+            log=("json-file", "none"),
+        ),
         memory_limit="memory" in can,
         swap_limit=host.swap_limit,
         cpu_cfs_period=host.cpu_quota,
