@@ -38,6 +38,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogLine,
     LogQuery,
+    PortChange,
     PrunedContainers,
     StepDuration,
     TopTable,
@@ -151,9 +152,13 @@ class FakeContainers:
     def execs(self, reference: str) -> list[str]:
         return []
 
-    async def update(self, reference: str, wanted: HostConfig) -> tuple[str, ...]:
+    async def update(
+        self, reference: str, wanted: HostConfig, ports: PortChange | None = None
+    ) -> tuple[str, ...]:
         self.get(reference)
         self.asked.append(("update", wanted))
+        if ports:
+            self.asked.append(("ports", ports))
         return ("a warning",) if wanted.blkio_weight else ()
 
     async def checkpoint(

@@ -305,6 +305,20 @@ def test_an_update_without_warnings_and_a_bad_one(api):
     assert (answer.status, answer.message) == (400, "invalid JSON: Memory: Expected int, got str")
 
 
+def test_other_ports_and_rules(api):
+    body = {
+        "PublishAdd": {f"{port}/tcp": [{"HostPort": str(port)}] for port in (80, 81)},
+        "PublishRemove": ["9090/udp"],
+        "Egress": ["deny"],
+    }
+    answer = api.client.request("POST", "/containers/web/update", msgspec.json.encode(body))
+    assert answer.status == 200
+    (_, wanted), (_, ports) = api.containers.asked[-2:]
+    assert wanted.egress == ("deny",)
+    assert ports.add == {"80-81/tcp": (PortBinding(host_port="80-81"),)}
+    assert ports.remove == ("9090/udp",)
+
+
 def test_an_explanation(api):
     found = api.client.json("/containers/web/explain")
     assert (found["Name"], found["Command"], found["Limits"]) == ("web", ["true"], [])

@@ -282,8 +282,12 @@ def test_what_this_version_cannot_do_is_refused_by_name(
     ],
 )
 def test_good_requests_pass(host: str) -> None:
-    published = ["Published ports are discarded: this version has no bridge networks"]
-    assert check(host=host) == (published if "PortBindings" in host else [])
+    assert check(host=host) == []
+
+
+def test_the_hosts_network_publishes_nothing() -> None:
+    host = '{"NetworkMode":"host","PortBindings":{"80/tcp":[{"HostPort":"80"}]}}'
+    assert check(host=host) == ["Published ports are discarded when using host network mode"]
 
 
 def test_a_limit_of_kernel_memory_is_warned_of() -> None:

@@ -42,6 +42,7 @@ from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
 from boxship.engine.networks.fabric import KernelFabric
 from boxship.engine.networks.opening import open_plugging
+from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
@@ -126,7 +127,8 @@ class Engine:
             shims=shims,
             pending=HangupWatch(),
             networks=networks,
-            plugging=open_plugging(settings, networks),
+            plugging=open_plugging(settings, networks, clock),
+            publications=Publications(),
             start_again=start.schedule,
             background=Background(),
         )
@@ -190,6 +192,7 @@ class Engine:
                 link.close()
         self._context.pending.close()
         await self._context.plugging.close()
+        self._context.publications.close()
         await self._context.shims.close()
         await self.networks.close()
         self.events.close()

@@ -8,7 +8,7 @@ from boxship.api.http.messages import Answer
 from boxship.api.views import containers as views
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.containers.record import ContainerRecord
-from boxship.engine.containers.requests import ContainerQuery, CreateContainer
+from boxship.engine.containers.requests import ContainerQuery, CreateContainer, PortChange
 from boxship.wire import containers as shapes
 from boxship.wire.containers import ContainerRow
 
@@ -153,7 +153,8 @@ async def rename(call: Call) -> Answer:
 async def update(call: Call) -> Answer:
     body = await call.body(shapes.UpdateBody)
     wanted = shapes.updates_of(body, call.version)
-    warnings = await call.backend.containers.update(call.target, wanted)
+    ports = PortChange(body.publish_add or {}, body.publish_remove or ())
+    warnings = await call.backend.containers.update(call.target, wanted, ports)
     return call.json(shapes.UpdateAnswer(warnings or None))
 
 

@@ -24,6 +24,7 @@ from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.images.committing import ChildImage
 from boxship.engine.networks.plugging import Plugging
+from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
 from boxship.engine.settings import EngineSettings
 from boxship.model.explanation import LayerStep
@@ -90,6 +91,7 @@ class Context:
     pending: HangupWatch
     networks: Networks
     plugging: Plugging
+    publications: Publications
     start_again: Callable[["Context", Container], None]
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""

@@ -14,8 +14,9 @@ from boxship.engine.containers import hosts, linking, users
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.resolvconf import Reach, ResolverFile, Wanted, host_file, made
+from boxship.engine.networks.egress import words_of as egress_words
 from boxship.engine.networks.plug import Upstreams
-from boxship.engine.networks.record import PREDEFINED
+from boxship.engine.networks.record import BRIDGE, PREDEFINED
 from boxship.engine.settings import EngineSettings
 
 _HOST_HOSTS = "/etc/hosts"
@@ -110,6 +111,8 @@ def reach_of(record: ContainerRecord) -> Reach:
         return Reach.HOST
     if any(endpoint.network not in PREDEFINED for endpoint in record.endpoints):
         return Reach.EMBEDDED
+    if egress_words(record.host) and any(e.network == BRIDGE for e in record.endpoints):
+        return Reach.EMBEDDED  # its rules are fed by names, and deny it the way to other servers
     return Reach.DIRECT
 
 

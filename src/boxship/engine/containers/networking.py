@@ -17,11 +17,12 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from boxship.engine.containers import endpoints, identity, linking
+from boxship.engine.containers import endpoints, identity, linking, portclaims
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.networks.egress import words_of as egress_words
 from boxship.engine.networks.plug import Plug
 from boxship.engine.networks.plugging import Running, Socket
 from boxship.engine.networks.requests import Tenant
@@ -38,6 +39,7 @@ def plug_of(context: Context, record: ContainerRecord) -> Plug:
         tenant=tenant(record),
         endpoints=record.endpoints,
         ports=record.ports,
+        egress=egress_words(record.host),
         hostname=record.config.hostname,
         upstreams=identity.upstreams(record, context.settings),
         links=linking.links_of(context.shelf, record),
@@ -88,11 +90,12 @@ async def _plug(context: Context, container: Container) -> Socket | None:
 
 
 def _lease(context: Context, container: Container) -> None:
-    """Put addresses into the record, in memory."""
+    """Put addresses and ports into the record, in memory."""
     record = container.record
     settled = tuple(endpoints.settled(context.networks, e) for e in record.endpoints)
     leased = context.plugging.lease(settled, tenant(record))
     container.record = msgspec.structs.replace(record, endpoints=leased)
+    container.record = portclaims.claimed(context, container.record)
 
 
 def cleared(record: ContainerRecord) -> ContainerRecord:
@@ -108,6 +111,7 @@ def unplug(context: Context, container: Container) -> asyncio.Future[None]:
     """
     record = container.record
     container.record = cleared(record)
+    context.publications.release(record.id)
     shared = any(
         other.record.state.alive
         and joined_container(other.record.host.network_mode) == container.id
@@ -129,6 +133,7 @@ def announce_end(context: Context, record: ContainerRecord) -> None:
 async def renamed(context: Context, container: Container) -> None:
     """Let networks know it by its new name."""
     record = container.record
+    context.publications.rename(record.id, record.name)
     if record.state.alive:
         await context.plugging.refresh(plug_of(context, record))
     tell_linked(context, record)
@@ -150,6 +155,8 @@ def claim(context: Context) -> None:
     for container in context.shelf:
         record = container.record
         context.plugging.claim(record.endpoints, tenant(record))
+        if record.ports:
+            portclaims.adopt(context, record, record.ports)
 
 
 async def recover(context: Context) -> None:

@@ -49,6 +49,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogQuery,
     PathStat,
+    PortChange,
     PrunedContainers,
     StepDuration,
     TopTable,
@@ -271,14 +272,20 @@ class ContainerService:
         """Thaw them. ConflictError: it isn't paused."""
         await self._finish(freeze.unpause(self._context, self._context.shelf.find(reference)))
 
-    async def update(self, reference: str, wanted: HostConfig) -> tuple[str, ...]:
-        """Change limits and the restart policy; zero fields stay as they are. Return warnings.
+    async def update(
+        self, reference: str, wanted: HostConfig, ports: PortChange | None = None
+    ) -> tuple[str, ...]:
+        """Change limits, restart policy and egress rules; zero fields stay as they are; and ports.
+
+        Return warnings. All of it happens or nothing.
 
         InvalidArgumentError: a bad value; ConflictError: it does not go with what is set already,
         or the container is being removed; InternalError: the kernel refused, nothing has changed.
         """
         found = self._context.shelf.find(reference)
-        return await self._finish(update.update(self._context, found, wanted))
+        return await self._finish(
+            update.update(self._context, found, wanted, ports or PortChange())
+        )
 
     async def rename(self, reference: str, new_name: str) -> None:
         """Give it another name. ConflictError: in use."""

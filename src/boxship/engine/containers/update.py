@@ -4,15 +4,21 @@ All of it happens or nothing: the kernel is asked first, the record says so afte
 kernel has taken is taken back when it refuses the rest or the record cannot be written.
 """
 
+from contextlib import AsyncExitStack
+
 import msgspec
 from msgspec import UNSET
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
-from boxship.engine.containers.checks import limits, options, support
+from boxship.engine.containers import identity, networking, portchange, portclaims
+from boxship.engine.containers.checks import limits, modes, options, support
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
-from boxship.engine.containers.record import Status
+from boxship.engine.containers.record import ContainerRecord, Status
+from boxship.engine.containers.requests import PortChange
+from boxship.engine.containers.resolvconf import Reach
 from boxship.engine.containers.spec.resources import resources
+from boxship.engine.networks import egress
 from boxship.model.container import HostConfig
 from boxship.oci.runtime import BlockIo, Cpu, Memory, Pids, Resources
 
@@ -34,7 +40,9 @@ _PLAIN = (
 _SHARES = range(2, 262144 + 1)
 
 
-async def update(context: Context, container: Container, wanted: HostConfig) -> tuple[str, ...]:
+async def update(
+    context: Context, container: Container, wanted: HostConfig, ports: PortChange
+) -> tuple[str, ...]:
     """Update it; see :meth:`ContainerService.update`. Return warnings."""
     options.check_restart(wanted.restart_policy, auto_remove=False)
     wanted, warnings = support.discard(wanted, context.machine)
@@ -45,18 +53,64 @@ async def update(context: Context, container: Container, wanted: HostConfig) -> 
         if record.status in (Status.REMOVING, Status.DEAD):
             raise _cannot(record.id, 'container is marked for removal and cannot be "update".')
         host = merge(record.id, record.host, wanted)
-        undo = None
-        if record.state.alive:
-            undo = await context.planner.change_limits(record, changed(wanted, host))
-        try:
-            changed_record = msgspec.structs.replace(record, host=host)
-            await context.shelf.save_durable(container, changed_record, "update")
-        except BaseException:
-            if undo is not None:
-                await undo()
-            raise
+        _check_egress(record, host)
+        async with AsyncExitStack() as undo:
+            if record.state.alive:
+                limits_undo = await context.planner.change_limits(record, changed(wanted, host))
+                undo.push_async_callback(limits_undo)
+            after = msgspec.structs.replace(record, host=host)
+            after = _with_ports(context, after, ports, undo)
+            await context.shelf.save_durable(container, after, "update")
+            await _tell_networks(context, container, record)
+            undo.pop_all()
         context.announcer.say(container.record, "update")
     return tuple(warnings)
+
+
+def _check_egress(record: ContainerRecord, host: HostConfig) -> None:
+    """Check rules of where it may connect to, as they are to be."""
+    words = egress.words_of(host)
+    rules = egress.parse(words)
+    if rules is None:
+        return
+    modes.check_egress(host)
+    resolves = identity.reach_of(record) is Reach.EMBEDDED
+    if rules.names and record.state.alive and not resolves:
+        raise _cannot(
+            record.id,
+            "Rules with names need the container's own resolver, which it gets when it is started "
+            "with egress rules",
+        )
+
+
+def _with_ports(
+    context: Context, record: ContainerRecord, ports: PortChange, undo: AsyncExitStack
+) -> ContainerRecord:
+    """Return the record with other ports; if it runs, it has them by then."""
+    if not ports:
+        return record
+    plan = portchange.plan(record, ports, portclaims.host_ip(context, record))
+    if not record.state.alive:
+        return msgspec.structs.replace(record, host=plan.host)
+    portclaims.withdraw(context, record, plan.gone)
+    undo.callback(portclaims.adopt, context, record, plan.gone)
+    claimed = portclaims.claim(context, record, plan.wishes)
+    undo.callback(portclaims.withdraw, context, record, claimed)
+    return msgspec.structs.replace(record, host=plan.host, ports=(*plan.kept, *claimed))
+
+
+async def _tell_networks(context: Context, container: Container, before: ContainerRecord) -> None:
+    """Have the firewall do what the record says now, or let the record say what it said."""
+    after = container.record
+    if not after.state.alive or (before.ports, before.host.egress) == (
+        after.ports, after.host.egress,
+    ):  # fmt: skip
+        return
+    try:
+        await context.plugging.refresh(networking.plug_of(context, after))
+    except BaseException:
+        await context.shelf.save_durable(container, before, "update")
+        raise
 
 
 def _cannot(container_id: str, why: str) -> ConflictError:
@@ -84,6 +138,8 @@ def merge(container_id: str, host: HostConfig, wanted: HostConfig) -> HostConfig
         changes["pids_limit"] = max(0, wanted.pids_limit)
     if wanted.restart_policy.name:
         changes["restart_policy"] = wanted.restart_policy
+    if wanted.egress is not UNSET:
+        changes["egress"] = wanted.egress or UNSET
     merged = msgspec.structs.replace(host, **changes)
     if 0 < merged.memory_swap < merged.memory:
         raise InvalidArgumentError(

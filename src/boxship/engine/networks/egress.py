@@ -18,7 +18,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from boxship.base.errors import InvalidArgumentError
+from boxship.model.container import HostConfig
 from boxship.model.ports import LAST_PORT, parse_interval, quoted
 from boxship.net.firewall.facts import Address, EgressPolicy, EgressRule, Network
 
@@ -77,6 +80,11 @@ class Egress:
     default: str = ALLOW
     networks: tuple[NetworkTarget, ...] = ()
     names: tuple[NamedTarget, ...] = ()
+
+
+def words_of(host: HostConfig) -> tuple[str, ...]:
+    """Return what a container's configuration says; nothing is nothing."""
+    return () if host.egress is UNSET else tuple(host.egress or ())
 
 
 def parse(words: Iterable[str]) -> Egress | None:

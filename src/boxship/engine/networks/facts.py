@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 
+from boxship.engine.networks import egress
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.plug import (
     Plug,
@@ -14,13 +15,21 @@ from boxship.engine.networks.plug import (
     kind_of,
 )
 from boxship.model.ports import PublishedPort
-from boxship.net.firewall.facts import Fact, Linked, Published, Station
+from boxship.net.firewall.facts import (
+    EgressPolicy,
+    EgressRule,
+    Fact,
+    Linked,
+    Published,
+    Station,
+)
 
 
 def facts_of(plug: Plug, records: Records, others: Mapping[str, Plug]) -> tuple[Fact, ...]:
     """Return the facts of one container; ``others`` are those that run, by id."""
     return (
         *_stations(plug, records),
+        *_egress(plug, records),
         *_published(plug, records),
         *_linked(plug, others),
     )
@@ -32,6 +41,17 @@ def _stations(plug: Plug, records: Records) -> Iterator[Station]:
         if has_interface(record) and kind_of(record) == "veth":
             own = tuple(address.ip for address in addresses(endpoint))
             yield Station(record.interface, endpoint.host_interface, endpoint.mac, own)
+
+
+def _egress(plug: Plug, records: Records) -> Iterator[EgressPolicy | EgressRule]:
+    rules = egress.parse(plug.egress)
+    if rules is None:
+        return
+    for endpoint in plug.endpoints:
+        record = records[endpoint.network_id]
+        if has_interface(record) and kind_of(record) == "veth":
+            own = tuple(address.ip for address in addresses(endpoint))
+            yield from egress.facts_of_station(rules, record.interface, endpoint.mac, own)
 
 
 def _published(plug: Plug, records: Records) -> Iterator[Published]:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Protocol
 
 from boxship.base.errors import BoxshipError, InternalError, UnavailableError
+from boxship.engine.networks.egresswatch import Allowance
 from boxship.net.firewall.facts import Fact
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ class FactKeeper(Protocol):
 
     def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
         """Make these be and those not be, all or nothing."""
+        ...
+
+    def allow(self, allowances: Iterable[Allowance]) -> None:
+        """Let stations reach addresses for some time."""
         ...
 
     def close(self) -> None:
@@ -71,6 +76,29 @@ class FirewallQueue:
             if self._busy is None:
                 self._busy = asyncio.get_running_loop().create_task(self._work())
         return done
+
+    def allow(self, allowances: tuple[Allowance, ...], done: Callable[[], None]) -> None:
+        """Open the way to addresses for some time; from any thread, which does not wait.
+
+        ``done`` is called when the firewall has it, or won't.
+        """
+        keeper = self._keeper
+        if keeper is None:
+            done()
+            return
+
+        def work() -> None:
+            try:
+                keeper.allow(allowances)
+            except (BoxshipError, OSError) as error:
+                _log.error("what a name leads to stays closed: %s", error)
+            finally:
+                done()
+
+        try:
+            self._executor.submit(work)
+        except RuntimeError:  # closed meanwhile
+            done()
 
     async def close(self) -> None:
         """Finish what waits, and end the thread."""

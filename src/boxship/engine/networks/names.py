@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from boxship.engine.networks.endpoint import EndpointRecord
-from boxship.engine.networks.plug import Plug, Records, addresses, dns_names
+from boxship.engine.networks.plug import Plug, Records, addresses, dns_names, has_interface
 from boxship.net.dns.listeners import Listener
 from boxship.net.dns.zones import Member, Upstream, View, Zone
 from boxship.net.namespaces import NetworkNamespace
@@ -79,6 +79,8 @@ class Names:
 
 def needs_names(plug: Plug, records: Records) -> bool:
     """Tell whether a container has a resolver: on the default bridge alone it has none."""
+    if plug.egress:  # rules are fed by names
+        return any(has_interface(records[e.network_id]) for e in plug.endpoints)
     return any(records[e.network_id].user_defined for e in plug.endpoints)
 
 
@@ -103,6 +105,7 @@ def view_of(plug: Plug, records: Records, others: Mapping[str, Plug]) -> View:
         forward_single_labels=plug.upstreams.forwards_single_labels,
         extra=_linked(endpoints, others),
         station=plug.tenant.id,
+        watched=bool(plug.egress),
     )
 
 

@@ -8,7 +8,11 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable
 
+from boxship.base.clock import Clock
+from boxship.base.errors import UnavailableError
+from boxship.engine.networks.auditlog import AuditLog
 from boxship.engine.networks.bridgefacts import FirewallWalls
+from boxship.engine.networks.egresswatch import Allowance, EgressWatch
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names
 from boxship.engine.networks.plugging import Plugging
@@ -24,14 +28,15 @@ _READY = 8
 """Sandboxes kept ready: as many starts at once as wait for none."""
 
 
-def open_plugging(settings: EngineSettings, networks: Networks) -> Plugging:
+def open_plugging(settings: EngineSettings, networks: Networks, clock: Clock) -> Plugging:
     """Return what plugs the containers of one engine."""
     keeper = OpenedLater(table_of(settings.exec_root), mode=settings.networks.firewall)
     firewall = FirewallQueue(keeper if settings.networks.iptables else None)
-    resolver = Resolver()
+    egress = EgressWatch(AuditLog(f"{settings.data_root}/network"), clock, firewall.allow)
+    resolver = Resolver(egress.answered)
     resolver.start()
     networks.walls = FirewallWalls(firewall)
-    return Plugging(networks, SandboxPool(_READY), firewall, Names(resolver))
+    return Plugging(networks, SandboxPool(_READY), firewall, Names(resolver), egress)
 
 
 def table_of(exec_root: str) -> str:
@@ -58,6 +63,11 @@ class OpenedLater:
         """Make these be and those not be. FirewallUnavailableError, NetlinkError."""
         if add or self._firewall is not None:
             self._opened().change(add=add, remove=remove)
+
+    def allow(self, allowances: Iterable[Allowance]) -> None:
+        """Let stations reach addresses for some time."""
+        count = sum(1 for _ in allowances)
+        raise UnavailableError(f"the firewall cannot open {count} ways by name yet")
 
     def close(self) -> None:
         """Let go; the rules stay."""

@@ -25,11 +25,21 @@ from typing import NamedTuple, Protocol
 
 from boxship.base.errors import BoxshipError, UnavailableError
 from boxship.engine.networks.bridgefacts import bridge_fact
+from boxship.engine.networks.egress import parse as parse_egress
+from boxship.engine.networks.egresswatch import EgressWatch
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.facts import facts_of
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names, needs_names, view_of
-from boxship.engine.networks.plug import Plug, Records, has_interface, named, nic_of, routes
+from boxship.engine.networks.plug import (
+    Plug,
+    Records,
+    addresses,
+    has_interface,
+    named,
+    nic_of,
+    routes,
+)
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.repair import Repair, repair
 from boxship.engine.networks.requests import Tenant
@@ -103,12 +113,18 @@ class Plugging:
     """All plugs of the containers that run. Not thread-safe: call it from the event loop."""
 
     def __init__(
-        self, networks: Networks, pool: SandboxSource, firewall: FirewallQueue, names: Names
+        self,
+        networks: Networks,
+        pool: SandboxSource,
+        firewall: FirewallQueue,
+        names: Names,
+        egress: EgressWatch,
     ) -> None:
         self.networks = networks
         self.firewall = firewall
         self._pool = pool
         self._names = names
+        self.egress = egress
         self._live: dict[str, _Live] = {}
         self._ghosts: set[str] = set()
         self._sweep: asyncio.TimerHandle | None = None
@@ -152,6 +168,7 @@ class Plugging:
         await self._recovered.wait()
         records = self._records(plug.endpoints)
         live = _Live(plug, facts_of(plug, records, self._by_id()))
+        self._watch(plug)
         socket = None
         if any(has_interface(record) for record in records.values()):
             self._pool.start()
@@ -205,6 +222,7 @@ class Plugging:
             wiring.result().close()
         if live.listener is not None:
             self._names.keeper.close(live.listener)
+        self.egress.forget(live.plug.tenant.id)
         with contextlib.suppress(BoxshipError):  # it refused to add them, or the log has it
             await self.firewall.change(remove=live.facts)
 
@@ -221,6 +239,7 @@ class Plugging:
             self.release(endpoints)
             return _nothing()
         plug = live.plug
+        self.egress.forget(container_id)
         self._names.leave(container_id, [e.network_id for e in plug.endpoints])
         if live.listener is not None:
             self._names.keeper.close(live.listener)
@@ -343,6 +362,7 @@ class Plugging:
         kept = [each._replace(plug=self._without_lost(each.plug)) for each in running]
         for plug, _ in kept:
             self._live[plug.tenant.id] = _Live(plug)
+            self._watch(plug)
         by_id = self._by_id()
         for live in self._live.values():
             live.facts = facts_of(live.plug, self._records(live.plug.endpoints), by_id)
@@ -405,6 +425,11 @@ class Plugging:
         add, remove = set(facts) - set(live.facts), set(live.facts) - set(facts)
         await self.firewall.change(add=add, remove=remove)
         live.facts = facts
+        self._watch(plug)
+
+    def _watch(self, plug: Plug) -> None:
+        own = (address.ip for endpoint in plug.endpoints for address in addresses(endpoint))
+        self.egress.watch(plug.tenant, parse_egress(plug.egress), own)
 
     async def _tell_linked(self, plug: Plug) -> None:
         """Let those who link to a container see where it is now."""

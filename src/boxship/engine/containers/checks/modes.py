@@ -11,6 +11,7 @@
 """
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.networks import egress
 from boxship.model.container import ContainerConfig, HostConfig
 
 _CONTAINER = "container:"
@@ -47,6 +48,7 @@ def check_mapped(host: HostConfig) -> None:
 
 def _check_network(config: ContainerConfig, host: HostConfig) -> None:
     mode = host.network_mode
+    check_egress(host)
     other = joined_container(mode)
     if other is not None:
         if not other:
@@ -59,6 +61,13 @@ def _check_network(config: ContainerConfig, host: HostConfig) -> None:
             "conflicting options: host type networking can't be used with links. "
             "This would result in undefined behavior"
         )
+
+
+def check_egress(host: HostConfig) -> None:
+    """Raise InvalidArgumentError for rules of a container that shares somebody's network."""
+    mode = host.network_mode
+    if egress.words_of(host) and (mode == "host" or joined_container(mode) is not None):
+        raise InvalidArgumentError("conflicting options: egress rules and the network mode")
 
 
 def _check_joined_network(config: ContainerConfig, host: HostConfig) -> None:

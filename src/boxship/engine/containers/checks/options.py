@@ -34,7 +34,7 @@ def check(host: HostConfig) -> None:
     _check_devices(host)
     _check_ulimits(host)
     wishes_of(ContainerConfig(), host)
-    egress.parse(host.egress or () if host.egress is not UNSET else ())
+    egress.parse(egress.words_of(host))
     _check_sysctls(host)
     rights.check(host)
     if host.annotations is not UNSET and "" in (host.annotations or {}):

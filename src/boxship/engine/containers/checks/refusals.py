@@ -29,8 +29,8 @@ def check(config: ContainerConfig, host: HostConfig) -> None:
 def without_effect(config: ContainerConfig, host: HostConfig) -> list[str]:
     """Return a warning for each option that is recorded and not carried out."""
     warnings = []
-    if host.port_bindings or host.publish_all_ports:
-        warnings.append("Published ports are discarded: this version has no bridge networks")
+    if host.port_bindings and host.network_mode == "host":
+        warnings.append("Published ports are discarded when using host network mode")
     if _has_probe(config):
         warnings.append("The health check is recorded and not run: this version has no probes")
     return warnings

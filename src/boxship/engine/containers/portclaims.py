@@ -1,0 +1,89 @@
+"""The ports of the host that a container has while it runs: claimed, kept, given back.
+
+Ports lead to the endpoint that a family's default route goes through, as in Docker. A container
+without such an endpoint on a bridge publishes nothing, whatever it asks for.
+"""
+
+import logging
+from ipaddress import ip_address
+
+import msgspec
+
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.options import HOST_BINDING_IPV4
+from boxship.engine.networks.plug import gateway_endpoint, kind_of
+from boxship.engine.networks.portwishes import PortWish, wishes_of
+from boxship.engine.networks.requests import Tenant
+from boxship.model.ports import PublishedPort
+from boxship.net.portreserve import ANY
+
+_log = logging.getLogger(__name__)
+
+
+def claimed(context: Context, record: ContainerRecord) -> ContainerRecord:
+    """Return the record, which has its leases, with the ports it is given now. PortTakenError."""
+    wishes = wishes_of(record.config, record.host, host_ip(context, record))
+    return msgspec.structs.replace(record, ports=claim(context, record, wishes))
+
+
+def claim(
+    context: Context, record: ContainerRecord, wishes: tuple[PortWish, ...]
+) -> tuple[PublishedPort, ...]:
+    """Give a container ports on top of those it has: all, or none. PortTakenError."""
+    serving = _serving(context, record)
+    possible = tuple(wish for wish in wishes if _reachable(wish, serving, record))
+    if not possible:
+        return ()
+    endpoint_id = next(iter(serving.values())).endpoint_id
+    return context.publications.claim(
+        Tenant(record.id, record.name), possible, endpoint_id=endpoint_id, families=set(serving)
+    )
+
+
+def adopt(context: Context, record: ContainerRecord, ports: tuple[PublishedPort, ...]) -> None:
+    """Let a container keep ports that it has had before."""
+    families = set(_serving(context, record))
+    context.publications.adopt(Tenant(record.id, record.name), ports, families)
+
+
+def withdraw(context: Context, record: ContainerRecord, ports: tuple[PublishedPort, ...]) -> None:
+    """Take ports back that a container has."""
+    context.publications.withdraw(record.id, ports, set(_serving(context, record)))
+
+
+def host_ip(context: Context, record: ContainerRecord) -> str:
+    """Return where its ports are published that don't say it; empty: everywhere."""
+    endpoint = _serving(context, record).get(4)
+    if endpoint is None:
+        return ""
+    network = context.networks.find(endpoint.network_id)
+    address = network.options.get(HOST_BINDING_IPV4, "")
+    if not address and network.is_default_bridge:
+        address = context.settings.networks.host_ip
+    return "" if address == ANY[4] else address
+
+
+def _serving(context: Context, record: ContainerRecord) -> dict[int, EndpointRecord]:
+    """Return the endpoints that published ports lead to, by version of IP."""
+    networks = {e.network_id: context.networks.find(e.network_id) for e in record.endpoints}
+    found = {}
+    for version in ANY:
+        endpoint = gateway_endpoint(record.endpoints, networks, version)
+        if endpoint is not None and kind_of(networks[endpoint.network_id]) == "veth":
+            found[version] = endpoint
+    return found
+
+
+def _reachable(wish: PortWish, serving: dict[int, EndpointRecord], record: ContainerRecord) -> bool:
+    """Tell whether anything can be behind a port: nothing translates between versions of IP."""
+    version = ip_address(wish.host_address).version if wish.host_address else 0
+    if not serving or (version and version not in serving):
+        if version and serving:
+            _log.warning(
+                "container %s publishes %s in vain: it has no address of IPv%d",
+                record.name, wish, version,
+            )  # fmt: skip
+        return False
+    return True
