@@ -42,6 +42,7 @@ def answers(recorder) -> None:
         "GET /containers/bb/json": MISSING,
         "GET /containers/none/json": MISSING,
         "GET /images/none/json": MISSING,
+        "GET /networks/none": MISSING,
         "GET /events": (200, json.dumps(EVENT) + "\n"),
         "GET /version": (200, json.dumps(VERSION)),
         "GET /info": (200, json.dumps(INFO)),

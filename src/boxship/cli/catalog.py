@@ -43,6 +43,7 @@ NOUNS = (
     Noun("container", "Work with containers"),
     Noun("image", "Work with images"),
     Noun("manifest", "Look at manifests in registries"),
+    Noun("network", "Work with networks"),
     Noun("system", "Look after the daemon"),
 )
 
@@ -50,6 +51,10 @@ NOUNS = (
 def _container(name: str, summary: str, *aliases: str, top: str | None = None) -> Entry:
     top_name = name if top is None else top
     return Entry("container", name, f"container.{name}", summary, top_name, aliases)
+
+
+def _network(name: str, summary: str, *aliases: str) -> Entry:
+    return Entry("network", name, f"network.{name}", summary, "", aliases)
 
 
 ENTRIES = (
@@ -89,6 +94,7 @@ ENTRIES = (
     _container("kill", "Send a signal to containers, SIGKILL by default"),
     _container("logs", "Show what a container has written"),
     _container("pause", "Freeze every process of containers"),
+    _container("port", "Show where a container's ports are published"),
     _container("prune", "Remove all containers that do not run", top=""),
     _container("rename", "Give a container another name"),
     _container("restart", "Stop containers and start them again"),
@@ -119,6 +125,14 @@ ENTRIES = (
     Entry("", "login", "registry.login", "Log in to a registry", "login"),
     Entry("", "logout", "registry.logout", "Forget the login to a registry", "logout"),
     Entry("manifest", "inspect", "manifest.inspect", "Show a manifest of a registry"),
+    _network("connect", "Connect a container to a network"),
+    _network("create", "Create a network"),
+    _network("disconnect", "Disconnect a container from a network"),
+    _network("inspect", "Show all details of networks"),
+    _network("ls", "List networks", "list"),
+    _network("map", "Draw networks, and the containers, addresses and ports on them"),
+    _network("prune", "Remove all networks that no container uses"),
+    _network("rm", "Remove networks", "remove"),
     Entry("", "search", "registry.search", "Search a registry for images", "search"),
     Entry("", "inspect", "system.inspect", "Show all details of containers or images", "inspect"),
     Entry("system", "df", "system.df", "Show what takes space on the disk"),

@@ -25,6 +25,7 @@ def config_path(environment: Mapping[str, str], directory: str | None = None) ->
 class ConfigFile(NamedTuple):
     ps_format: str = ""
     images_format: str = ""
+    networks_format: str = ""
     detach_keys: str = ""
     http_headers: tuple[tuple[str, str], ...] = ()
     prune_filters: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class ConfigFile(NamedTuple):
         return cls(
             ps_format=document.get("psFormat", ""),
             images_format=document.get("imagesFormat", ""),
+            networks_format=document.get("networksFormat", ""),
             detach_keys=document.get("detachKeys", ""),
             http_headers=tuple((str(key), str(value)) for key, value in headers.items()),
             prune_filters=tuple(map(str, document.get("pruneFilters") or ())),

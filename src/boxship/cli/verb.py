@@ -23,6 +23,8 @@ class Arity(NamedTuple):
             return "accepts no arguments"
         if self.high == self.low:
             return f"requires {_arguments(self.low)}"
+        if self.low and self.high is not None:
+            return f"requires at least {self.low} and at most {_arguments(self.high)}"
         if count < self.low:
             return f"requires at least {_arguments(self.low)}"
         return f"requires at most {_arguments(self.high or 0)}"

@@ -10,7 +10,9 @@ from boxship.cli.gotemplate.values import NilMap, NilSlice, Struct
 _MAPS = frozenset(
     (
         "Annotations",
+        "AuxiliaryAddresses",
         "Config.Labels",
+        "Containers",
         "Data",
         "DriverOpts",
         "ExposedPorts",

@@ -51,7 +51,7 @@ _STREAM = _several(_stream)
 _MOUNT = _several(mounts.parse_mount, "mount")
 _NETWORK_SPEC = _several(networks.parse_network, "network")
 _ENV = _several(environment.check_env)
-_LABEL = _several(environment.check_label)
+LABEL = _several(environment.check_label)
 _ULIMIT = _several(limits.parse_ulimit, "ulimit")
 _BYTES_RATE = _several(limits.parse_bytes_rate)
 _OPERATIONS_RATE = _several(limits.parse_operations_rate)
@@ -82,7 +82,7 @@ _IDENTITY = (
     Flag("cidfile", "", kinds.STRING, "Write the container's ID to a file that does not exist yet"),
     Flag("domainname", "", kinds.STRING, "NIS domain name inside"),
     Flag("hostname", "h", kinds.STRING, "Host name inside"),
-    Flag("label", "l", _LABEL, "Label as key=value"),
+    Flag("label", "l", LABEL, "Label as key=value"),
     Flag("label-file", "", kinds.LIST, "Labels listed in a file"),
     Flag("name", "", kinds.STRING, "Name of the container"),
     Flag("platform", "", kinds.STRING, "Platform of the image, as linux/amd64"),

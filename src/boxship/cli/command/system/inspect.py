@@ -1,4 +1,4 @@
-"""``boxship inspect``: whatever has that name, a container first."""
+"""``boxship inspect``: whatever has that name, a container first, then an image, then a network."""
 
 from boxship.base.errors import NotFoundError
 from boxship.cli import kinds
@@ -7,16 +7,16 @@ from boxship.cli.flags import Flag
 from boxship.cli.inspecting import FORMAT_FLAG, inspect_all
 from boxship.cli.session import Session
 from boxship.cli.verb import SOME, Command, Invocation
-from boxship.client import containers, images
+from boxship.client import containers, images, networks
 from boxship.client.engine import JsonObject
 
 FLAGS = (
     FORMAT_FLAG,
     Flag("size", "s", kinds.BOOL, "Show how much containers take on disk"),
-    Flag("type", "", kinds.STRING, "Look for this only: container or image"),
+    Flag("type", "", kinds.STRING, "Look for this only: container, image or network"),
 )
 
-_TYPES = ("container", "image")
+_TYPES = ("container", "image", "network")
 
 
 def run(session: Session, given: Invocation) -> int:
@@ -27,18 +27,17 @@ def run(session: Session, given: Invocation) -> int:
         raise ExitError(FAILURE, f'unknown type: "{kind}": must be one of {allowed}')
 
     def find(name: str) -> JsonObject:
-        if kind != "image":
+        for each in (kind,) if kind else _TYPES:
             try:
-                return containers.inspect(session.client, name, size=values.on("size"))
+                if each == "container":
+                    return containers.inspect(session.client, name, size=values.on("size"))
+                if each == "image":
+                    return images.inspect(session.client, name)
+                return networks.inspect(session.client, name)
             except NotFoundError:
                 if kind:
                     raise
-        try:
-            return images.inspect(session.client, name)
-        except NotFoundError as error:
-            if kind:
-                raise
-            raise NotFoundError(f"Error: No such object: {name}") from error
+        raise NotFoundError(f"Error: No such object: {name}")
 
     return inspect_all(session, given.arguments, values.text("format"), find)
 
