@@ -11,12 +11,17 @@ Box = tuple[Interval, ...]
 
 def disjoint(boxes: Iterable[Box]) -> list[Box]:
     """Return boxes that cover the same, and do not overlap. Larger ones stay whole."""
-    kept: list[Box] = []
-    for box in sorted(dict.fromkeys(boxes), key=_size, reverse=True):
+    return [piece for _, piece in cut_apart(sorted(dict.fromkeys(boxes), key=_size, reverse=True))]
+
+
+def cut_apart(boxes: Iterable[Box]) -> list[tuple[Box, Box]]:
+    """Return pieces that do not overlap, each with the first box that covers it."""
+    kept: list[tuple[Box, Box]] = []
+    for box in boxes:
         pieces = [box]
-        for other in kept:
+        for _, other in kept:
             pieces = [rest for piece in pieces for rest in _without(piece, other)]
-        kept += pieces
+        kept += [(box, piece) for piece in pieces]
     return kept
 
 

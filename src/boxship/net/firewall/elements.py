@@ -82,11 +82,12 @@ def named_element(station: Address, box: Box, seconds: float, ruleset: Ruleset) 
     return flow.element(ruleset, "named", seconds=seconds)
 
 
-def egress_box(destination: Network, protocol: str, first: int, last: int) -> Box:
+def box_of(rule: EgressRule) -> Box:
     """Return what a rule of egress covers: addresses, protocols, ports."""
-    protocols = (PROTOCOLS[protocol],) * 2 if protocol else _ALL_PROTOCOLS
-    ports = (first, last) if protocol in ("tcp", "udp", "sctp", "") else _ALL_PORTS
-    return _interval(destination), protocols, ports
+    protocols = (PROTOCOLS[rule.protocol],) * 2 if rule.protocol else _ALL_PROTOCOLS
+    has_ports = rule.protocol in ("tcp", "udp", "sctp", "")
+    ports = (rule.first, rule.last) if has_ports else _ALL_PORTS
+    return _interval(rule.destination), protocols, ports
 
 
 def _of_bridge(bridge: Bridge, rules: Ruleset) -> Iterator[Element]:
@@ -173,11 +174,7 @@ def _of_policy(policy: EgressPolicy, rules: Ruleset) -> Element:
 
 
 def _of_egress(first: EgressRule, unit: list[EgressRule], rules: Ruleset) -> Iterator[Element]:
-    boxes = [
-        egress_box(rule.destination, rule.protocol, rule.first, rule.last)
-        for rule in unit
-        if rule.destination.version == first.station.version
-    ]
+    boxes = [box_of(rule) for rule in unit if rule.destination.version == first.station.version]
     name = "allowed" if first.verdict == "allow" else "denied"
     for box in disjoint(boxes):
         yield _Flow(first.station.version, _exactly(first.station), box).element(rules, name)

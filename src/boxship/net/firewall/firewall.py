@@ -10,14 +10,17 @@ import errno
 import logging
 import os
 import threading
+import time
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from boxship.net.firewall import foreign
+from boxship.net.firewall.audit import Audit, Report
 from boxship.net.firewall.errors import unavailable
-from boxship.net.firewall.facts import Bridge, Fact
+from boxship.net.firewall.facts import Bridge, EgressRule, Fact, Published, Station
 from boxship.net.firewall.foreign import Obstacle
+from boxship.net.firewall.named import Named
 from boxship.net.firewall.ruleset import Ruleset
 from boxship.net.firewall.state import Difference, State, state_of
 from boxship.net.firewall.watch import Watch
@@ -25,6 +28,7 @@ from boxship.net.netlink.codec import Message
 from boxship.net.netlink.sockets import NetlinkError, NetlinkSocket
 from boxship.net.nftables import listing, objects
 from boxship.net.nftables.listing import Count
+from boxship.net.nftables.numbers import Family
 from boxship.net.nftables.transaction import commit, open_socket
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,8 @@ class Firewall:
         self._socket: NetlinkSocket | None = None
         self._watch: Watch | None = None
         self._obstacles: tuple[Obstacle, ...] = ()
+        self._named = Named(self._ruleset)
+        self._audit: Audit | None = None
 
     def open(self) -> None:
         """Connect to the kernel and find out whether it has what the rules need; change nothing.
@@ -120,6 +126,47 @@ class Firewall:
         with self._lock:
             return self._obstacles
 
+    def decided_by(self, port: Published) -> str:
+        """Return who decides whether others reach a published port: ``ufw`` …; "" is nobody."""
+        if port.host_address is not None and port.host_address.is_loopback:
+            return ""
+        families = (Family.INET, Family.IPV4 if port.target.version == 4 else Family.IPV6)
+        for one in self._obstacles:
+            if not one.inbound and one.family in families:
+                return one.owner or one.place
+        return ""
+
+    def allow_named(self, rule: EgressRule, seconds: float) -> None:
+        """Let a station with an egress policy go somewhere for a while, at least ``seconds``.
+
+        Blocks until the kernel has it, so that an answer of the name server may be sent afterwards.
+        """
+        now = time.monotonic()
+        with self._lock:
+            change = self._named.allow(rule, now, seconds)
+            if change is None:
+                return
+            removed, added = change
+            messages = [*objects.delete_elements(removed), *objects.add_elements(added)]
+            try:
+                commit(self._connected(), messages)
+            except NetlinkError:
+                # Something has ended a moment before it was to be removed.
+                self._refill_named()
+
+    def audit(self, callback: Callable[[Report], None]) -> None:
+        """Have ``callback`` called, in a thread, for each connection that a policy looks at.
+
+        ``OSError``: the kernel has no NFLOG, or somebody else listens to ``log_group``.
+        """
+        self._audit = Audit(self.log_group, callback)
+
+    def unaudit(self) -> None:
+        """End what ``audit`` began; safe to repeat."""
+        audit, self._audit = self._audit, None
+        if audit is not None:
+            audit.close()
+
     def facts(self) -> list[Fact]:
         """Return what holds."""
         with self._lock:
@@ -138,6 +185,7 @@ class Firewall:
     def close(self, *, remove: bool) -> None:
         """Let go of the kernel; with ``remove`` take all rules away, else they go on working."""
         self.unwatch()
+        self.unaudit()
         with self._lock:
             if self._socket is None:
                 return
@@ -182,6 +230,9 @@ class Firewall:
             self._state.apply(difference)
         if any(isinstance(fact, Bridge) for fact in (*add, *remove)):
             self._pass_others()
+        gone = [a for fact in remove if isinstance(fact, Station) for a in fact.addresses]
+        if gone and self._named.close(gone):
+            self._refill_named()
 
     def _set_right(self, difference: Difference, error: NetlinkError) -> None:
         """Somebody has changed our sets, or the facts contradict each other: see which."""
@@ -196,9 +247,15 @@ class Firewall:
 
     def _rebuild(self, state: State) -> None:
         self._route_loopback(state.bridges.values())
-        messages = self._ruleset.create() + list(objects.add_elements(state.elements()))
+        elements = state.elements() + self._named.elements(time.monotonic())
+        messages = self._ruleset.create() + list(objects.add_elements(elements))
         commit(self._connected(), messages)
         self._state = state
+
+    def _refill_named(self) -> None:
+        flushed = [objects.flush_set(self._ruleset.inet, name) for name in ("named4", "named6")]
+        elements = self._named.elements(time.monotonic())
+        commit(self._connected(), [*flushed, *objects.add_elements(elements)])
 
     def _mend(self, ours: bool, others: bool) -> None:
         with self._lock:

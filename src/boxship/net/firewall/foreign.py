@@ -53,11 +53,16 @@ class Obstacle:
     """Bridges that other engines decide about in there."""
 
     def __str__(self) -> str:
-        where = f"{self.family.name.lower()} {self.table} {self.chain}".replace("ipv4", "ip")
         by = f" ({self.owner})" if self.owner else ""
         if self.inbound:
-            return f"{where}{by}: closed by default, opened for our bridges"
-        return f"{where}{by}: decides about new connections to published ports; {self.advice}"
+            return f"{self.place}{by}: closed by default, opened for our bridges"
+        return f"{self.place}{by}: decides about new connections to published ports; {self.advice}"
+
+    @property
+    def place(self) -> str:
+        """Family, table and chain, as nft names them."""
+        family = {Family.IPV4: "ip", Family.IPV6: "ip6"}.get(self.family, "inet")
+        return f"{family} {self.table} {self.chain}"
 
     @property
     def advice(self) -> str:

@@ -186,6 +186,11 @@ def delete_elements(elements: Iterable[Element]) -> Iterator[Message]:
     return _element_messages(Kind.DELETE_ELEMENT, 0, elements)
 
 
+def flush_set(table: Table, name: str) -> Message:
+    """Remove all elements of a set."""
+    return _message(Kind.DELETE_ELEMENT, 0, table, text(1, table.name) + text(2, name), name)
+
+
 def _message(kind: Kind, flags: int, table: Table, body: bytes, subject: str) -> Message:
     operation = kind.name.lower().replace("_", " ")
     return Message(kind, flags, bytes((table.family, 0, 0, 0)) + body, operation, subject)
