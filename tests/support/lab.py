@@ -158,6 +158,11 @@ class Lab:
         """Wait until a port of the machine answers."""
         eventually(lambda: place.reaches(self.machine.address, port), "an answer", timeout=5)
 
+    def has_no_more_than(self, interfaces: list[str]) -> None:
+        """Wait until the machine has none but these; others may still be on their way out."""
+        if not self.is_dockerd:
+            eventually(lambda: set(self.machine.interfaces()) <= set(interfaces), "their end")
+
     def clear(self) -> None:
         """Remove all containers and networks, and see that the machine is as it was at first."""
         api = self.engine.api

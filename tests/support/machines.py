@@ -157,7 +157,9 @@ def _addresses(text: str) -> list[str]:
 
 
 def _routes(text: str) -> list[str]:
-    return sorted(line for line in text.splitlines() if "fe80:" not in line)
+    """Without what the kernel adds by itself, a moment later or once it forwards."""
+    lines = text.splitlines()
+    return sorted(line for line in lines if "fe80:" not in line and "anycast" not in line)
 
 
 def _make(name: str, undo: ExitStack) -> None:
