@@ -86,19 +86,15 @@ def test_rules_of_a_running_container_change(lab: Lab) -> None:
         assert box.ask(OUTSIDE4, 80).startswith("world ")
 
 
-def test_rules_hold_after_a_kill(lab: Lab) -> None:
-    box = run(lab, "box", f"--egress=allow={OUTSIDE4}/32:80")
-    lab.engine.kill()
-    try:
-        with lab.outside.serving("world", 80, 81):
-            assert box.ask(OUTSIDE4, 80).startswith("world ")
-            assert not box.reaches(OUTSIDE4, 81), "while it is dead"
-            lab.engine.start()
-            assert box.ask(OUTSIDE4, 80).startswith("world ")
-            assert not box.reaches(OUTSIDE4, 81)
-    finally:
-        if not lab.engine.runs():
-            lab.engine.start()
+def test_rules_hold_after_a_kill(own_lab: Lab) -> None:
+    box = run(own_lab, "box", f"--egress=allow={OUTSIDE4}/32:80")
+    own_lab.engine.kill()
+    with own_lab.outside.serving("world", 80, 81):
+        assert box.ask(OUTSIDE4, 80).startswith("world ")
+        assert not box.reaches(OUTSIDE4, 81), "while it is dead"
+        own_lab.engine.start()
+        assert box.ask(OUTSIDE4, 80).startswith("world ")
+        assert not box.reaches(OUTSIDE4, 81)
 
 
 def test_nonsense_is_refused(lab: Lab) -> None:
