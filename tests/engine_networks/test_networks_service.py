@@ -38,6 +38,23 @@ def test_there_are_three_networks_from_the_beginning(shop):
     shop.run(look)
 
 
+def test_a_bridge_of_somebody_else_must_be_there(shop):
+    async def look(networks):
+        raise AssertionError
+
+    with pytest.raises(InvalidArgumentError, match="there is no bridge br0 on this host"):
+        shop.run(look, bridge="br0")
+
+
+def test_the_default_bridge_does_not_lie_over_another_network(shop):
+    async def make(networks):
+        await networks.create(CreateNetwork("web", pools=(PoolRequest("10.9.0.0/24"),)))
+
+    shop.run(make)
+    with pytest.raises(InvalidArgumentError, match=r"the default bridge: .*/24 of network web"):
+        shop.run(make, bip="10.9.0.1/16")
+
+
 def test_without_a_bridge_the_host_is_not_touched(shop):
     async def look(networks):
         assert sorted(names(networks)) == ["host", "none"]
@@ -198,6 +215,12 @@ def test_a_network_whose_bridge_cannot_be_made_says_why(shop):
             networks.lease(wish, WEB)
         host = networks.check_wish(EndpointRecord("", "host"))
         assert networks.lease(host, WEB).endpoint_id
+        shop.fabric.refuse = ""
+        with pytest.raises(UnavailableError):
+            networks.lease(wish, WEB)
+        for _ in range(3):  # the second attempt is two calls
+            await networks.worker.run(lambda: None)
+        assert networks.lease(wish, WEB).ipv4 == "172.17.0.2/16"
 
     shop.run(use)
 

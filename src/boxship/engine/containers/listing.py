@@ -129,7 +129,11 @@ def _volume(_: Context, values: Sequence[str]) -> Test:
 
 
 def _network(_: Context, values: Sequence[str]) -> Test:
-    return lambda record: any(value in record.networks for value in values)
+    return lambda record: any(
+        value in (endpoint.network, endpoint.network_id)
+        for value in values
+        for endpoint in record.endpoints
+    )
 
 
 def _health(_: Context, values: Sequence[str]) -> Test:

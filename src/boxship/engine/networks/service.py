@@ -111,6 +111,8 @@ class Networks:
         except BoxshipError as error:
             self._broken[record.id] = str(error)
             _log.error("network %s cannot be used: %s", record.name, error)
+        else:
+            self._broken.pop(record.id, None)
 
     async def _sweep(self) -> None:
         keep = [record.interface for record in self._shelf]
@@ -284,9 +286,12 @@ class Networks:
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Go on with it even if the caller is cancelled: nothing half-made stays behind."""
         task = asyncio.ensure_future(work)
+        self._keep(task)
+        return await asyncio.shield(task)
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
 
     def _interfaces(self) -> builtins.list[str]:
         return [record.interface for record in self._shelf.everything() if record.interface]
@@ -313,6 +318,7 @@ class Networks:
         """
         record = self._shelf.get(wish.network_id)
         if (reason := self._broken.get(record.id)) is not None:
+            self._keep(asyncio.ensure_future(self._restore(record)))  # for who tries again
             raise UnavailableError(f"network {record.name} cannot be used: {reason}")
         return self._leases[record.id].grant(wish, tenant)
 

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv6Network, ip_network
 
+from boxship.base.errors import ForbiddenError, InvalidArgumentError
 from boxship.engine.networks.addresses import AddressPool, Taken, private_range
 from boxship.engine.networks.defaultbridge import BridgeSite, check_settings, design
 from boxship.engine.networks.fabric import HostView
 from boxship.engine.networks.interfaces import default_bridge_name
 from boxship.engine.networks.making import Surroundings
+from boxship.engine.networks.pools import refuse_taken
 from boxship.engine.networks.record import BRIDGE, HOST, NONE, NetworkRecord, predefined_id
 from boxship.engine.settings import NetworkSettings
 
@@ -55,6 +57,11 @@ def predefined(
         if network.name != BRIDGE and not network.config_only
         for pool in network.ipam
     ]
+    if site.settings.bridge and site.bridge_name not in view.kinds:
+        raise InvalidArgumentError(
+            f"there is no bridge {site.bridge_name} on this host: one that --bridge names must be "
+            "made beforehand"
+        )
     where = BridgeSite(
         site.bridge_name,
         owned=not site.settings.bridge,
@@ -63,4 +70,9 @@ def predefined(
         pools=site.pools,
         private_range=site.private_range,
     )
-    yield design(site.settings, where, earlier.get(BRIDGE), now_ns)
+    made = design(site.settings, where, earlier.get(BRIDGE), now_ns)
+    try:
+        refuse_taken(made.ipam, others)
+    except ForbiddenError as error:
+        raise InvalidArgumentError(f"the default bridge: {error}") from None
+    yield made
