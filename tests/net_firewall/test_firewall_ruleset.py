@@ -1,6 +1,5 @@
 """The rules as the kernel has them, read by nft."""
 
-import re
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -21,6 +20,7 @@ from boxship.net.namespaces import NetworkNamespace
 from boxship.net.nftables.numbers import Family
 from boxship.net.nftables.objects import Table, add_table, delete_table
 from boxship.net.nftables.transaction import commit, open_socket
+from support.machines import listed_rules
 from support.places import Place
 
 pytestmark = pytest.mark.privileged
@@ -46,17 +46,6 @@ FACTS: list[Fact] = [
 ]
 
 
-def listed(place: Place, *what: str) -> str:
-    """What nft lists, with elements in order: the kernel hashes them with a seed of the day."""
-    text = place.run("nft", "--stateless", "list", *(what or ("ruleset",)))
-    return re.sub(r"elements = \{ (.*?) \}", _in_order, text, flags=re.DOTALL)
-
-
-def _in_order(match: re.Match[str]) -> str:
-    elements = sorted(" ".join(element.split()) for element in match[1].split(","))
-    return "elements = {\n\t\t\t" + ",\n\t\t\t".join(elements) + " }"
-
-
 @pytest.fixture
 def place() -> Iterator[Place]:
     with NetworkNamespace.make() as namespace:
@@ -68,7 +57,7 @@ def test_nft_lists_what_was_meant(place: Place) -> None:
     place.inside(firewall.open)
     try:
         firewall.replace(FACTS)
-        found = listed(place)
+        found = listed_rules(place)
     finally:
         firewall.close(remove=True)
     assert found == GOLDEN.read_text()
@@ -81,13 +70,13 @@ def test_facts_that_came_one_by_one_make_the_same_rules(place: Place) -> None:
         firewall.replace(())
         for fact in FACTS:
             firewall.change(add=(fact,))
-        assert listed(place) == GOLDEN.read_text()
+        assert listed_rules(place) == GOLDEN.read_text()
         empty = Firewall("other")
         place.inside(empty.open)
         empty.replace(())
         for fact in reversed(FACTS):
             firewall.change(remove=(fact,))
-        ours, others = (listed(place, "table", "inet", name) for name in ("boxship", "other"))
+        ours, others = (listed_rules(place, "table", "inet", name) for name in ("boxship", "other"))
         others = others.replace("other", "boxship")
         number = str(empty.log_group)
         assert ours == others.replace(number, str(firewall.log_group))

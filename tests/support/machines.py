@@ -11,6 +11,7 @@ that machine's, and the host's own stay as they are. The other machine is who ca
 import itertools
 import json
 import os
+import re
 import subprocess
 from contextlib import ExitStack
 from types import TracebackType
@@ -146,8 +147,19 @@ class Machine(Place):
             "links": self.interfaces(),
             "addresses": _addresses(self.run("ip", "-o", "address")),
             "routes": _routes(self.run("ip", "route", "show", "table", "all")),
-            "firewall": self.run("nft", "--stateless", "list", "ruleset").splitlines(),
+            "firewall": listed_rules(self).splitlines(),
         }
+
+
+def listed_rules(place: Place, *what: str) -> str:
+    """What nft lists, with elements in order: the kernel hashes them with a seed of the day."""
+    text = place.run("nft", "--stateless", "list", *(what or ("ruleset",)))
+    return re.sub(r"elements = \{ (.*?) \}", _in_order, text, flags=re.DOTALL)
+
+
+def _in_order(match: re.Match[str]) -> str:
+    elements = sorted(" ".join(element.split()) for element in match[1].split(","))
+    return "elements = {\n\t\t\t" + ",\n\t\t\t".join(elements) + " }"
 
 
 def _addresses(text: str) -> list[str]:

@@ -78,5 +78,6 @@ class OpenedLater:
         if self._firewall is None:
             firewall = Firewall(self._table, mode=self._mode)
             firewall.open()
+            firewall.watch()
             self._firewall = firewall
         return self._firewall
