@@ -93,7 +93,7 @@ def test_beside_creates_and_loads(make_engine: Callable[..., Engine]) -> None:
         def live() -> None:
             nonlocal made
             until = time.monotonic() + 3
-            while time.monotonic() < until:
+            while time.monotonic() < until + (60 if made < 5 else 0):
                 loaded = engine.api.post("/images/load", packed, quiet=1)
                 body = {"Image": "raced", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"}}
                 created = engine.api.post("/containers/create", body)
@@ -119,7 +119,7 @@ def test_beside_creates_and_loads(make_engine: Callable[..., Engine]) -> None:
                 odd.append(pruned.body)
         thread.join()
         assert not odd
-        assert made > 3
+        assert made >= 5
         engine.api.post("/images/prune", filters=filters)
         assert engine.api.get("/images/json", all=1).json() == []
         assert engine.api.get("/system/df").json()["LayersSize"] == 0

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import random
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from boxship.storage.chunks import CHUNK, ChunkReader
-from boxship.storage.compressing import gzipped
+from boxship.storage.compressing import _compress, gzipped
 from boxship.storage.compression import decompressed
 
 CONTENT = b"".join(hashlib.sha256(b"%d" % n).digest() * (n % 7) for n in range(40_000))
@@ -49,6 +50,18 @@ def test_neither_threads_nor_chunks_change_it() -> None:
     assert compress(CONTENT, threads=3) == expected
     assert compress(CONTENT, cut_at=12_345) == expected
     assert compress(CONTENT, cut_at=5 * CHUNK) == expected
+
+
+def test_where_it_lies_in_memory_does_not_change_it() -> None:
+    # Its hash may be that of the beginning, to which the end refers.
+    chance = random.Random(1)
+    middle = b"".join(n.to_bytes(2, "big") for n in range(150))
+    blocks = [(word := chance.randbytes(4)) + middle + word + bytes(40) for _ in range(30_000)]
+    here = [_compress(block)[0] for block in blocks]
+    occupied = [bytearray(1 << 16) for _ in range(40)]
+    there = [_compress(block)[0] for block in blocks]
+    assert occupied
+    assert [n for n, one in enumerate(here) if one != there[n]] == []
 
 
 def test_it_takes_no_more_ahead_than_it_was_told() -> None:

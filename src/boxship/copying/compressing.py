@@ -17,6 +17,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.oci.image import Descriptor, encode
 
 _PIECE = 1 << 20
+_FIRST = 16
 _GZIPPED = {
     "application/vnd.docker.image.rootfs.diff.tar": (
         "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -85,6 +86,18 @@ def _compress(pieces: Iterator[Buffer], path: str, layer: Descriptor) -> Descrip
 
 
 def _packed(pieces: Iterator[Buffer], compressor: "isal_zlib.Compress") -> Iterator[bytes]:
+    """Cut anew: what ISA-L makes of a stream depends on the cuts, and these on the connection.
+
+    The first bytes go alone, or the place in memory would count (``storage/compressing.py``).
+    """
+    waiting, wanted = bytearray(), _FIRST
     for piece in pieces:
-        yield compressor.compress(piece)
+        waiting += piece
+        while len(waiting) >= wanted:
+            yield compressor.compress(bytes(waiting[:wanted]))
+            del waiting[:wanted]
+            if wanted == _FIRST:
+                yield compressor.flush(isal_zlib.Z_SYNC_FLUSH)
+                wanted = _PIECE
+    yield compressor.compress(bytes(waiting))
     yield compressor.flush()
