@@ -17,26 +17,18 @@ import pytest
 from support import runtimes
 from support.cli import Cli
 from support.engine import Engine
+from support.subordinate import COUNT, FIRST, USER, subordinate_ids
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
-FIRST = 300_000
-COUNT = 65_536
-USER = "daemon"
 RUN = ("run", "--rm", "--net=none")
-FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
 
 
 @pytest.fixture(scope="module")
 def _subordinate_ids() -> Iterator[None]:
-    """Ids for a user of the machine to give; the machine's files are put back afterwards."""
-    before = [file.read_bytes() if file.exists() else None for file in FILES]
-    for file, content in zip(FILES, before, strict=True):
-        file.write_bytes((content or b"") + f"{USER}:{FIRST}:{COUNT}\n".encode())
-    yield
-    for file, content in zip(FILES, before, strict=True):
-        file.unlink() if content is None else file.write_bytes(content)
+    with subordinate_ids():
+        yield
 
 
 @pytest.fixture(scope="module")

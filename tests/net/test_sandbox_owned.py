@@ -30,7 +30,7 @@ def inside(sandbox: Sandbox, *command: str) -> str:
 
 
 def test_its_root_has_rights_over_it_and_a_sysfs(place, host) -> None:
-    with Sandbox.make(host, pair=True, owner=OWNER) as sandbox:
+    with Sandbox.make(host, pair=True, users=OWNER) as sandbox:
         sandbox.add(Nic("br0", addresses=(ip_interface("10.5.0.2/16"),)))
         sandbox.set_routes([Route(ip_network("0.0.0.0/0"), ip_interface("10.5.0.1").ip)])
         assert inside(sandbox, "ip", "link", "set", "eth0", "mtu", "1400") == ""
@@ -45,6 +45,29 @@ def test_its_root_has_rights_over_it_and_a_sysfs(place, host) -> None:
         ]
 
 
+def test_it_may_belong_to_the_users_of_a_process(host) -> None:
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", "echo ready; read line"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with Sandbox.make(host, users=process.pid) as sandbox:
+            sandbox.add(Nic("br0", addresses=(ip_interface("10.5.0.2/16"),)))
+            assert sandbox.user_namespace is not None
+            inode = os.stat(f"/proc/{process.pid}/ns/user").st_ino
+            assert os.stat(sandbox.user_namespace.path).st_ino == inode
+            assert inside(sandbox, "ip", "link", "set", "eth0", "mtu", "1400") == ""
+        process.communicate(b"\n")
+
+
+def test_the_users_of_the_host_are_nobodys_to_enter(host) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="Invalid argument"):
+        Sandbox.make(host, users=os.getpid())
+    with pytest.raises(FileNotFoundError):
+        Sandbox.make(host, users=1 << 22)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_without_an_owner_it_has_none(host) -> None:
     with Sandbox.make(host) as sandbox:
         assert sandbox.user_namespace is None
@@ -53,7 +76,7 @@ def test_without_an_owner_it_has_none(host) -> None:
 def test_nobody_remains_in_it(host) -> None:
     children = f"/proc/self/task/{threading.get_native_id()}/children"
     before = len(os.listdir("/proc/self/fd"))
-    with Sandbox.make(host, owner=OWNER) as one, Sandbox.make(host, owner=OWNER) as two:
+    with Sandbox.make(host, users=OWNER) as one, Sandbox.make(host, users=OWNER) as two:
         assert one.user_namespace is not None
         assert two.user_namespace is not None
         inodes = {os.stat(one.user_namespace.path).st_ino, os.stat(two.user_namespace.path).st_ino}
@@ -67,7 +90,7 @@ def test_maps_that_the_kernel_refuses_leave_nothing(host) -> None:
     before = len(os.listdir("/proc/self/fd"))
     overlapping = Owner(((0, 1000, 10), (5, 2000, 10)), ((0, 1000, 10),))
     with pytest.raises(OSError, match="Invalid argument"):
-        Sandbox.make(host, owner=overlapping)
+        Sandbox.make(host, users=overlapping)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -82,12 +105,12 @@ def test_a_pool_has_some_ready_beside_other_threads(host) -> None:
     worker = threading.Thread(target=busy)
     worker.start()
     try:
-        with SandboxPool(2, host=host, owner=OWNER) as pool:
+        with SandboxPool(2, host=host, users=OWNER) as pool:
             assert pool.wait_full(20)
             for _ in range(8):
-                with pool.take() as sandbox:
+                with pool.take(OWNER) as sandbox:
                     assert sandbox.user_namespace is not None
-            with pool.take(mapped=False) as sandbox:
+            with pool.take() as sandbox:
                 assert sandbox.user_namespace is None
     finally:
         stop.set()

@@ -8,6 +8,9 @@ joins them.
 
 import os
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from boxship.kernel import idle, namespaces
@@ -16,7 +19,8 @@ from boxship.net.namespaces import NetworkNamespace
 Map = tuple[tuple[int, int, int], ...]
 """Ranges: first id inside, first id outside, count; as in ``/proc/PID/uid_map``."""
 
-_NEW = namespaces.CLONE_FLAGS["user"] | namespaces.CLONE_FLAGS["net"]
+_USER, _NET = namespaces.CLONE_FLAGS["user"], namespaces.CLONE_FLAGS["net"]
+_MOMENT = 0.0005
 
 
 class Owner(NamedTuple):
@@ -24,6 +28,10 @@ class Owner(NamedTuple):
 
     uid_map: Map
     gid_map: Map
+
+
+Users = Owner | int | None
+"""Whom a namespace belongs to: a new user namespace, that of a process, or the host's."""
 
 
 class UserNamespace:
@@ -53,20 +61,57 @@ def make_owned(owner: Owner) -> tuple[UserNamespace, NetworkNamespace]:
     ``OSError``: the maps are refused (they overlap, or are too many), or no user namespace may be
     made (ENOSPC: ``user.max_user_namespaces``).
     """
-    pid = idle.fork_idle(_NEW)
-    try:
+    with _asleep(idle.fork_idle(_USER | _NET)) as pid:
         _write(pid, "uid_map", owner.uid_map)
         _write(pid, "gid_map", owner.gid_map)
         network = NetworkNamespace.of_process(pid)
         try:
-            user = UserNamespace(namespaces.open_namespace(f"/proc/{pid}/ns/user"))
+            return _user_namespace(pid), network
         except BaseException:
             network.close()
             raise
-        return user, network
+
+
+def make_inside(process: int) -> tuple[UserNamespace, NetworkNamespace]:
+    """Return the user namespace of ``process``, and a new network namespace that it owns.
+
+    For a container that shares other namespaces of a mapped one, and so its users.
+    """
+    user = _user_namespace(process)
+    try:
+        with _asleep(idle.fork_idle(_NET, user.fd)) as pid:
+            _wait_until_elsewhere(pid)
+            return user, NetworkNamespace.of_process(pid)
+    except BaseException:
+        user.close()
+        raise
+
+
+@contextmanager
+def _asleep(pid: int) -> Iterator[int]:
+    """End the child after the body."""
+    try:
+        yield pid
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def _wait_until_elsewhere(pid: int) -> None:
+    """Wait until the child is in a network namespace of its own; ``OSError`` if it could not."""
+    here = os.stat("/proc/thread-self/ns/net").st_ino
+    while True:
+        # Without reaping it: the number stays the child's until ``_asleep`` is through.
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None:
+            raise OSError(ended.si_status, os.strerror(ended.si_status), "user namespace")
+        if os.stat(f"/proc/{pid}/ns/net").st_ino != here:
+            return
+        time.sleep(_MOMENT)
+
+
+def _user_namespace(pid: int) -> UserNamespace:
+    return UserNamespace(namespaces.open_namespace(f"/proc/{pid}/ns/user"))
 
 
 def _write(pid: int, name: str, entries: Map) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from boxship.net.host import Host
-from boxship.net.owned import Owner
+from boxship.net.owned import Users
 from boxship.net.sandbox import Sandbox
 
 _CALM = 0.03
@@ -40,14 +40,14 @@ class SandboxPool:
         prepare: Callable[[Sandbox], object] = _nothing,
         discard: Callable[[Sandbox], object] = _nothing,
         host: Host | None = None,
-        owner: Owner | None = None,
+        users: Users = None,
     ) -> None:
         """Keep ``size`` ready from ``start`` on; ``host`` becomes the pool's, which closes it.
 
-        ``owner``: of namespaces that belong to a user namespace each, with these maps.
+        ``users``: to whom the ready ones belong.
         """
         self.host = host or Host()
-        self._size, self._owner = size, owner
+        self._size, self._users = size, users
         self._prepare, self._discard = prepare, discard
         self._ready: deque[Sandbox] = deque()
         self._changed = threading.Condition()
@@ -61,13 +61,13 @@ class SandboxPool:
             self._thread = threading.Thread(target=self._fill, name="sandbox-pool", daemon=True)
             self._thread.start()
 
-    def take(self, *, mapped: bool = True) -> Sandbox:
+    def take(self, users: Users = None) -> Sandbox:
         """Return a sandbox with ``lo`` up: a ready one at once, else one made on the spot.
 
-        ``mapped=False``: one that belongs to nobody's user namespace, whatever the pool's do.
+        It belongs to ``users``; if they aren't the pool's, it is made on the spot.
         """
-        if self._owner is not None and not mapped:
-            return self._make(None)
+        if users != self._users:
+            return self._make(users)
         with self._changed:
             self._calm_at = time.monotonic() + _CALM
             if len(self._ready) == self._size:
@@ -75,7 +75,7 @@ class SandboxPool:
                 self._changed.notify_all()
             if self._ready:
                 return self._ready.popleft()
-        return self._make(self._owner)
+        return self._make(users)
 
     def wait_full(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds until it is full, and tell whether it is."""
@@ -106,8 +106,8 @@ class SandboxPool:
     ) -> None:
         self.close()
 
-    def _make(self, owner: Owner | None) -> Sandbox:
-        sandbox = Sandbox.make(self.host, pair=True, owner=owner)
+    def _make(self, users: Users) -> Sandbox:
+        sandbox = Sandbox.make(self.host, pair=True, users=users)
         try:
             sandbox.prepared = self._prepare(sandbox)
         except BaseException:
@@ -124,7 +124,7 @@ class SandboxPool:
     def _fill(self) -> None:
         while self._wanting():
             try:
-                made = self._make(self._owner)
+                made = self._make(self._users)
             except Exception:  # noqa: BLE001 - whoever takes one next hears of it
                 self._calm_at = time.monotonic() + _AFTER_FAILURE
                 continue

@@ -14,7 +14,7 @@ from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace
 from boxship.net.netlink import route
 from boxship.net.nic import Inside, Nic, Plugged, Route
-from boxship.net.owned import Owner, UserNamespace, make_owned
+from boxship.net.owned import UserNamespace, Users, make_inside, make_owned
 
 _LOOPBACK = 1
 
@@ -50,18 +50,18 @@ class Sandbox:
 
     @classmethod
     def make(
-        cls, host: Host | None = None, *, pair: bool = False, owner: Owner | None = None
+        cls, host: Host | None = None, *, pair: bool = False, users: Users = None
     ) -> "Sandbox":
         """Return one with ``lo`` up and nothing else, in a new namespace.
 
         ``pair``: with a veth pair ready for the first interface, which saves a start the making.
-        ``owner``: in a namespace that belongs to a new user namespace with these maps.
+        ``users``: who has rights over it.
         """
-        if owner is not None:
-            user, network = make_owned(owner)
-            sandbox = cls(network, host, user)
-        else:
+        if users is None:
             sandbox = cls(NetworkNamespace.make(), host)
+        else:
+            made = make_inside(users) if isinstance(users, int) else make_owned(users)
+            sandbox = cls(made[1], host, made[0])
         try:
             sandbox._links.set_up(_LOOPBACK)
             sandbox._may_have_defaults = False

@@ -14,6 +14,7 @@ belongs to whom. Errors of the networks undo everything before they are raised.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 
@@ -76,7 +77,8 @@ async def _plug(context: Context, container: Container) -> Socket | None:
     linking.check_running(context.shelf, container.record)
     _lease(context, container)
     committed = context.shelf.save(container, container.record, "")
-    socket = await context.plugging.plug(plug_of(context, container.record))
+    users = context.planner.users_of(container.record, context.shelf)
+    socket = await context.plugging.plug(replace(plug_of(context, container.record), users=users))
     try:
         if socket is not None:  # nobody else wants what the others have
             await committed

@@ -33,7 +33,9 @@ from boxship.engine.containers.spec import assembly, filesystems
 from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.seccomp import profile_of
 from boxship.engine.containers.spec.surroundings import Surroundings
+from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths, owner
 from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings, RuntimeProgram
+from boxship.net.owned import Users
 from boxship.oci.runtime import Hooks, Resources, Root, Spec
 from boxship.runtime import plan as runtime
 from boxship.runtime.blueprint import CgroupPlan, ForeignPlan, HookPlan, ProcessPlan
@@ -78,17 +80,21 @@ class Planner:
     # ── plans ────────────────────────────────────────────────────────────────────────────────
 
     def plan(
-        self, record: ContainerRecord, mount: Mount, shelf: "Shelf", network: str = ""
+        self,
+        record: ContainerRecord,
+        mount: Mount,
+        shelf: "Shelf",
+        made: NamespacePaths = NOTHING_MADE,
     ) -> Json:
         """Return the plan of a start, as the shim takes it.
 
-        ``network`` is the path of a network namespace made for it; empty: it makes its own.
+        ``made`` are namespaces that were made for it.
         ConflictError: a container whose namespace is shared doesn't run; InvalidArgumentError: a
         device is missing and the like.
         """
         if users.maps_of(record.host, self._settings) is not None:
             check_mapped(record.host)  # it may be older than the setting
-        around = replace(self._surroundings(record, shelf), network_path=network)
+        around = replace(self._surroundings(record, shelf), made=made)
         record = self._with_settled_mounts(record)
         spec = self._with_requested_devices(record, assembly.assemble(record, around))
         devices = record.host.privileged or self._device_rules_hold
@@ -107,6 +113,17 @@ class Planner:
         process = self._completed(planned.process, record, is_init=bool(around.init_path))
         plain: Json = replace(planned, process=process).to_plain()
         return plain
+
+    def users_of(self, record: ContainerRecord, shelf: "Shelf") -> Users:
+        """Return to whom a network namespace that is made for a container has to belong.
+
+        ConflictError: a container whose namespaces it shares doesn't run.
+        """
+        maps = users.maps_of(record.host, self._settings)
+        if maps is None:
+            return None
+        pids = _joined_pids(record, shelf)
+        return users.shared_namespace(tuple(filter(None, pids)), maps) or owner(maps)
 
     def _with_requested_devices(self, record: ContainerRecord, spec: Spec) -> Spec:
         requests = record.host.device_requests
@@ -165,24 +182,21 @@ class Planner:
         self, record: ContainerRecord, shelf: "Shelf", *, is_exec: bool = False
     ) -> Surroundings:
         host = record.host
-        pids = {}
-        for field in ("network_mode", "pid_mode", "ipc_mode"):
-            other = joined_container(getattr(host, field))
-            pids[field] = 0 if other is None or is_exec else _running_pid(shelf, other)
-        owner = _owner_of_network(record, shelf)
+        pids = (0, 0, 0) if is_exec else _joined_pids(record, shelf)
+        network = _owner_of_network(record, shelf)
         maps = users.maps_of(host, self._settings)
         return Surroundings(
-            files=self._paths.of(owner.id),
-            hostname=owner.config.hostname,
+            files=self._paths.of(network.id),
+            hostname=network.config.hostname,
             cgroup_parent=self._settings.cgroup_parent,
             unified_cgroups=self.unified_cgroups,
             systemd_cgroups=self._settings.systemd_cgroups,
             security_modules=self._host.security_modules,
             default_no_new_privileges=self._settings.no_new_privileges,
-            network_pid=pids["network_mode"],
-            pid_pid=pids["pid_mode"],
-            ipc_pid=pids["ipc_mode"],
-            user_pid=users.shared_namespace(tuple(filter(None, pids.values())), maps),
+            network_pid=pids[0],
+            pid_pid=pids[1],
+            ipc_pid=pids[2],
+            user_pid=users.shared_namespace(tuple(filter(None, pids)), maps),
             user_maps=maps,
             shm_path=shm_directory(record, self._paths),
             seccomp=profile_of(
@@ -342,6 +356,14 @@ def _root(mount: Mount, mountpoint: str, spec: Spec, *, devices: bool) -> Mounte
         uid_map,
         gid_map,
     )
+
+
+def _joined_pids(record: ContainerRecord, shelf: "Shelf") -> tuple[int, int, int]:
+    """Return the processes whose network, pid and ipc namespaces it shares; 0: nobody's."""
+    host = record.host
+    others = map(joined_container, (host.network_mode, host.pid_mode, host.ipc_mode))
+    network, pid, ipc = (0 if other is None else _running_pid(shelf, other) for other in others)
+    return network, pid, ipc
 
 
 def _running_pid(shelf: "Shelf", reference: str) -> int:

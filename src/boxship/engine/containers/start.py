@@ -37,6 +37,7 @@ from boxship.engine.containers.shimlink import (
     ShimLink,
     ShimSilentError,
 )
+from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths
 from boxship.runtime.messages import RUNTIME, Failed, Json, Message, Start, Started, Stdio
 
 FOREIGN_PREFIX = (
@@ -118,10 +119,10 @@ async def _run(
 ) -> tuple[Started, tuple[StepDuration, ...]]:
     """Start it in its networks; return what the shim said, and where the time went before."""
     async with networking.plugged(context, container) as socket:
-        record, network = container.record, socket.path if socket else ""
+        record, made = container.record, socket.paths if socket else NOTHING_MADE
         try:
             await _make_sources(context, record)
-            plan = _prepare(context, record, network)
+            plan = _prepare(context, record, made)
             if images:
                 plan = checkpoints.restoring(context, record, images, plan)
         except OSError as error:
@@ -216,11 +217,11 @@ def _make_for(path: str, owner: tuple[int, int]) -> None:
         os.chown(path, *owner)
 
 
-def _prepare(context: Context, record: ContainerRecord, network: str) -> Json:
+def _prepare(context: Context, record: ContainerRecord, made: NamespacePaths) -> Json:
     write_files(context, record)
     mount_shm(record, context.paths, users.root_of(record, context.settings))
     mount = context.snapshots.mount(record.id)
-    return context.planner.plan(record, mount, context.shelf, network)
+    return context.planner.plan(record, mount, context.shelf, made)
 
 
 def _stdio(record: ContainerRecord) -> Stdio:

@@ -15,6 +15,7 @@ from boxship.engine.networks.bridgefacts import FirewallWalls
 from boxship.engine.networks.egresswatch import Allowance, EgressWatch
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names
+from boxship.engine.networks.plug import owner
 from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.service import Networks
 from boxship.engine.settings import EngineSettings
@@ -36,7 +37,13 @@ def open_plugging(settings: EngineSettings, networks: Networks, clock: Clock) ->
     resolver = Resolver(egress.answered)
     resolver.start()
     networks.walls = FirewallWalls(firewall)
-    return Plugging(networks, SandboxPool(_READY), firewall, Names(resolver), egress)
+    return Plugging(
+        networks,
+        SandboxPool(_READY, users=owner(settings.user_maps)),
+        firewall,
+        Names(resolver),
+        egress,
+    )
 
 
 def table_of(exec_root: str) -> str:

@@ -7,6 +7,7 @@ Whatever changes while it runs is the difference between two plugs.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,8 +15,10 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.options import PREFIX_INSIDE, bridge_options, parent_options
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
+from boxship.engine.settings import UserMaps
 from boxship.model.ports import PublishedPort
 from boxship.net.links import Interface, Network
+from boxship.net.owned import Owner, Users
 from boxship.net.sandbox import Nic, Route
 
 Records = Mapping[str, NetworkRecord]
@@ -26,6 +29,17 @@ _SYSCTL_OPTION = "com.docker.network.endpoint.sysctls"
 _ANY: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 _HOST_PREFIX = "veth"
 _HOST_DIGITS = 7
+
+
+class NamespacePaths(NamedTuple):
+    """Namespaces that were made before a container that joins them; empty: it makes its own."""
+
+    network: str = ""
+    user: str = ""
+    """That the one of the network belongs to."""
+
+
+NOTHING_MADE = NamespacePaths()
 
 
 @dataclass(frozen=True)
@@ -59,10 +73,22 @@ class Plug:
     upstreams: Upstreams = Upstreams()
     links: tuple[Link, ...] = ()
     """On the default bridge; those of other networks are in their endpoints."""
+    users: Users = None
+    """Who is root over its network namespace, while that is made."""
 
     def on(self, network_id: str) -> EndpointRecord | None:
         """Return its endpoint on a network, if it has one."""
         return next((e for e in self.endpoints if e.network_id == network_id), None)
+
+
+def owner(maps: UserMaps | None) -> Owner | None:
+    """Return whom the namespace of a container belongs to that has its own user namespace."""
+    if maps is None:
+        return None
+    return Owner(
+        tuple((one.container_id, one.host_id, one.size) for one in maps.uids),
+        tuple((one.container_id, one.host_id, one.size) for one in maps.gids),
+    )
 
 
 # ── interfaces ───────────────────────────────────────────────────────────────────────────────

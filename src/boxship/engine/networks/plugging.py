@@ -32,6 +32,7 @@ from boxship.engine.networks.facts import facts_of
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names, needs_names, view_of
 from boxship.engine.networks.plug import (
+    NamespacePaths,
     Plug,
     Records,
     addresses,
@@ -47,6 +48,7 @@ from boxship.engine.networks.service import Networks
 from boxship.net.dns.listeners import Listener
 from boxship.net.firewall.facts import Fact
 from boxship.net.links import Links
+from boxship.net.owned import Users
 from boxship.net.sandbox import Nic, Sandbox
 
 _log = logging.getLogger(__name__)
@@ -69,8 +71,8 @@ class SandboxSource(Protocol):
         """Begin to make some ahead; again does no harm."""
         ...
 
-    def take(self) -> Sandbox:
-        """Return one that nobody uses; blocking."""
+    def take(self, users: Users = None) -> Sandbox:
+        """Return one that nobody uses and that belongs to ``users``; blocking."""
         ...
 
     def close(self) -> None:
@@ -86,9 +88,10 @@ class Socket:
     steps: list[Step] = field(default_factory=list)
 
     @property
-    def path(self) -> str:
-        """Where another process finds the namespace while this is open."""
-        return self.sandbox.namespace.path
+    def paths(self) -> NamespacePaths:
+        """Where another process finds the namespaces while this is open."""
+        users = self.sandbox.user_namespace
+        return NamespacePaths(self.sandbox.namespace.path, users.path if users else "")
 
     def close(self) -> None:
         """Let go of it: it lives on with its processes, or ends."""
@@ -199,7 +202,7 @@ class Plugging:
         """Make the sandbox; in the network thread."""
         steps = []
         with _timed() as took:
-            sandbox = self._pool.take()
+            sandbox = self._pool.take(live.plug.users)
         steps.append(Step("network: namespace", took[0]))
         try:
             with _timed() as took:

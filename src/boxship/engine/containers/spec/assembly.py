@@ -185,12 +185,13 @@ def namespaces(host: HostConfig, around: Surroundings) -> tuple[Namespace, ...]:
     """Return the namespaces to make or join; a kind that is left out is the host's."""
     found = [Namespace("mount")]
     if around.user_maps is not None:
-        found.append(_joined("user", "user", around.user_pid))
+        users = _joined("user", "user", around.user_pid)
+        found.append(replace(users, path=around.made.user or users.path))
     if host.uts_mode != "host":
         found.append(Namespace("uts"))
     if host.network_mode != "host":
         network = _joined("network", "net", around.network_pid)
-        found.append(replace(network, path=around.network_path or network.path))
+        found.append(replace(network, path=around.made.network or network.path))
     if host.pid_mode != "host":
         found.append(_joined("pid", "pid", around.pid_pid))
     if host.ipc_mode != "host":

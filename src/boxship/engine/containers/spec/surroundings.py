@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from boxship.engine.containers.paths import ContainerFiles
+from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths
 from boxship.engine.settings import UserMaps
 from boxship.oci.runtime import Seccomp
 
@@ -24,8 +25,8 @@ class Surroundings:
     """Of "apparmor" and "selinux" those that are active."""
     default_no_new_privileges: bool = False
     network_pid: int = 0
-    network_path: str = ""
-    """A namespace that was made before; empty: there is none."""
+    made: NamespacePaths = NOTHING_MADE
+    """Namespaces that were made before."""
     pid_pid: int = 0
     user_pid: int = 0
     user_maps: UserMaps | None = None
