@@ -190,15 +190,6 @@ def test_nobody_can_be_on_a_configuration_network():
         wish(network(config_only=True))
 
 
-def test_sysctls_of_an_endpoint():
-    text = "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2"
-    endpoint = wish(small(), driver_opts={SYSCTLS: text, "com.example": "x"})
-    assert wishes.sysctls(endpoint, "eth1") == (
-        ("net.ipv4.conf.eth1.log_martians", "1"),
-        ("net.ipv6.conf.eth1.accept_ra", "2"),
-    )
-
-
 def test_a_network_that_is_gone(shop):
     async def look(networks):
         with pytest.raises(NotFoundError, match="network nope not found"):

@@ -113,7 +113,7 @@ def test_interfaces_on_a_parent() -> None:
     lan = nic_of(endpoint("lan", interface="eth0"), RECORDS["id-lan"])
     assert (lan.kind, lan.mode, lan.mac) == ("macvlan", "vepa", "02:42:0a:00:00:02")
     routed = nic_of(endpoint("routed", interface="eth0"), RECORDS["id-routed"])
-    assert (routed.kind, routed.mode, routed.mac) == ("ipvlan", "l3", "")
+    assert (routed.kind, routed.mode, routed.mac) == ("ipvlan", "l3/bridge", "")
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────

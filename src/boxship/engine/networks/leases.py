@@ -7,7 +7,7 @@ import msgspec
 
 from boxship.base.errors import ForbiddenError, InvalidArgumentError, UnavailableError
 from boxship.base.ids import new_id
-from boxship.engine.networks import options, pools
+from boxship.engine.networks import pools
 from boxship.engine.networks.addresses import Address, Allocator, mac_of
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import NetworkRecord
@@ -152,8 +152,3 @@ class Leases:
 
 def _addresses(endpoint: EndpointRecord) -> list[Address]:
     return [ip_interface(text).ip for text in (endpoint.ipv4, endpoint.ipv6) if text]
-
-
-def inside_prefix(network: NetworkRecord) -> str:
-    """Return what the names of interfaces on this network begin with, inside: ``eth``."""
-    return network.options.get(options.PREFIX_INSIDE, "eth")

@@ -15,6 +15,7 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.options import PREFIX_INSIDE, bridge_options, parent_options
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
+from boxship.engine.networks.wishes import IFNAME, SYSCTLS
 from boxship.engine.settings import UserMaps
 from boxship.model.ports import PublishedPort
 from boxship.net.links import Interface, Network
@@ -24,8 +25,6 @@ from boxship.net.sandbox import Nic, Route
 Records = Mapping[str, NetworkRecord]
 """Networks by id."""
 
-_NAME_OPTION = "com.docker.network.endpoint.ifname"
-_SYSCTL_OPTION = "com.docker.network.endpoint.sysctls"
 _ANY: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 _HOST_PREFIX = "veth"
 _HOST_DIGITS = 7
@@ -101,7 +100,7 @@ def named(endpoints: Iterable[EndpointRecord], records: Records) -> tuple[Endpoi
     options have a name; outside it follows from the endpoint's id.
     """
     endpoints = tuple(endpoints)
-    wished = {(e.driver_opts or {}).get(_NAME_OPTION, "") for e in endpoints}
+    wished = {(e.driver_opts or {}).get(IFNAME, "") for e in endpoints}
     taken = {e.interface for e in endpoints} | wished
     found = []
     for endpoint in endpoints:
@@ -109,7 +108,7 @@ def named(endpoints: Iterable[EndpointRecord], records: Records) -> tuple[Endpoi
         if endpoint.interface or not has_interface(record):
             found.append(endpoint)
             continue
-        name = (endpoint.driver_opts or {}).get(_NAME_OPTION) or _free_name(record, taken)
+        name = (endpoint.driver_opts or {}).get(IFNAME) or _free_name(record, taken)
         taken.add(name)
         outside = f"{_HOST_PREFIX}{endpoint.endpoint_id[:_HOST_DIGITS]}"
         host_name = outside if kind_of(record) == "veth" else ""
@@ -137,7 +136,7 @@ _KINDS = {"bridge": "veth", "macvlan": "macvlan", "ipvlan": "ipvlan"}
 
 def nic_of(endpoint: EndpointRecord, record: NetworkRecord) -> Nic:
     """Return the interface that an endpoint is."""
-    sysctls = _sysctls((endpoint.driver_opts or {}).get(_SYSCTL_OPTION, ""))
+    sysctls = _sysctls((endpoint.driver_opts or {}).get(SYSCTLS, ""))
     if record.driver == "bridge":
         options = bridge_options(record.options)
         return Nic(
@@ -157,7 +156,7 @@ def nic_of(endpoint: EndpointRecord, record: NetworkRecord) -> Nic:
         mac=endpoint.mac if record.driver == "macvlan" else "",
         addresses=addresses(endpoint),
         mtu=parent.mtu,
-        mode=parent.mode,
+        mode="/".join(filter(None, (parent.mode, parent.flag))),
         sysctls=sysctls,
     )
 

@@ -136,10 +136,3 @@ def _option_problems(given: Mapping[str, str]) -> Iterable[str]:
                 yield f"invalid {IFNAME}: {text!r} is no name for an interface"
         elif name.startswith(PREFIX):
             yield f"invalid driver option {name}: endpoints have {IFNAME} and {SYSCTLS}"
-
-
-def sysctls(endpoint: EndpointRecord, interface: str) -> tuple[tuple[str, str], ...]:
-    """Return an endpoint's own sysctls for its interface, (name, value)."""
-    text = (endpoint.driver_opts or {}).get(SYSCTLS, "")
-    pairs = (word.partition("=") for word in text.split(",") if word)
-    return tuple((name.replace("IFNAME", interface), value) for name, _, value in pairs)
