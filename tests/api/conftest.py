@@ -152,13 +152,16 @@ class FakeContainers:
     def execs(self, reference: str) -> list[str]:
         return []
 
+    def port_decided_by(self, address: str) -> str:
+        return ""
+
     async def update(
-        self, reference: str, wanted: HostConfig, ports: PortChange | None = None
+        self, reference: str, wanted: HostConfig, change: PortChange | None = None
     ) -> tuple[str, ...]:
         self.get(reference)
         self.asked.append(("update", wanted))
-        if ports:
-            self.asked.append(("ports", ports))
+        if change:
+            self.asked.append(("ports", change))
         return ("a warning",) if wanted.blkio_weight else ()
 
     async def checkpoint(

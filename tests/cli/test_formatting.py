@@ -152,8 +152,8 @@ def port(private: int, kind: str = "tcp", public: int = 0, address: str = "") ->
             "[::]:80->80/tcp (fd00::/8 2001:db8::/32 only)",
         ),
         (
-            [port(80, public=8080, address="1.2.3.4") | {"Blocked": "ufw"}, port(81)],
-            "81/tcp, 1.2.3.4:8080->80/tcp (blocked by ufw)",
+            [port(80, public=8080, address="1.2.3.4") | {"Firewall": "ufw"}, port(81)],
+            "81/tcp, 1.2.3.4:8080->80/tcp (ufw decides)",
         ),
     ],
 )

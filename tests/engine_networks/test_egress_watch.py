@@ -9,14 +9,20 @@ import pytest
 
 from boxship.engine.networks.auditlog import AuditLog, Connection
 from boxship.engine.networks.egress import parse
-from boxship.engine.networks.egresswatch import Allowance, EgressWatch, Report
+from boxship.engine.networks.egresswatch import Allowance, EgressWatch
 from boxship.engine.networks.requests import Tenant
 from boxship.net.dns.resolver import Answered
+from boxship.net.firewall.audit import Report
+from boxship.net.firewall.facts import Address
 
 WEB = Tenant("a" * 64, "web")
 OWN = (ip_address("172.17.0.2"), ip_address("fd00::2"))
 FOUND = ip_address("203.0.113.9")
 SECOND = 10**9
+
+
+def report(station: Address, port: int) -> Report:
+    return Report(station, "02:42:ac:11:00:02", FOUND, "tcp", 40000, port, "deny")
 
 
 class SetClock:
@@ -104,8 +110,8 @@ def test_connections_are_logged_with_the_name_they_were_looked_up_by(
 ) -> None:
     web = watched("deny")
     web.answer("Example.com.", str(FOUND))
-    web.watch.reported(Report(OWN[0], FOUND, "tcp", 443, "deny"))
-    web.watch.reported(Report(ip_address("172.17.0.9"), FOUND, "tcp", 443, "deny"))  # nobody's
+    web.watch.reported(report(OWN[0], 443))
+    web.watch.reported(report(ip_address("172.17.0.9"), 443))  # nobody's
     (line,) = (tmp_path / "egress.log").read_text().splitlines()
     assert json.loads(line) == {
         "time": "1970-01-01T00:01:40.000000000Z",
@@ -120,8 +126,8 @@ def test_who_tries_again_and_again_is_a_line_a_second(watched: Callable[..., Wat
     web = watched("deny")
     for step in range(21):
         web.clock.now = 100 * SECOND + step * SECOND // 10
-        web.watch.reported(Report(OWN[0], FOUND, "tcp", 443, "deny"))
-    web.watch.reported(Report(OWN[0], FOUND, "tcp", 80, "deny"))
+        web.watch.reported(report(OWN[0], 443))
+    web.watch.reported(report(OWN[0], 80))
     assert [(one.port, one.repeated) for one in web.log.read()] == [
         (443, 0), (443, 9), (443, 9), (80, 0),
     ]  # fmt: skip

@@ -155,7 +155,7 @@ class HostEnd(Struct, frozen=True):
 class PortRow(Struct, frozen=True, rename="pascal"):
     """A port in a row of the list; one that isn't published has neither address nor public port.
 
-    ``sources`` (who may use it) and ``blocked`` (what keeps others from it) are beyond Docker.
+    ``sources`` (who may use it) and ``firewall`` (who else decides about that) are beyond Docker.
     """
 
     ip: str | UnsetType = field(default=UNSET, name="IP")
@@ -163,12 +163,13 @@ class PortRow(Struct, frozen=True, rename="pascal"):
     public_port: int | UnsetType = UNSET
     type: str = ""
     sources: tuple[str, ...] | UnsetType = UNSET
-    blocked: str | UnsetType = UNSET
+    firewall: str | UnsetType = UNSET
 
 
 class SummaryHost(Struct, frozen=True, rename="pascal"):
     network_mode: str
     annotations: dict[str, str] | UnsetType | None = UNSET
+    egress: tuple[str, ...] | UnsetType | None = UNSET
 
 
 class SummaryNetworks(Struct, frozen=True, rename="pascal"):

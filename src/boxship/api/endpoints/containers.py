@@ -53,7 +53,8 @@ def list_rows(call: Call, query: ContainerQuery) -> list[ContainerRow]:
     names = _ImageNames(call)
     now = call.backend.clock.now_ns()
     records = call.backend.containers.list(query)
-    return [views.container_row(record, now, names.of) for record in records]
+    decided_by = call.backend.containers.port_decided_by
+    return [views.container_row(record, now, names.of, decided_by) for record in records]
 
 
 class _ImageNames:

@@ -31,9 +31,12 @@ def step_time(step: StepDuration) -> StepTime:
 
 
 def container_row(
-    record: ContainerRecord, now_ns: int, shown_image: Callable[[ContainerRecord], str]
+    record: ContainerRecord,
+    now_ns: int,
+    shown_image: Callable[[ContainerRecord], str],
+    decided_by: Callable[[str], str] = lambda _: "",
 ) -> ContainerRow:
-    """Return a row of the list."""
+    """Return a row of the list. ``decided_by`` knows the host's firewalls by host address."""
     return ContainerRow(
         id=record.id,
         names=(f"/{record.name}",),
@@ -45,11 +48,13 @@ def container_row(
         state=record.status.value,
         status=status_text(record.state, now_ns),
         host_config=SummaryHost(
-            record.host.network_mode or "default", record.host.annotations or UNSET
+            record.host.network_mode or "default",
+            record.host.annotations or UNSET,
+            record.host.egress,
         ),
         network_settings=SummaryNetworks(endpoints_of(record)),
         mounts=tuple(map(_mount_row, record.mounts)),
-        ports=port_rows(record),
+        ports=port_rows(record, decided_by),
     )
 
 

@@ -1,6 +1,6 @@
 """Ports as the list and ``inspect`` show them, each by itself, as the Engine API has them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import UNSET
 
@@ -23,13 +23,17 @@ def port_map(record: ContainerRecord) -> dict[str, tuple[HostEnd, ...] | None]:
     return shown
 
 
-def port_rows(record: ContainerRecord) -> tuple[PortRow, ...]:
-    """Return ``Ports`` of a row of the list."""
-    rows = [
-        PortRow(address, inside, outside, port.protocol, port.sources or UNSET)
-        for address, port in host_ends(record)
-        for inside, outside in port.pairs()
-    ]
+def port_rows(
+    record: ContainerRecord, decided_by: Callable[[str], str] = lambda _: ""
+) -> tuple[PortRow, ...]:
+    """Return ``Ports`` of a row of the list; ``decided_by`` knows firewalls by host address."""
+    rows = []
+    for address, port in host_ends(record):
+        sources, firewall = port.sources or UNSET, decided_by(address) or UNSET
+        rows += [
+            PortRow(address, inside, outside, port.protocol, sources, firewall)
+            for inside, outside in port.pairs()
+        ]
     rows += [
         PortRow(private_port=number, type=span.protocol)
         for span in closed_ports(record)

@@ -1,6 +1,7 @@
 """Published and exposed ports as ``ps`` writes them: ``0.0.0.0:8080-8081->80-81/tcp, 90/udp``.
 
-What is published and yet not open to everybody says so: ``0.0.0.0:8080->80/tcp (10.0.0.0/8 only)``.
+What is published and yet not open to everybody says so: ``0.0.0.0:8080->80/tcp (10.0.0.0/8 only)``,
+or ``(ufw decides)`` where a firewall of the host lets through what it allows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,10 +54,10 @@ def _line(port: Mapping[str, Any], private: int) -> _Line:
 
 
 def _remark(port: Mapping[str, Any]) -> str:
-    blocked, sources = port.get("Blocked"), port.get("Sources")
-    if blocked:
-        return f" (blocked by {blocked})"
-    return f" ({' '.join(sources)} only)" if sources else ""
+    sources, firewall = port.get("Sources"), port.get("Firewall")
+    remarks = [f"{' '.join(sources)} only"] if sources else []
+    remarks += [f"{firewall} decides"] if firewall else []
+    return f" ({'; '.join(remarks)})" if remarks else ""
 
 
 def _order(port: Mapping[str, Any]) -> tuple[int, str, int, str]:

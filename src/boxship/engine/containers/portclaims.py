@@ -60,8 +60,6 @@ def host_ip(context: Context, record: ContainerRecord) -> str:
         return ""
     network = context.networks.find(endpoint.network_id)
     address = network.options.get(HOST_BINDING_IPV4, "")
-    if not address and network.is_default_bridge:
-        address = context.settings.networks.host_ip
     return "" if address == ANY[4] else address
 
 

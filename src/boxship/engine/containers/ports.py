@@ -1,8 +1,12 @@
 """A container's ports as they are at this moment: what is exposed, what is published where."""
 
+from ipaddress import ip_address
+
+from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.networks.portwishes import exposed_of, without
 from boxship.model.ports import PortSpan, PublishedPort
+from boxship.net.firewall.facts import Published
 from boxship.net.portreserve import ANY
 
 
@@ -21,6 +25,13 @@ def host_ends(record: ContainerRecord) -> list[tuple[str, PublishedPort]]:
         for port in record.ports
         for address in ([port.host_address] if port.host_address else every)
     ]
+
+
+def decided_by(context: Context, address: str) -> str:
+    """Return which firewall of the host decides who reaches ports at an address; empty: none."""
+    host = ip_address(address)
+    target = ip_address(ANY[host.version])  # which container it is does not matter
+    return context.plugging.firewall.decided_by(Published("tcp", host, 0, 0, target, 0))
 
 
 def closed_ports(record: ContainerRecord) -> tuple[PortSpan, ...]:

@@ -23,6 +23,7 @@ from boxship.engine.containers import (
     linking,
     listing,
     logs,
+    ports,
     prune,
     remove,
     rename,
@@ -86,6 +87,10 @@ class ContainerService:
     def counts(self) -> Counts:
         """Count the containers by what they do."""
         return listing.counts(self._context)
+
+    def port_decided_by(self, address: str) -> str:
+        """Return which firewall of the host decides who reaches published ports there, if any."""
+        return ports.decided_by(self._context, address)
 
     def storage(self, reference: str) -> dict[str, str]:
         """Return where its files are, as ``inspect`` shows it for the storage driver."""
@@ -273,7 +278,7 @@ class ContainerService:
         await self._finish(freeze.unpause(self._context, self._context.shelf.find(reference)))
 
     async def update(
-        self, reference: str, wanted: HostConfig, ports: PortChange | None = None
+        self, reference: str, wanted: HostConfig, change: PortChange | None = None
     ) -> tuple[str, ...]:
         """Change limits, restart policy and egress rules; zero fields stay as they are; and ports.
 
@@ -284,7 +289,7 @@ class ContainerService:
         """
         found = self._context.shelf.find(reference)
         return await self._finish(
-            update.update(self._context, found, wanted, ports or PortChange())
+            update.update(self._context, found, wanted, change or PortChange())
         )
 
     async def rename(self, reference: str, new_name: str) -> None:

@@ -22,6 +22,7 @@ from boxship.engine.networks.auditlog import AuditLog, Connection
 from boxship.engine.networks.egress import Egress, NamedTarget
 from boxship.engine.networks.requests import Tenant
 from boxship.net.dns.resolver import Answered
+from boxship.net.firewall.audit import Report
 from boxship.net.firewall.facts import Address
 
 SHORTEST = 60
@@ -40,17 +41,6 @@ class Allowance:
     first: int
     last: int
     seconds: int
-
-
-@dataclass(frozen=True)
-class Report:
-    """A connection that the firewall looked at. ``port`` 0: the protocol has none."""
-
-    station: Address
-    destination: Address
-    protocol: str
-    port: int
-    verdict: str
 
 
 class Opener(Protocol):

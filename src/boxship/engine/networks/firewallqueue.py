@@ -15,7 +15,7 @@ from typing import Protocol
 
 from boxship.base.errors import BoxshipError, InternalError, UnavailableError
 from boxship.engine.networks.egresswatch import Allowance
-from boxship.net.firewall.facts import Fact
+from boxship.net.firewall.facts import Fact, Published
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ class FactKeeper(Protocol):
 
     def allow(self, allowances: Iterable[Allowance]) -> None:
         """Let stations reach addresses for some time."""
+        ...
+
+    def decided_by(self, port: Published) -> str:
+        """Return which firewall of the host decides who reaches a port; does not wait."""
         ...
 
     def close(self) -> None:
@@ -99,6 +103,10 @@ class FirewallQueue:
             self._executor.submit(work)
         except RuntimeError:  # closed meanwhile
             done()
+
+    def decided_by(self, port: Published) -> str:
+        """Return which firewall of the host decides who reaches a port; empty: none does."""
+        return "" if self._keeper is None else self._keeper.decided_by(port)
 
     async def close(self) -> None:
         """Finish what waits, and end the thread."""

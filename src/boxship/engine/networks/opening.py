@@ -5,13 +5,15 @@ containers use ``none`` or ``host`` asks the kernel for nothing, and works where
 """
 
 import hashlib
+import logging
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from ipaddress import ip_network
 
 from boxship.base.clock import Clock
-from boxship.base.errors import UnavailableError
 from boxship.engine.networks.auditlog import AuditLog
 from boxship.engine.networks.bridgefacts import FirewallWalls
+from boxship.engine.networks.egress import ALLOW
 from boxship.engine.networks.egresswatch import Allowance, EgressWatch
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names
@@ -20,10 +22,12 @@ from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.service import Networks
 from boxship.engine.settings import EngineSettings
 from boxship.net.dns.resolver import Resolver
-from boxship.net.firewall.facts import Fact
+from boxship.net.firewall.audit import Report
+from boxship.net.firewall.facts import EgressPolicy, EgressRule, Fact, Published
 from boxship.net.firewall.firewall import Firewall
 from boxship.net.pool import SandboxPool
 
+_log = logging.getLogger(__name__)
 _TABLE = "boxship"
 _READY = 8
 """Sandboxes kept ready: as many starts at once as wait for none."""
@@ -34,6 +38,7 @@ def open_plugging(settings: EngineSettings, networks: Networks, clock: Clock) ->
     keeper = OpenedLater(table_of(settings.exec_root), mode=settings.networks.firewall)
     firewall = FirewallQueue(keeper if settings.networks.iptables else None)
     egress = EgressWatch(AuditLog(f"{settings.data_root}/network"), clock, firewall.allow)
+    keeper.report = egress.reported
     resolver = Resolver(egress.answered)
     resolver.start()
     networks.walls = FirewallWalls(firewall)
@@ -59,32 +64,65 @@ class OpenedLater:
     def __init__(self, table: str, *, mode: str) -> None:
         self._table, self._mode = table, mode
         self._firewall: Firewall | None = None
+        self._audited = False
+        self.report: Callable[[Report], None] | None = None
+        """What is told of the connections that egress rules look at, in a thread of its own."""
 
     def replace(self, facts: Iterable[Fact]) -> None:
         """Make ``facts`` all there are. FirewallUnavailableError, NetlinkError."""
         facts = tuple(facts)
-        if facts or self._firewall is not None:
-            self._opened().replace(facts)
+        if self._firewall is not None:
+            self._firewall.replace(facts)
+        elif facts:
+            self._firewall = self._open(facts)
+        self._audit(facts)
 
     def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
         """Make these be and those not be. FirewallUnavailableError, NetlinkError."""
-        if add or self._firewall is not None:
-            self._opened().change(add=add, remove=remove)
+        if self._firewall is None:
+            self.replace(add)
+            return
+        self._firewall.change(add=add, remove=remove)
+        self._audit(add)
 
     def allow(self, allowances: Iterable[Allowance]) -> None:
-        """Let stations reach addresses for some time."""
-        count = sum(1 for _ in allowances)
-        raise UnavailableError(f"the firewall cannot open {count} ways by name yet")
+        """Let stations reach addresses for some time. NetlinkError."""
+        for one in allowances:
+            if self._firewall is not None:
+                destination = ip_network(one.destination)
+                rule = EgressRule(
+                    one.station, ALLOW, destination, one.protocol, one.first, one.last
+                )
+                self._firewall.allow_named(rule, one.seconds)
+
+    def decided_by(self, port: Published) -> str:
+        """Return which firewall of the host decides who reaches a port; empty: none does."""
+        return "" if self._firewall is None else self._firewall.decided_by(port)
 
     def close(self) -> None:
         """Let go; the rules stay."""
         if self._firewall is not None:
             self._firewall.close(remove=False)
 
-    def _opened(self) -> Firewall:
-        if self._firewall is None:
-            firewall = Firewall(self._table, mode=self._mode)
-            firewall.open()
+    def _open(self, facts: tuple[Fact, ...]) -> Firewall:
+        firewall = Firewall(self._table, mode=self._mode)
+        firewall.open()
+        try:
+            firewall.replace(facts)
             firewall.watch()
-            self._firewall = firewall
-        return self._firewall
+        except OSError:
+            firewall.close(remove=False)
+            raise
+        return firewall
+
+    def _audit(self, facts: Iterable[Fact]) -> None:
+        """Begin to listen with the first container that has rules; most engines have none."""
+        if self._audited or self._firewall is None or self.report is None:
+            return
+        if not any(isinstance(fact, EgressPolicy) for fact in facts):
+            return
+        self._audited = True
+        try:
+            self._firewall.audit(self.report)
+        except OSError as error:
+            _log.error("connections of containers with egress rules are not logged: %s", error)
