@@ -187,6 +187,18 @@ def test_nothing_is_forwarded_for_those_who_have_no_way_out() -> None:
     assert not view_of(Plug(WEB, (endpoint("inner"),)), RECORDS, {}).forward
 
 
+def test_from_where_servers_outside_are_asked() -> None:
+    """The host can't reach the children of its own interface."""
+
+    def asked(*networks: str) -> list[tuple[str, bool]]:
+        servers = Upstreams(("192.0.2.1", "127.0.0.53", "::1"))
+        plug = Plug(WEB, tuple(map(endpoint, networks)), upstreams=servers)
+        return [(one.address, one.inside) for one in view_of(plug, RECORDS, {}).upstream]
+
+    assert asked("lan", "routed") == [("192.0.2.1", True), ("127.0.0.53", False), ("::1", False)]
+    assert not any(inside for _, inside in asked("lan", "alpha"))
+
+
 def test_a_link_without_an_alias() -> None:
     assert link_names("db") == ("db", "db")
     assert link_names("/db:/web/d") == ("db", "/web/d")

@@ -100,6 +100,8 @@ def test_unknown_names_are_forwarded_or_do_not_exist() -> None:
     assert fate(VIEW, "example") is Elsewhere.FORWARD
     assert fate(View(forward=False, upstream=VIEW.upstream), "example.org") == dns.rcode.NXDOMAIN
     assert fate(View(("n1",)), "example.org") == dns.rcode.SERVFAIL
+    assert fate(View(upstream=(Upstream("localhost"),)), "example.org") == dns.rcode.SERVFAIL
+    assert fate(View(upstream=(Upstream("fe80::1%lo"),)), "example.org") is Elsewhere.FORWARD
     dots = View(upstream=VIEW.upstream, forward_single_labels=False)
     assert fate(dots, "example") == dns.rcode.NXDOMAIN
     assert fate(dots, "example.org") is Elsewhere.FORWARD

@@ -6,6 +6,7 @@ to does.
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Protocol
 
 from boxship.engine.networks.endpoint import EndpointRecord
@@ -100,13 +101,33 @@ def view_of(plug: Plug, records: Records, others: Mapping[str, Plug]) -> View:
     endpoints = named_endpoints(plug, records)
     return View(
         networks=tuple(endpoint.network_id for endpoint in endpoints),
-        upstream=tuple(map(Upstream, plug.upstreams.servers)),
+        upstream=_upstream(plug, records),
         forward=not all(records[e.network_id].internal for e in plug.endpoints),
         forward_single_labels=plug.upstreams.forwards_single_labels,
         extra=_linked(endpoints, others),
         station=plug.tenant.id,
         watched=bool(plug.egress),
     )
+
+
+def _upstream(plug: Plug, records: Records) -> tuple[Upstream, ...]:
+    """Return the servers outside, and from where each is asked.
+
+    With a bridge the host has all ways that the container has. It has none to its own interface's
+    children, so a container on those alone asks by itself, but for what is the host's loopback.
+    """
+    by_itself = all(records[e.network_id].driver in ("ipvlan", "macvlan") for e in plug.endpoints)
+    return tuple(
+        Upstream(server, inside=by_itself and not _is_loopback(server))
+        for server in plug.upstreams.servers
+    )
+
+
+def _is_loopback(server: str) -> bool:
+    try:
+        return ip_address(server).is_loopback
+    except ValueError:
+        return False
 
 
 def _linked(

@@ -5,7 +5,7 @@ from enum import Enum
 
 from boxship.net.dns import message
 from boxship.net.dns.message import Query
-from boxship.net.dns.names import to_wire
+from boxship.net.dns.names import is_address, to_wire
 from boxship.net.dns.zones import TTL, Entry, View, Zone
 
 
@@ -16,12 +16,17 @@ class Elsewhere(Enum):
 
 
 class Sight:
-    """A view with what can be worked out once for all its questions."""
+    """A view with what can be worked out once for all its questions.
 
-    __slots__ = ("extra", "view")
+    A server that is no address is left out: to connect to a name would be to look it up, and all
+    wait meanwhile.
+    """
+
+    __slots__ = ("extra", "servers", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
+        self.servers = tuple(one for one in view.upstream if is_address(one.address))
         self.extra = {
             wire: Entry.of(addresses)
             for name, addresses in view.extra.items()
@@ -58,7 +63,7 @@ def decide(
         return message.reply(
             query, message.NOERROR, _records(query, entries, turn), ceiling=ceiling
         )
-    return _unknown(query, sight.view, ceiling)
+    return _unknown(query, sight, ceiling)
 
 
 def _records(query: Query, entries: list[Entry], turn: int) -> tuple[bytes, ...]:
@@ -82,13 +87,14 @@ def _pointer(query: Query, target: bytes, ceiling: int) -> bytes:
     return message.reply(query, message.NOERROR, records, ceiling=ceiling)
 
 
-def _unknown(query: Query, view: View, ceiling: int) -> bytes | Elsewhere:
+def _unknown(query: Query, sight: Sight, ceiling: int) -> bytes | Elsewhere:
+    view = sight.view
     if not view.forward:
         return message.reply(query, message.NXDOMAIN, ceiling=ceiling)
     single = query.name[0] and query.name[1 + query.name[0]] == 0
     addresses = query.kind in (message.A, message.AAAA)
     if single and addresses and not view.forward_single_labels:
         return message.reply(query, message.NXDOMAIN, ceiling=ceiling)
-    if not view.upstream:
+    if not sight.servers:
         return message.reply(query, message.SERVFAIL, ceiling=ceiling)
     return Elsewhere.FORWARD

@@ -5,10 +5,11 @@ it a source port that nobody can guess. Both are what keeps forged answers out (
 the random id.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Callable
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from select import EPOLLIN, EPOLLOUT
 from typing import Protocol
 
 from boxship.net.dns.zones import Upstream
@@ -52,7 +53,7 @@ class Datagram:
         self.server, self.sent_at, self._message = server, now, message
         self._socket = make(server, socket.SOCK_DGRAM)
         try:
-            self._socket.connect((server.address, server.port))
+            self._socket.connect(_place(server))
             self._socket.send(message)
         except OSError:
             self._socket.close()
@@ -80,8 +81,8 @@ class Connection:
         self._unsent = len(message).to_bytes(2, "big") + message
         self._received = bytearray()
         self._socket = make(server, socket.SOCK_STREAM)
-        code = self._socket.connect_ex((server.address, server.port))
-        if code not in (0, _IN_PROGRESS):
+        code = self._socket.connect_ex(_place(server))
+        if code not in (0, errno.EINPROGRESS):
             self._socket.close()
             raise OSError(code, os.strerror(code), f"{server.address}:{server.port}")
         self.fd = self._socket.fileno()
@@ -113,5 +114,13 @@ class Connection:
         self._socket.close()
 
 
-_IN_PROGRESS = 115  # EINPROGRESS
-FAILED = EPOLLERR | EPOLLHUP
+def _place(server: Upstream) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return the socket address; a link-local server comes with its interface (``fe80::1%eth0``).
+
+    ``OSError`` if there is no such interface.
+    """
+    address, _, scope = server.address.partition("%")
+    if not scope:
+        return address, server.port
+    index = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    return address, server.port, 0, index

@@ -43,3 +43,12 @@ def reverse(address: bytes) -> bytes:
 def packed(address: str) -> bytes:
     """Return an IPv4 or IPv6 address as its 4 or 16 bytes; ``OSError`` if it is none."""
     return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether it is an address, with or without an interface behind ``%``."""
+    try:
+        packed(text.partition("%")[0])
+    except OSError:
+        return False
+    return True

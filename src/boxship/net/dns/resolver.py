@@ -277,7 +277,7 @@ class Resolver:
 
         key = (sender, query.data[:2], query.name, query.kind)
         self._forwarder.begin(
-            Asked(listener, key, query, sight.view.upstream, by_stream, _maker(listener), deliver)
+            Asked(listener, key, query, sight.servers, by_stream, _maker(listener), deliver)
         )
 
     def _hold(self, query: Query, answer: bytes, station: str, give: Callable[[], None]) -> None:
