@@ -23,6 +23,8 @@ def resolve(shelf: Shelf, host: HostConfig) -> tuple[LinkRecord, ...]:
     """Return the links that are asked for. InvalidArgumentError: one is to nobody."""
     found = []
     for text in host.links or ():
+        if text.count(":") > 1:
+            raise InvalidArgumentError(f"bad format for links: {text}")
         name, alias = link_names(text)
         alias = alias.rpartition("/")[2]  # as ``inspect`` shows it: /db:/web/alias
         try:
@@ -40,8 +42,8 @@ def shown(shelf: Shelf, record: ContainerRecord) -> tuple[str, ...]:
     )
 
 
-def check_running(shelf: Shelf, record: ContainerRecord) -> None:
-    """Raise InternalError, as Docker does, if one that is linked to does not run."""
+def check_linked(shelf: Shelf, record: ContainerRecord) -> None:
+    """Raise InternalError, as Docker does, if one that is linked to can't be reached."""
     if _on_bridge(record) is None:
         return
     for link, other in _others(shelf, record):
@@ -49,6 +51,10 @@ def check_running(shelf: Shelf, record: ContainerRecord) -> None:
             raise InternalError(
                 f"Cannot link to a non running container: /{other.record.name} "
                 f"AS /{record.name}/{link.alias}"
+            )
+        if _on_bridge(other.record) is None:
+            raise InternalError(
+                f"Cannot link to /{other.record.name}, as it does not belong to the default network"
             )
 
 

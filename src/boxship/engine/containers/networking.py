@@ -74,7 +74,7 @@ async def plugged(context: Context, container: Container) -> AsyncIterator[Socke
 async def _plug(context: Context, container: Container) -> Socket | None:
     if not container.record.endpoints:
         return None
-    linking.check_running(context.shelf, container.record)
+    linking.check_linked(context.shelf, container.record)
     _lease(context, container)
     committed = context.shelf.save(container, container.record, "")
     users = context.planner.users_of(container.record, context.shelf)

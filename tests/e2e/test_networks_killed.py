@@ -1,0 +1,159 @@
+"""The daemon killed while it changes networks: nothing half-made stays, and traffic goes on.
+
+strace kills it at one of the system calls of an operation. The next daemon must find endpoints and
+kernel in agreement, whatever became of the operation, and be able to take all of it away again; a
+connection between two other containers must not notice.
+"""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from support.engine import Engine
+from support.lab import Box, Lab
+from support.places import echoes
+from support.tracing import Operation, count_calls, how_many, kill_at, points
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
+
+POINTS = how_many(4)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """One of the test's own: its daemon is another one at the end."""
+    with Lab("boxshipd") as made:
+        made.network("alpha", "--subnet=10.61.0.0/24")
+        made.network("beta", "--subnet=10.62.0.0/24")
+        yield made
+        made.clear()
+
+
+def create(engine: Engine) -> None:
+    engine.docker("create", "--name", "victim", "--network", "alpha", "busybox", "sleep", "10000")
+
+
+def start(engine: Engine) -> None:
+    engine.api.start("victim")
+
+
+def connect(engine: Engine) -> None:
+    engine.docker("network", "connect", "beta", "victim")
+
+
+def disconnect(engine: Engine) -> None:
+    engine.docker("network", "disconnect", "beta", "victim")
+
+
+def remove(engine: Engine) -> None:
+    engine.api.remove("victim")
+
+
+BEFORE: Mapping[Operation, list[Operation]] = {
+    start: [create],
+    connect: [create, start],
+    disconnect: [create, start, connect],
+    remove: [create, start, connect],
+}
+
+
+@pytest.mark.parametrize("operation", BEFORE, ids=lambda operation: operation.__name__)
+@pytest.mark.timeout(600)
+def test_whole_or_undone(lab: Lab, tmp_path: Path, operation: Operation) -> None:
+    engine = lab.engine
+    with two_that_talk(lab) as server:
+        prepare(engine, operation)
+        calls = count_calls(engine, operation, tmp_path / "trace")
+        clear(engine)
+        for point in points(calls, POINTS):
+            prepare(engine, operation)
+            kill_at(engine, operation, point, tmp_path / "trace")
+            engine.start()
+            check_agreement(lab, server)
+            clear(engine)
+
+
+def prepare(engine: Engine, operation: Operation) -> None:
+    for earlier in BEFORE[operation]:
+        earlier(engine)
+
+
+@contextmanager
+def two_that_talk(lab: Lab) -> Iterator[Box]:
+    """A connection between two containers, which has to outlive every daemon."""
+    server, client = lab.run("server", "--network=alpha"), lab.run("client", "--network=alpha")
+    with server.serving("server", 7000), client.connect(server.address(), 7000) as connection:
+        assert connection.recv(200).startswith(b"server ")
+        assert echoes(connection, b"before\n")
+        yield server
+        assert echoes(connection, b"after\n")
+
+
+def check_agreement(lab: Lab, server: Box) -> None:
+    """What inspect says of the victim is what the kernel has; its names are known at once."""
+    listed = lab.engine.api.get("/containers/json", all=1, filters='{"name":["victim"]}').json()
+    assert len(listed) <= 1
+    if listed and listed[0]["State"] == "running":
+        victim = lab.box("victim")
+        networks = victim.settings["Networks"]
+        wanted = sorted(f"{one['IPAddress']}/24" for one in networks.values())
+        found = [a for name, own in victim.interfaces().items() if name != "lo" for a in own]
+        assert sorted(found) == wanted
+        assert victim.reaches(server.address(), 7000)
+        assert server.address() in server_seen_by(victim)
+        for name in networks:
+            assert victim.id in lab.inspect_network(name)["Containers"]
+    else:
+        for name in ("alpha", "beta"):
+            known = {c["Name"] for c in lab.inspect_network(name)["Containers"].values()}
+            assert "victim" not in known
+    veths = json.loads(lab.machine.run("ip", "-json", "link", "show", "type", "veth"))
+    endpoints = [
+        endpoint
+        for container in lab.engine.api.get("/containers/json").json()
+        for endpoint in container["NetworkSettings"]["Networks"].values()
+    ]
+    eventually(lambda: len(ports_of(lab)) == len(endpoints), f"no stray interface: {veths}")
+
+
+def ports_of(lab: Lab) -> list[str]:
+    rows = json.loads(lab.machine.run("ip", "-json", "link", "show", "type", "veth"))
+    return [row["ifname"] for row in rows if row["ifname"].startswith("veth")]
+
+
+def server_seen_by(box: Box) -> str:
+    return box.exec("nslookup", "server")
+
+
+def clear(engine: Engine) -> None:
+    for one in engine.api.get("/containers/json", all=1, filters='{"name":["victim"]}').json():
+        engine.api.remove(one["Id"])
+
+
+def test_a_machine_that_went_down(lab: Lab) -> None:
+    """Records say running, and neither processes nor interfaces nor rules are there any more."""
+    lab.run("victim", "--network=alpha", "--ip=10.61.0.9", "--restart=always")
+    engine, machine = lab.engine, lab.machine
+    engine.kill()
+    for pid in [*engine.inhabitants(), *engine.processes()]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(f"{engine.home}/exec", ignore_errors=True)
+    machine.run("nft", "flush", "ruleset")
+    for name in lab.machine.interfaces():
+        if name not in ("lo", "eth0"):
+            with suppress(AssertionError):
+                machine.run("ip", "link", "delete", name)
+    engine.start()
+    eventually(lambda: lab.inspect("victim")["State"]["Running"], "the restart")
+    victim = lab.run("witness", "--network=alpha")
+    assert lab.box("victim").address() == "10.61.0.9"
+    with lab.box("victim").serving("victim", 7000):
+        assert victim.ask("10.61.0.9", 7000).startswith("victim ")
