@@ -59,30 +59,38 @@ def table_of(exec_root: str) -> str:
 
 
 class OpenedLater:
-    """The firewall, opened with the first fact; tried again with the next if that fails."""
+    """The firewall, opened with the first fact; tried again with the next if that fails.
+
+    It knows all facts from the first moment on, so that whenever it can be opened it is whole.
+    """
 
     def __init__(self, table: str, *, mode: str) -> None:
         self._table, self._mode = table, mode
         self._firewall: Firewall | None = None
+        self._waiting: set[Fact] = set()
+        """What is to hold as soon as there is a firewall."""
         self._audited = False
         self.report: Callable[[Report], None] | None = None
         """What is told of the connections that egress rules look at, in a thread of its own."""
 
     def replace(self, facts: Iterable[Fact]) -> None:
         """Make ``facts`` all there are. FirewallUnavailableError, NetlinkError."""
-        facts = tuple(facts)
+        self._waiting = set(facts)
         if self._firewall is not None:
-            self._firewall.replace(facts)
-        elif facts:
-            self._firewall = self._open(facts)
-        self._audit(facts)
+            self._firewall.replace(self._waiting)
+        elif self._waiting:
+            self._open(self._waiting)
+        self._audit(self._waiting)
 
     def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
         """Make these be and those not be. FirewallUnavailableError, NetlinkError."""
-        if self._firewall is None:
-            self.replace(add)
-            return
-        self._firewall.change(add=add, remove=remove)
+        if self._firewall is not None:
+            self._firewall.change(add=add, remove=remove)
+        else:
+            self._waiting -= set(remove)
+            if not add:
+                return
+            self._open(self._waiting | set(add))
         self._audit(add)
 
     def allow(self, allowances: Iterable[Allowance]) -> None:
@@ -104,16 +112,16 @@ class OpenedLater:
         if self._firewall is not None:
             self._firewall.close(remove=False)
 
-    def _open(self, facts: tuple[Fact, ...]) -> Firewall:
+    def _open(self, facts: set[Fact]) -> None:
         firewall = Firewall(self._table, mode=self._mode)
         firewall.open()
         try:
             firewall.replace(facts)
             firewall.watch()
-        except OSError:
+        except BaseException:
             firewall.close(remove=False)
             raise
-        return firewall
+        self._firewall = firewall
 
     def _audit(self, facts: Iterable[Fact]) -> None:
         """Begin to listen with the first container that has rules; most engines have none."""
