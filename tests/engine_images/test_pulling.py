@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -485,10 +486,25 @@ def test_a_pull_that_nobody_waits_for_is_cancelled_and_leaves_nothing(
 def test_no_more_layers_at_once_than_allowed(shop: Shop, remote: RemoteImages) -> None:
     layers = [tar(Member(f"f{n}", b"x" * 100)) for n in range(6)]
     remote.add(NAME, sample(*layers))
-    told = pull(shop)
+    gate, pair = Gate(), threading.Barrier(2)
+
+    def together(cancel: Cancel) -> None:
+        gate(cancel)
+        pair.wait(10)
+
+    remote.content.faults |= dict.fromkeys(map(remote.layer_digest, layers), together)
+
+    async def opened_when_the_others_wait() -> int:
+        waiting = 0
+        async for event in shop.images.pull(request(NAME)):
+            if isinstance(event, LayerTransfer) and event.phase is TransferPhase.WAITING:
+                waiting += 1
+                if waiting == 4:
+                    gate.open()
+        return waiting
+
+    assert run(opened_when_the_others_wait()) == 4
     assert remote.content.most_at_once == 2
-    waited = [e for e in told if isinstance(e, LayerTransfer) and e.phase is TransferPhase.WAITING]
-    assert len(waited) == 4
 
 
 def test_the_same_layer_twice_in_an_image(shop: Shop, remote: RemoteImages) -> None:
@@ -514,7 +530,7 @@ def test_what_an_abandoned_pull_left_goes_after_a_day(tmp_path: Path) -> None:
     """Its row is read at start-up, when it is too old already."""
     shop = Shop(tmp_path / "data")
     remote = RemoteImages()
-    shop.images.set_registries(remote, TransferLimits(downloads=1))
+    shop.images.set_registries(remote, TransferLimits(downloads=2))
     remote.add(NAME, IMAGE)
     gone = RegistryUnavailableError("gone")
     remote.content.faults[remote.layer_digest(APP)] = failing(gone)
@@ -568,7 +584,7 @@ def test_a_list_tells_of_a_manifest_that_stands_alone(shop: Shop, remote: Remote
 def test_a_prune_takes_what_an_unfinished_pull_left(shop: Shop, remote: RemoteImages) -> None:
     remote.add(NAME, IMAGE)
     gone = RegistryUnavailableError("gone")
-    shop.images.set_registries(remote, TransferLimits(downloads=1))
+    shop.images.set_registries(remote, TransferLimits(downloads=2))
     remote.content.faults[remote.layer_digest(APP)] = failing(gone)
     with pytest.raises(RegistryUnavailableError):
         pull(shop)
