@@ -14,13 +14,13 @@ TESTS = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Item:
-    location: tuple[str, int, str]
+    nodeid: str
 
 
 def items() -> list[pytest.Item]:
     """Two tests of each file, which pytest may have put apart for a fixture's sake."""
     files = [f"tests/{path.relative_to(TESTS)}" for path in TESTS.rglob("test_*.py")]
-    return cast("list[pytest.Item]", [Item((path, n, "")) for n in (1, 2) for path in files])
+    return cast("list[pytest.Item]", [Item(f"{path}::test_{n}") for n in (1, 2) for path in files])
 
 
 def test_each_test_is_taken_by_one_run_with_the_rest_of_its_file(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_each_test_is_taken_by_one_run_with_the_rest_of_its_file(tmp_path: Path)
     rows = list(zip_longest(*(share.take(items()) for share in shares)))
     taken = [[row[number] for row in rows if row[number]] for number in range(3)]
     assert sorted(map(str, chain(*taken))) == sorted(map(str, items()))
-    files = [{item.location[0] for item in run} for run in taken]
+    files = [{item.nodeid.partition("::")[0] for item in run} for run in taken]
     assert sum(map(len, files)) == len(set.union(*files))
     assert all(len(each) > 20 for each in files)
 

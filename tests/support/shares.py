@@ -44,8 +44,8 @@ class Share:
 
     def take(self, items: list[pytest.Item]) -> Iterator[pytest.Item]:
         """Yield the tests of files that no other run has taken."""
-        items = sorted(items, key=lambda item: (_rank(item.location[0]), item.location[0]))
-        for unit, tests in groupby(items, lambda item: _unit_of(item.location[0])):
+        items = sorted(items, key=lambda item: (_rank(_file_of(item)), _file_of(item)))  # stable
+        for unit, tests in groupby(items, lambda item: _unit_of(_file_of(item))):
             if self._claims(unit):
                 self.has_machine |= unit == _THE_MACHINES
                 yield from tests
@@ -71,6 +71,11 @@ def run_share(session: pytest.Session, share: Share) -> None:
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
         item = following
+
+
+def _file_of(item: pytest.Item) -> str:
+    """Where it was collected, which may not be where it is written."""
+    return item.nodeid.partition("::")[0]
 
 
 def _unit_of(path: str) -> str:
