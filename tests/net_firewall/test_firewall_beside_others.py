@@ -119,15 +119,24 @@ def test_rules_that_somebody_wrote_come_before_ours(yard: Yard) -> None:
 
 
 def test_containers_of_another_engine_are_left_to_it(yard: Yard) -> None:
-    """Our way out is none into dockerd's bridge."""
+    """Our way out is none into dockerd's bridge, though dockerd would let everybody in there."""
     machine, docker = yard.machine, yard.stations["b2"]
     configure(machine, DOCKERD)
     machine.run("iptables", "-A", "FORWARD", "-o", "br-b", "-j", "DOCKER")
-    facts = [f for f in yard.facts if "br-b" not in (getattr(f, a, "") for a in
-             ("interface", "bridge"))]  # fmt: skip
-    machine.inside(lambda: yard.firewall.replace(facts))
-    with docker.serving("docker", 80):
-        assert not yard.stations["a2"].reaches(docker.address, 80)
+    machine.run("iptables", "-A", "FORWARD", "-i", "br-b", "-j", "ACCEPT")
+    machine.run("iptables", "-A", "DOCKER", "!", "-i", "br-b", "-p", "tcp", "--dport", "80",
+                "-j", "ACCEPT")  # fmt: skip
+    ours = [
+        fact
+        for fact in yard.facts
+        if "br-b" not in (getattr(fact, name, "") for name in ("interface", "bridge"))
+    ]
+    for _ in range(2):
+        machine.inside(lambda: yard.firewall.replace(ours))
+        with docker.serving("docker", 80, 81):
+            assert yard.peer.reaches(docker.address, 80), "as dockerd has it"
+            for port in (80, 81):
+                assert not yard.stations["a2"].reaches(docker.address, port)
 
 
 def test_iptables_still_reads_its_tables(yard: Yard) -> None:

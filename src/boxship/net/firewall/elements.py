@@ -4,7 +4,7 @@ Most facts stand for themselves. Rules of egress and links are taken together pe
 what they allow may overlap and the kernel's sets of intervals refuse that.
 """
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import assert_never
@@ -21,7 +21,7 @@ from boxship.net.firewall.facts import (
     Published,
     Station,
 )
-from boxship.net.firewall.ruleset import Ruleset
+from boxship.net.firewall.ruleset import STRANGERS, Ruleset
 from boxship.net.netlink.codec import BE16
 from boxship.net.nftables.numbers import PROTOCOLS
 from boxship.net.nftables.objects import Element, joined
@@ -66,6 +66,11 @@ def elements_of(
             return list(_of_links(first, links, ruleset))
         case _:
             assert_never(first)
+
+
+def stranger_elements(interfaces: Iterable[str], rules: Ruleset) -> list[Element]:
+    """Return the elements for bridges of other engines."""
+    return [Element(rules.inet, STRANGERS, name_bytes(name)) for name in sorted(interfaces)]
 
 
 def bridge_of(address: Address, bridges: Mapping[str, Bridge]) -> Bridge | None:

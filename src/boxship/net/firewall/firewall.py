@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 
 from boxship.net.firewall import foreign
 from boxship.net.firewall.audit import Audit, Report
+from boxship.net.firewall.elements import stranger_elements
 from boxship.net.firewall.errors import unavailable
 from boxship.net.firewall.facts import Bridge, EgressRule, Fact, Published, Station
 from boxship.net.firewall.foreign import Obstacle
 from boxship.net.firewall.named import Named
-from boxship.net.firewall.ruleset import Ruleset
+from boxship.net.firewall.ruleset import STRANGERS, Ruleset
 from boxship.net.firewall.state import Difference, State, state_of
 from boxship.net.firewall.watch import Watch
 from boxship.net.netlink.codec import Message
@@ -70,6 +71,7 @@ class Firewall:
         self._socket: NetlinkSocket | None = None
         self._watch: Watch | None = None
         self._obstacles: tuple[Obstacle, ...] = ()
+        self._strangers: frozenset[str] = frozenset()
         self._named = Named(self._ruleset)
         self._audit: Audit | None = None
 
@@ -248,6 +250,7 @@ class Firewall:
     def _rebuild(self, state: State) -> None:
         self._route_loopback(state.bridges.values())
         elements = state.elements() + self._named.elements(time.monotonic())
+        elements += stranger_elements(self._strangers, self._ruleset)
         messages = self._ruleset.create() + list(objects.add_elements(elements))
         commit(self._connected(), messages)
         self._state = state
@@ -278,15 +281,24 @@ class Firewall:
                 others = foreign.read(socket, self.table)
                 found = foreign.obstacles(others, self.mode, chain)
                 changes = foreign.changes(others, found, self._state.bridges, chain)
-                commit(socket, changes)
+                strangers = foreign.strangers(others, self._state.bridges)
+                commit(socket, changes + self._about(strangers))
             except OSError as error:
                 if attempt == _ATTEMPTS - 1:
                     log.warning("can't get past the host's firewall: %s", error)
                 continue
             for obstacle in found if changes else ():
                 log.info("firewall of the host: %s", obstacle)
-            self._obstacles = tuple(found)
+            self._obstacles, self._strangers = tuple(found), strangers
             return
+
+    def _about(self, strangers: frozenset[str]) -> list[Message]:
+        """Note which bridges are another engine's, if we have a table to note it in."""
+        if strangers == self._strangers or not self._state.units:
+            return []
+        table = self._ruleset.inet
+        elements = stranger_elements(strangers, self._ruleset)
+        return [objects.flush_set(table, STRANGERS), *objects.add_elements(elements)]
 
     def _connected(self) -> NetlinkSocket:
         if self._socket is None:

@@ -5,18 +5,19 @@ table closes (dockerd sets its policy to drop; ufw, firewalld and administrators
 gets a jump to a chain of ours::
 
     table ip filter                      chain BOXSHIP
-      chain FORWARD                        oifname docker0   return     other engines decide
-        …                                  iifname br-a      accept     out of our bridges
-        jump BOXSHIP                       oifname br-a      accept     into them: see below
+      chain FORWARD                        iifname br-a      accept     out of our bridges
+        …                                  oifname br-a      accept     into them: see below
+        jump BOXSHIP
 
-What goes into our bridges is decided by our own table. Whether the other one lets it through to
-there is a matter of ``mode``: *bypass* says always; *respect* says no where ufw, firewalld or a
-last rule of somebody's refuses what is not allowed. A bare policy is nobody's word about a port:
-Docker opens published ports in spite of it, and so do we, but behind all rules that somebody did
-write. Ways out, and answers, are let through in either mode. Pure but for ``read``.
+What goes into our bridges, and out of them into those of dockerd, is decided by our own table.
+Whether the other one lets it through to there is a matter of ``mode``: *bypass* says always;
+*respect* says no where ufw, firewalld or a last rule of somebody's refuses what is not allowed. A
+bare policy is nobody's word about a port: Docker opens published ports in spite of it, and so do
+we, but behind all rules that somebody did write. Ways out, and answers, are let through in either
+mode. Pure but for ``read``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from boxship.net.netlink.codec import BE32, Message, parse, string
@@ -32,6 +33,7 @@ _FAMILIES = (Family.INET, Family.IPV4, Family.IPV6)
 _IDLE = frozenset(("counter", "log", "immediate", "reject"))
 """Instructions that compare nothing: a rule of these alone applies to every packet."""
 _DEPTH = 4
+_PUBLISHED_BY_DOCKERD = "DOCKER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,6 @@ class Obstacle:
     """Our chain hangs in it already."""
     first: bool = False
     """Our chain has to be asked first, since rules and no policy close it."""
-    others: tuple[str, ...] = ()
-    """Bridges that other engines decide about in there."""
 
     def __str__(self) -> str:
         by = f" ({self.owner})" if self.owner else ""
@@ -111,6 +111,13 @@ def obstacles(others: Others, mode: str, own_chain: str) -> list[Obstacle]:
     return found
 
 
+def strangers(others: Others, bridges: Collection[str]) -> frozenset[str]:
+    """Return the bridges of dockerd: those for which it asks its chain of published ports."""
+    found = (name for rule in others.rules if _leads_to(rule, _PUBLISHED_BY_DOCKERD)
+             for name in _interfaces_out(rule))  # fmt: skip
+    return frozenset(found) - frozenset(bridges)
+
+
 def changes(
     others: Others, wanted: Iterable[Obstacle], bridges: Iterable[str], own_chain: str
 ) -> list[Message]:
@@ -144,9 +151,6 @@ def _opening(
 
 def _rules(chain: Chain, obstacle: Obstacle, bridges: tuple[str, ...]) -> Iterator[Rule]:
     """Rules that iptables can read as well, where the table is one of its own."""
-    for other in obstacle.others:
-        if other not in bridges:
-            yield Rule(chain, p.oif_is(other) + p.COUNT + p.RETURN, f"to {other}")
     for bridge in bridges:
         yield Rule(chain, p.iif_is(bridge) + p.COUNT + p.ACCEPT, f"from {bridge}")
         if obstacle.inbound:
@@ -191,7 +195,6 @@ class _Table:
             inbound=mode == "bypass" or not (by_rules or owner in ("ufw", "firewalld")),
             jumped=bool(ours),
             first=by_rules or mode == "bypass",
-            others=tuple(dict.fromkeys(self._named_interfaces())),
         )  # fmt: skip
 
     def _ends(self, chain: str, own_chain: str, depth: int) -> bool:
@@ -220,12 +223,6 @@ class _Table:
         if any(name.startswith(("ufw-", "ufw6-")) for name in names):
             return "ufw"
         return "dockerd" if any(name.startswith("DOCKER") for name in names) else ""
-
-    def _named_interfaces(self) -> Iterator[str]:
-        """Yield the bridges that dockerd has rules for: what goes there is its affair."""
-        for rule in self.others.rules:
-            if self._here(rule) and rule.chain.startswith(("FORWARD", "DOCKER")):
-                yield from _interfaces_out(rule)
 
     def _here(self, one: ListedChain | ListedRule) -> bool:
         return (one.family, one.table) == (self.base.family, self.base.table)

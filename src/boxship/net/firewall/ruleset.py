@@ -32,7 +32,9 @@ _LISTENER_REPORTS = (131, 132, 143)
 _LOGGED_BYTES = 128
 _SYN, _SYN_ACK = 0x02, 0x12
 
-SAFE, SPOOFED = "passed", "spoofed"
+SPOOFED = "spoofed"
+STRANGERS = "strangers"
+"""The set of bridges of other engines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Ruleset:
 
 def _inet_sets(table: Table) -> Iterator[Set]:
     name, pair = (Field.INTERFACE,), (Field.INTERFACE, Field.INTERFACE)
-    for one in ("bridges", "internal", "quiet"):
+    for one in ("bridges", "internal", "quiet", STRANGERS):
         yield Set(table, one, name)
     for one in ("same", "trusted"):
         yield Set(table, one, pair)
@@ -188,8 +190,8 @@ def _leaving(chain: Chain) -> Iterator[Rule]:
     for closed in (p.iif_in("internal"), p.oif_in("internal")):
         yield Rule(chain, closed + p.COUNT + p.DROP, "internal")
     # What another network publishes is open to all who reach the host, its containers too.
-    other = p.oif_in("bridges") + p.untranslated()
-    yield Rule(chain, other + p.COUNT + p.DROP, "isolation")
+    for other in (p.oif_in("bridges"), p.oif_in(STRANGERS)):
+        yield Rule(chain, other + p.untranslated() + p.COUNT + p.DROP, "isolation")
     yield Rule(chain, p.iif_and_link_source() + x.mapped("guards", into=Register.VERDICT))
     yield Rule(chain, p.ACCEPT)
 
