@@ -54,6 +54,7 @@ from boxship.engine.images.remote import RemoteImage
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import predefined_id
 from boxship.model.check import CheckEvent, CheckProgress, CheckSummary, Finding, Outcome
+from boxship.model.connection import Connection
 from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.image import (
@@ -151,6 +152,12 @@ class FakeContainers:
 
     def execs(self, reference: str) -> list[str]:
         return []
+
+    async def connections(
+        self, reference: str = "", verdict: str = "", most: int = 0
+    ) -> list[Connection]:
+        self.asked.append(("connections", (reference, verdict, most)))
+        return [Connection("t", "deny", "c", "web", "172.17.0.2", "203.0.113.9", "tcp", 443)]
 
     def port_decided_by(self, address: str) -> str:
         return ""

@@ -319,6 +319,15 @@ def test_other_ports_and_rules(api):
     assert ports.remove == ("9090/udp",)
 
 
+def test_connections_that_rules_looked_at(api):
+    path = "/boxship/networks/audit"
+    (found,) = api.client.json(f"{path}?container=web&verdict=deny&limit=5")
+    assert (found["destination"], found["port"], found["names"]) == ("203.0.113.9", 443, [])
+    assert api.containers.asked[-1] == ("connections", ("web", "deny", 5))
+    assert api.client.request("GET", f"{path}?verdict=x").status == 400
+    assert api.client.request("GET", f"{path}?limit=-1").status == 400
+
+
 def test_an_explanation(api):
     found = api.client.json("/containers/web/explain")
     assert (found["Name"], found["Command"], found["Limits"]) == ("web", ["true"], [])

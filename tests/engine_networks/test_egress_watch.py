@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from boxship.engine.networks.auditlog import AuditLog, Connection
+from boxship.engine.networks.auditlog import AuditLog
 from boxship.engine.networks.egress import parse
 from boxship.engine.networks.egresswatch import Allowance, EgressWatch
 from boxship.engine.networks.requests import Tenant
+from boxship.model.connection import Connection
 from boxship.net.dns.resolver import Answered
 from boxship.net.firewall.audit import Report
 from boxship.net.firewall.facts import Address

@@ -51,6 +51,7 @@ from boxship.engine.networks.requests import (
     NetworkQuery,
 )
 from boxship.model.check import CheckEvent
+from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.filechange import FileChange
@@ -113,6 +114,9 @@ class Containers(Protocol):
     def checkpoints(self, reference: str, directory: str = "") -> Sequence[str]: ...
     async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None: ...
     def storage(self, reference: str) -> dict[str, str]: ...
+    async def connections(
+        self, reference: str = "", verdict: str = "", most: int = 0
+    ) -> Sequence[Connection]: ...
     def port_decided_by(self, address: str) -> str: ...
     async def stop(
         self,

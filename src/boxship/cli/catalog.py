@@ -125,6 +125,7 @@ ENTRIES = (
     Entry("", "login", "registry.login", "Log in to a registry", "login"),
     Entry("", "logout", "registry.logout", "Forget the login to a registry", "logout"),
     Entry("manifest", "inspect", "manifest.inspect", "Show a manifest of a registry"),
+    _network("audit", "Show where containers with egress rules connected to"),
     _network("connect", "Connect a container to a network"),
     _network("create", "Create a network"),
     _network("disconnect", "Disconnect a container from a network"),

@@ -41,3 +41,12 @@ def connect(client: EngineClient, ref: str, container: str, endpoint: JsonObject
 def disconnect(client: EngineClient, ref: str, container: str, *, force: bool = False) -> None:
     body = {"Container": container, "Force": force}
     client.do("POST", f"/networks/{ref}/disconnect", body=body)
+
+
+def audit(
+    client: EngineClient, *, container: str = "", verdict: str = "", limit: int = 0
+) -> list[JsonObject]:
+    """The latest connections that egress rules looked at, oldest first; beyond Docker."""
+    query = {"container": container or None, "verdict": verdict or None, "limit": limit or None}
+    found: list[JsonObject] = client.json("GET", "/boxship/networks/audit", query)
+    return found

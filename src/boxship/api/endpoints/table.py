@@ -2,6 +2,7 @@
 
 from boxship.api.endpoints import (
     absent,
+    audit,
     check,
     checkpoints,
     containerfiles,
@@ -34,6 +35,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *volumes.ROUTES,
     *prune.ROUTES,
     *diskusage.ROUTES,
+    *audit.ROUTES,
     *check.ROUTES,
     *registries.ROUTES,
     *absent.ROUTES,

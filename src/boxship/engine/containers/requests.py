@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.model.connection import Connection
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding
 from boxship.model.labels import ANY_LABELS, LabelFilter
 
@@ -30,6 +31,21 @@ class CreateContainer:
 class CreatedContainer:
     id: str
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConnectionQuery:
+    """Which connections to tell of; ``container`` is a name, an id or the beginning of one."""
+
+    container: str = ""
+    verdict: str = ""
+
+    def fits(self, connection: Connection) -> bool:
+        """Tell whether a connection is asked for."""
+        if self.verdict and connection.verdict != self.verdict:
+            return False
+        named = connection.name == self.container
+        return named or connection.container.startswith(self.container)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
     CommitRequest,
+    ConnectionQuery,
     ContainerPrune,
     ContainerQuery,
     Counts,
@@ -59,6 +60,7 @@ from boxship.engine.containers.requests import (
 )
 from boxship.engine.images.users import ImageUse
 from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.filechange import FileChange
@@ -91,6 +93,17 @@ class ContainerService:
     def port_decided_by(self, address: str) -> str:
         """Return which firewall of the host decides who reaches published ports there, if any."""
         return ports.decided_by(self._context, address)
+
+    async def connections(
+        self, reference: str = "", verdict: str = "", most: int = 0
+    ) -> Sequence[Connection]:
+        """Return the latest connections that egress rules looked at (``most`` 0: all in the log).
+
+        ``reference`` may also be of a container that is gone, by its name or id at that time.
+        """
+        wanted = ConnectionQuery(reference.removeprefix("/"), verdict)
+        audit = self._context.plugging.egress.audit
+        return await asyncio.to_thread(audit.read, most, wanted.fits)
 
     def storage(self, reference: str) -> dict[str, str]:
         """Return where its files are, as ``inspect`` shows it for the storage driver."""

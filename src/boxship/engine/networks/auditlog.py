@@ -16,11 +16,12 @@ and again is one line a second: ``repeated`` counts those that were left out bef
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import msgspec
-from msgspec import Struct
+
+from boxship.model.connection import Connection
 
 _log = logging.getLogger(__name__)
 LIMIT = 10 << 20
@@ -29,21 +30,6 @@ KEPT = 3
 """Older files beside the one that is written."""
 _QUIET_NS = 10**9
 _MOST_REMEMBERED = 4096
-
-
-class Connection(Struct, frozen=True):
-    """A connection that was looked at."""
-
-    time: str
-    verdict: str
-    container: str
-    name: str
-    source: str
-    destination: str
-    protocol: str
-    port: int = 0
-    names: tuple[str, ...] = ()
-    repeated: int = 0
 
 
 class AuditLog:
@@ -70,12 +56,14 @@ class AuditLog:
                 _log.error("the log of outgoing connections cannot be written: %s", error)
                 self._close()
 
-    def read(self, most: int = 0) -> list[Connection]:
-        """Return the latest ``most`` lines (0: all), oldest first."""
+    def read(
+        self, most: int = 0, wanted: Callable[[Connection], bool] = lambda _: True
+    ) -> list[Connection]:
+        """Return the latest ``most`` (0: all) of those wanted, oldest first."""
         found: list[Connection] = []
         with self._lock:
             for number in range(self._kept + 1):
-                found = [*_lines(self._numbered(number)), *found]
+                found = [*filter(wanted, _lines(self._numbered(number))), *found]
                 if 0 < most <= len(found):
                     return found[-most:]
         return found

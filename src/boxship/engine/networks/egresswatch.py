@@ -18,9 +18,10 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from boxship.base.clock import Clock, format_ns
-from boxship.engine.networks.auditlog import AuditLog, Connection
+from boxship.engine.networks.auditlog import AuditLog
 from boxship.engine.networks.egress import Egress, NamedTarget
 from boxship.engine.networks.requests import Tenant
+from boxship.model.connection import Connection
 from boxship.net.dns.resolver import Answered
 from boxship.net.firewall.audit import Report
 from boxship.net.firewall.facts import Address
@@ -61,7 +62,8 @@ class EgressWatch:
     """The containers that have rules. Thread-safe: resolver and firewall call in from theirs."""
 
     def __init__(self, audit: AuditLog, clock: Clock, open_for: Opener) -> None:
-        self._audit, self._clock, self._open_for = audit, clock, open_for
+        self.audit = audit
+        self._clock, self._open_for = clock, open_for
         self._lock = threading.Lock()
         self._watched: dict[str, _Watched] = {}
         self._by_address: dict[Address, str] = {}
@@ -115,7 +117,7 @@ class EgressWatch:
             str(report.station), str(report.destination), report.protocol, report.port,
             (name,) if name else (),
         )  # fmt: skip
-        self._audit.write(connection, now)
+        self.audit.write(connection, now)
 
     def _forget_addresses(self, watched: _Watched | None) -> None:
         if watched is None:
