@@ -5,8 +5,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from boxship.net.firewall.facts import Linked, Published
-from support.places import Place
+from boxship.net.firewall.facts import Fence, Linked, Published
+from support.places import PATIENCE, Place
 from support.yard import Yard
 
 pytestmark = pytest.mark.privileged
@@ -256,3 +256,51 @@ def test_established_connections_outlive_a_replacement(yard: Yard) -> None:
         yard.reset(port)
         connection.send(b"still there?")
         assert connection.recv(200) == b"still there?"
+
+
+@BOTH
+def test_the_host_is_no_router_because_of_us(yard: Yard, version: int) -> None:
+    """The world sends through the machine what is for a network behind the peer."""
+    far, net = ("10.9.0.1", "10.9.0.0/24") if version == 4 else ("fd09::1", "fd09::/64")
+    yard.machine.run("ip", "route", "add", net, "via", address_of(yard.peer, version))
+    yard.peer.run(
+        "ip", "address", "add", f"{far}/32" if version == 4 else f"{far}/128", "dev", "lo"
+    )
+    yard.world.place.run("ip", "route", "add", net, "via", address_of(yard.machine, version))
+    try:
+        with yard.peer.serving("far", 80):
+            assert yard.world.place.reaches(far, 80)
+            yard.firewall.change(add=[Fence()])
+            assert not yard.world.place.reaches(far, 80)
+            assert yard.stations["a2"].reaches(far, 80)
+            yard.firewall.change(remove=[Fence()])
+            assert yard.world.place.reaches(far, 80)
+    finally:
+        yard.machine.run("ip", "route", "delete", net)
+        yard.world.place.run("ip", "route", "delete", net)
+
+
+def test_udp_follows_its_port_to_the_next_container(yard: Yard) -> None:
+    """Connection tracking would send a client that never falls silent to the container before."""
+    one, other = (
+        Published("udp", None, 5353, 5353, ip_address(yard.stations[name].address), 53)
+        for name in ("a2", "a3")
+    )
+    with (
+        yard.stations["a2"].serving("one", 53, udp=True),
+        yard.stations["a3"].serving("other", 53, udp=True),
+        yard.peer.open_socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(PATIENCE)
+        client.connect((yard.machine.address, 5353))
+
+        def ask() -> str:
+            client.send(b"?")
+            return client.recv(100).decode().split()[0]
+
+        with pytest.raises(ConnectionRefusedError):
+            ask()
+        yard.firewall.change(add=[one])
+        assert ask() == "one"
+        yard.firewall.change(remove=[one], add=[other])
+        assert ask() == "other"

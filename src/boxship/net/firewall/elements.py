@@ -16,6 +16,7 @@ from boxship.net.firewall.facts import (
     EgressPolicy,
     EgressRule,
     Fact,
+    Fence,
     Linked,
     Network,
     Published,
@@ -23,7 +24,7 @@ from boxship.net.firewall.facts import (
 )
 from boxship.net.firewall.ruleset import STRANGERS, Ruleset
 from boxship.net.netlink.codec import BE16
-from boxship.net.nftables.numbers import PROTOCOLS
+from boxship.net.nftables.numbers import PROTOCOLS, Family
 from boxship.net.nftables.objects import Element, joined
 from boxship.net.nftables.phrases import name_bytes
 
@@ -50,6 +51,10 @@ def elements_of(
     match first:
         case None:
             return []
+        case Fence():
+            families = {4: Family.IPV4, 6: Family.IPV6}
+            keys = (bytes((families[version],)) for version in first.versions)
+            return [Element(ruleset.inet, "fence", key) for key in keys]
         case Bridge():
             return list(_of_bridge(first, ruleset))
         case Station():

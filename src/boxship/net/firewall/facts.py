@@ -97,4 +97,14 @@ class EgressRule:
     """Ports; of protocols without ports all."""
 
 
-Fact = Bridge | Station | Published | Linked | EgressPolicy | EgressRule
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The host forwards because we switched it on: for our bridges, not as a router.
+
+    What other engines and tunnels forward (bridges, tun, WireGuard) passes all the same.
+    """
+
+    versions: tuple[int, ...] = (4, 6)
+
+
+Fact = Fence | Bridge | Station | Published | Linked | EgressPolicy | EgressRule

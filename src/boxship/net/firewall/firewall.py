@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from boxship.net.firewall import foreign
 from boxship.net.firewall.audit import Audit, Report
+from boxship.net.firewall.connections import forget_changed
 from boxship.net.firewall.elements import stranger_elements
 from boxship.net.firewall.errors import unavailable
 from boxship.net.firewall.facts import Bridge, EgressRule, Fact, Published, Station
@@ -232,9 +233,21 @@ class Firewall:
             self._state.apply(difference)
         if any(isinstance(fact, Bridge) for fact in (*add, *remove)):
             self._pass_others()
+        self._forget_connections(add, remove)
         gone = [a for fact in remove if isinstance(fact, Station) for a in fact.addresses]
         if gone and self._named.close(gone):
             self._refill_named()
+
+    def _forget_connections(self, add: Iterable[Fact], remove: Iterable[Fact]) -> None:
+        added, removed = (
+            [fact for fact in facts if isinstance(fact, Published) and fact.protocol == "udp"]
+            for facts in (add, remove)
+        )
+        if added or removed:
+            try:
+                forget_changed(self._connected(), added, removed)
+            except OSError as error:
+                log.warning("clients of changed UDP ports may have to wait: %s", error)
 
     def _set_right(self, difference: Difference, error: NetlinkError) -> None:
         """Somebody has changed our sets, or the facts contradict each other: see which."""

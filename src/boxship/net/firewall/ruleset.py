@@ -20,7 +20,7 @@ from boxship.net.netlink.codec import Message
 from boxship.net.nftables import expressions as x
 from boxship.net.nftables import numbers, objects
 from boxship.net.nftables import phrases as p
-from boxship.net.nftables.numbers import CtState, Family, Hook, Register
+from boxship.net.nftables.numbers import CtState, Family, Hook, MetaKey, Register
 from boxship.net.nftables.objects import Chain, Field, Rule, Set, Table
 
 _FLOW4 = (Field.IPV4, Field.IPV4, Field.PROTOCOL, Field.PORT)
@@ -30,6 +30,7 @@ _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT = 133, 134
 _NEIGHBOUR_SOLICITATION, _NEIGHBOUR_ADVERTISEMENT, _REDIRECT = 135, 136, 137
 _LISTENER_REPORTS = (131, 132, 143)
 _LOGGED_BYTES = 128
+_KINDS_OF_OTHERS = ("bridge", "tun", "wireguard")
 _SYN, _SYN_ACK = 0x02, 0x12
 
 SPOOFED = "spoofed"
@@ -87,6 +88,7 @@ def _inet_sets(table: Table) -> Iterator[Set]:
     name, pair = (Field.INTERFACE,), (Field.INTERFACE, Field.INTERFACE)
     for one in ("bridges", "internal", "quiet", STRANGERS):
         yield Set(table, one, name)
+    yield Set(table, "fence", (Field.FAMILY,))
     for one in ("same", "trusted"):
         yield Set(table, one, pair)
     yield Set(table, "guards", (Field.INTERFACE, Field.MAC), verdicts=True)
@@ -156,7 +158,7 @@ def _masquerading(table: Table) -> Iterator[Rule]:
     local = p.oif_in("bridges") + p.loopback_source()
     yield Rule(chain, local + p.MASQUERADE, "local clients")
     for family, digit in ((Family.IPV4, "4"), (Family.IPV6, "6")):
-        ours = p.family_is(family) + x.meta(numbers.MetaKey.IIFNAME)
+        ours = p.family_is(family) + x.meta(MetaKey.IIFNAME)
         yield Rule(chain, ours + x.mapped("snat" + digit) + x.source_nat(family))
         yield Rule(chain, ours + x.in_set("masq" + digit) + p.MASQUERADE)
 
@@ -174,6 +176,17 @@ def _forwarding(table: Table) -> Iterator[Rule]:
         yield Rule(chain, edge + p.state_is(CtState.INVALID) + p.COUNT + p.DROP, "invalid")
     yield Rule(chain, p.iif_in("bridges") + p.goto(leaving.name))
     yield Rule(chain, p.oif_in("bridges") + p.goto(entering.name))
+    fenced = Chain(table, "fenced")
+    yield from _fenced(fenced)
+    yield Rule(chain, x.meta(MetaKey.NFPROTO) + x.in_set("fence") + p.goto(fenced.name))
+
+
+def _fenced(chain: Chain) -> Iterator[Rule]:
+    """Neither from nor to a bridge of ours, on a host that was no router before we came."""
+    for kind in _KINDS_OF_OTHERS:
+        for key in (MetaKey.IIFKIND, MetaKey.OIFKIND):
+            yield Rule(chain, x.meta(key) + x.equal(p.name_bytes(kind)) + p.ACCEPT)
+    yield Rule(chain, p.COUNT + p.DROP, "fence")
 
 
 def _within(chain: Chain) -> Iterator[Rule]:
@@ -265,7 +278,7 @@ def _stations6(chain: Chain, in_speak6: bytes, spoofed: bytes) -> Iterator[Rule]
     # A station that plays router could take over its neighbours' traffic (CVE-2020-13401).
     for kind in (_ROUTER_ADVERTISEMENT, _REDIRECT):
         yield Rule(chain, _icmpv6_is(kind) + spoofed, SPOOFED)
-    claimed = x.meta(numbers.MetaKey.IIFNAME) + x.transport_header(8, 16, Register.SECOND)
+    claimed = x.meta(MetaKey.IIFNAME) + x.transport_header(8, 16, Register.SECOND)
     advertisement = _icmpv6_is(_NEIGHBOUR_ADVERTISEMENT) + claimed
     yield Rule(chain, advertisement + x.not_in_set("speak6") + spoofed, SPOOFED)
     yield Rule(chain, p.iif_and_bytes(8, 16) + in_speak6 + p.ACCEPT)

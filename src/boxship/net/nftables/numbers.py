@@ -82,6 +82,8 @@ class MetaKey(IntEnum):
     OIFNAME = 7
     NFPROTO = 15
     L4PROTO = 16
+    IIFKIND = 26
+    OIFKIND = 27
 
 
 class CtState(IntEnum):

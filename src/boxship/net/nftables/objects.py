@@ -32,6 +32,7 @@ _MOST_ELEMENTS = 200
 class Field(Enum):
     """A type of keys and values: nft's number of it, its length in bytes, who orders its bytes."""
 
+    FAMILY = (2, 1, True)
     IPV4 = (7, 4, False)
     IPV6 = (8, 16, False)
     MAC = (9, 6, False)
