@@ -79,3 +79,20 @@ def test_rules_are_not_entrusted_to_a_daemon_that_ignores_them(line: str, record
     assert outcome.code == 125
     assert "needs the Boxship daemon" in outcome.err
     assert not [request for request in recorder.take() if request.method == "POST"]
+
+
+NEW = "POST /networks/new/connect", "POST /networks/old/disconnect", "POST /networks/new/disconnect"
+
+
+@pytest.mark.parametrize(("status", "then"), [(200, "old/disconnect"), (409, "new/disconnect")])
+def test_networks_come_first_and_go_again_if_the_rest_is_refused(
+    status: int, then: str, recorder, ours
+) -> None:
+    recorder.answers |= dict.fromkeys(NEW, (200, "{}"))
+    recorder.answers["POST /containers/a/update"] = (status, '{"message":"no"}')
+    line = "update --network-add name=new,ip=10.0.0.9 --network-rm old --cpus 1 a"
+    assert ours(*line.split()).code == (0 if status == 200 else 1)
+    asked = [request for request in recorder.take() if request.method == "POST"]
+    paths = [request.target.partition("/networks/")[2] for request in asked]
+    assert paths == ["new/connect", "", then]
+    assert asked[0].json()["EndpointConfig"]["IPAMConfig"] == {"IPv4Address": "10.0.0.9"}

@@ -49,7 +49,7 @@ def _several(parse: Callable[[str], Any], label: str = "list") -> Kind:
 
 _STREAM = _several(_stream)
 _MOUNT = _several(mounts.parse_mount, "mount")
-_NETWORK_SPEC = _several(networks.parse_network, "network")
+NETWORK_SPEC = _several(networks.parse_network, "network")
 _ENV = _several(environment.check_env)
 LABEL = _several(environment.check_label)
 _ULIMIT = _several(limits.parse_ulimit, "ulimit")
@@ -183,8 +183,8 @@ _NETWORK = (
     Flag("link", "", kinds.LIST, "Link to another container"),
     Flag("link-local-ip", "", kinds.LIST, "Link-local address"),
     Flag("mac-address", "", kinds.STRING, "MAC address, as 92:d0:c6:0a:29:33"),
-    Flag("network", "", _NETWORK_SPEC, "Network: a name, none, host, container:NAME"),
-    Flag("net", "", _NETWORK_SPEC, "The same as --network", hidden=True, target="network"),
+    Flag("network", "", NETWORK_SPEC, "Network: a name, none, host, container:NAME"),
+    Flag("net", "", NETWORK_SPEC, "The same as --network", hidden=True, target="network"),
     Flag("network-alias", "", kinds.LIST, "One more name on that network"),
     Flag("net-alias", "", kinds.LIST, "", hidden=True, target="network-alias"),
     Flag("publish", "p", kinds.LIST, "Publish [[address:]host port:]port[/protocol][,source=CIDR]"),

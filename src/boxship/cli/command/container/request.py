@@ -285,6 +285,11 @@ _EMPTY_ENDPOINT: Json = {
 
 
 def _endpoint(spec: NetworkSpec, values: Values) -> Json:
+    return endpoint_of(spec, values.many("link") if networks.is_user_defined(spec.name) else ())
+
+
+def endpoint_of(spec: NetworkSpec, links: Iterable[str] = ()) -> Json:
+    """Return what one network's settings are in a request."""
     addresses: Json = {}
     if spec.ipv4:
         addresses["IPv4Address"] = spec.ipv4
@@ -292,10 +297,9 @@ def _endpoint(spec: NetworkSpec, values: Values) -> Json:
         addresses["IPv6Address"] = spec.ipv6
     if spec.link_local:
         addresses["LinkLocalIPs"] = list(spec.link_local)
-    links = list(values.many("link")) if networks.is_user_defined(spec.name) else []
     return _EMPTY_ENDPOINT | {
         "IPAMConfig": addresses or None,
-        "Links": links or None,
+        "Links": list(links) or None,
         "Aliases": list(spec.aliases) or None,
         "MacAddress": spec.mac,
         "DriverOpts": dict(spec.driver_options) or None,

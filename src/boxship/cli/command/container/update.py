@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.cli import kinds
 from boxship.cli.batch import for_each
 from boxship.cli.command.container import beyond, settings
-from boxship.cli.command.container.flags import CREATE_FLAGS, sorted_by_name
-from boxship.cli.command.container.request import restart_policy
+from boxship.cli.command.container.flags import CREATE_FLAGS, NETWORK_SPEC, sorted_by_name
+from boxship.cli.command.container.request import endpoint_of, restart_policy
 from boxship.cli.command.container.settings import Get, Setting
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag, Values
 from boxship.cli.session import Session
 from boxship.cli.syntax import ports
 from boxship.cli.verb import SOME, Command, Invocation
-from boxship.client import containers
+from boxship.client import containers, networks
 
 _SETTINGS = (
     Setting("blkio-weight", "BlkioWeight", Get.NUMBER),
@@ -53,10 +53,15 @@ _UNCHANGED: dict[str, Any] = {
 
 _BEYOND = (
     Flag("egress", "", kinds.LIST, "Where it may connect to from now on, as with run"),
+    Flag("network-add", "", NETWORK_SPEC, "Connect it to one more network, as with --network"),
+    Flag("network-rm", "", kinds.LIST, "Disconnect it from a network"),
     Flag("publish-add", "", kinds.LIST, "Publish one more port, as --publish does"),
     Flag("publish-rm", "", kinds.LIST, "Publish a port of the host no more: [address:]port"),
 )
 """What Docker can't do."""
+
+_RULES = frozenset({"egress", "publish-add", "publish-rm"})
+"""Those of them that another daemon would ignore without a word."""
 
 _NAMES = frozenset({row.flag for row in _SETTINGS} | {"pids-limit"})
 FLAGS = sorted_by_name(
@@ -74,18 +79,37 @@ def run(session: Session, given: Invocation) -> int:
         body = _body(values)
     except (InvalidArgumentError, ValueError) as error:
         raise ExitError(FAILURE, str(error)) from error
-    for flag in _BEYOND:
-        if values.changed(flag.name):
-            beyond.require(session, f"--{flag.name}")
+    for flag in sorted(_RULES):
+        if values.changed(flag):
+            beyond.require(session, f"--{flag}")
     warnings: list[str] = []
     code = for_each(
         session,
         given.arguments,
-        lambda name: warnings.extend(containers.update(session.client, name, body)),
+        lambda name: warnings.extend(_change(session, values, name, body)),
     )
     for warning in warnings:
         session.warn(warning)
     return code
+
+
+def _change(session: Session, values: Values, name: str, body: dict[str, Any]) -> tuple[str, ...]:
+    """Change one container: new networks come first, and go again if the rest is refused."""
+    client, connected = session.client, list[str]()
+    try:
+        for spec in values.many("network-add"):
+            networks.connect(client, spec.name, name, endpoint_of(spec))
+            connected.append(spec.name)
+        others = (flag for flag in FLAGS if not flag.name.startswith("network-"))
+        asked = any(values.changed(flag.name) for flag in others)
+        warnings = containers.update(client, name, body) if asked else ()
+    except BoxshipError:
+        for network in reversed(connected):
+            networks.disconnect(client, network, name)
+        raise
+    for network in values.many("network-rm"):
+        networks.disconnect(client, network, name)
+    return warnings
 
 
 def _body(values: Values) -> dict[str, Any]:
