@@ -154,8 +154,6 @@ def test_host_and_none_have_no_addresses():
         ({"ipv4_asked": "nope"}, "invalid IPv4 address: nope"),
         ({"ipv4_asked": "fd00::1"}, "invalid IPv4 address: fd00::1"),
         ({"ipv6_asked": "fd00::1"}, "no configured subnet or ip-range contain the IP address fd00"),
-        ({"ipv4_asked": "10.9.0.1"}, "is the gateway of network shop"),
-        ({"ipv4_asked": "10.9.0.7"}, "stands for the whole subnet 10.9.0.0/29"),
         ({"link_local": ("10.0.0.1",)}, "invalid link-local IP address: 10.0.0.1"),
         ({"mac_asked": "nonsense"}, "invalid MAC address: nonsense"),
         ({"mac_asked": "01:00:5e:00:00:01"}, "invalid MAC address: 01:00:5e"),
@@ -170,6 +168,20 @@ def test_host_and_none_have_no_addresses():
 def test_what_cannot_be_had(asked, message):
     with pytest.raises(InvalidArgumentError, match=message):
         wish(small(), **asked)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("10.9.0.1", "already in use: 10.9.0.1 is the gateway of network shop"),
+        ("10.9.0.2", "already in use: 10.9.0.2 is kept for x"),
+        ("10.9.0.0", "already in use: 10.9.0.0 stands for the whole subnet 10.9.0.0/29"),
+        ("10.9.0.7", "already in use: 10.9.0.7 stands for the whole subnet 10.9.0.0/29"),
+    ],
+)
+def test_what_nobody_can_have(address, message):
+    with pytest.raises(ForbiddenError, match=message):
+        wish(small(), ipv4_asked=address)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def checked(network: NetworkRecord, wish: EndpointRecord) -> EndpointRecord:
     """Return the wish in canonical form, with the network's id and name.
 
     InvalidArgumentError lists, a line each, what does not fit; ForbiddenError: nobody can be on
-    this network at all.
+    this network at all, or an address is never given to anybody.
     """
     if network.config_only:
         raise ForbiddenError(
@@ -37,7 +37,7 @@ def checked(network: NetworkRecord, wish: EndpointRecord) -> EndpointRecord:
         problems.append(f"invalid MAC address: {wish.mac_asked}")
     if problems:
         raise InvalidArgumentError("invalid endpoint settings:\n" + "\n".join(problems))
-    return msgspec.structs.replace(
+    canonical = msgspec.structs.replace(
         wish,
         network_id=network.id,
         network=network.name,
@@ -45,6 +45,9 @@ def checked(network: NetworkRecord, wish: EndpointRecord) -> EndpointRecord:
         ipv4_asked=str(ip_address(wish.ipv4_asked)) if wish.ipv4_asked else "",
         ipv6_asked=str(ip_address(wish.ipv6_asked)) if wish.ipv6_asked else "",
     )
+    _refuse_reserved(network, canonical.ipv4_asked)
+    _refuse_reserved(network, canonical.ipv6_asked)
+    return canonical
 
 
 def canonical_mac(text: str) -> str | None:
@@ -89,19 +92,21 @@ def _subnet_problems(network: NetworkRecord, address: Address) -> Iterable[str]:
         )
     elif not holders:
         yield f"no configured subnet or ip-range contain the IP address {address}"
-    else:
-        yield from _reserved(network, address)
 
 
-def _reserved(network: NetworkRecord, address: Address) -> Iterable[str]:
-    for pool in network.ipam:
+def _refuse_reserved(network: NetworkRecord, address: str) -> None:
+    """Raise ForbiddenError, as Docker does at the start, for what no container ever gets."""
+    for pool in network.ipam if address else ():
         subnet = ip_network(pool.subnet)
-        if pool.gateway and ip_address(pool.gateway) == address:
-            yield f"IP address {address} is the gateway of network {network.name}"
-        if address in subnet and subnet.num_addresses > 2:
-            edge = (subnet.network_address, *(() if pool.is_ipv6 else (subnet.broadcast_address,)))
-            if address in edge:
-                yield f"IP address {address} stands for the whole subnet {subnet}"
+        reserved = {pool.gateway: f"is the gateway of network {network.name}"}
+        reserved |= {text: f"is kept for {name}" for name, text in pool.aux.items()}
+        if subnet.num_addresses > 2:
+            whole = f"stands for the whole subnet {subnet}"
+            reserved[str(subnet.network_address)] = whole
+            if not pool.is_ipv6:
+                reserved[str(subnet.broadcast_address)] = whole
+        if address in reserved:
+            raise ForbiddenError(f"Address already in use: {address} {reserved[address]}")
 
 
 def _read(text: str) -> Address | None:
