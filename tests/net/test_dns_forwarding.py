@@ -2,18 +2,20 @@
 
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import dns.message
 import dns.rcode
 import pytest
 
-from boxship.net.dns import forwarding, message
+from boxship.net.dns import forwarding, listeners, message
 from boxship.net.dns.forwarding import Asked, Forwarder
-from boxship.net.dns.listeners import socket_for
+from boxship.net.dns.listeners import Listener, socket_for
 from boxship.net.dns.message import Query
 from boxship.net.dns.zones import Upstream
 from support.nameservers import response
+from support.waiting import eventually
 
 
 class Loop:
@@ -179,3 +181,17 @@ def test_the_busiest_gives_way_when_there_are_too_many_in_all(
     assert len(loop.forwarder) == forwarding.IN_ALL
     loop.pass_time(forwarding.GIVE_UP_AFTER)
     assert len(loop.answers) == forwarding.IN_ALL, "with that of the one who asked once"
+
+
+def test_a_container_may_ask_so_much_in_the_long_run() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+        socket.socket(socket.AF_INET) as streams,
+    ):
+        listener = Listener(datagrams, streams, 1)
+        assert listener.allowed(32) == 32
+        assert listener.allowed(10**9) == listeners.BURST
+        listener.spend(listeners.BURST)
+        begin = time.monotonic()
+        allowed = eventually(lambda: listener.allowed(10**9), "more")
+        assert allowed <= (time.monotonic() - begin + 0.001) * listeners.RATE

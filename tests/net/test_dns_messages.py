@@ -273,3 +273,14 @@ def test_a_long_answer_is_cut_for_a_client_with_little_room() -> None:
     assert cut.flags & dns.flags.TC
     assert cut.answer == []
     assert to_text(query.name) == "www.example.org"
+
+
+@pytest.mark.parametrize("target", [31, 33, 35, 200])
+def test_a_name_that_points_nowhere_good_ends(target: int) -> None:
+    """At its own beginning, at itself, forwards, and behind the end."""
+    query = _query("x.example.org")
+    assert query.end == 31
+    record = b"\1y" + (0xC000 | target).to_bytes(2, "big") + struct.pack("!HHIH", 1, 1, 60, 4)
+    data = query.data[:6] + b"\0\1" + query.data[8:31] + record + bytes(4)
+
+    assert message.addresses_in(query, data) == ((), 0)

@@ -49,6 +49,6 @@ def is_address(text: str) -> bool:
     """Tell whether it is an address, with or without an interface behind ``%``."""
     try:
         packed(text.partition("%")[0])
-    except OSError:
+    except (OSError, ValueError):  # the latter for a NUL inside
         return False
     return True
