@@ -290,16 +290,6 @@ def test_without_a_host_given_it_has_its_own(place) -> None:
     assert run_inside(place.namespace, whole).startswith("veth")
 
 
-def test_leftovers_are_those_with_our_mark(place, host) -> None:
-    with Sandbox.make(host) as one, Sandbox.make(host) as two:
-        kept, left = one.add(nic(2)).host_name, two.add(nic(3)).host_name
-        place.links.add_veth("veth0000000", "veth0000001")
-        assert host.sweep({kept, "of no interest"}) == [left]
-        assert host.sweep({kept}) == []
-        names = {link.name for link in place.links.all()}
-        assert names == {"lo", "br0", kept, "veth0000000", "veth0000001"}
-
-
 def test_a_sandbox_that_is_let_go_takes_its_interfaces_along(place, host) -> None:
     from boxship.net.netlink.sockets import ROUTE, NetlinkSocket
 

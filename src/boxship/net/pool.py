@@ -46,7 +46,7 @@ class SandboxPool:
 
         ``users``: to whom the ready ones belong.
         """
-        self.host = host or Host()
+        self._host = host or Host()
         self._size, self._users = size, users
         self._prepare, self._discard = prepare, discard
         self._ready: deque[Sandbox] = deque()
@@ -54,6 +54,11 @@ class SandboxPool:
         self._calm_at = 0.0
         self._closed = False
         self._thread: threading.Thread | None = None
+
+    @property
+    def host(self) -> Host:
+        """The sockets out here, which all sandboxes share."""
+        return self._host
 
     def start(self) -> None:
         """Begin to fill."""
@@ -92,7 +97,7 @@ class SandboxPool:
             self._thread = None
         while self._ready:
             self._drop(self._ready.popleft())
-        self.host.close()
+        self._host.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,7 +112,7 @@ class SandboxPool:
         self.close()
 
     def _make(self, users: Users) -> Sandbox:
-        sandbox = Sandbox.make(self.host, pair=True, users=users)
+        sandbox = Sandbox.make(self._host, pair=True, users=users)
         try:
             sandbox.prepared = self._prepare(sandbox)
         except BaseException:

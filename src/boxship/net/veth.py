@@ -21,7 +21,7 @@ import errno
 import os
 
 from boxship.base.frozen import dataclass
-from boxship.net.host import Host
+from boxship.net.host import MARK, Host
 from boxship.net.netlink import codec, route
 from boxship.net.netlink.codec import Message
 from boxship.net.netlink.sockets import NetlinkError
@@ -65,7 +65,7 @@ def add(nic: Nic, host: Host, inside: Inside, ready: Pair | None) -> Plugged:
             inside.links.rename(pair.ifindex, nic.name)
         if ready is None or nic.sysctls or speaks_ipv6(nic):
             inside.run(lambda: write_sysctls(nic))
-        host.links.socket.request(_outside(nic, pair, bridge, host.mark))
+        host.links.socket.request(_outside(nic, pair, bridge))
         inside.links.socket.request(_inside(nic, pair.ifindex))
         mac = nic.mac or inside.links.get(pair.ifindex).mac
         host.links.socket.request(_known(nic, pair.host_index, bridge, mac))
@@ -103,9 +103,9 @@ def _inside(nic: Nic, index: int) -> list[Message]:
     return messages
 
 
-def _outside(nic: Nic, pair: Pair, bridge: int, mark: str) -> list[Message]:
+def _outside(nic: Nic, pair: Pair, bridge: int) -> list[Message]:
     name = nic.host_name or pair.host_name
-    parts = route.named(name) + route.hardware(mtu=nic.mtu, alias=mark)
+    parts = route.named(name) + route.hardware(mtu=nic.mtu, alias=MARK)
     parts += codec.u32(route.IFLA_MASTER, bridge)
     index = pair.host_index
     return [

@@ -47,6 +47,7 @@ from boxship.engine.networks.requests import Tenant
 from boxship.engine.networks.service import Networks
 from boxship.net.dns.listeners import Listener
 from boxship.net.firewall.facts import Fact
+from boxship.net.host import Host
 from boxship.net.links import Links
 from boxship.net.owned import Users
 from boxship.net.sandbox import Nic, Sandbox
@@ -66,6 +67,11 @@ class Step(NamedTuple):
 
 class SandboxSource(Protocol):
     """Where sandboxes come from: :class:`boxship.net.pool.SandboxPool`."""
+
+    @property
+    def host(self) -> Host:
+        """The sockets out here, which all sandboxes share."""
+        ...
 
     def start(self) -> None:
         """Begin to make some ahead; again does no harm."""
@@ -295,7 +301,7 @@ class Plugging:
         """Go from ``live.plug`` to ``plug`` in the container's namespace; in the network thread."""
         before = {e.interface: e for e in live.plug.endpoints if e.interface}
         after = {e.interface: e for e in plug.endpoints if e.interface}
-        with Sandbox.of_process(pid) as sandbox:
+        with Sandbox.of_process(pid, self._pool.host) as sandbox:
             for name in before.keys() - after.keys():
                 sandbox.remove(name)
             added: list[Nic] = []
@@ -377,7 +383,9 @@ class Plugging:
             _log.error("the firewall cannot be brought up to date: %s", error)
         interfaces = {record.interface for record in self.networks.list() if record.interface}
         jobs = [Repair(each.plug, each.pid, self._records(each.plug.endpoints)) for each in kept]
-        served = await self.networks.worker.run(repair, jobs, interfaces, self._names.keeper)
+        served = await self.networks.worker.run(
+            repair, jobs, interfaces, self._names.keeper, self._pool.host
+        )
         for plug, _ in kept:
             live = self._live[plug.tenant.id]
             live.listener = served.get(plug.tenant.id)

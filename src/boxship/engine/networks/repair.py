@@ -12,6 +12,7 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.names import NameKeeper, needs_names
 from boxship.engine.networks.plug import Plug, Records, has_interface, nic_of, routes
 from boxship.net.dns.listeners import Listener
+from boxship.net.host import MARK, Host
 from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace
 from boxship.net.sandbox import Sandbox
@@ -28,7 +29,7 @@ class Repair(NamedTuple):
 
 
 def repair(
-    jobs: Sequence[Repair], bridges: Collection[str], names: NameKeeper
+    jobs: Sequence[Repair], bridges: Collection[str], names: NameKeeper, host: Host
 ) -> dict[str, Listener]:
     """Bring interfaces and routes in order; return who listens for each container's names."""
     there, strays = _remove_strays(jobs, bridges)
@@ -37,7 +38,7 @@ def repair(
         if not job.pid:
             continue
         try:
-            _complete(job, there, sure=not strays)
+            _complete(job, there, host, sure=not strays)
             if needs_names(job.plug, job.records):
                 with NetworkNamespace.of_process(job.pid) as namespace:
                     served[job.plug.tenant.id] = names.adopt(namespace)
@@ -57,7 +58,7 @@ def _remove_strays(
         strays = [
             link.name
             for link in every
-            if link.kind == "veth" and link.master in masters and link.name not in ours
+            if link.alias == MARK and link.master in masters and link.name not in ours
         ]
         if strays:
             _log.warning("removing interfaces that belong to nobody: %s", ", ".join(strays))
@@ -65,12 +66,12 @@ def _remove_strays(
     return frozenset(link.name for link in every), strays
 
 
-def _complete(job: Repair, there: frozenset[str], *, sure: bool) -> None:
+def _complete(job: Repair, there: frozenset[str], host: Host, *, sure: bool) -> None:
     """Make what is missing; ``sure``: nobody can have lost a route with an interface."""
     wanted = [e for e in job.plug.endpoints if has_interface(job.records[e.network_id])]
     if sure and all(e.host_interface in there for e in wanted):
         return  # the usual case: nothing to enter the namespace for
-    with Sandbox.of_process(job.pid) as sandbox:
+    with Sandbox.of_process(job.pid, host) as sandbox:
         inside = sandbox.counters()
         for endpoint in wanted:
             if _is_missing(endpoint, there, inside):
