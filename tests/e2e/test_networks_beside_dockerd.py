@@ -72,14 +72,3 @@ def test_a_port_of_the_others_container_is_in_use(both: tuple[Lab, Dockerd]) -> 
     lab, dockerd = both
     _run(lab, dockerd, "theirs", "-p", "7080:80")
     assert "in use" in lab.refused("run", "-d", "-p", "7080:80", "busybox", "sleep", "1000")
-
-
-def test_dockerd_restarts_and_flushes(both: tuple[Lab, Dockerd]) -> None:
-    """It sets its chains up anew; what ours need is there again."""
-    lab, dockerd = both
-    ours = lab.run("ours", "-p", "6080:80")
-    dockerd.stop()
-    dockerd.start()
-    with ours.serving("ours", 80), lab.outside.serving("world", 80):
-        lab.reached_soon(lab.peer, 6080)
-        assert ours.ask(OUTSIDE4, 80) == f"world {lab.machine.address}"

@@ -172,17 +172,19 @@ class Lab:
             reply = api.delete(f"/networks/{network['Id']}")
             assert reply.status == 204, reply.body
         if not self.is_dockerd:
-            self._see_that_it_is_as_it_was()
+            before, self.fresh = self.fresh, self.machine.state()
+            self.is_again(before)
+            self.fresh = before
 
-    def _see_that_it_is_as_it_was(self) -> None:
+    def is_again(self, before: dict[str, list[str]]) -> None:
+        """Wait until the machine is as it was; tell what is not."""
         try:
-            eventually(lambda: self.machine.state() == self.fresh, "the machine", timeout=3)
+            eventually(lambda: self.machine.state() == before, "the machine", timeout=3)
         except AssertionError:
             now = self.machine.state()
             news = {
                 kind: list(unified_diff(was, now[kind], lineterm="", n=0))
-                for kind, was in self.fresh.items()
+                for kind, was in before.items()
                 if was != now[kind]
             }
-            self.fresh = now
             assert not news, f"the machine is not as it was: {news}"
