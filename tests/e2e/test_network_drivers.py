@@ -33,8 +33,13 @@ def test_ipv6_is_published(lab: Lab) -> None:
     with web.serving("web", 80, 70):
         assert lab.peer.ask(lab.machine.address6, 6080).startswith("web ")
         assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
-        assert lab.machine.ask("::1", 6080).startswith("web ")
-        assert lab.machine.ask("::1", 7070).startswith("web ")
+        if lab.is_dockerd:
+            assert lab.machine.ask("::1", 6080).startswith("web ")
+            assert lab.machine.ask("::1", 7070).startswith("web ")
+        else:  # the kernel translates no ::1; who asks for localhost tries 127.0.0.1 next, at once
+            with pytest.raises(ConnectionRefusedError):
+                lab.machine.ask("::1", 6080)
+            assert lab.machine.ask("127.0.0.1", 6080).startswith("web ")
         assert not lab.peer.reaches(lab.machine.address6, 7070)
 
 

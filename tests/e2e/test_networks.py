@@ -183,8 +183,9 @@ def test_the_default_bridge_has_no_names_but_links(lab: Lab) -> None:
     assert f"{address}\tdb" in hosts
     web.exec("ping", "-c", "1", "-W", "2", "db")
     environment = web.exec("env")
-    assert f"DB_PORT=tcp://{address}:5432" in environment
-    assert "DB_ENV_SECRET=x" in environment
+    # Docker 29 has no variables of links any more, and neither have we.
+    assert (f"DB_PORT=tcp://{address}:5432" in environment) == lab.is_dockerd
+    assert ("DB_ENV_SECRET=x" in environment) == lab.is_dockerd
     assert web.try_exec("ping", "-c", "1", "-W", "2", "base").code in (0, 1)
 
 
