@@ -37,7 +37,6 @@ def test_allow_by_default(lab: Lab) -> None:
         assert box.ask(lab.peer.address, 80).startswith("peer ")
 
 
-@pytest.mark.xfail(reason="not joined yet")
 def test_by_name(lab: Lab) -> None:
     """What the container's resolver has told it the name for, and nothing else."""
     names = {"good.example": OUTSIDE4, "bad.example": lab.peer.address}
@@ -64,7 +63,6 @@ def test_others_are_not_concerned(lab: Lab) -> None:
         assert free.ask(OUTSIDE4, 80).startswith("world ")
 
 
-@pytest.mark.xfail(reason="not joined yet")
 def test_the_audit_log(lab: Lab) -> None:
     box = run(lab, "box", "--egress=deny", f"--egress=allow={OUTSIDE4}/32:80")
     log = Path(lab.engine.data, "network/egress.log")
@@ -106,7 +104,6 @@ def test_nonsense_is_refused(lab: Lab) -> None:
         assert words.partition("=")[2].partition(":")[0] in done.err or "egress" in done.err
 
 
-@pytest.mark.xfail(reason="not joined yet")
 def test_the_map(lab: Lab) -> None:
     """Networks, containers, addresses, ports and rules as text."""
     lab.network("shop")

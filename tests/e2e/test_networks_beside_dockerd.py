@@ -54,7 +54,6 @@ def test_both_serve_and_reach_out(both: tuple[Lab, Dockerd]) -> None:
         assert not theirs.reaches(ours.address(), 80)
 
 
-@pytest.mark.xfail(reason="our accept outruns dockerd's drop")
 def test_ours_do_not_reach_theirs(both: tuple[Lab, Dockerd]) -> None:
     """What dockerd keeps from strangers it keeps from our containers."""
     lab, dockerd = both
