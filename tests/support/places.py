@@ -112,9 +112,13 @@ class Place:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if kind == socket.SOCK_STREAM:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("::", port))
-        if kind == socket.SOCK_STREAM:
-            listener.listen(64)
+        try:
+            listener.bind(("::", port))
+            if kind == socket.SOCK_STREAM:
+                listener.listen(64)
+        except OSError:
+            listener.close()
+            raise
         listener.setblocking(False)
         return listener
 
