@@ -48,24 +48,24 @@ def furnish(place: Path) -> None:
     (place / "link-there").symlink_to("there")
 
 
-def outcome(cli: Cli, case: tuple[str, ...], place: Path) -> tuple[bool, object, object]:
+def outcome(
+    engine: Engine, cli: Cli, case: tuple[str, ...], place: Path
+) -> tuple[bool, object, object]:
     """Run it in a fresh container and directory; return whether it worked, and both trees."""
     place.mkdir()
     furnish(place)
-    cli("run", "--name=box", "--net=none", "busybox", "sh", "-c", SCRIPT)
+    container = engine.api.create("box", Cmd=["sh", "-c", SCRIPT])
+    engine.api.start(container)
+    assert engine.api.wait(container) == 0
     arguments = [
         f"{place}/{word}" if ":" not in word and not word.startswith("-") else word for word in case
     ]
     done = cli.run("cp", *arguments)
-    archive = subprocess.run(
-        [cli.program, "cp", "box:/w", "-"],
-        env=cli._environment,
-        capture_output=True,
-        check=True,
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as found:
+    archive = engine.api.request("GET", f"/containers/{container}/archive", query={"path": "/w"})
+    assert archive.status == 200
+    with tarfile.open(fileobj=io.BytesIO(archive.body)) as found:
         inside = {(m.name, m.type, m.size, oct(m.mode), m.linkname) for m in found}
-    cli("rm", "box")
+    engine.api.remove(container)
     outside = {name: (looks[0], looks[4], looks[6]) for name, looks in fingerprint(place).items()}
     return done.code == 0, inside, outside
 
@@ -74,8 +74,8 @@ def outcome(cli: Cli, case: tuple[str, ...], place: Path) -> tuple[bool, object,
 def test_where_it_goes(
     engine: Engine, docker: Cli, boxship: Cli, tmp_path: Path, case: tuple[str, ...]
 ) -> None:
-    theirs = outcome(docker, case, tmp_path / "d")
-    ours = outcome(boxship, case, tmp_path / "b")
+    theirs = outcome(engine, docker, case, tmp_path / "d")
+    ours = outcome(engine, boxship, case, tmp_path / "b")
     assert ours == theirs
 
 
