@@ -30,7 +30,7 @@ for i in iptables/ufw ip6tables/ufw6; do
     $(dirname $i) -P FORWARD DROP
 done
 """
-FIREWALLD = """
+STRICT_FIREWALLD = """
 nft -f - <<END
 table inet firewalld {
     chain filter_FORWARD_POLICIES { iifname "eth0" jump filter_FWD_public; }
@@ -45,6 +45,9 @@ table inet firewalld {
 }
 END
 """
+FIREWALLD = STRICT_FIREWALLD.replace(
+    "accept\n        iifname", "accept\n        ct status dnat accept\n        iifname"
+)
 BARE_POLICY = "iptables -P FORWARD DROP; ip6tables -P FORWARD DROP"
 LAST_RULE = "iptables -A FORWARD -j REJECT; ip6tables -A FORWARD -j REJECT"
 NATIVE = """
@@ -54,11 +57,12 @@ EVERYBODY = {
     "dockerd": DOCKERD,
     "ufw": UFW,
     "firewalld": FIREWALLD,
+    "firewalld with StrictForwardPorts": STRICT_FIREWALLD,
     "bare policy": BARE_POLICY,
     "last rule": LAST_RULE,
     "nftables.conf": NATIVE,
 }
-OPEN = ("dockerd", "bare policy", "nftables.conf")
+OPEN = ("dockerd", "firewalld", "bare policy", "nftables.conf")
 """Where new connections to published ports are let through although ``respect`` is asked for."""
 
 
@@ -92,6 +96,8 @@ def test_ways_out_pass_and_published_ports_as_far_as_they_may(yard: Yard, who: s
         assert yard.machine.ask("127.0.0.1", 8080).startswith("web ")
         assert inside.reaches(yard.machine.address, 8080)
     assert {one.inbound for one in yard.firewall.obstacles()} == {who in OPEN}
+    for port in ports(yard):
+        assert bool(yard.firewall.decided_by(port)) == (who not in OPEN)
 
 
 @pytest.mark.parametrize("who", EVERYBODY)

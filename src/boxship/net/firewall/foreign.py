@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from boxship.net.netlink.codec import BE32, Message, parse, string
 from boxship.net.netlink.sockets import NetlinkSocket
 from boxship.net.nftables import expressions as x
-from boxship.net.nftables import listing, objects
+from boxship.net.nftables import listing, numbers, objects
 from boxship.net.nftables import phrases as p
 from boxship.net.nftables.listing import ListedChain, ListedExpression, ListedRule
 from boxship.net.nftables.numbers import Code, CtState, Family, Hook, MetaKey
@@ -32,6 +32,7 @@ from boxship.net.nftables.objects import Chain, Rule, Table
 _FAMILIES = (Family.INET, Family.IPV4, Family.IPV6)
 _IDLE = frozenset(("counter", "log", "immediate", "reject"))
 """Instructions that compare nothing: a rule of these alone applies to every packet."""
+_CT_ACCEPT = ["ct", "bitwise", "cmp", "immediate"]
 _DEPTH = 4
 _PUBLISHED_BY_DOCKERD = "DOCKER"
 
@@ -45,8 +46,10 @@ class Obstacle:
     chain: str
     owner: str
     """``ufw``, ``firewalld``, ``dockerd``, ``iptables-legacy`` or "" for nobody known."""
-    inbound: bool
+    opened: bool
     """New connections to published ports are let through it by us."""
+    passing: bool = False
+    """They are let through it by a rule of its own, if they are translated."""
     jumped: bool = False
     """Our chain hangs in it already."""
     first: bool = False
@@ -55,8 +58,13 @@ class Obstacle:
     def __str__(self) -> str:
         by = f" ({self.owner})" if self.owner else ""
         if self.inbound:
-            return f"{self.place}{by}: closed by default, opened for our bridges"
+            return f"{self.place}{by}: closed by default, open for our bridges"
         return f"{self.place}{by}: decides about new connections to published ports; {self.advice}"
+
+    @property
+    def inbound(self) -> bool:
+        """Whether new connections to published ports come through."""
+        return self.opened or self.passing
 
     @property
     def place(self) -> str:
@@ -153,7 +161,7 @@ def _rules(chain: Chain, obstacle: Obstacle, bridges: tuple[str, ...]) -> Iterat
     """Rules that iptables can read as well, where the table is one of its own."""
     for bridge in bridges:
         yield Rule(chain, p.iif_is(bridge) + p.COUNT + p.ACCEPT, f"from {bridge}")
-        if obstacle.inbound:
+        if obstacle.opened:
             yield Rule(chain, p.oif_is(bridge) + p.COUNT + p.ACCEPT, f"into {bridge}")
         else:
             answers = p.oif_is(bridge) + _established(obstacle)
@@ -192,7 +200,8 @@ class _Table:
         by_rules = self._ends(base.name, own_chain, _DEPTH)
         return Obstacle(
             Family(base.family), base.table, base.name, owner,
-            inbound=mode == "bypass" or not (by_rules or owner in ("ufw", "firewalld")),
+            opened=mode == "bypass" or not (by_rules or owner in ("ufw", "firewalld")),
+            passing=self._passes_translated(),
             jumped=bool(ours),
             first=by_rules or mode == "bypass",
         )  # fmt: skip
@@ -215,6 +224,15 @@ class _Table:
             ):
                 return True
         return False
+
+    def _passes_translated(self) -> bool:
+        """Whether it has ``ct status dnat accept``, as firewalld has unless told otherwise."""
+        return any(
+            [one.name for one in rule.expressions if one.name != "counter"] == _CT_ACCEPT
+            and rule.expressions[0].attributes.get(2) == BE32.pack(numbers.CT_STATUS)
+            and rule.verdict() == (Code.ACCEPT, "")
+            for rule in self._chain(self.base.name)
+        )
 
     def _owner(self) -> str:
         if self.base.table == "firewalld":
