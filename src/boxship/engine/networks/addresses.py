@@ -53,7 +53,7 @@ class Taken:
         return f"{self.subnet} of {self.by}"
 
 
-# Small ones first: a /24 holds 253 containers, and there are some 3,900 of them before the ranges
+# Small ones first: a /24 holds 253 containers, and there are some 3,600 of them before the ranges
 # that homes and offices use. The default bridge alone is as wide as Docker's.
 BRIDGE_POOLS = (
     AddressPool(ip_network("172.17.0.0/16"), 16),
