@@ -7,7 +7,7 @@ import pytest
 
 from support.engine import Engine
 from support.lab import Lab
-from support.machines import World
+from support.machines import Machine, World
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
@@ -61,6 +61,29 @@ def test_other_networks_are_as_the_options_say(lab: Lab) -> None:
     assert "mtu 1300" in web.run("ip", "link", "show", "eth0")
     lab.docker("rm", "--force", "web")
     lab.docker("network", "rm", "shop")
+
+
+def test_a_host_that_was_no_router_becomes_one_for_our_networks_alone() -> None:
+    with World() as world:
+        machine = world.machine()
+        switch = "net.ipv4.ip_forward"
+        machine.run("sysctl", "-w", f"{switch}=0")
+        engine = Engine(namespace=machine.path)
+        with engine:
+            for _ in range(2):  # a killed daemon's successor knows, too
+                assert machine.run("sysctl", "-n", switch).strip() == "1"
+                assert "elements = { ipv4 }" in _fence(machine)
+                engine.kill()
+                engine.start()
+            engine.add_flags("--ip-forward-no-drop")
+            engine.stop()
+            engine.start()
+            assert "elements" not in _fence(machine)
+
+
+def _fence(machine: Machine) -> str:
+    rules = machine.run("nft", "list", "ruleset")
+    return rules[rules.index("set fence") :].partition("}\n\n")[0].partition("\n\n")[0]
 
 
 def test_a_bridge_of_somebody_else() -> None:

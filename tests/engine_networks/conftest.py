@@ -53,10 +53,10 @@ class FakeFabric:
             del self.made[name]
         return gone
 
-    def forward(self, *, ipv4: bool, ipv6: bool) -> bool:
+    def forward(self, *, ipv4: bool, ipv6: bool) -> tuple[int, ...]:
         self.forwarding |= {4} if ipv4 else set()
         self.forwarding |= {6} if ipv6 else set()
-        return True
+        return tuple(sorted(self.forwarding))
 
     def close(self) -> None:
         pass

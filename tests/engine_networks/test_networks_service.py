@@ -34,8 +34,25 @@ def test_there_are_three_networks_from_the_beginning(shop):
         assert (pool.subnet, pool.gateway) == ("172.17.0.0/16", "172.17.0.1")
         assert networks.bridge.interface == "boxship0"
         assert shop.fabric.forwarding == {4}
+        assert networks.fenced == (4,)
+        await networks.create(CreateNetwork("v6", enable_ipv6=True))
+        assert networks.fenced == (4, 6)
 
     shop.run(look)
+
+
+def test_a_host_that_may_be_everybodys_router_is_not_fenced(shop):
+    async def look(networks):
+        assert networks.fenced == ()
+
+    shop.run(look, ip_forward_no_drop=True)
+
+
+def test_a_host_that_is_no_router_stays_none(shop):
+    async def look(networks):
+        assert not shop.fabric.forwarding
+
+    shop.run(look, ip_forward=False)
 
 
 def test_a_bridge_of_somebody_else_must_be_there(shop):

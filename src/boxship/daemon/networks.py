@@ -40,7 +40,6 @@ def network_settings(config: "DaemonConfig") -> NetworkSettings:
         ip_forward=config.flag("ip-forward"),
         ip_forward_no_drop=config.flag("ip-forward-no-drop"),
         iptables=config.flag("iptables"),
-        ip6tables=config.flag("ip6tables"),
         firewall=config.text("firewall"),
     )
     check_settings(settings)

@@ -92,8 +92,7 @@ _NETWORKS: tuple[Option, ...] = (
         "ip-forward-no-drop",
         "Forward for others, too, where this daemon switched forwarding on",
     ),
-    _flag("iptables", "Make firewall rules", default=True),
-    _flag("ip6tables", "Make firewall rules for IPv6", default=True),
+    _flag("iptables", "Make firewall rules, for both families", default=True),
     _text("firewall-backend", "", 'Always "nftables", which iptables\' own rules go along with'),
     _text("firewall", "respect", "Host's firewall and published ports: \"respect\" or \"bypass\""),
 )  # fmt: skip
@@ -215,6 +214,7 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("cri-containerd", "", Kind.FLAG),
     ("deprecated-key-path", "-", Kind.TEXT),
     ("init-path", "", Kind.TEXT),
+    ("ip6tables", "", Kind.FLAG),
     ("metrics-addr", "", Kind.TEXT),
     ("min-api-version", "-", Kind.TEXT),
     ("network-control-plane-mtu", "", Kind.NUMBER),

@@ -80,7 +80,6 @@ class NetworkSettings:
     ip_forward: bool = True
     ip_forward_no_drop: bool = False
     iptables: bool = True
-    ip6tables: bool = True
     firewall: str = "respect"
     """``respect`` or ``bypass`` the host's firewall with published ports."""
 

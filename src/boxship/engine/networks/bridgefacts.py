@@ -1,11 +1,12 @@
 """What the firewall has to know of networks as a whole, and how it hears of them."""
 
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
 
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.options import GatewayMode, bridge_options
 from boxship.engine.networks.record import NetworkRecord
-from boxship.net.firewall.facts import Bridge
+from boxship.net.firewall.facts import Bridge, Fact, Fence
 
 
 def bridge_fact(network: NetworkRecord) -> Bridge | None:
@@ -28,16 +29,26 @@ def bridge_fact(network: NetworkRecord) -> Bridge | None:
     )
 
 
+def standing_facts(networks: Iterable[NetworkRecord], fenced: Iterable[int]) -> tuple[Fact, ...]:
+    """Return what the firewall has to know whoever runs: the bridges, and whom not to forward for.
+
+    ``fenced`` are versions of IP; each is a fact of its own, since they come one after the other.
+    """
+    return (*filter(None, map(bridge_fact, networks)), *(Fence((version,)) for version in fenced))
+
+
 class FirewallWalls:
     """Tells the firewall's queue of networks that come and go."""
 
-    def __init__(self, queue: FirewallQueue) -> None:
+    def __init__(self, queue: FirewallQueue, fenced: Callable[[], Iterable[int]]) -> None:
+        """``fenced`` tells, each time, for which versions of IP the host is no router."""
         self._queue = queue
+        self._fenced = fenced
 
     async def add(self, network: NetworkRecord) -> None:
         """Isolate a network that came about. UnavailableError: the firewall does not work."""
-        if (fact := bridge_fact(network)) is not None:
-            await self._queue.change(add=(fact,))
+        if bridge_fact(network) is not None:
+            await self._queue.change(add=standing_facts([network], self._fenced()))
 
     async def remove(self, network: NetworkRecord) -> None:
         """Forget a network; one that is not known does not matter."""

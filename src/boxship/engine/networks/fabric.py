@@ -15,6 +15,8 @@ from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from boxship.base.errors import InvalidArgumentError, UnavailableError
+from boxship.base.files import write_atomic
+from boxship.base.ids import boot_id
 from boxship.engine.networks import sysctls
 from boxship.engine.networks.addresses import Taken
 from boxship.engine.networks.interfaces import InterfacePlan, Kind
@@ -57,8 +59,11 @@ class Fabric(Protocol):
         """Remove interfaces of ours that nobody needs, and return their names."""
         ...
 
-    def forward(self, *, ipv4: bool, ipv6: bool) -> bool:
-        """Have the host forward packets; tell whether it was this that switched it on."""
+    def forward(self, *, ipv4: bool, ipv6: bool) -> tuple[int, ...]:
+        """Have the host forward packets; return the versions of IP that we switched on for it.
+
+        Those of this call and, since the machine was started, of earlier ones.
+        """
         ...
 
     def close(self) -> None: ...
@@ -68,10 +73,11 @@ class KernelFabric:
     """The real one, in the network namespace of the thread that makes it."""
 
     def __init__(self, data_root: str, marker: str) -> None:
-        """``marker`` is a file that says, until the next boot, that forwarding was our doing."""
+        """``marker`` is a file that says, until the next boot, which forwarding is our doing."""
         owner = sha256(os.path.realpath(data_root).encode()).hexdigest()[:16]
         self._alias = f"boxship:{owner}"
         self._marker = marker
+        self._boot_id = boot_id()
         self._open: Links | None = None
 
     @property
@@ -164,15 +170,28 @@ class KernelFabric:
                 self._links.remove(name, missing_ok=True)
         return names
 
-    def forward(self, *, ipv4: bool, ipv6: bool) -> bool:
+    def forward(self, *, ipv4: bool, ipv6: bool) -> tuple[int, ...]:
+        wanted = [version for version, on in ((4, ipv4), (6, ipv6)) if on]
         with _refusals("have the host forward packets"):
-            changed = [sysctls.forward_ipv4()] if ipv4 else []
-            if ipv6:
-                changed.append(sysctls.forward_ipv6())
-        if any(changed):
-            with suppress(OSError), open(self._marker, "w", encoding="ascii"):
-                pass
-        return os.path.exists(self._marker)
+            ours = self._switched_on()
+            missing = [version for version in wanted if not sysctls.forwards(version)]
+            if missing:
+                # First the note: a daemon that is killed in between must not leave a router behind.
+                ours = tuple(sorted({*ours, *missing}))
+                note = f"{self._boot_id} {' '.join(map(str, ours))}\n"
+                write_atomic(self._marker, note.encode(), mode=0o600)
+            for version in missing:
+                sysctls.forward(version)
+        return ours
+
+    def _switched_on(self) -> tuple[int, ...]:
+        """Read the note; one of before the last boot does not count."""
+        try:
+            with open(self._marker, encoding="ascii") as file:
+                boot, *versions = file.read().split()
+        except (FileNotFoundError, ValueError):
+            return ()
+        return tuple(map(int, versions)) if boot == self._boot_id else ()
 
     def close(self) -> None:
         if self._open is not None:

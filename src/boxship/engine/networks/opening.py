@@ -41,7 +41,7 @@ def open_plugging(settings: EngineSettings, networks: Networks, clock: Clock) ->
     keeper.report = egress.reported
     resolver = Resolver(egress.answered)
     resolver.start()
-    networks.walls = FirewallWalls(firewall)
+    networks.walls = FirewallWalls(firewall, lambda: networks.fenced)
     return Plugging(
         networks,
         SandboxPool(_READY, users=owner(settings.user_maps)),

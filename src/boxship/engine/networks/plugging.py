@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from boxship.base.errors import BoxshipError, UnavailableError
-from boxship.engine.networks.bridgefacts import bridge_fact
+from boxship.engine.networks.bridgefacts import standing_facts
 from boxship.engine.networks.egress import parse as parse_egress
 from boxship.engine.networks.egresswatch import EgressWatch
 from boxship.engine.networks.endpoint import EndpointRecord
@@ -375,10 +375,10 @@ class Plugging:
         by_id = self._by_id()
         for live in self._live.values():
             live.facts = facts_of(live.plug, self._records(live.plug.endpoints), by_id)
-        bridges = filter(None, map(bridge_fact, self.networks.list()))
+        standing = standing_facts(self.networks.list(), self.networks.fenced)
         facts = [fact for live in self._live.values() for fact in live.facts]
         try:
-            await self.firewall.replace((*bridges, *facts))
+            await self.firewall.replace((*standing, *facts))
         except (BoxshipError, OSError) as error:
             _log.error("the firewall cannot be brought up to date: %s", error)
         interfaces = {record.interface for record in self.networks.list() if record.interface}

@@ -62,9 +62,9 @@ class Networks:
         self.worker = NetworkWorker()
         self.walls: Walls = NoWalls()
         """Where the firewall hears of networks; set before :meth:`create` is called."""
-        self.switched_on_forwarding = False
-        """The host forwards packets because we have it so: it is a router for our networks alone,
-        which the firewall sees to (unless ``ip_forward_no_drop``)."""
+        self.fenced: tuple[int, ...] = ()
+        """Versions of IP that the host forwards because we have it so. It is to be a router for our
+        networks alone, which the firewall sees to; empty with ``ip_forward_no_drop``."""
         self._shelf = NetworkShelf(database)
         self._events = events
         self._clock = clock
@@ -209,9 +209,11 @@ class Networks:
     async def _forward(self, record: NetworkRecord) -> None:
         families = {"ipv4": record.enable_ipv4, "ipv6": record.enable_ipv6}
         try:
-            self.switched_on_forwarding = await self.worker.run(self._fabric.forward, **families)
+            ours = await self.worker.run(self._fabric.forward, **families)
         except UnavailableError as error:  # containers still reach one another
             _log.warning("network %s: %s", record.name, error)
+        else:
+            self.fenced = () if self.settings.ip_forward_no_drop else ours
 
     async def _take_down(self, record: NetworkRecord) -> None:
         """Remove a network's rules and interface; what fails is done at the next start-up."""

@@ -12,13 +12,11 @@ def _read(name: str) -> str:
         return file.read().strip()
 
 
-def _write(name: str, value: str) -> bool:
-    """Set a sysctl; False: it had that value."""
-    if _read(name) == value:
-        return False
-    with open(_path(name), "w", encoding="ascii") as file:
-        file.write(value)
-    return True
+def _write(name: str, value: str) -> None:
+    """Set a sysctl, unless it has that value: it may be read-only."""
+    if _read(name) != value:
+        with open(_path(name), "w", encoding="ascii") as file:
+            file.write(value)
 
 
 def set_ipv6(interface: str, *, on: bool) -> None:
@@ -34,20 +32,23 @@ def set_ipv6(interface: str, *, on: bool) -> None:
         _write(f"ipv6/conf/{interface}/accept_dad", "0")
 
 
-def forward_ipv4() -> bool:
-    """Have the host forward IPv4; False: it does already."""
-    return _write("ipv4/ip_forward", "1")
+_FORWARDING = {4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding"}
 
 
-def forward_ipv6() -> bool:
-    """Forward IPv6 without making the host deaf to its routers.
+def forwards(version: int) -> bool:
+    """Tell whether the host forwards packets; true where the kernel does not know the version."""
+    name = _FORWARDING[version]
+    return not os.path.exists(_path(name)) or _read(name) == "1"
 
-    A host that forwards takes no router advertisements (``accept_ra`` 1 means "unless I forward"),
-    and so would lose its default route when that expires; 2 means "all the same".
+
+def forward(version: int) -> None:
+    """Have the host forward packets, without making it deaf to its own routers.
+
+    A host that forwards takes no router advertisements of IPv6 (``accept_ra`` 1 means "unless I
+    forward"), and so would lose its default route when that expires; 2 means "all the same".
     """
-    if not os.path.exists(_path("ipv6")) or _read("ipv6/conf/all/forwarding") == "1":
-        return False
-    for interface in os.listdir(_path("ipv6/conf")):
-        if interface != "all" and _read(f"ipv6/conf/{interface}/accept_ra") == "1":
-            _write(f"ipv6/conf/{interface}/accept_ra", "2")
-    return _write("ipv6/conf/all/forwarding", "1")
+    if version == 6:
+        for interface in os.listdir(_path("ipv6/conf")):
+            if interface != "all" and _read(f"ipv6/conf/{interface}/accept_ra") == "1":
+                _write(f"ipv6/conf/{interface}/accept_ra", "2")
+    _write(_FORWARDING[version], "1")
