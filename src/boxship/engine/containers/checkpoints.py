@@ -102,6 +102,10 @@ def _check(record: ContainerRecord) -> None:
         ("a terminal", record.config.tty),
         ("another runtime than Boxship's", record.host.runtime not in (None, "", BUILT_IN_RUNTIME)),
         (
+            "networks with interfaces",
+            any(endpoint.interface for endpoint in record.endpoints),
+        ),
+        (
             "namespaces of another container",
             any(
                 joined_container(mode)
@@ -150,6 +154,10 @@ def _dump(
 
 def restoring(context: Context, record: ContainerRecord, images: str, plan: Json) -> Json:
     """Return the plan of a start from a checkpoint. InvalidArgumentError: it is none of ours."""
+    if any(endpoint.interface for endpoint in record.endpoints):
+        raise InvalidArgumentError(
+            "a container on networks with interfaces cannot be restored: disconnect it from them"
+        )
     if record.config.tty:
         raise InvalidArgumentError("a container with a terminal cannot be restored")
     if record.host.runtime not in (None, "", BUILT_IN_RUNTIME):

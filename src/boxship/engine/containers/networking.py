@@ -72,8 +72,8 @@ async def plugged(context: Context, container: Container) -> AsyncIterator[Socke
 
 
 async def _plug(context: Context, container: Container) -> Socket | None:
-    if not container.record.endpoints:
-        return None
+    if joined_container(container.record.host.network_mode) is not None:
+        return None  # what it has is the other's
     linking.check_linked(context.shelf, container.record)
     _lease(context, container)
     committed = context.shelf.save(container, container.record, "")
@@ -172,3 +172,10 @@ async def recover(context: Context) -> None:
             unplug(context, container)
             context.shelf.save(container, container.record, "")
     await context.plugging.recover(running)
+
+
+async def catch_up(context: Context, container: Container) -> None:
+    """Complete the networks of one whose process was not known at :func:`recover`."""
+    record = container.record
+    if record.state.alive and record.state.pid:
+        await context.plugging.catch_up(Running(plug_of(context, record), record.state.pid))

@@ -24,7 +24,7 @@ import msgspec
 
 from boxship.base import ids
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import ending, execs, policy, sharedmemory, states
+from boxship.engine.containers import ending, execs, networking, policy, sharedmemory, states
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, Exec
@@ -157,6 +157,7 @@ async def _keep_asking(context: Context, container: Container) -> None:
                 return
             try:
                 await _settle(context, container, _PATIENCE_UNDER_WAY)
+                await networking.catch_up(context, container)
             except ShimSilentError:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except (BoxshipError, OSError):

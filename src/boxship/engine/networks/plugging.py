@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
@@ -382,10 +382,7 @@ class Plugging:
         except (BoxshipError, OSError) as error:
             _log.error("the firewall cannot be brought up to date: %s", error)
         interfaces = {record.interface for record in self.networks.list() if record.interface}
-        jobs = [Repair(each.plug, each.pid, self._records(each.plug.endpoints)) for each in kept]
-        served = await self.networks.worker.run(
-            repair, jobs, interfaces, self._names.keeper, self._pool.host
-        )
+        served = await self._repair(kept, interfaces)
         for plug, _ in kept:
             live = self._live[plug.tenant.id]
             live.listener = served.get(plug.tenant.id)
@@ -393,6 +390,29 @@ class Plugging:
         for live in self._live.values():
             self._show(live, self._records(live.plug.endpoints))
         self._recovered.set()
+
+    async def catch_up(self, found: Running) -> None:
+        """Complete one whose process was not known when all were recovered."""
+        live = self._live.get(found.plug.tenant.id)
+        if live is None or live.listener is not None:
+            return
+        served = await self._repair([found], ())
+        live.listener = served.get(found.plug.tenant.id)
+        self._show(live, self._records(live.plug.endpoints))
+
+    async def _repair(
+        self, running: Iterable[Running], bridges: Collection[str]
+    ) -> dict[str, Listener]:
+        jobs = [Repair(plug, pid, self._records(plug.endpoints)) for plug, pid in running]
+        if not (jobs or bridges):
+            return {}
+        try:
+            return await self.networks.worker.run(
+                repair, jobs, bridges, self._names.keeper, self._pool.host
+            )
+        except OSError:
+            _log.exception("interfaces that a killed daemon left cannot be looked for")
+            return {}
 
     def _without_lost(self, plug: Plug) -> Plug:
         """Leave out endpoints of networks that there are no more."""
