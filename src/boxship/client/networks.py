@@ -13,6 +13,8 @@ class Created(NamedTuple):
 
 
 def create(client: EngineClient, body: JsonObject) -> Created:
+    if not client.at_least("1.44"):  # older daemons let two have the same name, unless asked
+        body = body | {"CheckDuplicate": True}
     answer = client.json("POST", "/networks/create", body=body)
     return Created(answer["Id"], answer.get("Warning") or "")
 

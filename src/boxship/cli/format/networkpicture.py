@@ -58,7 +58,9 @@ def picture(
     """
     everybody = sorted(containers, key=lambda one: natural(_name(one)))
     wanted = tuple(only)
-    drawn = [_network(one, everybody) for one in networks if _is_wanted(one, wanted)]
+    every = list(networks)
+    internal = frozenset(one["Name"] for one in every if one.get("Internal"))
+    drawn = [_network(one, everybody, internal) for one in every if _is_wanted(one, wanted)]
     return tuple(sorted(drawn, key=_order))
 
 
@@ -72,7 +74,7 @@ def _order(network: DrawnNetwork) -> tuple[bool, bool, list[tuple[int, int, int]
     return network.driver in _LAST, network.name != "bridge", natural(network.name)
 
 
-def _network(network: Json, everybody: list[Json]) -> DrawnNetwork:
+def _network(network: Json, everybody: list[Json], internal: frozenset[str]) -> DrawnNetwork:
     pools = (network.get("IPAM") or {}).get("Config") or ()
     options = network.get("Options") or {}
     name, identifier = network["Name"], network["Id"]
@@ -87,7 +89,7 @@ def _network(network: Json, everybody: list[Json]) -> DrawnNetwork:
         gateways=tuple(pool["Gateway"] for pool in pools if pool.get("Gateway")),
         rules=tuple(_rules(network, options)),
         stations=tuple(
-            _station(one, name, everybody) for one in everybody if name in _endpoints(one)
+            _station(one, name, everybody, internal) for one in everybody if name in _endpoints(one)
         ),
     )
 
@@ -105,7 +107,9 @@ def _rules(network: Json, options: Json) -> Iterable[str]:
             yield f"IPv{version} {mode}"
 
 
-def _station(container: Json, network: str, everybody: list[Json]) -> Station:
+def _station(
+    container: Json, network: str, everybody: list[Json], internal: frozenset[str]
+) -> Station:
     endpoints = _endpoints(container)
     endpoint = endpoints[network] or {}
     addresses = (endpoint.get("IPAddress"), endpoint.get("GlobalIPv6Address"))
@@ -118,7 +122,7 @@ def _station(container: Json, network: str, everybody: list[Json]) -> Station:
         state=container.get("State", ""),
         addresses=tuple(filter(None, addresses)),
         aliases=tuple(endpoint.get("Aliases") or ()),
-        ports=_published(container) if network == _outward(endpoints) else (),
+        ports=_published(container) if network == _outward(endpoints, internal) else (),
         egress=tuple(host.get("Egress") or ()),
         sharing=tuple(_name(one) for one in everybody if _shared(one) in names),
         also_on=tuple(sorted((one for one in endpoints if one != network), key=natural)),
@@ -130,12 +134,13 @@ def _published(container: Json) -> tuple[str, ...]:
     return tuple(filter(None, display_ports(ports).split(", ")))
 
 
-def _outward(endpoints: Json) -> str:
+def _outward(endpoints: Json, internal: frozenset[str]) -> str:
     """The network that has the container's default route, and so its published ports."""
 
-    def rank(name: str) -> tuple[int, bool, list[tuple[int, int, int]]]:
+    def rank(name: str) -> tuple[bool, int, list[tuple[int, int, int]]]:
         endpoint = endpoints[name] or {}
-        return -(endpoint.get("GwPriority") or 0), not endpoint.get("Gateway"), natural(name)
+        leads_out = bool(endpoint.get("Gateway")) and name not in internal
+        return not leads_out, -(endpoint.get("GwPriority") or 0), natural(name)
 
     return min(endpoints, key=rank)
 
