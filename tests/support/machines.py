@@ -124,18 +124,13 @@ class Machine(Place):
 
     def interfaces(self) -> list[str]:
         """Names, without those that it was made with, and without `spares`."""
-        own = {"lo", "eth0", *self.spares()}
-        return sorted(row["ifname"] for row in self._links() if row["ifname"] not in own)
+        rows = self._links()
+        own = {"lo", "eth0", *_spares(rows)}
+        return sorted(row["ifname"] for row in rows if row["ifname"] not in own)
 
     def spares(self) -> list[str]:
         """Interfaces that an engine keeps ready for its next containers: at no bridge yet."""
-        return [
-            row["ifname"]
-            for row in self._links()
-            if row.get("linkinfo", {}).get("info_kind") == "veth"
-            and "master" not in row
-            and row["ifname"] != "eth0"
-        ]
+        return _spares(self._links())
 
     def _links(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.run("ip", "-d", "-json", "link"))
@@ -149,6 +144,16 @@ class Machine(Place):
             "routes": _routes(self.run("ip", "route", "show", "table", "all")),
             "firewall": listed_rules(self).splitlines(),
         }
+
+
+def _spares(rows: list[dict[str, Any]]) -> list[str]:
+    return [
+        row["ifname"]
+        for row in rows
+        if row.get("linkinfo", {}).get("info_kind") == "veth"
+        and "master" not in row
+        and row["ifname"] != "eth0"
+    ]
 
 
 def listed_rules(place: Place, *what: str) -> str:
