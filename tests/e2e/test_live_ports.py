@@ -121,3 +121,20 @@ def test_rules_by_name_on_the_default_bridge(lab: Lab) -> None:
     assert "allow" not in lab.boxship("network", "audit", "--denied", "box")
     said = lab.boxship.run("run", "--rm", "--net=host", "--egress=deny", "busybox", "true").err
     assert "egress rules and the network mode" in said
+
+
+def test_ports_come_and_go_with_the_network_that_leads_outside(lab: Lab) -> None:
+    lab.network("vault", "--internal")
+    lab.network("front")
+    web = lab.run("web", "--network=vault", "-p", "6080:80")
+    assert lab.docker("port", "web") == ""
+    with web.serving("web", 80):
+        lab.docker("network", "connect", "front", "web")
+        assert lab.docker("port", "web", "80") == "0.0.0.0:6080"
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
+        lab.docker("network", "disconnect", "front", "web")
+    assert lab.docker("port", "web") == ""
+    lab.run("first", "-p", "6080:80")
+    done = lab.docker.run("network", "connect", "front", "web")
+    assert "port is already allocated" in done.err
+    assert list(lab.inspect("web")["NetworkSettings"]["Networks"]) == ["vault"]

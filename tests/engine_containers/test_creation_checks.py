@@ -285,6 +285,11 @@ def test_good_requests_pass(host: str) -> None:
     assert check(host=host) == []
 
 
+def test_the_loopback_of_ipv6_is_warned_of() -> None:
+    host = '{"PortBindings":{"80/tcp":[{"HostIp":"0::1","HostPort":"80"}]}}'
+    assert check(host=host) == ["Ports published on ::1 cannot be reached: use 127.0.0.1"]
+
+
 def test_the_hosts_network_publishes_nothing() -> None:
     host = '{"NetworkMode":"host","PortBindings":{"80/tcp":[{"HostPort":"80"}]}}'
     assert check(host=host) == ["Published ports are discarded when using host network mode"]

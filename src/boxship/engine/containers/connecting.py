@@ -15,7 +15,7 @@ from boxship.base.errors import (
     NotFoundError,
     UnavailableError,
 )
-from boxship.engine.containers import hosts, identity, networking
+from boxship.engine.containers import hosts, identity, networking, portclaims
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.endpoints import PRIVATE, SHARES
@@ -53,9 +53,12 @@ async def _plug_in(context: Context, container: Container, wish: EndpointRecord)
     after = msgspec.structs.replace(before, endpoints=leased)
     new = leased[-1]
     try:
+        after = portclaims.follow(context, after)
         await context.shelf.save(container, after, "connect")
         await context.plugging.connect(networking.plug_of(context, after), _pid(after))
     except BoxshipError:
+        if not before.ports:
+            context.publications.release(before.id)
         context.plugging.release((new,))
         context.shelf.save(container, before, "")
         raise
@@ -85,10 +88,13 @@ async def _pull_out(
     context: Context, container: Container, after: ContainerRecord, endpoint: EndpointRecord
 ) -> None:
     before = container.record
+    after = portclaims.follow(context, after)
     try:
         await context.shelf.save(container, after, "disconnect")
         await context.plugging.disconnect(networking.plug_of(context, after), _pid(before))
     except BoxshipError:
+        if before.ports and not after.ports:
+            portclaims.adopt(context, before, before.ports)
         context.shelf.save(container, before, "")
         raise
     lines = hosts.own_lines(after.config, (endpoint,))

@@ -42,6 +42,17 @@ def claim(
     )
 
 
+def follow(context: Context, record: ContainerRecord) -> ContainerRecord:
+    """Return the record of one that runs, whose networks have changed, with its ports.
+
+    Ports come with the first network that leads outside and go with the last one. PortTakenError.
+    """
+    if not _serving(context, record):
+        context.publications.release(record.id)
+        return msgspec.structs.replace(record, ports=())
+    return record if record.ports else claimed(context, record)
+
+
 def adopt(context: Context, record: ContainerRecord, ports: tuple[PublishedPort, ...]) -> None:
     """Let a container keep ports that it has had before."""
     families = set(_serving(context, record))

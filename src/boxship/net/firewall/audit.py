@@ -9,6 +9,7 @@ import os
 import select
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -25,6 +26,7 @@ _COMMAND, _MODE, _BIND, _COPY_PACKET = 1, 2, 1, 2
 _PAYLOAD, _PREFIX, _LINK_HEADER = 9, 10, 16
 _BODY = 4
 _COPIED = 128
+_MOST_A_SECOND = 2000
 _NAMES = {number: name for name, number in PROTOCOLS.items()}
 _WITH_PORTS = frozenset((6, 17, 132))
 _EXTENSIONS = frozenset((0, 43, 60))
@@ -75,17 +77,31 @@ class Audit:
         poll = select.poll()
         for descriptor in (self._socket.fileno(), self._stop):
             poll.register(descriptor, select.POLLIN)
+        second = read = 0
         while self._stop not in dict(poll.poll()):
+            now = time.monotonic()
+            if int(now) != second:
+                second, read = int(now), 0
+            elif read >= _MOST_A_SECOND:  # a flood is not to keep the daemon from its work
+                if self._stopped_within(second + 1 - now):
+                    return
+                continue
             try:
                 answers = self._socket.receive()
             except OSError as error:
                 log.warning("some reports of egress rules were lost: %s", error)
                 continue
+            read += len(answers)
             for report in filter(None, map(read_report, answers)):
                 try:
                     self._callback(report)
                 except Exception:
                     log.exception("egress audit")
+
+    def _stopped_within(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._stop, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
 
 def read_report(answer: Answer) -> Report | None:

@@ -1,12 +1,15 @@
 """What Docker can do and this version cannot: said at create, never silently dropped."""
 
 import posixpath
+from ipaddress import ip_address
 
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 from boxship.engine.containers import mounts
 from boxship.model.container import ContainerConfig, HostConfig
+
+_LOOPBACK6 = ip_address("::1")
 
 
 def check(config: ContainerConfig, host: HostConfig) -> None:
@@ -31,9 +34,18 @@ def without_effect(config: ContainerConfig, host: HostConfig) -> list[str]:
     warnings = []
     if host.port_bindings and host.network_mode == "host":
         warnings.append("Published ports are discarded when using host network mode")
+    warnings += _on_loopback6(host)
     if _has_probe(config):
         warnings.append("The health check is recorded and not run: this version has no probes")
     return warnings
+
+
+def _on_loopback6(host: HostConfig) -> list[str]:
+    """Tell of ports at ``::1``: the kernel translates no connections from there (ADR 54)."""
+    ends = (end for each in (host.port_bindings or {}).values() for end in each or ())
+    if any(end.host_ip and ip_address(end.host_ip) == _LOOPBACK6 for end in ends):
+        return ["Ports published on ::1 cannot be reached: use 127.0.0.1"]
+    return []
 
 
 def _has_probe(config: ContainerConfig) -> bool:
