@@ -15,9 +15,10 @@ pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd, needs("dockerd")]
 
 @pytest.fixture(scope="module")
 def _both(_lab: Lab) -> Iterator[tuple[Lab, Dockerd]]:
-    """dockerd comes second, with its DROP for whatever is forwarded."""
+    """dockerd comes second, with the policy that it sets where it is the first to forward."""
     with Dockerd(namespace=_lab.machine.path) as dockerd:
         dockerd.load("busybox")
+        _lab.machine.run("iptables", "-P", "FORWARD", "DROP")
         yield _lab, dockerd
 
 

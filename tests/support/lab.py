@@ -165,16 +165,20 @@ class Lab:
 
     def clear(self) -> None:
         """Remove all containers and networks, and see that the machine is as it was at first."""
+        self.empty()
+        if not self.is_dockerd:
+            before, self.fresh = self.fresh, self.machine.state()
+            self.is_again(before)
+            self.fresh = before
+
+    def empty(self) -> None:
+        """Remove all containers and networks."""
         api = self.engine.api
         for container in api.get("/containers/json", all=1).json():
             api.remove(container["Id"])
         for network in api.get("/networks", filters='{"type":["custom"]}').json():
             reply = api.delete(f"/networks/{network['Id']}")
             assert reply.status == 204, reply.body
-        if not self.is_dockerd:
-            before, self.fresh = self.fresh, self.machine.state()
-            self.is_again(before)
-            self.fresh = before
 
     def is_again(self, before: dict[str, list[str]]) -> None:
         """Wait until the machine is as it was; tell what is not."""

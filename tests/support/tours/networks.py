@@ -126,9 +126,8 @@ def version_six(tour: Tour) -> None:
     tour.site("web6", "--network=six", "-p", "6086:80")
     lab.settle_addresses()
     say(lab.box("web6").address6())
-    tour.fetch("machine", lab.machine, "http://[::1]:6086/", "web6")
-    if not lab.is_dockerd:
-        tour.fetch("second host", lab.peer, f"http://[{lab.machine.address6}]:6086/", "web6")
+    for where, place in (("machine", lab.machine), ("second host", lab.peer)):
+        tour.fetch(where, place, f"http://[{lab.machine.address6}]:6086/", "web6")
     tour.docker("run", "--rm", "--network=six", "busybox", "nslookup", "web6")
 
 
@@ -173,7 +172,8 @@ def beside(tour: Tour) -> None:
         dockerd.load("busybox")
         theirs = dockerd.docker
         tour.site("theirs", "-p", "7080:80", client=theirs)
-        print("# iptables, as dockerd leaves it:")
+        print("# with the policy that dockerd sets where it is the first to forward:")
+        lab.machine.run("iptables", "-P", "FORWARD", "DROP")
         say(lab.machine.run("iptables", "-S", "FORWARD"))
         for where, place in (("machine", lab.machine), ("second host", lab.peer)):
             tour.fetch(where, place, f"http://{lab.machine.address}:6080/", "web")
@@ -229,7 +229,7 @@ def _made(kind: str) -> Iterator[Tour]:
         try:
             yield Tour(lab)
         finally:
-            lab.clear()
+            lab.empty()
 
 
 def main() -> None:
