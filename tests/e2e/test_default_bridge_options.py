@@ -52,6 +52,13 @@ def test_the_default_bridge_is_as_the_options_say(lab: Lab) -> None:
     lab.docker("rm", "--force", "first", "second")
 
 
+def test_info_tells_of_pools_and_firewall(lab: Lab) -> None:
+    info = lab.engine.api.get("/info").json()
+    assert info["DefaultAddressPools"] == [{"Base": "10.201.0.0/16", "Size": 26}]
+    assert lab.docker("info", "--format", "{{.FirewallBackend.Driver}}") == "nftables"
+    assert "macvlan" in info["Plugins"]["Network"]
+
+
 def test_other_networks_are_as_the_options_say(lab: Lab) -> None:
     lab.network("shop")
     assert lab.inspect_network("shop")["IPAM"]["Config"] == [

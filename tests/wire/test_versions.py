@@ -108,6 +108,7 @@ SWAGGER = os.environ.get("BOXSHIP_TEST_SWAGGER", "")
         (images.ImageRow, "ImageSummary"),
         (images.HistoryRow, "ImageHistoryResponseItem"),
         (networks.Endpoint, "EndpointSettings"),
+        (networks.Network, "Network"),
         (system.Version, "SystemVersion"),
         (system.Info, "SystemInfo"),
     ],

@@ -292,6 +292,10 @@ class DaemonFacts:
     cdi_spec_dirs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     """Full CDI names of the devices found there."""
+    firewall: str = "nftables"
+    """What makes the rules of networks; ``none`` if nothing does."""
+    address_pools: tuple[tuple[str, int], ...] = ()
+    """Configured ones: CIDR, and the prefix of the subnets that are cut from it."""
     warnings: tuple[str, ...] = ()
 
 

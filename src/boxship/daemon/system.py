@@ -8,6 +8,7 @@ from boxship import __version__
 from boxship.api.backend import DaemonFacts, HostFacts, RuntimeFacts
 from boxship.base.files import write_atomic
 from boxship.daemon.config import DaemonConfig
+from boxship.daemon.networks import network_settings
 from boxship.daemon.registries import registry_settings
 from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
@@ -37,6 +38,7 @@ class DaemonSystem:
         mode = config.text("default-cgroupns-mode")
         registry = look(config.cdi_spec_dirs)
         registries = registry_settings(config)
+        networks = network_settings(config)
         return DaemonFacts(
             id=self._id,
             version=__version__,
@@ -63,6 +65,8 @@ class DaemonSystem:
             no_new_privileges=config.flag("no-new-privileges"),
             cdi_spec_dirs=config.cdi_spec_dirs,
             devices=tuple(sorted(registry.devices)),
+            firewall="nftables" if networks.iptables else "none",
+            address_pools=tuple((pool.base, pool.size) for pool in networks.address_pools),
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
 

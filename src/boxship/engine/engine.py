@@ -200,10 +200,10 @@ class Engine:
 
 
 def _machine_id() -> str:
-    """Return what tells this machine from others; empty where nobody has set it."""
+    """Return what tells this machine from others: its id or, where nobody has set it, its name."""
     with suppress(OSError), open("/etc/machine-id", encoding="ascii") as file:
-        return file.read().strip()
-    return ""
+        return file.read().strip() or os.uname().nodename
+    return os.uname().nodename
 
 
 def _check_maps(data_root: str, maps: UserMaps) -> None:

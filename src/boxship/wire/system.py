@@ -77,6 +77,13 @@ class Firewall(Struct, frozen=True, rename="pascal"):
     driver: str
 
 
+class AddressPool(Struct, frozen=True, rename="pascal"):
+    """Where subnets of networks come from: pieces of ``size`` bits of ``base``."""
+
+    base: str
+    size: int
+
+
 class DeviceInfo(Struct, frozen=True):
     """A device that containers can be given, and the driver that knows it."""
 
@@ -133,6 +140,7 @@ class Info(Struct, frozen=True, rename="pascal"):
     security_options: tuple[str, ...]
     warnings: tuple[str, ...] | None
     firewall_backend: Firewall | UnsetType = UNSET
+    default_address_pools: tuple[AddressPool, ...] | UnsetType = UNSET
     generic_resources: None = None
     http_proxy: str = ""
     https_proxy: str = ""

@@ -10,6 +10,7 @@ from boxship.base.clock import format_ns
 from boxship.engine.containers.requests import Counts
 from boxship.oci.platform import host as host_platform
 from boxship.wire.system import (
+    AddressPool,
     Component,
     DeviceInfo,
     Firewall,
@@ -114,7 +115,8 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         init_binary="boxship-init",
         security_options=_security_options(host, daemon),
         warnings=daemon.warnings or None,
-        firewall_backend=Firewall("none"),
+        firewall_backend=Firewall(daemon.firewall),
+        default_address_pools=tuple(AddressPool(*pool) for pool in daemon.address_pools) or UNSET,
         cdi_spec_dirs=daemon.cdi_spec_dirs,
         discovered_devices=tuple(DeviceInfo("cdi", name) for name in daemon.devices) or UNSET,
     )
