@@ -10,8 +10,19 @@ from boxship.engine.networks.publishing import PortTakenError, Publications
 from boxship.engine.networks.requests import Tenant
 from boxship.model.ports import PortSpan, PublishedPort
 from boxship.net.portreserve import ephemeral_range
+from support.ownports import own_ports
 
 WEB, DB = Tenant("a" * 64, "web"), Tenant("b" * 64, "db")
+
+
+pytestmark = pytest.mark.privileged
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_ports() -> Iterator[None]:
+    """No program of the machine is in the way, and no other test."""
+    with own_ports():
+        yield
 
 
 @pytest.fixture

@@ -15,8 +15,19 @@ from boxship.net.portreserve import (
     PortUnavailableError,
     same_address,
 )
+from support.ownports import own_ports
 
 ANY, LOOPBACK = "0.0.0.0", "127.0.0.1"
+
+
+pytestmark = pytest.mark.privileged
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_ports() -> Iterator[None]:
+    """No program of the machine is in the way, and no other test."""
+    with own_ports():
+        yield
 
 
 @pytest.fixture
