@@ -1,4 +1,4 @@
-"""One yard a module; each test begins with its bridges and stations, and nothing published."""
+"""One yard for all; each test begins with its bridges and stations, and nothing published."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from support.yard import Yard
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def made_yard() -> Iterator[Yard]:
     with Yard() as yard:
         yield yard

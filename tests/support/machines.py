@@ -187,6 +187,7 @@ def _make(name: str, undo: ExitStack) -> None:
         "nsenter", f"--net={NAMESPACES / name}", "sysctl", "-qw",
         "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0",
         "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
+        "net.ipv6.conf.default.dad_transmits=0",
     )  # fmt: skip
     _batch(name, "link set lo up")
 

@@ -1,6 +1,7 @@
 """A machine with a bridge of each sort, stations on them, and a peer outside."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from ipaddress import ip_address, ip_network
@@ -95,6 +96,7 @@ class Yard:
         for station in (2, 3):
             place = StationPlace(f"{PREFIX}{letter}{station}", number, station)
             _run("ip", "netns", "add", place.name)
+            place.run("sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=0")
             self._undo.callback(_run, "ip", "netns", "delete", place.name)
             wire = f"v{letter}{station}"
             lines += [
@@ -114,6 +116,12 @@ class Yard:
                 f"route add default via 10.{number}.0.1\nroute add ::/0 via fd0{number}::1",
                 place.name,
             )
+
+
+def nobody_reaches(*attempts: tuple[Place, str, int]) -> bool:
+    """Whether none gets an answer from an address and port; all try, and wait, at once."""
+    with ThreadPoolExecutor(len(attempts)) as pool:
+        return not any(pool.map(lambda one: one[0].reaches(*one[1:]), attempts))
 
 
 def batch(lines: str, namespace: str) -> None:
