@@ -229,7 +229,11 @@ def _egress(table: Table, group: int) -> Iterator[Rule]:
         Chain(table, name) for name in ("egress_deny", "egress_allow", "passed", "refused")
     )
     yield Rule(passed, x.log_to_group(group, "allow", _LOGGED_BYTES) + p.ACCEPT)
-    yield Rule(refused, x.log_to_group(group, "deny", _LOGGED_BYTES) + p.COUNT + p.REJECT, "egress")
+    yield Rule(refused, x.log_to_group(group, "deny", _LOGGED_BYTES) + p.COUNT, "egress")
+    # ICMP errors are limited to one a second and peer; a reset always comes at once. But of a
+    # translated connection the kernel sends it with the address that was translated to.
+    yield Rule(refused, p.protocol_is("tcp") + p.untranslated() + p.RESET)
+    yield Rule(refused, p.REJECT)
     yield from _if_flow_in(closed, "allowed", p.goto(passed.name))
     yield from _if_flow_in(closed, "named", p.goto(passed.name))
     yield Rule(closed, p.goto(refused.name))

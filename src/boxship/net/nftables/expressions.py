@@ -16,7 +16,7 @@ _LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2
 _EQUAL, _NOT_EQUAL = 0, 1
 _INVERTED = 1
 _INTERNET_CHECKSUM = 1
-_ICMPX_UNREACHABLE, _ADMINISTRATIVELY_PROHIBITED = 2, 3
+_TCP_RESET, _ICMPX_UNREACHABLE, _ADMINISTRATIVELY_PROHIBITED = 1, 2, 3
 _XT_STATE = struct.Struct("=146xHHH16x")
 _SOURCE_NAT, _DESTINATION_NAT = 0, 1
 
@@ -183,6 +183,11 @@ def destination_nat(
 def reject() -> bytes:
     """Refuse with an ICMP or ICMPv6 message "administratively prohibited"."""
     return expression("reject", be32(1, _ICMPX_UNREACHABLE), u8(2, _ADMINISTRATIVELY_PROHIBITED))
+
+
+def reset() -> bytes:
+    """Refuse with a TCP reset; for packets of TCP alone."""
+    return expression("reject", be32(1, _TCP_RESET))
 
 
 def log_to_group(group: int, prefix: str, length: int) -> bytes:

@@ -15,6 +15,7 @@ RETURN = x.decide(Code.RETURN)
 COUNT = x.counter()
 MASQUERADE = x.masquerade()
 REJECT = x.reject()
+RESET = x.reset()
 _SECOND, _THIRD = Register.SECOND, 3
 
 
