@@ -25,8 +25,9 @@ from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.networks.egress import words_of as egress_words
 from boxship.engine.networks.plug import Plug
-from boxship.engine.networks.plugging import Running, Socket
+from boxship.engine.networks.plugging import Running
 from boxship.engine.networks.requests import Tenant
+from boxship.engine.networks.wiring import Socket
 
 
 def tenant(record: ContainerRecord) -> Tenant:

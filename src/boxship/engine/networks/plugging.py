@@ -17,11 +17,9 @@ process, or with the daemon as long as there is none.
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Collection, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Coroutine, Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
 from boxship.base.errors import BoxshipError, UnavailableError
 from boxship.engine.networks.bridgefacts import standing_facts
@@ -30,78 +28,24 @@ from boxship.engine.networks.egresswatch import EgressWatch
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.facts import facts_of
 from boxship.engine.networks.firewallqueue import FirewallQueue
-from boxship.engine.networks.names import Names, needs_names, view_of
+from boxship.engine.networks.ghosts import Ghosts
+from boxship.engine.networks.names import Names, view_of
 from boxship.engine.networks.plug import (
-    NamespacePaths,
     Plug,
     Records,
     addresses,
     has_interface,
     named,
-    nic_of,
-    routes,
 )
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.repair import Repair, repair
 from boxship.engine.networks.requests import Tenant
 from boxship.engine.networks.service import Networks
+from boxship.engine.networks.wiring import Live, SandboxSource, Socket, Step, rewire, timed, wire
 from boxship.net.dns.listeners import Listener
-from boxship.net.firewall.facts import Fact
-from boxship.net.host import Host
-from boxship.net.links import Links
-from boxship.net.owned import Users
-from boxship.net.sandbox import Nic, Sandbox
+from boxship.net.sandbox import Sandbox
 
 _log = logging.getLogger(__name__)
-_GHOSTS_AFTER = 2.0
-"""Seconds after which the interface of a container that has ended must be gone: somebody else in
-its namespace would keep it, and its address with it."""
-
-
-class Step(NamedTuple):
-    """How long a step of plugging took."""
-
-    name: str
-    duration_ns: int
-
-
-class SandboxSource(Protocol):
-    """Where sandboxes come from: :class:`boxship.net.pool.SandboxPool`."""
-
-    @property
-    def host(self) -> Host:
-        """The sockets out here, which all sandboxes share."""
-        ...
-
-    def start(self) -> None:
-        """Begin to make some ahead; again does no harm."""
-        ...
-
-    def take(self, users: Users = None) -> Sandbox:
-        """Return one that nobody uses and that belongs to ``users``; blocking."""
-        ...
-
-    def close(self) -> None:
-        """Throw away those that are left."""
-        ...
-
-
-@dataclass
-class Socket:
-    """A sandbox made for a container that is about to start; the caller closes it."""
-
-    sandbox: Sandbox
-    steps: list[Step] = field(default_factory=list)
-
-    @property
-    def paths(self) -> NamespacePaths:
-        """Where another process finds the namespaces while this is open."""
-        users = self.sandbox.user_namespace
-        return NamespacePaths(self.sandbox.namespace.path, users.path if users else "")
-
-    def close(self) -> None:
-        """Let go of it: it lives on with its processes, or ends."""
-        self.sandbox.close()
 
 
 class Running(NamedTuple):
@@ -109,13 +53,6 @@ class Running(NamedTuple):
 
     plug: Plug
     pid: int
-
-
-@dataclass
-class _Live:
-    plug: Plug
-    facts: tuple[Fact, ...] = ()
-    listener: Listener | None = None
 
 
 class Plugging:
@@ -134,9 +71,8 @@ class Plugging:
         self._pool = pool
         self._names = names
         self.egress = egress
-        self._live: dict[str, _Live] = {}
-        self._ghosts: set[str] = set()
-        self._sweep: asyncio.TimerHandle | None = None
+        self._live: dict[str, Live] = {}
+        self._ghosts = Ghosts(networks.worker)
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovered = asyncio.Event()
 
@@ -176,23 +112,29 @@ class Plugging:
         """
         await self._recovered.wait()
         records = self._records(plug.endpoints)
-        live = _Live(plug, facts_of(plug, records, self._by_id()))
+        live = Live(plug, facts_of(plug, records, self._by_id()))
         self._watch(plug)
         socket = None
         if any(has_interface(record) for record in records.values()):
             self._pool.start()
             socket = await self._connect_all(live, records)
-        self._live[plug.tenant.id] = live
-        self._names.join(plug, records)
-        self._show(live, records)
-        await self._tell_linked(plug)
+        self._live[plug.tenant.id] = live  # from here on :meth:`unplug` takes it back
+        try:
+            self._names.join(plug, records)
+            self._show(live, records)
+            await self._tell_linked(plug)
+        except BaseException:
+            if socket is not None:
+                socket.close()
+            raise
         return socket
 
-    async def _connect_all(self, live: _Live, records: Records) -> Socket:
+    async def _connect_all(self, live: Live, records: Records) -> Socket:
         """Have the firewall and the network thread work side by side."""
-        wiring = asyncio.ensure_future(self.networks.worker.run(self._wire, live, records))
+        work = self.networks.worker.run(wire, live, records, self._pool, self._names.keeper)
+        wiring, steps = asyncio.ensure_future(work), list[Step]()
         try:
-            with _timed() as took:
+            with timed("network: firewall", steps):
                 await self.firewall.change(add=live.facts)
             socket = await wiring
         except (BoxshipError, OSError) as error:
@@ -201,32 +143,10 @@ class Plugging:
             if isinstance(error, OSError):
                 raise UnavailableError(f"failed to set up container networking: {error}") from error
             raise
-        socket.steps.append(Step("network: firewall", took[0]))
+        socket.steps += steps
         return socket
 
-    def _wire(self, live: _Live, records: Records) -> Socket:
-        """Make the sandbox; in the network thread."""
-        steps = []
-        with _timed() as took:
-            sandbox = self._pool.take(live.plug.users)
-        steps.append(Step("network: namespace", took[0]))
-        try:
-            with _timed() as took:
-                for endpoint in live.plug.endpoints:
-                    if has_interface(records[endpoint.network_id]):
-                        sandbox.add(nic_of(endpoint, records[endpoint.network_id]))
-                sandbox.set_routes(routes(live.plug.endpoints, records))
-            steps.append(Step("network: interfaces", took[0]))
-            if needs_names(live.plug, records):
-                with _timed() as took:
-                    live.listener = self._names.keeper.listen(sandbox.namespace)
-                steps.append(Step("network: names", took[0]))
-        except BaseException:
-            sandbox.close()
-            raise
-        return Socket(sandbox, steps)
-
-    async def _undo(self, live: _Live, wiring: asyncio.Future[Socket]) -> None:
+    async def _undo(self, live: Live, wiring: asyncio.Future[Socket]) -> None:
         if not wiring.cancelled() and wiring.exception() is None:
             wiring.result().close()
         if live.listener is not None:
@@ -255,17 +175,16 @@ class Plugging:
         # In order: whoever is given the address next comes later to the firewall, too.
         forgotten = self.firewall.change(remove=live.facts)
         self.release(plug.endpoints)
-        self._watch_ghosts(plug)
+        self._ghosts.expect(e.host_interface for e in plug.endpoints)
         return self._spawn(self._finish(plug, forgotten, shared=shared))
 
     async def _finish(self, plug: Plug, forgotten: asyncio.Future[None], *, shared: bool) -> None:
         try:
+            if shared:  # first: before somebody else is given the address
+                await self._ghosts.remove(e.host_interface for e in plug.endpoints)
             await forgotten
-        except BoxshipError:
-            _log.exception("rules of container %s are left in the firewall", plug.tenant.name)
-        if shared:
-            names = [e.host_interface for e in plug.endpoints if e.host_interface]
-            await self.networks.worker.run(_remove, names)
+        except (BoxshipError, OSError):
+            _log.exception("something of container %s is left in networks", plug.tenant.name)
         await self._tell_linked(plug)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -297,26 +216,9 @@ class Plugging:
         self._show(live, records)
         await self._tell_linked(plug)
 
-    def _rewire(self, live: _Live, plug: Plug, records: Records, pid: int) -> None:
-        """Go from ``live.plug`` to ``plug`` in the container's namespace; in the network thread."""
-        before = {e.interface: e for e in live.plug.endpoints if e.interface}
-        after = {e.interface: e for e in plug.endpoints if e.interface}
+    def _rewire(self, live: Live, plug: Plug, records: Records, pid: int) -> None:
         with Sandbox.of_process(pid, self._pool.host) as sandbox:
-            for name in before.keys() - after.keys():
-                sandbox.remove(name)
-            added: list[Nic] = []
-            try:
-                for name in [name for name in after if name not in before]:
-                    added.append(nic_of(after[name], records[after[name].network_id]))
-                    sandbox.add(added[-1])
-                sandbox.set_routes(routes(plug.endpoints, records))
-                if live.listener is None and needs_names(plug, records):
-                    live.listener = self._names.keeper.listen(sandbox.namespace)
-            except OSError:
-                for nic in added:
-                    sandbox.remove(nic.name)
-                sandbox.set_routes(routes(live.plug.endpoints, records))
-                raise
+            rewire(live, plug, records, sandbox, self._names.keeper)
 
     async def disconnect(self, plug: Plug, pid: int) -> None:
         """Take the endpoints away that ``plug`` has no longer, and give their leases back."""
@@ -370,7 +272,7 @@ class Plugging:
         """Make kernel, firewall and names agree with the containers that run."""
         kept = [each._replace(plug=self._without_lost(each.plug)) for each in running]
         for plug, _ in kept:
-            self._live[plug.tenant.id] = _Live(plug)
+            self._live[plug.tenant.id] = Live(plug)
             self._watch(plug)
         by_id = self._by_id()
         for live in self._live.values():
@@ -421,9 +323,8 @@ class Plugging:
 
     async def close(self) -> None:
         """Let go; what runs goes on as it is."""
-        if self._sweep is not None:
-            self._sweep.cancel()
-        await asyncio.gather(*self._tasks)
+        await self._ghosts.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.firewall.close()
         await asyncio.to_thread(self._let_go)
 
@@ -446,16 +347,21 @@ class Plugging:
     def _records(self, endpoints: Iterable[EndpointRecord]) -> dict[str, NetworkRecord]:
         return {e.network_id: self.networks.find(e.network_id) for e in endpoints}
 
-    def _show(self, live: _Live, records: Records) -> None:
+    def _show(self, live: Live, records: Records) -> None:
         if live.listener is not None:
             others = {other.plug.tenant.name: other.plug for other in self._live.values()}
             self._names.keeper.set_view(live.listener, view_of(live.plug, records, others))
 
-    async def _change_facts(self, live: _Live, plug: Plug, records: Records) -> None:
+    async def _change_facts(self, live: Live, plug: Plug, records: Records) -> None:
         facts = facts_of(plug, records, self._by_id() | {plug.tenant.id: plug})
-        add, remove = set(facts) - set(live.facts), set(live.facts) - set(facts)
-        await self.firewall.change(add=add, remove=remove)
-        live.facts = facts
+        before, live.facts = live.facts, facts  # at once: whoever unplugs it removes what is here
+        try:
+            await self.firewall.change(
+                add=set(facts) - set(before), remove=set(before) - set(facts)
+            )
+        except BaseException:
+            live.facts = before
+            raise
         self._watch(plug)
 
     def _watch(self, plug: Plug) -> None:
@@ -473,36 +379,13 @@ class Plugging:
             records = self._records(live.plug.endpoints)
             self._show(live, records)
             if by_id:
-                await self._change_facts(live, live.plug, records)
-
-    def _watch_ghosts(self, plug: Plug) -> None:
-        self._ghosts |= {e.host_interface for e in plug.endpoints if e.host_interface}
-        if self._ghosts and self._sweep is None:
-            loop = asyncio.get_running_loop()
-            self._sweep = loop.call_later(_GHOSTS_AFTER, self._lay_ghosts)
-
-    def _lay_ghosts(self) -> None:
-        names, self._ghosts, self._sweep = list(self._ghosts), set(), None
-        self._spawn(self.networks.worker.run(_remove, names))
+                try:
+                    await self._change_facts(live, live.plug, records)
+                except BoxshipError:
+                    _log.exception("container %s does not reach a link", live.plug.tenant.name)
 
 
 def _nothing() -> asyncio.Future[None]:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     done.set_result(None)
     return done
-
-
-def _remove(names: Iterable[str]) -> None:
-    with Links.open() as links:
-        links.remove_all(names)
-
-
-@contextmanager
-def _timed() -> Iterator[list[int]]:
-    """Yield a list that has the nanoseconds of the block in it afterwards."""
-    took: list[int] = []
-    begin = time.monotonic_ns()
-    try:
-        yield took
-    finally:
-        took.append(time.monotonic_ns() - begin)
