@@ -97,6 +97,10 @@ class Lab:
             self.engine = make(*self._flags, namespace=self.machine.path)
             self._stack.enter_context(self.engine)
             self.engine.load("busybox")
+            if not self.is_dockerd:
+                # The first network with IPv6 has the host forward it from then on.
+                self.network("first", "--ipv6")
+                self.docker("network", "rm", "first")
             self.fresh = self.machine.state()
             self._stack = self._stack.pop_all()
         return self
