@@ -161,6 +161,9 @@ network inspect -v a
 network inspect -f json a
 network inspect -f '{{.Name}} {{.Labels}} {{.Options}} {{range .IPAM.Config}}{{.Subnet}}{{end}}' a
 network inspect -f '{{range $id, $c := .Containers}}{{$id}} {{$c.Name}}{{end}}' a
+network inspect -f '{{.IPAM.Config}} {{.Created}} {{json .Created}} {{.Options}}' a
+network inspect -f '{{range .IPAM.Config}}{{.Gateway}}{{.IPRange}}{{.AuxAddress}}{{end}}' a
+network inspect -f '{{json .IPAM}}' a
 network inspect gone a
 network inspect '' a
 network connect gone c

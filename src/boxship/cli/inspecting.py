@@ -16,14 +16,21 @@ FORMAT_FLAG = Flag("format", "f", kinds.STRING, "How to print: json or a Go temp
 
 
 def inspect_all(
-    session: Session, names: Iterable[str], template: str, find: Callable[[str], Any]
+    session: Session,
+    names: Iterable[str],
+    template: str,
+    find: Callable[[str], Any],
+    typed: Callable[[Any], Any] = as_go,
 ) -> int:
-    """Print what is found up to the first name that is not; then say what was wrong."""
+    """Print what is found up to the first name that is not; then say what was wrong.
+
+    ``typed`` makes of a document what templates see.
+    """
     found, problems = _find(names, find)
     if template == "json":
         session.say(dump_compact(found))
     elif template:
-        _print_template(session, template, found)
+        _print_template(session, template, map(typed, found))
     else:
         session.say(dump(found) if found else "[]")
     for problem in problems:
@@ -49,7 +56,7 @@ def _print_template(session: Session, text: str, found: Iterable[Any]) -> None:
         raise ExitError(64, f"template parsing error: {error}") from error
     for document in found:
         try:
-            session.say(template.render(as_go(document)))
+            session.say(template.render(document))
         except TemplateError as error:
             session.say("")
             raise ExitError(FAILURE, f"template parsing error: {error}") from error

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from boxship.cli.format.directive import Column, View
+from boxship.cli.format.rawjson import as_go
+from boxship.cli.gotemplate.values import Moment
 
 _SHORT_ID = 12
 DEFAULT_COLUMNS = ("ID", "Name", "Driver", "Scope")
@@ -35,18 +37,7 @@ class NetworkView:
         return lambda name: str(labels.get(name, ""))
 
     def created_at(self) -> str:
-        return go_time(self.text("Created"))
-
-
-def go_time(text: str) -> str:
-    """RFC 3339 as Go prints a time: ``2026-01-01 00:00:00.5 +0000 UTC``."""
-    date, _, rest = text.partition("T")
-    if rest.endswith("Z"):
-        return f"{date} {rest.removesuffix('Z')} +0000 UTC"
-    if len(rest) > 6 and rest[-6] in "+-":
-        zone = rest[-6:].replace(":", "")
-        return f"{date} {rest[:-6]} {zone} {zone}"
-    return text
+        return Moment(self.text("Created")).printed()
 
 
 def _text(field: str) -> Callable[[NetworkView], str]:
@@ -72,3 +63,8 @@ NETWORK: View[NetworkView] = View(
     },
     methods={"Label": NetworkView.label},
 )
+
+
+def network_as_go(document: Any) -> Any:
+    """A network as Docker's client reads it: its creation is a time, a container's is a text."""
+    return as_go({**document, "Created": Moment(document.get("Created", ""))})

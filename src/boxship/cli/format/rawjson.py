@@ -50,6 +50,14 @@ _OMITTED: dict[str, dict[str, Any]] = {
     "Config": {"Healthcheck": None, "StopSignal": "", "StopTimeout": None, "Shell": NilSlice()},
 }
 
+# Structs of which Go prints fields that JSON leaves out or names otherwise.
+_PRINTED = {
+    ("IPAM", "Config"): ("Subnet", "IPRange", "Gateway", "AuxAddress"),
+}
+_EMPTY: dict[tuple[str, str], dict[str, Any]] = {
+    ("IPAM", "Config"): {"IPRange": "", "Gateway": "", "AuxAddress": NilMap()},
+}
+
 
 def dump(document: Any) -> str:
     return json.dumps(document, indent=4, ensure_ascii=False)
@@ -62,7 +70,7 @@ def dump_compact(document: Any) -> str:
 def as_go(value: Any, key: str = "", parent: str = "") -> Any:
     """A JSON document as the typed value that Docker's client reads it into."""
     if isinstance(value, list):
-        return [as_go(item, "", key) for item in value]
+        return [_entry(item, key, parent) for item in value]
     if value is None and key and key not in _POINTERS:
         return NilMap() if key in _MAPS else NilSlice()
     if not isinstance(value, dict):
@@ -71,3 +79,13 @@ def as_go(value: Any, key: str = "", parent: str = "") -> Any:
     if key in _MAPS or key in _MAPS_WITHIN.get(parent, ()):
         return items
     return Struct(items, _OMITTED.get(key))
+
+
+def _entry(item: Any, key: str, parent: str) -> Any:
+    """One of a list that ``key`` of a struct ``parent`` is."""
+    found = as_go(item, "", key)
+    order = _PRINTED.get((parent, key))
+    if order is None or not isinstance(found, Struct):
+        return found
+    also = _EMPTY[parent, key] | {"AuxAddress": found.get("AuxiliaryAddresses", NilMap())}
+    return Struct(found, also, order)

@@ -30,12 +30,41 @@ class Struct(dict[str, Any]):
     """A JSON object that is a struct in Go; the keys keep their order.
 
     ``also`` are fields that a template can ask for although JSON leaves them out, because they
-    are empty, or names them otherwise.
+    are empty, or names them otherwise. ``order`` are all fields as Go prints them, if those of
+    JSON are not all.
     """
 
-    def __init__(self, fields: Mapping[str, Any], also: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        also: Mapping[str, Any] | None = None,
+        order: Sequence[str] = (),
+    ) -> None:
         super().__init__(fields)
         self.also = also or {}
+        self.order = order
+
+    def parts(self) -> list[Any]:
+        """The values that Go prints."""
+        if not self.order:
+            return list(self.values())
+        return [self[name] if name in self else self.also.get(name) for name in self.order]
+
+
+class Moment(str):
+    """A time, which JSON has by RFC 3339 and Go prints in another way."""
+
+    __slots__ = ()
+
+    def printed(self) -> str:
+        """``2026-01-01 00:00:00.5 +0000 UTC``."""
+        date, _, rest = self.partition("T")
+        if rest.endswith("Z"):
+            return f"{date} {rest.removesuffix('Z')} +0000 UTC"
+        if len(rest) > 6 and rest[-6] in "+-":
+            zone = rest[-6:].replace(":", "")
+            return f"{date} {rest[:-6]} {zone} {zone}"
+        return self
 
 
 class NilSlice(list[Any]):
@@ -63,7 +92,7 @@ def truth(value: Any) -> bool:
 def printed(value: Any) -> str:
     """The text of ``%v``."""
     if isinstance(value, str):
-        return value
+        return value.printed() if isinstance(value, Moment) else value
     if value is None:
         return "<nil>"
     if isinstance(value, bool):
@@ -73,7 +102,7 @@ def printed(value: Any) -> str:
     if isinstance(value, float):
         return float_text(value)
     if isinstance(value, Struct):
-        return "{" + " ".join(printed(item) for item in value.values()) + "}"
+        return "{" + " ".join(printed(item) for item in value.parts()) + "}"
     if isinstance(value, Mapping):
         pairs = (f"{printed(key)}:{printed(value[key])}" for key in sorted(value))
         return f"map[{' '.join(pairs)}]"

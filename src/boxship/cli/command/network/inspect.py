@@ -3,6 +3,7 @@
 from boxship.base.errors import InvalidArgumentError
 from boxship.cli import kinds
 from boxship.cli.flags import Flag
+from boxship.cli.format.networks import network_as_go
 from boxship.cli.inspecting import FORMAT_FLAG, inspect_all
 from boxship.cli.session import Session
 from boxship.cli.verb import SOME, Command, Invocation
@@ -21,7 +22,7 @@ def run(session: Session, given: Invocation) -> int:
             raise InvalidArgumentError("invalid network name or ID: value is empty")
         return networks.inspect(session.client, name, verbose=given.values.on("verbose"))
 
-    return inspect_all(session, given.arguments, given.values.text("format"), find)
+    return inspect_all(session, given.arguments, given.values.text("format"), find, network_as_go)
 
 
 COMMAND = Command("[OPTIONS] NETWORK [NETWORK...]", SOME, run, FLAGS)
