@@ -185,7 +185,7 @@ def test_the_last_bridge_takes_our_chain_along(yard: Yard) -> None:
         "nft flush ruleset",
         "nft delete table inet boxship",
         "nft flush table inet boxship",
-        "nft flush map inet boxship moved4",
+        "nft flush map inet boxship ports4",
         "nft flush chain ip filter FORWARD",
         "iptables -F; iptables -X",
         f"nft flush ruleset; {DOCKERD}",
@@ -205,7 +205,7 @@ def test_what_somebody_takes_away_is_back_at_once(yard: Yard, how: str) -> None:
                     "a2"
                 ].reaches(yard.peer.address, 80)
 
-            eventually(lambda: "moved4 {" in rules(yard.machine) and works(), how, timeout=1.5)
+            eventually(lambda: "ports4 {" in rules(yard.machine) and works(), how, timeout=1.5)
     finally:
         yard.firewall.unwatch()
 

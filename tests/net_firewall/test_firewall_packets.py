@@ -49,7 +49,7 @@ def test_a_range_keeps_its_ports_in_one_element(yard: Yard, version: int) -> Non
     with server.serving("range", 20000, 25000, 30000):
         for port in (20000, 25000, 30000):
             assert yard.peer.reaches(address_of(yard.machine, version), port)
-    elements = yard.machine.run("nft", "list", "map", "inet", "boxship", f"publish{version}")
+    elements = yard.machine.run("nft", "list", "map", "inet", "boxship", f"ranges{version}")
     assert elements.count("20000-30000") == elements.count("tcp") == 1
 
 
@@ -132,6 +132,19 @@ def test_sources_are_an_allow_list(yard: Yard) -> None:
     with server.serving("web", 80):
         assert yard.peer.reaches(yard.machine.address, 8080)
         assert not yard.peer.reaches(yard.machine.address, 8081)
+
+
+def test_a_range_for_some_sources_and_elsewhere(yard: Yard) -> None:
+    server = yard.stations["a2"]
+    yard.reset(
+        published(server.address, 9000, 80, last=9002, sources=f"{yard.peer.address}/32"),
+        published(server.address, 9100, 9100, last=9102, sources="10.0.0.0/8"),
+    )
+    with server.serving("web", 82, 9101):
+        assert yard.peer.reaches(yard.machine.address, 9002)
+        assert not yard.machine.reaches("127.0.0.1", 9002)
+        assert not yard.peer.reaches(yard.machine.address, 9101)
+        assert yard.stations["b2"].reaches(yard.machine.address, 9101)
 
 
 def test_nothing_is_reached_at_a_containers_own_address(yard: Yard) -> None:

@@ -144,25 +144,35 @@ def _of_published(
     port: Published, bridges: Mapping[str, Bridge], rules: Ruleset
 ) -> Iterator[Element]:
     version, bridge = port.target.version, bridge_of(port.target, bridges)
-    inside = (port.target_first, port.target_first + port.last - port.first)
+    last = port.target_first + port.last - port.first
     protocol = (PROTOCOLS[port.protocol],) * 2
-    target = _exactly(port.target)
+    if bridge is not None and (version in bridge.routed or bridge.trusted_interfaces):
+        inside = (_exactly(port.target), protocol, (port.target_first, last))
+        for source in _sources(port):
+            yield _Flow(version, source, inside).element(rules, "direct")
+    if bridge is not None and version in bridge.routed:
+        return
     host = _everything(version) if port.host_address is None else _exactly(port.host_address)
-    for source in _sources(port):
-        if bridge is not None and (version in bridge.routed or bridge.trusted_interfaces):
-            yield _Flow(version, source, (target, protocol, inside)).element(rules, "direct")
-        if bridge is not None and version in bridge.routed:
-            continue
-        if port.first == port.target_first:
-            box = (host, protocol, (port.first, port.last))
-            yield _Flow(version, source, box).element(rules, "publish", port.target.packed)
-            continue
+    door = (host, protocol, (port.first, port.last))
+    if port.sources:
+        yield _Flow(version, None, door).element(rules, "limited")
+        for source in _sources(port):
+            yield _Flow(version, source, door).element(rules, "sources")
+    if port.first == port.target_first and port.first != port.last:
+        yield _Flow(version, None, door).element(rules, "ranges", port.target.packed)
+    else:
         # nft can't add an offset to a port, so these are one by one.
-        for number in range(port.last - port.first + 1):
-            outside, to = port.first + number, BE16.pack(port.target_first + number)
-            box = (host, protocol, (outside, outside))
-            data = joined(port.target.packed, to)
-            yield _Flow(version, source, box).element(rules, "moved", data)
+        yield from _one_by_one(port, rules)
+
+
+def _one_by_one(port: Published, rules: Ruleset) -> Iterator[Element]:
+    name = "ports" if port.host_address is None else "doors"
+    host = b"" if port.host_address is None else port.host_address.packed
+    protocol = bytes((PROTOCOLS[port.protocol],))
+    for number in range(port.last - port.first + 1):
+        key = joined(host, protocol, BE16.pack(port.first + number))
+        data = joined(port.target.packed, BE16.pack(port.target_first + number))
+        yield Element(rules.inet, f"{name}{port.target.version}", key, data=data)
 
 
 def _sources(port: Published) -> list[Interval]:
@@ -203,10 +213,10 @@ def _of_links(first: Linked, unit: list[Linked], rules: Ruleset) -> Iterator[Ele
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """``source . destination . protocol . port``, each an interval."""
+    """``source . destination . protocol . port``, each an interval; None is left out."""
 
     version: int
-    source: Interval
+    source: Interval | None
     box: Box
 
     def element(
@@ -219,7 +229,8 @@ class _Flow:
     def _end(self, which: int) -> bytes:
         length = 4 if self.version == 4 else 16
         destination, protocol, port = (interval[which] for interval in self.box)
-        addresses = (self.source[which], destination)
+        source = () if self.source is None else (self.source[which],)
+        addresses = (*source, destination)
         return joined(
             *(address.to_bytes(length) for address in addresses),
             bytes((protocol,)),

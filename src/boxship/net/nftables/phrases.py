@@ -16,7 +16,9 @@ COUNT = x.counter()
 MASQUERADE = x.masquerade()
 REJECT = x.reject()
 RESET = x.reset()
-_SECOND, _THIRD = Register.SECOND, 3
+_SECOND = Register.SECOND
+_WORDS = {Family.IPV4: 2, Family.IPV6: 8}
+"""Of two addresses."""
 
 
 def goto(chain: str) -> bytes:
@@ -123,12 +125,23 @@ def oif_and_source(family: Family) -> bytes:
 
 def flow(family: Family) -> bytes:
     """``ip saddr . ip daddr . meta l4proto . th dport``, to be looked up."""
-    return _addresses(family, swapped=False) + _transport(family, port_at=2)
+    return _addresses(family, swapped=False) + _transport(_WORDS[family], port_at=2)
 
 
 def flow_backwards(family: Family) -> bytes:
     """``ip daddr . ip saddr . meta l4proto . th sport``: the flow that this one answers."""
-    return _addresses(family, swapped=True) + _transport(family, port_at=0)
+    return _addresses(family, swapped=True) + _transport(_WORDS[family], port_at=0)
+
+
+def door(family: Family) -> bytes:
+    """``ip daddr . meta l4proto . th dport``, to be looked up."""
+    offset, length = (16, 4) if family is Family.IPV4 else (24, 16)
+    return x.network_header(offset, length) + _transport(length // 4, port_at=2)
+
+
+def port() -> bytes:
+    """``meta l4proto . th dport``, to be looked up."""
+    return _transport(0, port_at=2)
 
 
 def _addresses(family: Family, *, swapped: bool) -> bytes:
@@ -139,8 +152,9 @@ def _addresses(family: Family, *, swapped: bool) -> bytes:
     return x.network_header(source, length) + x.network_header(destination, length, second)
 
 
-def _transport(family: Family, port_at: int) -> bytes:
-    after = Register.WORD0 + (2 if family is Family.IPV4 else 8)
+def _transport(words: int, port_at: int) -> bytes:
+    """Load protocol and port behind ``words`` that are loaded already."""
+    after = Register.WORD0 + words
     return x.meta(MetaKey.L4PROTO, after) + x.transport_header(port_at, 2, after + 1)
 
 
