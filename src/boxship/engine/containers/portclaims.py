@@ -4,11 +4,13 @@ Ports lead to the endpoint that a family's default route goes through, as in Doc
 without such an endpoint on a bridge publishes nothing, whatever it asks for.
 """
 
+import contextlib
 import logging
 from ipaddress import ip_address
 
 import msgspec
 
+from boxship.base.errors import NotFoundError
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.networks.endpoint import EndpointRecord
@@ -76,12 +78,16 @@ def host_ip(context: Context, record: ContainerRecord) -> str:
 
 def _serving(context: Context, record: ContainerRecord) -> dict[int, EndpointRecord]:
     """Return the endpoints that published ports lead to, by version of IP."""
-    networks = {e.network_id: context.networks.find(e.network_id) for e in record.endpoints}
+    networks = {}
+    for endpoint in record.endpoints:
+        with contextlib.suppress(NotFoundError):  # removed under one that does not run
+            networks[endpoint.network_id] = context.networks.find(endpoint.network_id)
+    existing = [e for e in record.endpoints if e.network_id in networks]
     found = {}
     for version in ANY:
-        endpoint = gateway_endpoint(record.endpoints, networks, version)
-        if endpoint is not None and kind_of(networks[endpoint.network_id]) == "veth":
-            found[version] = endpoint
+        gateway = gateway_endpoint(existing, networks, version)
+        if gateway is not None and kind_of(networks[gateway.network_id]) == "veth":
+            found[version] = gateway
     return found
 
 
