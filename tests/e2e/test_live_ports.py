@@ -73,6 +73,22 @@ def test_one_that_does_not_run(lab: Lab) -> None:
         assert lab.peer.ask(lab.machine.address, 8080).startswith("web ")
 
 
+def test_one_whose_network_is_gone(lab: Lab) -> None:
+    lab.network("gone")
+    lab.docker("create", "--name=web", "--network=gone", "-p", "9090:80", "busybox", *IDLE)
+    lab.docker("network", "rm", "gone")
+    lab.boxship("update", "--publish-add", "8080:80", "web")
+    assert ports_of(lab, "web") == {"80/tcp": ["9090", "8080"]}
+
+
+def test_rules_that_nobody_would_keep_are_refused(lab: Lab) -> None:
+    lab.network("lan", "--driver=macvlan")
+    done = lab.boxship.run("run", "--rm", "--network=lan", "--egress=deny", "busybox", "true")
+    assert "egress rules cannot be kept on network lan" in done.err
+    lab.boxship("run", "-d", "--name=box", "--egress=deny", "busybox", *IDLE)
+    assert "on network lan" in lab.docker.run("network", "connect", "lan", "box").err
+
+
 def test_networks_of_a_running_container(lab: Lab) -> None:
     lab.network("old")
     lab.network("new")

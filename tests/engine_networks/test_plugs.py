@@ -19,7 +19,7 @@ from boxship.engine.networks.plug import (
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
 from boxship.model.ports import PublishedPort
-from boxship.net.firewall.facts import Linked, Published, Station
+from boxship.net.firewall.facts import EgressPolicy, EgressRule, Linked, Published, Station
 from boxship.net.sandbox import Route
 
 WEB = Tenant("a" * 64, "web")
@@ -251,6 +251,27 @@ def test_sources_of_another_family_open_nothing() -> None:
 
 def test_no_port_of_an_internal_network() -> None:
     assert published(endpoint("inner")) == []
+
+
+def test_rules_hold_on_every_bridge_a_container_is_on() -> None:
+    on = (endpoint("alpha"), endpoint("lan"), endpoint("beta", 3))
+    plug = Plug(WEB, on, egress=("allow=192.0.2.0/24:443/tcp",))
+    found = [f for f in facts_of(plug, RECORDS, {}) if isinstance(f, EgressPolicy | EgressRule)]
+    subnet = IPv4Network("192.0.2.0/24")
+    assert found == [
+        EgressPolicy("br-alpha", "02:42:0a:00:00:02", "deny"),
+        EgressRule(IPv4Address("10.0.0.2"), "allow", subnet, "tcp", 443, 443),
+        EgressPolicy("br-beta", "02:42:0a:00:00:03", "deny"),
+        EgressRule(IPv4Address("10.0.0.3"), "allow", subnet, "tcp", 443, 443),
+    ]
+
+
+def test_with_rules_the_default_bridge_has_a_resolver_that_is_watched() -> None:
+    plug = Plug(WEB, (endpoint("bridge"),), egress=("deny",))
+    assert needs_names(plug, RECORDS)
+    assert view_of(plug, RECORDS, {}).watched
+    assert not view_of(Plug(WEB, (endpoint("alpha"),)), RECORDS, {}).watched
+    assert not needs_names(Plug(WEB, (endpoint("none"),), egress=("deny",)), RECORDS)
 
 
 def test_links_open_what_the_other_one_exposes() -> None:

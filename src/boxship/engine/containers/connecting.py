@@ -15,7 +15,7 @@ from boxship.base.errors import (
     NotFoundError,
     UnavailableError,
 )
-from boxship.engine.containers import hosts, identity, networking, portclaims
+from boxship.engine.containers import egresschecks, hosts, identity, networking, portclaims
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.endpoints import PRIVATE, SHARES
@@ -35,6 +35,7 @@ async def connect(context: Context, container: Container, wish: EndpointRecord) 
         network = context.networks.find(wish.network)
         _check_connect(record, network)
         wish = context.networks.check_wish(wish)
+        egresschecks.check_kept(context, record.host, (wish,))
         others = tuple(e for e in record.endpoints if not _is_on(e, network))
         if not record.state.alive:
             after = msgspec.structs.replace(record, endpoints=(*others, wish))

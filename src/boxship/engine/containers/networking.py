@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import msgspec
 
-from boxship.engine.containers import endpoints, identity, linking, portclaims
+from boxship.engine.containers import egresschecks, endpoints, identity, linking, portclaims
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
@@ -77,6 +77,7 @@ async def _plug(context: Context, container: Container) -> Socket | None:
         return None  # what it has is the other's
     linking.check_linked(context.shelf, container.record)
     _lease(context, container)
+    egresschecks.check_kept(context, container.record.host, container.record.endpoints)
     committed = context.shelf.save(container, container.record, "")
     users = context.planner.users_of(container.record, context.shelf)
     socket = await context.plugging.plug(replace(plug_of(context, container.record), users=users))

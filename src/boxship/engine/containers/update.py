@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
-from boxship.engine.containers import identity, networking, portchange, portclaims
+from boxship.engine.containers import egresschecks, identity, networking, portchange, portclaims
 from boxship.engine.containers.checks import limits, modes, options, support
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
@@ -54,6 +54,7 @@ async def update(
             raise _cannot(record.id, 'container is marked for removal and cannot be "update".')
         host = merge(record.id, record.host, wanted)
         _check_egress(record, host)
+        egresschecks.check_kept(context, host, record.endpoints)
         async with AsyncExitStack() as undo:
             if record.state.alive:
                 limits_undo = await context.planner.change_limits(record, changed(wanted, host))

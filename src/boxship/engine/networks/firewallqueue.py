@@ -60,6 +60,11 @@ class FirewallQueue:
         self._waiting: list[_Change] = []
         self._busy: asyncio.Task[None] | None = None
 
+    @property
+    def keeps_rules(self) -> bool:
+        """Tell whether there is a firewall to keep any."""
+        return self._keeper is not None
+
     async def replace(self, facts: Iterable[Fact]) -> None:
         """Make ``facts`` all there are; at start-up, before any change. Errors as the keeper's."""
         if self._keeper is not None:
