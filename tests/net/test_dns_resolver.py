@@ -375,3 +375,22 @@ def test_an_answer_waits_for_its_rule(box: NetworkNamespace) -> None:
             assert len(heard) == 2
         finally:
             resolver.stop()
+
+
+def test_connections_count_as_questions(resolver: Resolver, box: NetworkNamespace) -> None:
+    """Who connects and hangs up again and again is served slower, and others as before."""
+    _serve(resolver, box)
+    most = listeners.BURST // 5
+
+    def connect_often() -> float:
+        begin = time.monotonic()
+        for _ in range(most + 100):
+            with socket.create_connection((ADDRESS, 53), timeout=5) as client:
+                client.shutdown(socket.SHUT_WR)
+                client.recv(1)
+        return time.monotonic() - begin
+
+    took = run_inside(box, connect_often)
+    # Each is a connection and a hang-up: six questions; what the burst does not cover takes time.
+    assert took > ((most + 100) * 6 - listeners.BURST) / listeners.RATE - 0.01
+    assert addresses(ask(box, "web")) == ["10.0.0.2"]

@@ -13,6 +13,8 @@ IDLE_FOR = 10.0
 PER_LISTENER = 32
 IN_ALL = 512
 _AT_ONCE = 16
+_CONNECTION = 5
+"""Questions that a new connection counts for, as it takes the time of so many."""
 
 Ask = Callable[[Listener, bytes, object, Callable[[bytes], None]], None]
 
@@ -60,6 +62,10 @@ class StreamClients:
                     self._hang_up(listener, stream)
 
     def _accept(self, listener: Listener) -> None:
+        if listener.allowed(_CONNECTION) < _CONNECTION:
+            self._loop.pause(listener.streams.fileno(), EPOLLIN)
+            return
+        listener.spend(_CONNECTION)
         try:
             connection, _ = listener.streams.accept()
         except OSError:
@@ -84,6 +90,7 @@ class StreamClients:
 
     def _ready(self, listener: Listener, stream: Stream) -> None:
         stream.active_at = time.monotonic()
+        listener.spend(1)  # a byte at a time is work, too
         try:
             if stream.unsent:
                 stream.flush()
@@ -94,7 +101,7 @@ class StreamClients:
             return
         if self._of.get(listener, {}).get(stream.fd) is not stream:
             return
-        if not stream.unsent and (stream.has_more or listener.allowed(1) <= 0):
+        if listener.allowed(1) <= 0 or (stream.has_more and not stream.unsent):
             self._loop.pause(stream.fd, stream.events)
         else:
             self._watch(listener, stream)
@@ -107,8 +114,7 @@ class StreamClients:
         def give(answer: bytes) -> None:
             self._give(listener, stream, answer)
 
-        count = stream.receive(most, lambda data: self._ask(listener, data, stream, give))
-        listener.spend(count)
+        listener.spend(stream.receive(most, lambda data: self._ask(listener, data, stream, give)))
 
     def _give(self, listener: Listener, stream: Stream, answer: bytes) -> None:
         if self._of.get(listener, {}).get(stream.fd) is not stream:
