@@ -114,6 +114,14 @@ def test_an_ipv6_address_is_no_candidate_and_routers_are_not_listened_to(host) -
             assert reads(sandbox, "/proc/sys/net/ipv6/conf/eth0/accept_ra") == "0"
 
 
+def test_the_host_speaks_no_ipv6_at_ports_of_its_bridge(place, host) -> None:
+    with Sandbox.make(host, pair=True) as sandbox:
+        name = sandbox.add(nic(2)).host_name
+        assert place.ip("-6", "route", "show", "table", "all", "dev", name) == []
+        (seen,) = place.ip("addr", "show", name)
+        assert seen["addr_info"] == []
+
+
 def test_names_and_sizes_are_those_that_were_asked_for(place, host) -> None:
     for pair in (True, False):
         with Sandbox.make(host, pair=pair) as sandbox:

@@ -1,10 +1,12 @@
 """The daemon's own side of all sandboxes: bridges, host ends, and telling neighbours."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from boxship.net.announcing import Announcer
 from boxship.net.links import Links
+from boxship.net.namespaces import NetworkNamespace, run_inside
 
 MARK = "boxship"
 """The alias of each interface that sandboxes get out here: on a bridge, it tells them from what
@@ -15,13 +17,19 @@ class Host:
     """Sockets in the network namespace of the thread that made it. Thread-safe; one for all."""
 
     def __init__(self) -> None:
+        self.namespace = NetworkNamespace.own()
         self.links = Links.open()
         self.announcer = Announcer()
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Run ``function`` in the namespace."""
+        run_inside(self.namespace, function)
 
     def close(self) -> None:
         """Close the sockets; safe to repeat."""
         self.links.close()
         self.announcer.close()
+        self.namespace.close()
 
     def __enter__(self) -> Self:
         return self

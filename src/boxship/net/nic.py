@@ -100,6 +100,15 @@ def silence_ipv6(interface: str) -> None:
         sysctl.write_all(_SILENT, interface)
 
 
+def forget_ipv6(interface: str) -> None:
+    """In the calling thread's namespace, keep a bridge's port out of IPv6, which passes through it.
+
+    Else the host would have a link-local address at each port, and greet the container with it.
+    """
+    if sysctl.has_ipv6():
+        sysctl.write_all(_SILENT[:1], interface)
+
+
 def write_sysctls(nic: Nic, extra: tuple[tuple[str, str], ...] = ()) -> None:
     """In the calling thread's namespace, set the interface's parameters; the asked ones last."""
     if speaks_ipv6(nic) or sysctl.has_ipv6():

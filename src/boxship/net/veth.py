@@ -19,6 +19,7 @@ closely that the kernel still takes the namespace of that one apart: packets wou
 
 import errno
 import os
+from functools import partial
 
 from boxship.base.frozen import dataclass
 from boxship.net.host import MARK, Host
@@ -29,6 +30,7 @@ from boxship.net.nic import (
     Inside,
     Nic,
     Plugged,
+    forget_ipv6,
     silence_ipv6,
     speaks_ipv6,
     wait_for_ipv6,
@@ -90,7 +92,12 @@ def _make(host: Host, inside: Inside, nic: Nic) -> Pair:
             if nic.host_name or not by_chance or attempt == _ATTEMPTS - 1:
                 raise
         else:
-            return Pair(nic.name, inside.links.index_of(nic.name), outer, index)
+            try:
+                host.run(partial(forget_ipv6, outer))
+                return Pair(nic.name, inside.links.index_of(nic.name), outer, index)
+            except BaseException:
+                host.links.remove(index, missing_ok=True)
+                raise
     raise AssertionError("the last attempt returns or raises")
 
 
