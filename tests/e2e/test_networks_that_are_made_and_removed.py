@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from support.engine import Engine
@@ -72,6 +73,26 @@ def test_the_clients_tables(engine: Engine) -> None:
     done = engine.docker.run("network", "inspect", "shop")
     assert (done.code, done.out.strip()) == (1, "[]")
     assert done.err.strip() == "Error response from daemon: network shop not found"
+
+
+def test_docker_py(engine: Engine) -> None:
+    client = docker.DockerClient(base_url=f"unix://{engine.socket}")
+    try:
+        pool = docker.types.IPAMPool(
+            subnet="10.9.0.0/24", gateway="10.9.0.1", aux_addresses={"printer": "10.9.0.9"}
+        )
+        ipam = docker.types.IPAMConfig(pool_configs=[pool])
+        made = client.networks.create("shop", driver="bridge", ipam=ipam, labels={"a": "b"})
+        assert made.attrs["IPAM"]["Config"] == [{k: v for k, v in pool.items() if v}]
+        assert client.networks.list(filters={"label": "a=b"}) == [made]
+        with pytest.raises(docker.errors.APIError) as refusal:
+            client.networks.create("shop", check_duplicate=True)
+        assert refusal.value.status_code == 409
+        made.remove()
+        with pytest.raises(docker.errors.NotFound):
+            made.reload()
+    finally:
+        client.close()
 
 
 def test_prunes(engine: Engine) -> None:

@@ -1,6 +1,8 @@
 """Making, finding and removing networks, and what two do at once."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -97,6 +99,20 @@ def test_what_was_made_is_there_after_a_restart_and_its_bridge_is_made_again(sho
 
     shop.run(look)
     assert shop.fabric.made == before
+
+
+def test_what_happened_to_a_network_is_remembered(shop):
+    async def live(networks):
+        await networks.create(CreateNetwork("web"))
+        await networks.remove("web")
+
+    shop.run(live)
+    shop.run(live)
+    with closing(sqlite3.connect(shop.home / "boxship.db")) as connection:
+        rows = connection.execute("SELECT action, detail FROM history WHERE kind = 'network'")
+        history = [" ".join(row) for row in rows]
+    assert sorted(history[:3]) == ["configure bridge", "configure host", "configure none"]
+    assert history[3:] == ["create web", "destroy web"] * 2
 
 
 def test_a_bridge_without_a_record_is_swept(shop):

@@ -65,7 +65,7 @@ class Networks:
         self.fenced: tuple[int, ...] = ()
         """Versions of IP that the host forwards because we have it so. It is to be a router for our
         networks alone, which the firewall sees to; empty with ``ip_forward_no_drop``."""
-        self._shelf = NetworkShelf(database)
+        self._shelf = NetworkShelf(database, clock)
         self._events = events
         self._clock = clock
         self._fabric = fabric
@@ -87,7 +87,7 @@ class Networks:
         view = await self._look()
         for record in startup.predefined(self._site, earlier, view, self._clock.now_ns()):
             if earlier.get(record.name) != record:
-                await self._shelf.add(record)
+                await self._shelf.add(record, "configure")
         if self.settings.bridge == "none" and BRIDGE in earlier:
             await self._shelf.take_away(earlier[BRIDGE])
             self._shelf.forget(earlier[BRIDGE].id, BRIDGE)

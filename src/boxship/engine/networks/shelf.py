@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 
+from boxship.base.clock import Clock
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.engine.networks.record import NetworkRecord, decode_record, encode_record
 from boxship.engine.records.database import Change, Database
@@ -15,8 +16,9 @@ class NetworkShelf:
     the same.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._records: dict[str, NetworkRecord] = {}
         self._unsettled: dict[str, NetworkRecord] = {}
         self._names: dict[str, str] = {}
@@ -66,9 +68,12 @@ class NetworkShelf:
         if self._names.get(name) == network_id:
             del self._names[name]
 
-    async def add(self, record: NetworkRecord) -> None:
-        """Commit a new network; then it is found."""
-        await self._database.write(_insert(record))
+    async def add(self, record: NetworkRecord, action: str = "create") -> None:
+        """Commit a new network, or another record of one; then it is found.
+
+        ``action`` goes into the history.
+        """
+        await self._database.write(_insert(record, action, self._clock.now_ns()))
         self._unsettled.pop(record.id, None)
         self._records[record.id] = record
         self._names[record.name] = record.id
@@ -77,7 +82,7 @@ class NetworkShelf:
         """Commit that a network is gone. Until it is forgotten, its subnets stay taken."""
         self._unsettled[record.id] = self._records.pop(record.id)
         try:
-            await self._database.write(_delete(record))
+            await self._database.write(_delete(record, self._clock.now_ns()))
         except BaseException:
             self._records[record.id] = self._unsettled.pop(record.id)
             raise
@@ -92,7 +97,10 @@ class NetworkShelf:
         return {record.name: record for record in self._records.values()}
 
 
-def _insert(record: NetworkRecord) -> Change:
+_HISTORY = "INSERT INTO history(at_ns, kind, id, action, detail) VALUES(?, 'network', ?, ?, ?)"
+
+
+def _insert(record: NetworkRecord, action: str, now_ns: int) -> Change:
     body = encode_record(record)
 
     def change(connection: sqlite3.Connection) -> None:
@@ -100,12 +108,14 @@ def _insert(record: NetworkRecord) -> Change:
             "INSERT OR REPLACE INTO networks(id, name, body) VALUES(?, ?, ?)",
             (record.id, record.name, body),
         )
+        connection.execute(_HISTORY, (now_ns, record.id, action, record.name))
 
     return change
 
 
-def _delete(record: NetworkRecord) -> Change:
+def _delete(record: NetworkRecord, now_ns: int) -> Change:
     def change(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM networks WHERE id = ?", (record.id,))
+        connection.execute(_HISTORY, (now_ns, record.id, "destroy", record.name))
 
     return change
