@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxship.net.portreserve import (
@@ -192,3 +192,35 @@ def test_overlap_is_what_two_sets_have_in_common(one: HostInterval, other: HostI
     common = set(range(one.first, one.last + 1)) & set(range(other.first, other.last + 1))
     expected = min(common) if common and same_address(one.address, other.address) else 0
     assert one.overlap(other) == other.overlap(one) == expected
+
+
+_LONGER = st.builds(
+    lambda first, length: HostInterval("tcp", LOOPBACK, first, first + length),
+    st.integers(1, 200), st.sampled_from([0, 1, 5, 63, 64, 90]),
+)  # fmt: skip
+_STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.none() | _LONGER), max_size=12)
+
+
+@given(_STEPS)
+@settings(max_examples=40, deadline=None)
+def test_whoever_comes_is_compared_with_all_that_is_given_away(
+    steps: list[tuple[str, HostInterval | None]],
+) -> None:
+    ports, given_away = HostPorts(), list[tuple[str, HostInterval]]()
+    try:
+        for owner, wanted in steps:
+            if wanted is None:
+                ports.release(owner)
+                given_away = [(other, held) for other, held in given_away if other != owner]
+                continue
+            taken = [(held.overlap(wanted), other) for other, held in given_away]
+            expected = min((each for each in taken if each[0]), default=None)
+            try:
+                ports.reserve(wanted, owner)
+            except PortUnavailableError as error:
+                assert (error.port, error.holder) == expected
+            else:
+                assert expected is None
+                given_away.append((owner, wanted))
+    finally:
+        ports.close()

@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from boxship.net import sockdiag
 
@@ -29,6 +30,7 @@ _KINDS = {
 _UNSUPPORTED = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.ESOCKTNOSUPPORT)
 _SMALLEST_BUFFER = 1
 Owner = str
+_K = TypeVar("_K")
 
 
 class PortUnavailableError(Exception):
@@ -65,7 +67,7 @@ class HostInterval:
         return first if same_address(self.address, other.address) else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Held:
     interval: HostInterval
     owner: Owner
@@ -76,11 +78,63 @@ class _Held:
             one.close()
 
 
+class _Ledger:
+    """What is given away. Short intervals are found by their ports, the few long ones one by one;
+    a start among a thousand containers then costs what the first one did."""
+
+    def __init__(self) -> None:
+        self._owners: dict[Owner, list[_Held]] = {}
+        self._ports: dict[tuple[str, int], list[_Held]] = {}
+        self._long: list[_Held] = []
+
+    def __iter__(self) -> Iterator[_Held]:
+        return (held for each in self._owners.values() for held in each)
+
+    def of(self, owner: Owner) -> list[_Held]:
+        return list(self._owners.get(owner, ()))
+
+    def add(self, held: _Held) -> None:
+        self._owners.setdefault(held.owner, []).append(held)
+        if _too_long(held.interval):
+            self._long.append(held)
+            return
+        for key in _keys(held.interval):
+            self._ports.setdefault(key, []).append(held)
+
+    def remove(self, held: _Held) -> None:
+        _drop(self._owners, held.owner, held)
+        if _too_long(held.interval):
+            self._long.remove(held)
+            return
+        for key in _keys(held.interval):
+            _drop(self._ports, key, held)
+
+    def in_the_way(self, interval: HostInterval) -> tuple[int, Owner] | None:
+        """Return the lowest port of an interval that is taken, and whose it is."""
+        if _too_long(interval):
+            others: Iterable[_Held] = self
+        else:
+            near = (self._ports.get(key, ()) for key in _keys(interval))
+            others = (*self._long, *(held for each in near for held in each))
+        taken = [(port, held.owner) for held in others if (port := held.interval.overlap(interval))]
+        return min(taken, default=None)
+
+
+def _keys(interval: HostInterval) -> Iterator[tuple[str, int]]:
+    return ((interval.protocol, port) for port in range(interval.first, interval.last + 1))
+
+
+def _drop(index: dict[_K, list[_Held]], key: _K, held: _Held) -> None:
+    index[key].remove(held)
+    if not index[key]:
+        del index[key]
+
+
 class HostPorts:
     """The ports given away by one daemon. Thread-safe."""
 
     def __init__(self) -> None:
-        self._held: list[_Held] = []
+        self._ledger = _Ledger()
         self._lock = threading.Lock()
         self._cursors: dict[str, int] = {}
 
@@ -125,35 +179,36 @@ class HostPorts:
                 sockets = tuple(_bind_all(interval))
             except (PortUnavailableError, OSError):
                 sockets = ()
-            self._held.append(_Held(interval, owner, sockets))
+            self._ledger.add(_Held(interval, owner, sockets))
             return bool(sockets) or _too_long(interval)
 
     def release(self, owner: Owner, intervals: Iterable[HostInterval] | None = None) -> None:
         """Give back all that an owner has, or these alone; what it hasn't does not matter."""
         gone = None if intervals is None else set(intervals)
         with self._lock:
-            kept = []
-            for held in self._held:
-                if held.owner == owner and (gone is None or held.interval in gone):
-                    held.close()
-                else:
-                    kept.append(held)
-            self._held = kept
+            for held in self._ledger.of(owner):
+                if gone is None or held.interval in gone:
+                    self._give_back(held)
 
     def close(self) -> None:
         """Give back everything."""
         with self._lock:
-            for held in self._held:
-                held.close()
-            self._held.clear()
+            for held in tuple(self._ledger):
+                self._give_back(held)
 
-    def _reserve(self, interval: HostInterval, owner: Owner) -> None:
-        for held in self._held:
-            if port := held.interval.overlap(interval):
-                raise PortUnavailableError(
-                    interval.protocol, interval.address, port, held.owner, errno.EADDRINUSE
-                )
-        self._held.append(_Held(interval, owner, tuple(_bind_all(interval))))
+    def _give_back(self, held: _Held) -> None:
+        self._ledger.remove(held)
+        held.close()
+
+    def _reserve(self, interval: HostInterval, owner: Owner) -> _Held:
+        if (taken := self._ledger.in_the_way(interval)) is not None:
+            port, holder = taken
+            raise PortUnavailableError(
+                interval.protocol, interval.address, port, holder, errno.EADDRINUSE
+            )
+        held = _Held(interval, owner, tuple(_bind_all(interval)))
+        self._ledger.add(held)
+        return held
 
     def _search(
         self, protocol: str, addresses: tuple[str, ...], within: tuple[int, int], count: int,
@@ -164,14 +219,13 @@ class HostPorts:
             intervals = [
                 HostInterval(protocol, address, first, first + count - 1) for address in addresses
             ]
-            done = 0
+            done: list[_Held] = []
             try:
                 for interval in intervals:
-                    self._reserve(interval, owner)
-                    done += 1
+                    done.append(self._reserve(interval, owner))
             except PortUnavailableError as taken:
-                for _ in range(done):
-                    self._held.pop().close()
+                for held in done:
+                    self._give_back(held)
                 if taken.error != errno.EADDRINUSE:
                     raise
                 first = taken.port + 1
