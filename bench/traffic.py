@@ -4,6 +4,7 @@ They are started in the network namespaces between which something is measured.
 """
 
 import os
+import select
 import socket
 import statistics
 import struct
@@ -48,7 +49,7 @@ def lookups(name: str, rate: str, seconds: str) -> None:
     labels = b"".join(bytes([len(part)]) + part for part in name.encode().split(b"."))
     rest = struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0) + labels + b"\0\0\1\0\1"
     ages: list[float] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as asking:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         asking.connect(("127.0.0.11", 53))
         begin, sent = time.perf_counter() + 0.1, 0
@@ -57,10 +58,10 @@ def lookups(name: str, rate: str, seconds: str) -> None:
             if sent < total and now >= begin + sent * gap:
                 asking.send(struct.pack("!H", sent & 0xFFFF) + rest)
                 sent += 1
-            try:
-                reply = asking.recv(512)
-            except BlockingIOError:
+            due = begin + sent * gap if sent < total else last
+            if not select.select([asking], [], [], max(0.0, due - time.perf_counter()))[0]:
                 continue
+            reply = asking.recv(512)
             # Numbers repeat every 65,536 questions: long after their answers.
             number = sent - 1 - ((sent - 1 - int.from_bytes(reply[:2], "big")) & 0xFFFF)
             if reply[3] & 15 == 0 and reply[7]:
