@@ -191,7 +191,7 @@ class Lab:
         except AssertionError:
             now = self.machine.state()
             news = {
-                kind: list(unified_diff(was, now[kind], lineterm="", n=0))
+                kind: list(unified_diff(was, now[kind], lineterm="", n=0))[:20]
                 for kind, was in before.items()
                 if was != now[kind]
             }

@@ -176,7 +176,11 @@ def _addresses(text: str) -> list[str]:
 def _routes(text: str) -> list[str]:
     """Without what the kernel adds by itself, a moment later or once it forwards."""
     lines = text.splitlines()
-    return sorted(line for line in lines if "fe80:" not in line and "anycast" not in line)
+    return sorted(
+        line.replace(" linkdown", "")
+        for line in lines
+        if "fe80:" not in line and "anycast" not in line
+    )
 
 
 def _make(name: str, undo: ExitStack) -> None:
