@@ -19,13 +19,17 @@ from boxship.net.netlink.codec import (
     Attributes,
     Message,
     attribute,
+    be16,
     nested,
     parse,
+    u8,
+    u32,
 )
 from boxship.net.netlink.sockets import NetlinkError, NetlinkSocket
 
 _GET, _DELETE = 0x0101, 0x0102
-_ORIGINAL, _REPLY, _STATUS, _ID = 1, 2, 3, 12
+_ORIGINAL, _REPLY, _STATUS, _ID, _FILTER = 1, 2, 3, 12, 25
+_BY_PROTOCOL, _BY_DESTINATION_PORT = 1 << 3, 1 << 5
 _IP, _PROTOCOL = 1, 2
 _NUMBER, _DESTINATION_PORT = 1, 3
 _UDP = 17
@@ -48,14 +52,12 @@ def forget_changed(
     socket: NetlinkSocket, added: Collection[Published], removed: Collection[Published]
 ) -> None:
     """Remove entries that led to ``removed`` ports, or nowhere where ``added`` ones are now."""
-    changed = [port for port in (*added, *removed) if port.protocol == "udp"]
-    for version in sorted({port.target.version for port in changed}):
-        gone = [port for port in removed if port in changed and port.target.version == version]
-        new = [port for port in added if port in changed and port.target.version == version]
-        for entry in _entries(socket, version):
-            if any(_led_to(entry, port) for port in gone) or any(_missed(entry, p) for p in new):
-                with contextlib.suppress(NetlinkError):  # it has ended meanwhile
-                    socket.request([entry.removal])
+    for ports, is_stale in ((removed, _led_to), (added, _missed)):
+        for port in ports:
+            for entry in _entries(socket, port) if port.protocol == "udp" else ():
+                if is_stale(entry, port):
+                    with contextlib.suppress(NetlinkError):  # it has ended meanwhile
+                        socket.request([entry.removal])
 
 
 def _led_to(entry: _Entry, port: Published) -> bool:
@@ -69,9 +71,16 @@ def _missed(entry: _Entry, port: Published) -> bool:
     return here and untranslated and not entry.answered and port.first <= entry.port <= port.last
 
 
-def _entries(socket: NetlinkSocket, version: int) -> list[_Entry]:
-    request = Message(_GET, 0, bytes((_FAMILIES[version], 0, 0, 0)), "list connections")
-    return [entry for answer in socket.dump(request) if (entry := _entry(answer)) is not None]
+def _entries(socket: NetlinkSocket, port: Published) -> list[_Entry]:
+    """Return the entries of UDP; kernels since 5.8 leave out those of other ports by themselves."""
+    protocol, flags = u8(_NUMBER, _UDP), _BY_PROTOCOL
+    if port.first == port.last:
+        protocol += be16(_DESTINATION_PORT, port.first)
+        flags |= _BY_DESTINATION_PORT
+    wanted = nested(_ORIGINAL, nested(_PROTOCOL, protocol)) + nested(_FILTER, u32(1, flags))
+    head = bytes((_FAMILIES[port.target.version], 0, 0, 0))
+    answers = socket.dump(Message(_GET, 0, head + wanted, "list connections"))
+    return [entry for answer in answers if (entry := _entry(answer)) is not None]
 
 
 def _entry(answer: Answer) -> _Entry | None:
