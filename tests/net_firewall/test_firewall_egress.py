@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from boxship.net.firewall.audit import Report
 from boxship.net.firewall.boxes import Box, cut_apart, disjoint
 from boxship.net.firewall.facts import EgressPolicy, EgressRule, Published
+from boxship.net.firewall.firewall import Firewall
 from boxship.net.firewall.named import Named
 from boxship.net.firewall.ruleset import Ruleset
 from support.machines import OUTSIDE4
@@ -164,6 +165,29 @@ def test_names_open_for_a_while(yard: Yard, guarded: StationPlace) -> None:
         yard.firewall.change(remove=[guarded.fact])
         yard.firewall.change(add=[guarded.fact])
         assert refused(guarded, peer, 80)
+
+
+@privileged
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_names_opened_outlives_the_daemon(
+    yard: Yard, guarded: StationPlace, version: int
+) -> None:
+    """And is closed in time, not before and not later."""
+    mine = guarded.address if version == 4 else guarded.address6
+    peer = yard.peer.address if version == 4 else yard.peer.address6
+    yard.reset(EgressPolicy("br-a", guarded.mac))
+    answer = rule(mine, "allow", peer, "tcp", "80")
+    yard.firewall.allow_named(answer, 600)
+    after_kill = Firewall()
+    yard.machine.inside(after_kill.open)
+    try:
+        with yard.peer.serving("far", 80, 81):
+            yard.machine.inside(lambda: after_kill.replace(yard.firewall.facts()))
+            assert guarded.reaches(peer, 80)
+            after_kill.allow_named(rule(mine, "allow", peer, "tcp", "80-81"), 1200)
+            assert guarded.reaches(peer, 81)
+    finally:
+        after_kill.close(remove=False)
 
 
 @privileged

@@ -6,7 +6,14 @@ what they allow may overlap and the kernel's sets of intervals refuse that.
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses
+from ipaddress import (
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
 from typing import assert_never
 
 from boxship.net.firewall.boxes import Box, Interval, disjoint
@@ -90,6 +97,18 @@ def named_element(station: Address, box: Box, seconds: float, ruleset: Ruleset) 
     """Return an element that lets a station out for a while: address, protocol, port as a box."""
     flow = _Flow(station.version, _exactly(station), box)
     return flow.element(ruleset, "named", seconds=seconds)
+
+
+def flow_of(element: Element) -> tuple[Address, Network, Box]:
+    """Read what ``named_element`` made: the station, the one address, and the box."""
+    length = (len(element.key) - 8) // 2
+    cuts = (slice(0, length), slice(length, 2 * length), slice(-8, -7), slice(-4, -2))
+    firsts, lasts = (
+        [int.from_bytes(side[cut]) for cut in cuts] for side in (element.key, element.end)
+    )
+    station = ip_address(element.key[:length])
+    destination = ip_network(element.key[length : 2 * length])
+    return station, destination, tuple(zip(firsts[1:], lasts[1:], strict=True))
 
 
 def box_of(rule: EgressRule) -> Box:

@@ -92,9 +92,12 @@ class Firewall:
     def replace(self, facts: Iterable[Fact]) -> None:
         """Have exactly these facts hold, whatever the kernel has: one transaction.
 
-        Connections that are established go on.
+        Connections that are established go on, and what names have opened stays open as long as it
+        would have.
         """
         with self._lock:
+            if not self._state.units:
+                self._recall_named()
             self._rebuild(state_of(facts, self._ruleset))
             self._pass_others()
 
@@ -267,6 +270,11 @@ class Firewall:
         messages = self._ruleset.create() + list(objects.add_elements(elements))
         commit(self._connected(), messages)
         self._state = state
+
+    def _recall_named(self) -> None:
+        for name in ("named4", "named6"):
+            open_ones = listing.elements(self._connected(), self._ruleset.inet, name)
+            self._named.recall(open_ones, time.monotonic())
 
     def _refill_named(self) -> None:
         flushed = [objects.flush_set(self._ruleset.inet, name) for name in ("named4", "named6")]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from boxship.net.firewall.boxes import Box, cut_apart
-from boxship.net.firewall.elements import box_of, named_element
+from boxship.net.firewall.elements import box_of, flow_of, named_element
 from boxship.net.firewall.facts import Address, EgressRule, Network
 from boxship.net.firewall.ruleset import Ruleset
 from boxship.net.nftables.objects import Element
@@ -42,6 +42,12 @@ class Named:
         boxes[box] = now + seconds + _GRACE
         self._asked[pair] = boxes
         return removed, _elements(pair, boxes, now, self.ruleset)
+
+    def recall(self, elements: Iterable[Element], now: float) -> None:
+        """Take over what the kernel has open, as a daemon before us left it."""
+        for element in elements:
+            station, destination, box = flow_of(element)
+            self._asked.setdefault((station, destination), {})[box] = now + element.seconds
 
     def close(self, stations: Iterable[Address]) -> bool:
         """Forget stations; tell whether there was anything to forget."""

@@ -1,5 +1,6 @@
 """What the kernel has, read back: tables, chains and rules of everybody."""
 
+import errno
 from dataclasses import dataclass
 
 from boxship.net.netlink.codec import (
@@ -13,8 +14,9 @@ from boxship.net.netlink.codec import (
     string,
     text,
 )
-from boxship.net.netlink.sockets import NetlinkSocket
+from boxship.net.netlink.sockets import NetlinkError, NetlinkSocket
 from boxship.net.nftables.numbers import Code, Kind
+from boxship.net.nftables.objects import Element, Table
 
 _BODY = 4
 """Bytes of nfgenmsg before the attributes; the first is the family."""
@@ -89,6 +91,19 @@ def rules(socket: NetlinkSocket, family: int, table: str, chain: str = "") -> li
     return [_rule(answer) for answer in answers]
 
 
+def elements(socket: NetlinkSocket, table: Table, name: str) -> list[Element]:
+    """Return keys, ends and remaining seconds of a set's elements; none if it is not there."""
+    which = text(1, table.name) + text(2, name)
+    try:
+        answers = socket.dump(_request(Kind.GET_ELEMENT, table.family, which))
+    except NetlinkError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return []
+    lists = (parse_list(_attributes(answer).get(3, b"")) for answer in answers)
+    return [_element(table, name, data) for part in lists for _, data in part]
+
+
 def count_of(rule: ListedRule) -> Count | None:
     """Return what the rule's counter says, if it has one."""
     for one in rule.expressions:
@@ -126,6 +141,13 @@ def _rule(answer: Answer) -> ListedRule:
     comment = _comment(found.get(7, b""))
     table, chain = string(found[1]), string(found[2])
     return ListedRule(answer.body[0], table, chain, handle, comment, expressions)
+
+
+def _element(table: Table, name: str, data: bytes) -> Element:
+    found = parse(data)
+    key, end = (parse(found.get(kind, b"")).get(1, b"") for kind in (1, 10))
+    seconds = BE64.unpack(found[5])[0] / 1000 if 5 in found else 0.0
+    return Element(table, name, key, end, seconds=seconds)
 
 
 def _expression(data: bytes) -> ListedExpression:
