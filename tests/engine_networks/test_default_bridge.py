@@ -106,6 +106,7 @@ def test_configured_pools():
         ({"bip": "10.1.0.1/16", "fixed_cidr": "10.2.0.0/24"}, "doesn't contain ip-range"),
         ({"bip": "10.1.0.1/16", "default_gateway": "10.2.0.1"}, "doesn't contain this address"),
         ({"bip": "10.1.0.1"}, "invalid bip"),
+        ({"icc": False, "iptables": False}, "--icc=false needs firewall rules"),
         ({"bridge": "br0", "bip": "10.1.0.1/16"}, "mutually exclusive"),
         ({"address_pools": (AddressPoolSetting("10.0.0.0/24", 31),)}, "size 31"),
         ({"address_pools": (AddressPoolSetting("10.0.0.1/24", 25),)}, "base 10.0.0.1/24"),

@@ -243,6 +243,13 @@ def test_bad_options(name, value, message):
         made(options={name: value})
 
 
+def test_what_only_a_firewall_can_do_needs_one():
+    wish = {"options": {options.ICC: "false"}}
+    made(**wish)
+    with pytest.raises(InvalidArgumentError, match="enable_icc=false needs firewall rules"):
+        made(around=Surroundings(firewall=False), **wish)
+
+
 def test_options_of_others_are_kept_and_told():
     result = made(options={"com.example": "x"})
     assert result.record.options == {"com.example": "x"}

@@ -144,6 +144,10 @@ def check_settings(settings: NetworkSettings) -> None:
         raise InvalidArgumentError(
             "--bridge and --bip are mutually exclusive: an existing bridge has its own address"
         )
+    if not settings.icc and not settings.iptables:
+        raise InvalidArgumentError(
+            "--icc=false needs firewall rules, and --iptables=false forbids them: set one to true"
+        )
     for name, text, version in (
         ("bip", settings.bip, 4),
         ("bip6", settings.bip6, 6),

@@ -49,6 +49,8 @@ class Surroundings:
     """Configured ones; of a family without any, the built-in ones count."""
     private_range: IPv6Network = field(default_factory=lambda: IPv6Network("fd00::/48"))
     default_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    firewall: bool = True
+    """Whether there are firewall rules at all."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def make(request: CreateNetwork, around: Surroundings, *, identity: str, now_ns:
     check_driver(driver, request)
     request = _with_defaults(request, driver, around)
     warnings = options.check_options(driver, request.options)
+    _check_enforceable(driver, request, around)
     ipv4, ipv6 = _families(request)
     records, found = _pools(request, around, driver, (ipv4, ipv6))
     record = NetworkRecord(
@@ -133,6 +136,17 @@ def check_driver(driver: str, request: CreateNetwork) -> None:
     if request.ipam_options:
         names = ", ".join(sorted(request.ipam_options))
         raise InvalidArgumentError(f"the default IPAM driver has no options; given: {names}")
+
+
+def _check_enforceable(driver: str, request: CreateNetwork, around: Surroundings) -> None:
+    """Refuse what rules alone can bring about where there are none."""
+    if around.firewall or driver != "bridge":
+        return
+    if not options.bridge_options(request.options).icc:
+        raise InvalidArgumentError(
+            f"{options.ICC}=false needs firewall rules, which this daemon does not make "
+            "(--iptables=false)"
+        )
 
 
 def _config_network(request: CreateNetwork, identity: str, now_ns: int) -> NetworkRecord:

@@ -38,6 +38,7 @@ class Site:
             pools=self.pools,
             private_range=self.private_range,
             default_options=self.settings.default_options,
+            firewall=self.settings.iptables,
         )
 
 
