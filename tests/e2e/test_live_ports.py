@@ -5,6 +5,7 @@ import pytest
 from support.lab import IDLE, Lab
 from support.machines import OUTSIDE4
 from support.names import Nameserver, addresses
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
@@ -118,6 +119,21 @@ def test_a_later_daemon_keeps_the_ports(own_lab: Lab) -> None:
     lab.docker("rm", "-f", "web")
     with lab.machine.serving("program", 6080, 20050):
         pass
+
+
+def test_ps_says_who_else_decides(lab: Lab) -> None:
+    """A firewall of the host that refuses what it does not allow; loopback is not its business."""
+    lab.run("web", "-p", "6080:80", "-p", "127.0.0.1:6081:81")
+    lab.machine.run("nft", "add table ip custom")
+    try:
+        hook = "{ type filter hook forward priority 0; }"
+        lab.machine.run("nft", f"add chain ip custom walls {hook}; add rule ip custom walls drop")
+        decided = "0.0.0.0:6080->80/tcp (ip custom walls decides)"
+        eventually(lambda: decided in lab.boxship("ps"), "the other firewall's name in ps")
+        assert "127.0.0.1:6081->81/tcp\n" in lab.boxship("ps", "--format={{.Ports}}") + "\n"
+    finally:
+        lab.machine.run("nft", "delete table ip custom")
+    eventually(lambda: "decides" not in lab.boxship("ps"), "nobody else to decide")
 
 
 def test_rules_by_name_on_the_default_bridge(lab: Lab) -> None:
