@@ -121,6 +121,22 @@ def test_a_later_daemon_keeps_the_ports(own_lab: Lab) -> None:
         pass
 
 
+def test_first_rules_bring_a_resolver_along(lab: Lab) -> None:
+    """A container on the default bridge asked the host's servers, which rules deny it."""
+    with Nameserver(lab.outside, {"good.example": OUTSIDE4}), lab.outside.serving("world", 80):
+        box = lab.run("box", "--dns", OUTSIDE4)
+        assert f"nameserver {OUTSIDE4}" in box.exec("cat", "/etc/resolv.conf")
+        lab.boxship("update", "--egress=allow=good.example:80", "box")
+        assert "nameserver 127.0.0.11" in box.exec("cat", "/etc/resolv.conf")
+        assert not box.reaches(OUTSIDE4, 80)
+        assert addresses(box, "good.example") == [OUTSIDE4]
+        assert box.ask(OUTSIDE4, 80).startswith("world ")
+        lab.boxship("update", "--egress=allow", "box")
+        assert addresses(box, "good.example") == [OUTSIDE4]
+    reply = lab.engine.api.post("/containers/box/update", {"Egress": []})
+    assert "no rules are given" in reply.message
+
+
 def test_ps_says_who_else_decides(lab: Lab) -> None:
     """A firewall of the host that refuses what it does not allow; loopback is not its business."""
     lab.run("web", "-p", "6080:80", "-p", "127.0.0.1:6081:81")

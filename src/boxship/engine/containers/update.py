@@ -16,7 +16,6 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import PortChange
-from boxship.engine.containers.resolvconf import Reach
 from boxship.engine.containers.spec.resources import resources
 from boxship.engine.networks import egress
 from boxship.model.container import HostConfig
@@ -53,7 +52,7 @@ async def update(
         if record.status in (Status.REMOVING, Status.DEAD):
             raise _cannot(record.id, 'container is marked for removal and cannot be "update".')
         host = merge(record.id, record.host, wanted)
-        _check_egress(record, host)
+        _check_egress(wanted, host)
         egresschecks.check_kept(context, host, record.endpoints)
         async with AsyncExitStack() as undo:
             if record.state.alive:
@@ -68,20 +67,12 @@ async def update(
     return tuple(warnings)
 
 
-def _check_egress(record: ContainerRecord, host: HostConfig) -> None:
+def _check_egress(wanted: HostConfig, host: HostConfig) -> None:
     """Check rules of where it may connect to, as they are to be."""
-    words = egress.words_of(host)
-    rules = egress.parse(words)
-    if rules is None:
-        return
-    modes.check_egress(host)
-    resolves = identity.reach_of(record) is Reach.EMBEDDED
-    if rules.names and record.state.alive and not resolves:
-        raise _cannot(
-            record.id,
-            "Rules with names need the container's own resolver, which it gets when it is started "
-            "with egress rules",
-        )
+    if wanted.egress is not UNSET and not wanted.egress:
+        raise InvalidArgumentError('egress: no rules are given; "allow" lifts those there are')
+    if egress.parse(egress.words_of(host)) is not None:
+        modes.check_egress(host)
 
 
 def _with_ports(
@@ -107,8 +98,13 @@ async def _tell_networks(context: Context, container: Container, before: Contain
         after.ports, after.host.egress,
     ):  # fmt: skip
         return
+    plug = networking.plug_of(context, after)
     try:
-        await context.plugging.refresh(networking.plug_of(context, after))
+        if identity.reach_of(after) is identity.reach_of(before):
+            await context.plugging.refresh(plug)
+        else:  # its first rules on the default bridge: they come with a resolver
+            await context.plugging.connect(plug, after.state.pid)
+            identity.change_resolver(context, before, after)
     except BaseException:
         await context.shelf.save_durable(container, before, "update")
         raise
@@ -140,7 +136,7 @@ def merge(container_id: str, host: HostConfig, wanted: HostConfig) -> HostConfig
     if wanted.restart_policy.name:
         changes["restart_policy"] = wanted.restart_policy
     if wanted.egress is not UNSET:
-        changes["egress"] = wanted.egress or UNSET
+        changes["egress"] = wanted.egress
     merged = msgspec.structs.replace(host, **changes)
     if 0 < merged.memory_swap < merged.memory:
         raise InvalidArgumentError(
