@@ -1,5 +1,7 @@
 """The rules as the kernel has them, read by nft."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -98,3 +100,29 @@ def test_a_refused_batch_leaves_nothing(place: Place) -> None:
     with place.inside(open_socket) as socket, pytest.raises(OSError, match="delete table absent"):
         commit(socket, [add_table(Table(Family.INET, "made")), delete_table(missing)])
     assert place.run("nft", "list", "ruleset") == ""
+
+
+def test_tables_of_the_old_iptables_are_told_of(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.run("iptables-legacy", "-P", "FORWARD", "DROP")
+    firewall = Firewall()
+    place.inside(firewall.open)
+    firewall.close(remove=False)
+    assert "old iptables has tables here (ip filter)" in caplog.text
+
+
+def test_without_permission_the_error_says_what_to_grant() -> None:
+    """As somebody else than root, in a network namespace of the host."""
+    script = (
+        "import os\n"
+        "from boxship.net.firewall.firewall import Firewall\n"
+        "os.setuid(65534)\n"
+        "try: Firewall().open()\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("FirewallUnavailableError no permission")
+    assert "CAP_NET_ADMIN" in done.stdout

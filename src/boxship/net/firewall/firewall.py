@@ -88,6 +88,12 @@ class Firewall:
         except OSError as error:
             self.close(remove=False)
             raise unavailable(error) from error
+        if legacy := foreign.legacy_tables():
+            log.warning(
+                "the old iptables has tables here (%s): if its FORWARD chain drops, containers are "
+                "cut off; allow their bridges there, or move it to iptables-nft",
+                ", ".join(legacy),
+            )
 
     def replace(self, facts: Iterable[Fact]) -> None:
         """Have exactly these facts hold, whatever the kernel has: one transaction.

@@ -14,9 +14,11 @@ Whether the other one lets it through to there is a matter of ``mode``: *bypass*
 *respect* says no where ufw, firewalld or a last rule of somebody's refuses what is not allowed. A
 bare policy is nobody's word about a port: Docker opens published ports in spite of it, and so do
 we, but behind all rules that somebody did write. Ways out, and answers, are let through in either
-mode. Pure but for ``read``.
+mode. Pure but for ``read`` and
+``legacy_tables``.
 """
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -45,7 +47,7 @@ class Obstacle:
     table: str
     chain: str
     owner: str
-    """``ufw``, ``firewalld``, ``dockerd``, ``iptables-legacy`` or "" for nobody known."""
+    """``ufw``, ``firewalld``, ``dockerd`` or "" for nobody known."""
     opened: bool
     """New connections to published ports are let through it by us."""
     passing: bool = False
@@ -83,8 +85,6 @@ _ADVICE = {
     "or set firewall to bypass",
     "firewalld": "allow one with `firewall-cmd --add-forward-port` or a policy, "
     "or set firewall to bypass",
-    "iptables-legacy": "its rules can't be seen by nf_tables; use iptables-nft, "
-    "or allow forwarding there",
 }
 
 
@@ -94,6 +94,18 @@ class Others:
 
     chains: tuple[ListedChain, ...]
     rules: tuple[ListedRule, ...]
+
+
+def legacy_tables() -> list[str]:
+    """Return tables of the old iptables in the calling thread's namespace, if there are any.
+
+    Their rules are asked as well, before or after ours, and can't be seen through nf_tables.
+    """
+    names = []
+    for path in ("ip_tables_names", "ip6_tables_names"):
+        with contextlib.suppress(OSError), open(f"/proc/thread-self/net/{path}") as listed:
+            names += [f"{path.partition('_')[0]} {name}" for name in listed.read().split()]
+    return names
 
 
 def read(socket: NetlinkSocket, own_table: str) -> Others:
