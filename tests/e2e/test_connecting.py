@@ -120,3 +120,30 @@ def test_connected_while_stopped(lab: Lab) -> None:
     assert box.interfaces()["eth0"] == ["10.71.0.9/24"]
     lab.docker("stop", "--time=0", "web")
     assert box.endpoint("shop")["IPAMConfig"] == {"IPv4Address": "10.71.0.9"}
+
+
+@pytest.mark.boxshipd
+def test_a_stranger_in_a_namespace_does_not_keep_its_interface(lab: Lab) -> None:
+    box = lab.run("web")
+    with open(box.path):  # as nsenter does, or a process that left the container's cgroup
+        box.remove()
+        eventually(lambda: "master" not in lab.machine.run("ip", "link"), "its end", timeout=5)
+
+
+def test_containers_by_network(lab: Lab) -> None:
+    identity = lab.network("shop")
+    lab.run("web", "--network=shop")
+    lab.run("other")
+    for value in ("shop", identity):
+        names = lab.docker("ps", "--filter", f"network={value}", "--format", "{{.Names}}")
+        assert names == "web", value
+
+
+def test_a_paused_container_is_connected(lab: Lab) -> None:
+    lab.network("shop")
+    lab.run("web")
+    lab.docker("pause", "web")
+    lab.docker("network", "connect", "shop", "web")
+    lab.docker("unpause", "web")
+    box = lab.box("web")
+    assert box.interfaces()["eth1"] == [f"{box.address('shop')}/24"] or lab.is_dockerd

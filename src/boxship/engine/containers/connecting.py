@@ -55,7 +55,7 @@ async def _plug_in(context: Context, container: Container, wish: EndpointRecord)
     new = leased[-1]
     try:
         after = portclaims.follow(context, after)
-        await context.shelf.save(container, after, "connect")
+        await networking.recorded(context.shelf.save(container, after, "connect"))
         await context.plugging.connect(networking.plug_of(context, after), _pid(after))
     except BoxshipError:
         if not before.ports:
@@ -91,7 +91,7 @@ async def _pull_out(
     before = container.record
     after = portclaims.follow(context, after)
     try:
-        await context.shelf.save(container, after, "disconnect")
+        await networking.recorded(context.shelf.save(container, after, "disconnect"))
         await context.plugging.disconnect(networking.plug_of(context, after), _pid(before))
     except BoxshipError:
         if before.ports and not after.ports:

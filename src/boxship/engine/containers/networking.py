@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import msgspec
 
+from boxship.base.errors import UnavailableError
 from boxship.engine.containers import egresschecks, endpoints, identity, linking, portclaims
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
@@ -28,6 +29,9 @@ from boxship.engine.networks.plug import Plug
 from boxship.engine.networks.plugging import Running
 from boxship.engine.networks.requests import Tenant
 from boxship.engine.networks.wiring import Socket
+
+_RECORD_PATIENCE = 5.0
+"""Seconds; the shelf goes on trying, but nobody should be given what might be forgotten."""
 
 
 def tenant(record: ContainerRecord) -> Tenant:
@@ -83,7 +87,7 @@ async def _plug(context: Context, container: Container) -> Socket | None:
     socket = await context.plugging.plug(replace(plug_of(context, container.record), users=users))
     try:
         if socket is not None:  # nobody else wants what the others have
-            await committed
+            await recorded(committed)
     except BaseException:
         if socket is not None:
             socket.close()
@@ -91,6 +95,16 @@ async def _plug(context: Context, container: Container) -> Socket | None:
     for endpoint in container.record.endpoints:
         context.networks.announce("connect", endpoint, tenant(container.record))
     return socket
+
+
+async def recorded(saved: asyncio.Future[None]) -> None:
+    """Wait until a record is committed. UnavailableError: the disk does not take it."""
+    await asyncio.wait([saved], timeout=_RECORD_PATIENCE)
+    if not saved.done():
+        raise UnavailableError(
+            "what the container has of its networks cannot be recorded: is the disk full?"
+        )
+    saved.result()
 
 
 def _lease(context: Context, container: Container) -> None:
