@@ -30,10 +30,10 @@ def test_architecture_stays_a_map() -> None:
 def test_attacks_are_tests() -> None:
     text = (ROOT / "docs/dev/attacks.md").read_text()
     named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", text))
-    tests = ROOT / "tests/runtime"
     existing = {
         (path.name, name)
-        for path in tests.glob("test_*.py")
+        for tests in ("runtime", "net_firewall")
+        for path in (ROOT / "tests" / tests).glob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
     assert named - existing == set()
