@@ -160,6 +160,12 @@ def test_free_ports_in_a_row_are_found_and_the_next_time_later_ones(ports: HostP
     assert ports.reserve_any("tcp", (ANY, "::"), within, 3, "web") > first
 
 
+def test_a_port_that_one_family_has_not_is_left_to_others(ports: HostPorts) -> None:
+    with listening("::1", 910):
+        assert ports.reserve_any("tcp", (ANY, "::1"), (910, 911), 1, "web") == 911
+    ports.reserve(HostInterval("tcp", ANY, 910, 910), "other")
+
+
 def test_the_search_goes_round(ports: HostPorts) -> None:
     within = (900, 903)
     found = {ports.reserve_any("udp", (LOOPBACK,), within, 1, str(n)) for n in range(4)}
