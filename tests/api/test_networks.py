@@ -102,6 +102,14 @@ def test_questions_of_inspect(api, query, status):
     assert api.client.request("GET", f"/networks/shop?{query}").status == status
 
 
+def test_counters_are_for_who_asks_for_more(api):
+    assert "Traffic" not in api.client.json("/networks/shop")
+    traffic = api.client.json("/networks/shop?verbose=1")["Traffic"]
+    assert (traffic["Total"]["rx_bytes"], traffic["Total"]["tx_bytes"]) == (15, 20)
+    assert traffic["Containers"]["d" * 64]["rx_bytes"] == 5
+    assert api.client.json("/networks/none?verbose=1")["Traffic"]["Total"]["rx_packets"] == 1
+
+
 def test_create(api):
     body = {
         "Name": "n",

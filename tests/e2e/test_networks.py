@@ -1,9 +1,12 @@
 """Networks of users: who reaches whom, by which name, and what changes while containers run."""
 
+from typing import Any
+
 import pytest
 
 from support.lab import Box, Lab
 from support.machines import OUTSIDE4
+from support.places import echoes
 
 pytestmark = pytest.mark.privileged
 
@@ -222,3 +225,40 @@ def test_no_traffic_between_containers_when_icc_is_off(lab: Lab) -> None:
     with lab.outside.serving("world", 80), one.serving("one", 80):
         assert not two.reaches(one.address(), 80)
         assert two.ask(OUTSIDE4, 80) == f"world {lab.machine.address}"
+
+
+@pytest.mark.boxshipd
+def test_bytes_are_counted_by_network_and_container(lab: Lab) -> None:
+    """A container on two networks has a count on each; that of a network is its containers'."""
+    lab.network("red")
+    lab.network("blue")
+    both, red = lab.run("both", "--network=red"), lab.run("red", "--network=red")
+    lab.docker("network", "connect", "blue", "both")
+    blue = lab.run("blue", "--network=blue")
+    both.read()
+
+    def traffic(network: str) -> Any:
+        return lab.engine.api.get(f"/networks/{network}?verbose=true").json()["Traffic"]
+
+    before = {network: traffic(network) for network in ("red", "blue")}
+    assert set(before["red"]["Containers"]) == {both.id, red.id}
+    assert set(before["blue"]["Containers"]) == {both.id, blue.id}
+    text = bytes(50_000)
+    with red.serving("red", 80), both.connect(red.address(), 80) as stream:
+        assert stream.recv(200).endswith(b"\n")  # the greeting
+        assert echoes(stream, text)
+    after = {network: traffic(network) for network in ("red", "blue")}
+
+    def more(network: str, what: str, box: Box | None = None) -> int:
+        counts = [
+            each[network]["Containers"][box.id] if box else each[network]["Total"]
+            for each in (before, after)
+        ]
+        return int(counts[1][what] - counts[0][what])
+
+    assert len(text) <= more("red", "rx_bytes", red) <= 2 * len(text)
+    assert len(text) <= more("red", "tx_bytes", both) <= 2 * len(text)
+    assert 2 * len(text) <= more("red", "rx_bytes") <= 4 * len(text)
+    assert more("blue", "rx_bytes") < len(text)
+    stats = lab.engine.api.get(f"/containers/{both.id}/stats?stream=0&one-shot=1").json()
+    assert stats["networks"]["eth0"]["tx_bytes"] >= after["red"]["Containers"][both.id]["tx_bytes"]

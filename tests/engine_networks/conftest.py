@@ -21,6 +21,7 @@ from boxship.engine.networks.service import Networks
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.settings import NetworkSettings
+from boxship.model.statistics import InterfaceStatistics
 
 
 @dataclass
@@ -32,6 +33,7 @@ class FakeFabric:
     routes: list[str] = field(default_factory=list)
     refuse: str = ""
     forwarding: set[int] = field(default_factory=set)
+    counted: dict[str, InterfaceStatistics] = field(default_factory=dict)
 
     def look(self, *, beside: Collection[str] = ()) -> HostView:
         kinds = {name: plan.kind.value for name, plan in self.made.items()} | self.others
@@ -52,6 +54,9 @@ class FakeFabric:
         for name in gone:
             del self.made[name]
         return gone
+
+    def counters(self) -> dict[str, InterfaceStatistics]:
+        return self.counted
 
     def forward(self, *, ipv4: bool, ipv6: bool) -> tuple[int, ...]:
         self.forwarding |= {4} if ipv4 else set()

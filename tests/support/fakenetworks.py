@@ -15,6 +15,7 @@ from boxship.engine.networks.requests import (
     SubnetUse,
     Tenant,
 )
+from boxship.model.statistics import InterfaceStatistics
 
 SHOP_ID = "5" * 64
 
@@ -45,6 +46,9 @@ class FakeNetworks:
     def list(self, query: NetworkQuery) -> list[NetworkRecord]:
         self.asked.append(query)
         return self.records
+
+    async def traffic(self, reference: str) -> dict[str, InterfaceStatistics]:
+        return {"c" * 64: InterfaceStatistics(10, 1, tx_bytes=20), "d" * 64: InterfaceStatistics(5)}
 
     def inspect(self, reference: str) -> NetworkDetail:
         for record in self.records:

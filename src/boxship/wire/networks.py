@@ -1,7 +1,8 @@
 """Networks, and containers' places in them, in requests and answers."""
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
+from boxship.model.statistics import InterfaceStatistics
 from boxship.wire.versions import ApiVersion
 
 
@@ -151,11 +152,19 @@ class NetworkStatus(Struct, frozen=True):
     ipam: IpamStatus = field(default=IpamStatus(), name="IPAM")
 
 
+class NetworkTraffic(Struct, frozen=True, rename="pascal"):
+    """What containers have received and sent on a network while they were on it; beyond Docker."""
+
+    total: InterfaceStatistics = InterfaceStatistics()
+    containers: dict[str, InterfaceStatistics] = {}
+
+
 class NetworkInspect(Network, frozen=True, rename="pascal"):
-    """``GET /networks/{id}``."""
+    """``GET /networks/{id}``; ``traffic`` with ``verbose``."""
 
     containers: dict[str, NetworkContainer] = {}
     status: NetworkStatus = NetworkStatus()
+    traffic: NetworkTraffic | UnsetType = UNSET
 
 
 def lists_containers(version: ApiVersion) -> bool:

@@ -1,5 +1,7 @@
 """Networks: create, look, remove."""
 
+from msgspec.structs import replace
+
 from boxship.api.call import EMPTY, NO_CONTENT, Call
 from boxship.api.endpointwishes import wish_of
 from boxship.api.http.messages import Answer
@@ -24,7 +26,7 @@ async def list_networks(call: Call) -> Answer:
 
 
 async def inspect_network(call: Call) -> Answer:
-    """``verbose`` adds what swarms know, of which there is nothing; it must be a truth value."""
+    """``verbose`` adds what swarms know, of which there is nothing, and beyond Docker counters."""
     no, yes = _VERBOSE
     if call.text("verbose") not in no | yes:
         raise InvalidArgumentError(f"invalid value for verbose: {call.text('verbose')}")
@@ -32,7 +34,11 @@ async def inspect_network(call: Call) -> Answer:
     scope = call.text("scope")
     if scope and scope != detail.record.scope:
         raise NotFoundError(f"network {call.target} not found")
-    return call.json(views.network_inspect(detail))
+    shown = views.network_inspect(detail)
+    if call.text("verbose") in yes:
+        traffic = await call.backend.networks.traffic(detail.record.id)
+        shown = replace(shown, traffic=views.network_traffic(traffic))
+    return call.json(shown)
 
 
 async def create_network(call: Call) -> Answer:

@@ -1,12 +1,16 @@
 """Networks as the list and ``inspect`` show them, and a container's place in them."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
+
+from msgspec.structs import astuple
 
 from boxship.base.clock import format_ns
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.networks.record import NetworkRecord, PoolRecord, predefined_id
 from boxship.engine.networks.requests import CreateNetwork, Lease, NetworkDetail, PoolRequest
+from boxship.model.statistics import InterfaceStatistics
 from boxship.wire.networks import (
     ConfigFrom,
     Endpoint,
@@ -18,6 +22,7 @@ from boxship.wire.networks import (
     NetworkContainer,
     NetworkInspect,
     NetworkStatus,
+    NetworkTraffic,
     SubnetStatus,
 )
 
@@ -46,6 +51,12 @@ def network_inspect(detail: NetworkDetail) -> NetworkInspect:
         containers={lease.tenant.id: _container(lease) for lease in detail.leases},
         status=NetworkStatus(IpamStatus(subnets)),
     )
+
+
+def network_traffic(counters: Mapping[str, InterfaceStatistics]) -> NetworkTraffic:
+    """Return what went over a network, in all and by container."""
+    columns = zip(*map(astuple, counters.values()), strict=True)
+    return NetworkTraffic(InterfaceStatistics(*map(sum, columns)), dict(counters))
 
 
 def _common(record: NetworkRecord) -> dict[str, Any]:

@@ -53,3 +53,8 @@ class EndpointRecord(Struct, frozen=True):
             ipv6="",
             ipv6_gateway="",
         )
+
+
+def host_name(endpoint_id: str) -> str:
+    """Return what the outer end of an endpoint's veth pair is called."""
+    return f"veth{endpoint_id[:7]}"

@@ -20,6 +20,7 @@ from boxship.base.ids import boot_id
 from boxship.engine.networks import sysctls
 from boxship.engine.networks.addresses import Taken
 from boxship.engine.networks.interfaces import InterfacePlan, Kind
+from boxship.model.statistics import InterfaceStatistics
 from boxship.net.links import Interface, Link, Links
 
 _RESOLV_CONF = "/etc/resolv.conf"
@@ -57,6 +58,10 @@ class Fabric(Protocol):
 
     def sweep(self, keep: Collection[str]) -> list[str]:
         """Remove interfaces of ours that nobody needs, and return their names."""
+        ...
+
+    def counters(self) -> Mapping[str, InterfaceStatistics]:
+        """Return what went through each interface, as its other end sees it."""
         ...
 
     def forward(self, *, ipv4: bool, ipv6: bool) -> tuple[int, ...]:
@@ -169,6 +174,11 @@ class KernelFabric:
             for name in names:
                 self._links.remove(name, missing_ok=True)
         return names
+
+    def counters(self) -> Mapping[str, InterfaceStatistics]:
+        with _refusals("read counters"):
+            found = self._links.counters()
+        return {name: InterfaceStatistics(*found[name].reversed()) for name in found}
 
     def forward(self, *, ipv4: bool, ipv6: bool) -> tuple[int, ...]:
         wanted = [version for version, on in ((4, ipv4), (6, ipv6)) if on]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.endpoint import EndpointRecord, host_name
 from boxship.engine.networks.options import PREFIX_INSIDE, bridge_options, parent_options
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
@@ -26,8 +26,6 @@ Records = Mapping[str, NetworkRecord]
 """Networks by id."""
 
 _ANY: dict[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
-_HOST_PREFIX = "veth"
-_HOST_DIGITS = 7
 
 
 class NamespacePaths(NamedTuple):
@@ -110,9 +108,8 @@ def named(endpoints: Iterable[EndpointRecord], records: Records) -> tuple[Endpoi
             continue
         name = (endpoint.driver_opts or {}).get(IFNAME) or _free_name(record, taken)
         taken.add(name)
-        outside = f"{_HOST_PREFIX}{endpoint.endpoint_id[:_HOST_DIGITS]}"
-        host_name = outside if kind_of(record) == "veth" else ""
-        found.append(msgspec.structs.replace(endpoint, interface=name, host_interface=host_name))
+        outside = host_name(endpoint.endpoint_id) if kind_of(record) == "veth" else ""
+        found.append(msgspec.structs.replace(endpoint, interface=name, host_interface=outside))
     return tuple(found)
 
 

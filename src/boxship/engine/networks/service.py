@@ -19,7 +19,7 @@ from boxship.base.errors import BoxshipError, ConflictError, ForbiddenError, Una
 from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.networks import interfaces, listing, making, startup, wishes
-from boxship.engine.networks.endpoint import EndpointRecord
+from boxship.engine.networks.endpoint import EndpointRecord, host_name
 from boxship.engine.networks.fabric import Fabric, HostView
 from boxship.engine.networks.leases import Leases
 from boxship.engine.networks.record import BRIDGE, NetworkRecord, predefined_id
@@ -37,6 +37,7 @@ from boxship.engine.networks.worker import NetworkWorker
 from boxship.engine.records.database import Database
 from boxship.engine.settings import NetworkSettings
 from boxship.model.event import EventType
+from boxship.model.statistics import InterfaceStatistics
 
 _log = logging.getLogger(__name__)
 
@@ -156,6 +157,17 @@ class Networks:
         record = self.find(reference)
         leases = self._leases[record.id]
         return NetworkDetail(record, tuple(leases), leases.usage())
+
+    async def traffic(self, reference: str) -> dict[str, InterfaceStatistics]:
+        """Return what the containers on a network have received and sent there, by their ids.
+
+        Those whose interface the host does not see (macvlan) are left out. NotFoundError;
+        UnavailableError: the kernel refuses.
+        """
+        leases = tuple(self._leases[self.find(reference).id])
+        counters = await self.worker.run(self._fabric.counters)
+        names = {lease.tenant.id: host_name(lease.endpoint.endpoint_id) for lease in leases}
+        return {tenant: counters[name] for tenant, name in names.items() if name in counters}
 
     def _in_use(self, record: NetworkRecord) -> bool:
         return len(self._leases[record.id]) > 0

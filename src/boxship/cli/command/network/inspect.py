@@ -12,7 +12,7 @@ from boxship.client.engine import JsonObject
 
 FLAGS = (
     FORMAT_FLAG,
-    Flag("verbose", "v", kinds.BOOL, "Show what a swarm's other machines know as well"),
+    Flag("verbose", "v", kinds.BOOL, "Show what a swarm's machines know, and bytes by container"),
 )
 
 
