@@ -1,12 +1,13 @@
 """Real packets through the rules: ports, ways out, isolation."""
 
 import socket
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from boxship.net.firewall.facts import Fence, Linked, Published
-from support.places import PATIENCE, Place
+from support.places import PATIENCE, SILENCE, Place
 from support.yard import Yard, nobody_reaches
 
 pytestmark = pytest.mark.privileged
@@ -92,6 +93,7 @@ def test_ipv6_loopback_is_refused_at_once_so_that_clients_take_the_other(yard: Y
 
 
 @BOTH
+@pytest.mark.usefixtures("bridging")
 def test_a_container_reaches_its_own_port_and_its_neighbours(yard: Yard, version: int) -> None:
     server, neighbour = yard.stations["a2"], yard.stations["a3"]
     yard.reset(published(address_of(server, version), 8080, 80))
@@ -211,7 +213,18 @@ def test_an_internal_network_is_closed_both_ways(yard: Yard, version: int) -> No
         )
 
 
+@pytest.fixture(params=["bridged packets unseen by IP", "br_netfilter"])
+def bridging(yard: Yard, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where dockerd or Kubernetes have been, rules for IP are asked about bridged packets, too."""
+    names = [f"net.bridge.bridge-nf-call-{name}" for name in ("iptables", "ip6tables")]
+    seen = int(request.param == "br_netfilter")
+    yard.machine.run("sysctl", "-qw", *(f"{name}={seen}" for name in names))
+    yield
+    yard.machine.run("sysctl", "-qw", *(f"{name}=1" for name in names))
+
+
 @BOTH
+@pytest.mark.usefixtures("bridging")
 def test_without_icc_stations_reach_only_what_links_allow(yard: Yard, version: int) -> None:
     client, server = yard.stations["q2"], yard.stations["q3"]
     addresses = [ip_address(address_of(place, version)) for place in (client, server)]
@@ -224,6 +237,7 @@ def test_without_icc_stations_reach_only_what_links_allow(yard: Yard, version: i
         assert client.reaches(address_of(yard.peer, version), 80)
 
 
+@pytest.mark.usefixtures("bridging")
 def test_without_icc_a_linked_server_cannot_open_connections(yard: Yard) -> None:
     client, server = yard.stations["q2"], yard.stations["q3"]
     link = Linked(ip_address(client.address), ip_address(server.address), "tcp", 80, 80)
@@ -238,15 +252,23 @@ def test_without_icc_a_linked_server_cannot_open_connections(yard: Yard) -> None
 
 
 def test_without_icc_the_host_is_no_way_round(yard: Yard) -> None:
+    """Of a connection the answers would be dropped as well, so one datagram it is."""
     client, server = yard.stations["q2"], yard.stations["q3"]
-    # The gateway is asked to forward to the neighbour.
     client.run("ip", "route", "add", f"{server.address}/32", "via", "10.4.0.1")
     yard.machine.run("sysctl", "-qw", "net.ipv4.conf.br-q.send_redirects=0")
-    try:
-        with server.serving("server", 80):
-            assert not client.reaches(server.address, 80)
-    finally:
-        client.run("ip", "route", "delete", f"{server.address}/32")
+    link = Linked(ip_address(client.address), ip_address(server.address), "udp", 53, 53)
+    with (
+        server.listener(socket.SOCK_DGRAM, 53) as hearing,
+        client.open_socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
+    ):
+        hearing.settimeout(SILENCE)
+        sending.sendto(b"refused", (server.address, 53))
+        with pytest.raises(TimeoutError):
+            hearing.recv(100)
+        yard.firewall.change(add=[link])
+        sending.sendto(b"linked", (server.address, 53))
+        assert hearing.recv(100) == b"linked"
+    client.run("ip", "route", "delete", f"{server.address}/32")
 
 
 def test_containers_do_not_reach_the_hosts_loopback(yard: Yard) -> None:
