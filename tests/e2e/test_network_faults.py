@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from support.lab import Box, Lab
 from support.machines import OUTSIDE4, World
 from support.names import addresses, ask
 from support.places import echoes
-from support.tracing import Operation, count_calls, how_many, kill_at, points
 from support.waiting import eventually
 
 ROUNDS = int(os.environ.get("BOXSHIP_ROUNDS", "20"))
@@ -117,38 +115,6 @@ def test_bridge_and_rules_that_are_gone_come_back(lab: Lab, shop: tuple[Box, Box
         assert client.ask(web.address(), 80).startswith("web ")
         assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
         assert addresses(client, "web") == [web.address()]
-
-
-def start(engine: Engine) -> None:
-    engine.docker(
-        "run", "-d", "--name=victim", "--network=stage", "-p", "6080:80", "busybox", "sleep", "1000"
-    )
-
-
-def connect(engine: Engine) -> None:
-    engine.docker("network", "connect", "stage", "bystander")
-
-
-@pytest.mark.parametrize("operation", [start, connect])
-@pytest.mark.timeout(300)
-def test_killed_at_any_point(lab: Lab, tmp_path: Path, operation: Operation) -> None:
-    """Of a start or a connection: whatever is there can be removed, and nothing else is there.
-    (`Lab.clear` compares links, addresses and rules.)"""
-
-    def scene() -> None:
-        lab.network("stage")
-        lab.run("bystander")
-
-    scene()
-    calls = count_calls(lab.engine, operation, tmp_path / "trace")
-    assert calls > 0
-    lab.clear()
-    for point in points(calls, how_many(3)):
-        scene()
-        kill_at(lab.engine, operation, point, tmp_path / "trace")
-        lab.engine.start()
-        lab.run("after", "--network=stage", "-p", "6080:81" if operation is not start else "6081:1")
-        lab.clear()
 
 
 @pytest.mark.timeout(600)

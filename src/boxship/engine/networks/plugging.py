@@ -21,7 +21,7 @@ from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from boxship.base.errors import BoxshipError, UnavailableError
+from boxship.base.errors import BoxshipError, ConflictError, UnavailableError
 from boxship.engine.networks.bridgefacts import standing_facts
 from boxship.engine.networks.egress import parse as parse_egress
 from boxship.engine.networks.egresswatch import EgressWatch
@@ -198,7 +198,7 @@ class Plugging:
     async def connect(self, plug: Plug, pid: int) -> None:
         """Give a running container the endpoints that it has not yet.
 
-        UnavailableError: the kernel refuses; it is as before then.
+        UnavailableError: the kernel refuses; ConflictError: it ends just now. It is as before then.
         """
         live = self._live[plug.tenant.id]
         records = self._records(plug.endpoints)
@@ -210,6 +210,8 @@ class Plugging:
             await self.networks.worker.run(self._rewire, live, plug, records, pid)
         except (BoxshipError, OSError) as error:
             await self._change_facts(live, before, self._records(before.endpoints))
+            if isinstance(error, FileNotFoundError):  # nobody is in the namespace any more
+                raise ConflictError(f"container {plug.tenant.name} has just ended") from error
             raise UnavailableError(f"failed to set up container networking: {error}") from error
         live.plug = plug
         self._names.join(plug, records, {endpoint.network_id for endpoint in added})
@@ -228,6 +230,8 @@ class Plugging:
         before = live.plug
         try:
             await self.networks.worker.run(self._rewire, live, plug, records, pid)
+        except FileNotFoundError:
+            pass  # it ends just now, and its interfaces have gone with it
         except (BoxshipError, OSError) as error:
             raise UnavailableError(f"failed to disconnect the container: {error}") from error
         live.plug = plug
