@@ -1,16 +1,17 @@
 """Interfaces on a bridge: a veth pair with one end in the sandbox.
 
-A pair is put to use by three requests, in an order that is not arbitrary::
+A pair is put to use by four requests, in an order that is not arbitrary::
 
     outside   name, MTU, into the bridge, up | flags of the port
     inside    name, MAC, MTU | IPv4 addresses | up | IPv6 addresses
-    outside   look at link and bridge | forwarding and neighbour entries
+    outside   look at link and bridge
+    outside   forwarding and neighbour entries
 
 IPv6 addresses come after *up*, since an interface that is down takes no routes. The inner end comes
 up last: it has a carrier at once and can send. The outer end gets its carrier in that moment, and
 a bridge with its first port as well, of which a worker of the kernel tells the rest; but when
 somebody looks at a link, the kernel (since 6.9) first does what that worker would, so the port
-forwards when the third request returns.
+forwards when the third request returns. With older kernels we look until it does.
 Without that, a container's first packets are lost now and then, and ARP asks again after a second.
 
 The forwarding entry is for one that follows another with the same address, hence the same MAC, so
@@ -19,12 +20,14 @@ closely that the kernel still takes the namespace of that one apart: packets wou
 
 import errno
 import os
+import time
+from collections.abc import Iterable
 from functools import partial
 
 from boxship.base.frozen import dataclass
 from boxship.net.host import MARK, Host
 from boxship.net.netlink import codec, route
-from boxship.net.netlink.codec import Message
+from boxship.net.netlink.codec import Answer, Message
 from boxship.net.netlink.sockets import NetlinkError
 from boxship.net.nic import (
     Inside,
@@ -38,6 +41,8 @@ from boxship.net.nic import (
 )
 
 _ATTEMPTS = 8
+_PATIENCE, _MOMENT = 0.1, 0.001
+"""Seconds in all, and between two looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ def add(nic: Nic, host: Host, inside: Inside, ready: Pair | None) -> Plugged:
         host.links.socket.request(_outside(nic, pair, bridge))
         inside.links.socket.request(_inside(nic, pair.ifindex))
         mac = nic.mac or inside.links.get(pair.ifindex).mac
+        looked = host.links.socket.request(_looks(pair.host_index, bridge))
+        _wait_until_it_forwards(host, pair.host_index, bridge, looked)
         host.links.socket.request(_known(nic, pair.host_index, bridge, mac))
         wait_for_ipv6(nic, inside)
     except BaseException:
@@ -121,9 +128,30 @@ def _outside(nic: Nic, pair: Pair, bridge: int) -> list[Message]:
     ]
 
 
+def _looks(host_index: int, bridge: int) -> list[Message]:
+    return [route.get_link(host_index), route.get_link(bridge)]
+
+
+def _wait_until_it_forwards(
+    host: Host, host_index: int, bridge: int, looked: Iterable[Answer]
+) -> None:
+    """Wait for kernels before 6.9; not for long, as a bridge may be down or span a tree."""
+    deadline = time.monotonic() + _PATIENCE
+    while not _forwards(looked) and time.monotonic() < deadline:
+        time.sleep(_MOMENT)
+        looked = host.links.socket.request(_looks(host_index, bridge))
+
+
+def _forwards(looked: Iterable[Answer]) -> bool:
+    port, bridge = (codec.parse(answer.body, route.LINK.size) for answer in looked)
+    information = codec.parse(port.get(route.IFLA_LINKINFO, b""))
+    data = codec.parse(information.get(route.IFLA_INFO_SLAVE_DATA, b""))
+    is_ready = bridge.get(route.IFLA_OPERSTATE) in route.OPERATING
+    return is_ready and data.get(route.PORT_STATE) == route.PORT_FORWARDING
+
+
 def _known(nic: Nic, host_index: int, bridge: int, mac: str) -> list[Message]:
     neighbours = [
         route.add_neighbour(bridge, address.ip, mac, permanent=False) for address in nic.addresses
     ]
-    looks = [route.get_link(host_index), route.get_link(bridge)]
-    return [*looks, route.add_forwarding(host_index, mac), *neighbours]
+    return [route.add_forwarding(host_index, mac), *neighbours]
