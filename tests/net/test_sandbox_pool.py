@@ -6,6 +6,7 @@ from ipaddress import ip_interface
 
 import pytest
 
+from boxship.net.owned import Owner
 from boxship.net.pool import SandboxPool
 from boxship.net.sandbox import Nic, Sandbox
 
@@ -23,29 +24,14 @@ def test_it_fills_and_refills(host) -> None:
         assert pool.wait_full(5)
 
 
-def test_each_is_prepared_and_what_nobody_took_is_discarded(host) -> None:
-    discarded: list[object] = []
-    pool = SandboxPool(
-        2,
-        prepare=lambda sandbox: f"of {sandbox.namespace.inode}",
-        discard=lambda sandbox: discarded.append(sandbox.prepared),
-        host=host,
-    )
-    with pool:
-        assert pool.wait_full(5)
-        with pool.take() as sandbox:
-            assert sandbox.prepared == f"of {sandbox.namespace.inode}"
-        assert pool.wait_full(5)
-    assert len(discarded) == 2
-
-
-def test_what_cannot_be_prepared_is_an_error_of_the_taker(host) -> None:
-    def fail(sandbox: Sandbox) -> None:
-        raise LookupError("no resolver")
-
+def test_what_cannot_be_made_is_an_error_of_the_taker(host) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    with SandboxPool(1, prepare=fail, host=host) as pool, pytest.raises(LookupError):
-        pool.take()
+    overlapping = Owner(((0, 1000, 10), (5, 2000, 10)), ((0, 1000, 10),))
+    with (
+        SandboxPool(1, host=host, users=overlapping) as pool,
+        pytest.raises(OSError, match="Invalid argument"),
+    ):
+        pool.take(overlapping)
     assert len(os.listdir("/proc/self/fd")) < before
 
 

@@ -1,14 +1,13 @@
 """Sandboxes made ahead, so that a container's start does not wait for the kernel to make one.
 
-A namespace, a veth pair and a listening resolver take a millisecond of a processor, and more when
-others hold the kernel's lock for interfaces; taking a ready one is a list operation. They are held
-by descriptors alone: a killed daemon leaves none.
+A namespace and a veth pair take half a millisecond of a processor, and longer when others hold the
+kernel's lock for interfaces; taking a ready one is a list operation. They are held by descriptors
+alone: a killed daemon leaves none.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -21,34 +20,20 @@ _CALM = 0.03
 _AFTER_FAILURE = 1.0
 
 
-def _nothing(_: Sandbox) -> None:
-    return None
-
-
 class SandboxPool:
     """Ready sandboxes. Thread-safe; refilled by a thread of its own.
 
-    ``prepare`` is called with each new sandbox (to open a resolver's listener in it, for example),
-    and what it returns is kept in ``Sandbox.prepared``; ``discard`` is called with each one that
-    nobody took, before it is closed. What goes wrong while the pool fills is kept quiet: ``take``
-    makes one on the spot then, and raises what goes wrong there.
+    What goes wrong while the pool fills is kept quiet: ``take`` makes one on the spot then, and
+    raises what goes wrong there.
     """
 
-    def __init__(
-        self,
-        size: int = 8,
-        prepare: Callable[[Sandbox], object] = _nothing,
-        discard: Callable[[Sandbox], object] = _nothing,
-        host: Host | None = None,
-        users: Users = None,
-    ) -> None:
+    def __init__(self, size: int = 8, host: Host | None = None, users: Users = None) -> None:
         """Keep ``size`` ready from ``start`` on; ``host`` becomes the pool's, which closes it.
 
         ``users``: to whom the ready ones belong.
         """
         self._host = host or Host()
         self._size, self._users = size, users
-        self._prepare, self._discard = prepare, discard
         self._ready: deque[Sandbox] = deque()
         self._changed = threading.Condition()
         self._calm_at = 0.0
@@ -96,7 +81,7 @@ class SandboxPool:
             self._thread.join()
             self._thread = None
         while self._ready:
-            self._drop(self._ready.popleft())
+            self._ready.popleft().close()
         self._host.close()
 
     def __enter__(self) -> Self:
@@ -112,19 +97,7 @@ class SandboxPool:
         self.close()
 
     def _make(self, users: Users) -> Sandbox:
-        sandbox = Sandbox.make(self._host, pair=True, users=users)
-        try:
-            sandbox.prepared = self._prepare(sandbox)
-        except BaseException:
-            sandbox.close()
-            raise
-        return sandbox
-
-    def _drop(self, sandbox: Sandbox) -> None:
-        try:
-            self._discard(sandbox)
-        finally:
-            sandbox.close()
+        return Sandbox.make(self._host, pair=True, users=users)
 
     def _fill(self) -> None:
         while self._wanting():

@@ -40,8 +40,6 @@ class Sandbox:
         self.namespace = namespace
         self.user_namespace = user_namespace
         """Which owns the network namespace, for containers whose users are mapped to join."""
-        self.prepared: object = None
-        """What a pool's ``prepare`` returned for it."""
         self._pair: veth.Pair | None = None
         self._may_have_defaults = True
         self._links = Links.open(namespace)
