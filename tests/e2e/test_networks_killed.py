@@ -160,3 +160,23 @@ def test_a_machine_that_went_down(lab: Lab) -> None:
     with lab.box("victim").serving("victim", 7000):
         assert victim.ask("10.61.0.9", 7000).startswith("victim ")
     lab.network("six", "--ipv6")  # the lab compares with a machine that had one before
+
+
+def test_what_the_kernel_lacks_is_made_and_what_it_has_too_much_goes(lab: Lab) -> None:
+    """As after a kill between a connect's record and its interface, or a disconnect's."""
+    victim = lab.run("victim", "--network=alpha")
+    lab.docker("network", "connect", "beta", "victim")
+    engine, machine = lab.engine, lab.machine
+    bridge = f"br-{lab.inspect_network('beta')['Id'][:12]}"
+    ports = json.loads(machine.run("ip", "-json", "link", "show", "master", bridge))
+    engine.kill()
+    machine.run("ip", "link", "delete", ports[0]["ifname"])
+    machine.run("ip", "link", "add", "stray", "type", "veth", "peer", "name", "lost")
+    machine.run("ip", "link", "set", "stray", "master", bridge, "alias", "boxship")
+    assert "eth1" not in victim.interfaces()
+    engine.start()
+    box = lab.box("victim")
+    assert box.interfaces()["eth1"] == [f"{box.address('beta')}/24"]
+    assert box.exec("ping", "-c1", "-W2", box.gateway("beta"))
+    assert box.exec("ping", "-c1", "-W2", box.gateway("alpha"))
+    assert "stray" not in machine.run("ip", "link")
