@@ -23,7 +23,7 @@ from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
-POINTS = how_many(4)
+POINTS = how_many(3)
 
 
 @pytest.fixture
