@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -126,3 +127,30 @@ def test_without_permission_the_error_says_what_to_grant() -> None:
     )
     assert done.stdout.startswith("FirewallUnavailableError no permission")
     assert "CAP_NET_ADMIN" in done.stdout
+
+
+def test_many_at_once_are_merged_and_one_mistake_is_its_own(place: Place) -> None:
+    """A protocol that there is not, and a range that the kernel finds in the way of another."""
+    firewall = Firewall()
+    place.inside(firewall.open)
+    firewall.replace(FACTS[:1])
+    good = [Published("tcp", None, port, port, HOST, 80) for port in range(8000, 8040)]
+    bad = [
+        Published("carrier pigeon", None, 1, 1, HOST, 1),
+        Published("tcp", None, 20005, 20006, HOST, 20005),
+    ]
+    firewall.change(add=[Published("tcp", None, 20000, 20010, HOST, 20000)])
+    failed: list[Published] = []
+
+    def publish(port: Published) -> None:
+        try:
+            firewall.change(add=[port])
+        except (KeyError, OSError):
+            failed.append(port)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(publish, [*good[:20], *bad, *good[20:]]))
+    listed = listed_rules(place)
+    firewall.close(remove=True)
+    assert set(failed) == set(bad)
+    assert all(f"tcp . {port.first} :" in listed for port in good)

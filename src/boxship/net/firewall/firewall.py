@@ -44,7 +44,7 @@ class _Ticket:
     add: tuple[Fact, ...]
     remove: tuple[Fact, ...]
     done: bool = False
-    error: NetlinkError | None = None
+    error: Exception | None = None
 
 
 @dataclass(slots=True)
@@ -212,7 +212,7 @@ class Firewall:
     def _carry_out(self, tickets: list[_Ticket]) -> None:
         try:
             self._commit(tickets)
-        except NetlinkError as error:
+        except Exception as error:  # noqa: BLE001 - raised again to whom it belongs
             if len(tickets) == 1:
                 tickets[0].error = error
             else:
