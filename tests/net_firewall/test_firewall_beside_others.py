@@ -10,7 +10,7 @@ from boxship.net.firewall.facts import Published
 from boxship.net.firewall.firewall import Firewall
 from support.machines import Machine
 from support.waiting import eventually
-from support.yard import Yard, nobody_reaches
+from support.yard import Yard, nobody_reaches, reached
 
 pytestmark = pytest.mark.privileged
 
@@ -90,14 +90,14 @@ def test_ways_out_pass_and_published_ports_as_far_as_they_may(yard: Yard, who: s
     inside, far = yard.stations["a2"], yard.peer
     with inside.serving("web", 80), far.serving("far", 80):
         for address in (far.address, far.address6):
-            assert inside.reaches(address, 80)
+            assert reached(inside, address, 80)
         addresses = (yard.machine.address, yard.machine.address6)
         if who in OPEN:
-            assert all(far.reaches(address, 8080) for address in addresses)
+            assert all(reached(far, address, 8080) for address in addresses)
         else:
             assert nobody_reaches(*((far, address, 8080) for address in addresses))
         assert yard.machine.ask("127.0.0.1", 8080).startswith("web ")
-        assert inside.reaches(yard.machine.address, 8080)
+        assert reached(inside, yard.machine.address, 8080)
     assert {one.inbound for one in yard.firewall.obstacles()} == {who in OPEN}
     for port in ports(yard):
         assert bool(yard.firewall.decided_by(port)) == (who not in OPEN)
@@ -112,7 +112,7 @@ def test_bypass_opens_published_ports_everywhere(yard: Yard, who: str) -> None:
         firewall.replace([*yard.facts, *ports(yard)])
         with yard.stations["a2"].serving("web", 80, 81):
             for address in (yard.machine.address, yard.machine.address6):
-                assert yard.peer.reaches(address, 8080)
+                assert reached(yard.peer, address, 8080)
             assert not yard.peer.reaches(yard.stations["a2"].address, 81)
     finally:
         firewall.close(remove=True)
@@ -124,7 +124,7 @@ def test_rules_that_somebody_wrote_come_before_ours(yard: Yard) -> None:
     yard.reset(*ports(yard))
     with yard.stations["a2"].serving("web", 80):
         assert not yard.peer.reaches(yard.machine.address, 8080)
-        assert yard.peer.reaches(yard.machine.address6, 8080)
+        assert reached(yard.peer, yard.machine.address6, 8080)
 
 
 def test_containers_of_another_engine_are_left_to_it(yard: Yard) -> None:
@@ -143,7 +143,7 @@ def test_containers_of_another_engine_are_left_to_it(yard: Yard) -> None:
     for _ in range(2):
         machine.inside(lambda: yard.firewall.replace(facts))
         with docker.serving("docker", 80, 81):
-            assert yard.peer.reaches(docker.address, 80), "as dockerd has it"
+            assert reached(yard.peer, docker.address, 80), "as dockerd has it"
             ours = yard.stations["a2"]
             assert nobody_reaches((ours, docker.address, 80), (ours, docker.address, 81))
 
@@ -197,7 +197,7 @@ def test_what_somebody_takes_away_is_back_at_once(yard: Yard, how: str) -> None:
     yard.machine.inside(yard.firewall.watch)
     try:
         with yard.stations["a2"].serving("web", 80), yard.peer.serving("far", 80):
-            assert yard.peer.reaches(yard.machine.address, 8080)
+            assert reached(yard.peer, yard.machine.address, 8080)
             configure(yard.machine, how)
 
             def works() -> bool:

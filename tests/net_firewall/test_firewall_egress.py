@@ -18,7 +18,7 @@ from boxship.net.firewall.named import Named
 from boxship.net.firewall.ruleset import Ruleset
 from support.machines import OUTSIDE4
 from support.places import PATIENCE, Place
-from support.yard import StationPlace, Yard
+from support.yard import StationPlace, Yard, reached
 
 privileged = pytest.mark.privileged
 
@@ -66,11 +66,11 @@ def test_denied_by_default_but_for_what_is_allowed(
     peer = yard.peer.address if version == 4 else yard.peer.address6
     yard.reset(EgressPolicy("br-a", guarded.mac), rule(mine, "allow", peer, "tcp", "80-81"))
     with yard.peer.serving("far", 80, 81, 82), yard.peer.serving("far", 80, udp=True):
-        assert guarded.reaches(peer, 80)
-        assert guarded.reaches(peer, 81)
+        assert reached(guarded, peer, 80)
+        assert reached(guarded, peer, 81)
         assert refused(guarded, peer, 82)
         assert not guarded.reaches(peer, 80, udp=True)
-        assert yard.stations["a3"].reaches(peer, 82)
+        assert reached(yard.stations["a3"], peer, 82)
     assert yard.firewall.counters()["egress"].packets >= 2
 
 
@@ -83,7 +83,7 @@ def test_the_host_and_other_networks_are_out_as_well(yard: Yard, guarded: Statio
         for address in ("10.1.0.1", "fd01::1", yard.machine.address):
             assert refused(guarded, address, 9000)
         assert refused(guarded, yard.machine.address, 8080)
-        assert yard.stations["a3"].reaches(yard.machine.address, 8080)
+        assert reached(yard.stations["a3"], yard.machine.address, 8080)
 
 
 @privileged
@@ -94,10 +94,10 @@ def test_its_own_network_and_who_calls_are_none_of_egress(
     yard.reset(EgressPolicy("br-a", guarded.mac), port)
     neighbour = yard.stations["a3"]
     with guarded.serving("guarded", 80), neighbour.serving("neighbour", 80):
-        assert guarded.reaches(neighbour.address, 80)
-        assert guarded.reaches(neighbour.address6, 80)
-        assert yard.peer.reaches(yard.machine.address, 8080)
-        assert yard.machine.reaches("127.0.0.1", 8080)
+        assert reached(guarded, neighbour.address, 80)
+        assert reached(guarded, neighbour.address6, 80)
+        assert reached(yard.peer, yard.machine.address, 8080)
+        assert reached(yard.machine, "127.0.0.1", 8080)
 
 
 @privileged
@@ -126,7 +126,7 @@ def test_allowed_by_default_but_for_what_is_denied(yard: Yard, guarded: StationP
     )
     with yard.peer.serving("far", 80), yard.world.place.serving("world", 80):
         assert refused(guarded, yard.peer.address, 80)
-        assert guarded.reaches(OUTSIDE4, 80)
+        assert reached(guarded, OUTSIDE4, 80)
 
 
 @privileged
@@ -137,11 +137,11 @@ def test_rules_may_overlap_and_come_and_go(yard: Yard, guarded: StationPlace) ->
     yard.reset(EgressPolicy("br-a", guarded.mac), wide)
     with yard.peer.serving("far", 80, 85, 95):
         yard.firewall.change(add=[narrow])
-        assert all(guarded.reaches(peer, port) for port in (80, 85, 95))
+        assert all(reached(guarded, peer, port) for port in (80, 85, 95))
         yard.firewall.change(remove=[wide])
         assert refused(guarded, peer, 80)
-        assert guarded.reaches(peer, 85)
-        assert guarded.reaches(peer, 95)
+        assert reached(guarded, peer, 85)
+        assert reached(guarded, peer, 95)
 
 
 @privileged
@@ -152,15 +152,15 @@ def test_names_open_for_a_while(yard: Yard, guarded: StationPlace) -> None:
         assert refused(guarded, peer, 80)
         answer = rule(guarded.address, "allow", f"{peer}/32", "tcp", "80")
         yard.firewall.allow_named(answer, 30)
-        assert guarded.reaches(peer, 80)
+        assert reached(guarded, peer, 80)
         assert refused(guarded, peer, 81)
         yard.firewall.allow_named(rule(guarded.address, "allow", f"{peer}/32"), 60)
         yard.firewall.allow_named(answer, 300)
-        assert guarded.reaches(peer, 81)
+        assert reached(guarded, peer, 81)
         listed = yard.machine.run("nft", "list", "set", "inet", "boxship", "named4")
         assert "tcp . 80 timeout 6m" in listed
         yard.firewall.replace(yard.firewall.facts())
-        assert guarded.reaches(peer, 81)
+        assert reached(guarded, peer, 81)
         # Its address is the next one's, but not what it was allowed.
         yard.firewall.change(remove=[guarded.fact])
         yard.firewall.change(add=[guarded.fact])
@@ -183,9 +183,9 @@ def test_what_names_opened_outlives_the_daemon(
     try:
         with yard.peer.serving("far", 80, 81):
             yard.machine.inside(lambda: after_kill.replace(yard.firewall.facts()))
-            assert guarded.reaches(peer, 80)
+            assert reached(guarded, peer, 80)
             after_kill.allow_named(rule(mine, "allow", peer, "tcp", "80-81"), 1200)
-            assert guarded.reaches(peer, 81)
+            assert reached(guarded, peer, 81)
     finally:
         after_kill.close(remove=False)
 
@@ -210,7 +210,7 @@ def test_both_verdicts_are_reported(
     peer = yard.peer.address if version == 4 else yard.peer.address6
     yard.reset(EgressPolicy("br-a", guarded.mac), rule(mine, "allow", peer, "tcp", "80"))
     with yard.peer.serving("far", 80):
-        assert guarded.reaches(peer, 80)
+        assert reached(guarded, peer, 80)
         passed = reports.get(timeout=PATIENCE)
         assert refused(guarded, peer, 25)
         denied = reports.get(timeout=PATIENCE)

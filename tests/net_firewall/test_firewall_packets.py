@@ -8,7 +8,7 @@ import pytest
 
 from boxship.net.firewall.facts import Fence, Linked, Published
 from support.places import PATIENCE, SILENCE, Place
-from support.yard import Yard, nobody_reaches
+from support.yard import Yard, nobody_reaches, reached
 
 pytestmark = pytest.mark.privileged
 
@@ -49,7 +49,7 @@ def test_a_range_keeps_its_ports_in_one_element(yard: Yard, version: int) -> Non
     yard.reset(published(address_of(server, version), 20000, 20000, last=30000))
     with server.serving("range", 20000, 25000, 30000):
         for port in (20000, 25000, 30000):
-            assert yard.peer.reaches(address_of(yard.machine, version), port)
+            assert reached(yard.peer, address_of(yard.machine, version), port)
     elements = yard.machine.run("nft", "list", "map", "inet", "boxship", f"ranges{version}")
     assert elements.count("20000-30000") == elements.count("tcp") == 1
 
@@ -58,8 +58,8 @@ def test_a_range_can_lead_to_another_range(yard: Yard) -> None:
     server = yard.stations["a2"]
     yard.reset(published(server.address, 9000, 80, last=9002))
     with server.serving("shifted", 80, 82):
-        assert yard.peer.reaches(yard.machine.address, 9000)
-        assert yard.peer.reaches(yard.machine.address, 9002)
+        assert reached(yard.peer, yard.machine.address, 9000)
+        assert reached(yard.peer, yard.machine.address, 9002)
         assert not yard.peer.reaches(yard.machine.address, 9003)
 
 
@@ -99,14 +99,14 @@ def test_a_container_reaches_its_own_port_and_its_neighbours(yard: Yard, version
     yard.reset(published(address_of(server, version), 8080, 80))
     with server.serving("web", 80):
         for client in (server, neighbour):
-            assert client.reaches(address_of(yard.machine, version), 8080)
+            assert reached(client, address_of(yard.machine, version), 8080)
 
 
 def test_one_address_of_the_host_is_not_another(yard: Yard) -> None:
     server = yard.stations["a2"]
     yard.reset(published(server.address, 8080, 80, on="127.0.0.1"))
     with server.serving("web", 80):
-        assert yard.machine.reaches("127.0.0.1", 8080)
+        assert reached(yard.machine, "127.0.0.1", 8080)
         assert not yard.machine.reaches(yard.machine.address, 8080)
         assert not yard.peer.reaches(yard.machine.address, 8080)
 
@@ -120,7 +120,7 @@ def test_a_neighbour_of_the_host_cannot_use_what_is_published_on_loopback(yard: 
     yard.reset(published(server.address, 8080, 80, on="127.9.0.1"))
     try:
         with server.serving("web", 80):
-            assert yard.machine.reaches("127.9.0.1", 8080)
+            assert reached(yard.machine, "127.9.0.1", 8080)
             assert not yard.peer.reaches("127.9.0.1", 8080)
     finally:
         yard.peer.run("ip", "route", "delete", "127.9.0.1")
@@ -132,7 +132,7 @@ def test_sources_are_an_allow_list(yard: Yard) -> None:
     refused = published(server.address, 8081, 80, sources="203.0.113.0/24 203.0.113.128/25")
     yard.reset(allowed, refused)
     with server.serving("web", 80):
-        assert yard.peer.reaches(yard.machine.address, 8080)
+        assert reached(yard.peer, yard.machine.address, 8080)
         assert not yard.peer.reaches(yard.machine.address, 8081)
 
 
@@ -143,10 +143,10 @@ def test_a_range_for_some_sources_and_elsewhere(yard: Yard) -> None:
         published(server.address, 9100, 9100, last=9102, sources="10.0.0.0/8"),
     )
     with server.serving("web", 82, 9101):
-        assert yard.peer.reaches(yard.machine.address, 9002)
+        assert reached(yard.peer, yard.machine.address, 9002)
         assert not yard.machine.reaches("127.0.0.1", 9002)
         assert not yard.peer.reaches(yard.machine.address, 9101)
-        assert yard.stations["b2"].reaches(yard.machine.address, 9101)
+        assert reached(yard.stations["b2"], yard.machine.address, 9101)
 
 
 def test_nothing_is_reached_at_a_containers_own_address(yard: Yard) -> None:
@@ -192,9 +192,9 @@ def test_networks_reach_of_one_another_what_is_published_alone(yard: Yard, versi
             (one, address_of(other, version), 80), (other, address_of(one, version), 80)
         )
         for client, server, port in ((one, other, 8002), (other, one, 8001)):
-            assert client.reaches(address_of(yard.machine, version), port)
-            assert client.reaches(gateways[server].split()[version == 6], port)
-        assert yard.stations["a3"].reaches(address_of(one, version), 80)
+            assert reached(client, address_of(yard.machine, version), port)
+            assert reached(client, gateways[server].split()[version == 6], port)
+        assert reached(yard.stations["a3"], address_of(one, version), 80)
     assert yard.firewall.counters()["isolation"].packets >= 2
 
 
@@ -203,7 +203,7 @@ def test_an_internal_network_is_closed_both_ways(yard: Yard, version: int) -> No
     inside, neighbour, other = (yard.stations[name] for name in ("i2", "i3", "a2"))
     yard.reset(published(address_of(other, version), 8080, 80))
     with yard.peer.serving("far", 80), other.serving("other", 80), inside.serving("inside", 80):
-        assert neighbour.reaches(address_of(inside, version), 80)
+        assert reached(neighbour, address_of(inside, version), 80)
         assert nobody_reaches(
             (inside, address_of(yard.peer, version), 80),
             (inside, address_of(other, version), 80),
@@ -232,9 +232,9 @@ def test_without_icc_stations_reach_only_what_links_allow(yard: Yard, version: i
             yard.peer.serving("far", 80):  # fmt: skip
         assert not client.reaches(str(addresses[1]), 80)
         yard.firewall.change(add=[Linked(addresses[0], addresses[1], "tcp", 80, 80)])
-        assert client.reaches(str(addresses[1]), 80)
+        assert reached(client, str(addresses[1]), 80)
         assert nobody_reaches((client, str(addresses[1]), 81), (server, str(addresses[0]), 80))
-        assert client.reaches(address_of(yard.peer, version), 80)
+        assert reached(client, address_of(yard.peer, version), 80)
 
 
 @pytest.mark.usefixtures("bridging")
@@ -277,7 +277,7 @@ def test_containers_do_not_reach_the_hosts_loopback(yard: Yard) -> None:
     client.run("ip", "route", "add", "127.8.0.1", "via", "10.1.0.1", "src", client.address)
     try:
         with yard.machine.serving("loopback", 9999):
-            assert yard.machine.reaches("127.8.0.1", 9999)
+            assert reached(yard.machine, "127.8.0.1", 9999)
             assert not client.reaches("127.8.0.1", 9999)
     finally:
         client.run("ip", "route", "delete", "127.8.0.1")
@@ -306,12 +306,12 @@ def test_the_host_is_no_router_because_of_us(yard: Yard, version: int) -> None:
     yard.world.place.run("ip", "route", "add", net, "via", address_of(yard.machine, version))
     try:
         with yard.peer.serving("far", 80):
-            assert yard.world.place.reaches(far, 80)
+            assert reached(yard.world.place, far, 80)
             yard.firewall.change(add=[Fence()])
             assert not yard.world.place.reaches(far, 80)
-            assert yard.stations["a2"].reaches(far, 80)
+            assert reached(yard.stations["a2"], far, 80)
             yard.firewall.change(remove=[Fence()])
-            assert yard.world.place.reaches(far, 80)
+            assert reached(yard.world.place, far, 80)
     finally:
         yard.machine.run("ip", "route", "delete", net)
         yard.world.place.run("ip", "route", "delete", net)

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from support.places import SILENCE, Place
-from support.yard import StationPlace, Yard
+from support.yard import StationPlace, Yard, reached
 
 pytestmark = pytest.mark.privileged
 
@@ -154,7 +154,7 @@ def test_arp_cannot_take_anothers_address(
 ) -> None:
     """Neither the gateway's towards a neighbour nor a neighbour's towards the gateway."""
     with yard.machine.serving("gateway", 80):
-        assert victim.reaches("10.1.0.1", 80)
+        assert reached(victim, "10.1.0.1", 80)
     for claimed_mac, claimed in ((liar.mac, "10.1.0.1"), ("02:42:0a:01:00:63", liar.address)):
         lie = arp_reply(claimed_mac, claimed, victim.mac, victim.address)
         send(liar, _ARP, lie, source=liar.mac, to=victim.mac)
@@ -170,7 +170,7 @@ def test_neighbour_discovery_cannot_take_anothers_address(
     yard: Yard, liar: StationPlace, victim: StationPlace
 ) -> None:
     with yard.machine.serving("gateway", 80):
-        assert victim.reaches("fd01::1", 80)
+        assert reached(victim, "fd01::1", 80)
     before = spoofed(yard)
     for source in (liar.address6, "fe80::42:aff:fe01:2", "fd01::1"):
         lie = advertisement(source, victim.address6, "fd01::1", liar.mac)
@@ -192,7 +192,7 @@ def test_an_added_address_is_of_no_use(yard: Yard, liar: StationPlace) -> None:
     liar.run("ip", "address", "add", "10.1.0.99/24", "dev", "eth0")
     try:
         with yard.peer.serving("far", 80):
-            assert liar.reaches(yard.peer.address, 80)
+            assert reached(liar, yard.peer.address, 80)
             with pytest.raises(TimeoutError):
                 liar.ask(yard.peer.address, 80, source="10.1.0.99", timeout=SILENCE)
     finally:

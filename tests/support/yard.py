@@ -118,6 +118,14 @@ class Yard:
             )
 
 
+def reached(place: Place, address: str, port: int) -> bool:
+    """Whether a `Server` answers there; waits as long as a busy machine may take for it."""
+    try:
+        return bool(place.ask(address, port))
+    except OSError:
+        return False
+
+
 def nobody_reaches(*attempts: tuple[Place, str, int]) -> bool:
     """Whether none gets an answer from an address and port; all try, and wait, at once."""
     with ThreadPoolExecutor(len(attempts)) as pool:

@@ -73,6 +73,12 @@ class Count:
         return Count(self.packets + other.packets, self.bytes + other.bytes)
 
 
+def tables(socket: NetlinkSocket) -> list[tuple[int, str]]:
+    """Return family and name of each table."""
+    answers = socket.dump(_request(Kind.GET_TABLE, 0))
+    return [(answer.body[0], string(_attributes(answer)[1])) for answer in answers]
+
+
 def chains(socket: NetlinkSocket) -> list[ListedChain]:
     """Return the chains of all tables."""
     return [_chain(answer) for answer in socket.dump(_request(Kind.GET_CHAIN, 0))]

@@ -19,6 +19,7 @@ class Kind(IntEnum):
     """NFT_MSG_*, with the subsystem in the high byte."""
 
     NEW_TABLE = 0x0A00
+    GET_TABLE = 0x0A01
     DELETE_TABLE = 0x0A02
     NEW_CHAIN = 0x0A03
     GET_CHAIN = 0x0A04
