@@ -168,6 +168,21 @@ def test_names_open_for_a_while(yard: Yard, guarded: StationPlace) -> None:
 
 
 @privileged
+def test_no_name_opens_the_host(yard: Yard, guarded: StationPlace) -> None:
+    yard.reset(EgressPolicy("br-a", guarded.mac))
+    mine, machine = guarded.address, yard.machine.address
+    with yard.machine.serving("host", 9000), yard.peer.serving("far", 9000):
+        for address in (yard.peer.address, "10.1.0.1", machine):
+            yard.firewall.allow_named(rule(mine, "allow", f"{address}/32"), 60)
+        assert guarded.reaches(yard.peer.address, 9000)
+        assert refused(guarded, "10.1.0.1", 9000)
+        assert refused(guarded, machine, 9000)
+        yard.firewall.change(add=[rule(mine, "allow", f"{machine}/32")])
+        assert guarded.reaches(machine, 9000)
+    yard.firewall.change(remove=[guarded.fact])
+
+
+@privileged
 @pytest.mark.parametrize("version", [4, 6])
 def test_what_names_opened_outlives_the_daemon(
     yard: Yard, guarded: StationPlace, version: int

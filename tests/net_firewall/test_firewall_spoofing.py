@@ -179,6 +179,19 @@ def test_neighbour_discovery_cannot_take_anothers_address(
     assert liar.mac not in victim.run("ip", "neighbour", "show", "fd01::1")
 
 
+def test_a_link_local_address_is_its_owners_alone(
+    yard: Yard, liar: StationPlace, victim: StationPlace
+) -> None:
+    """A solicitation tells the sender's MAC as well (RFC 4861, 7.2.3)."""
+    neighbour = "fe80::42:aff:fe01:63"
+    asking = struct.pack("!BBHI", 135, 0, 0, 0) + ip_address(victim.address6).packed
+    lie = above_ipv6(neighbour, victim.address6, 58, asking + b"\x01\x01" + mac(liar.mac), 2)
+    before = spoofed(yard)
+    send(liar, _IPV6, lie, source=liar.mac, to=victim.mac)
+    assert spoofed(yard) == before + 1
+    assert neighbour not in victim.run("ip", "-6", "neighbour", "show")
+
+
 def test_a_station_is_no_router(yard: Yard, liar: StationPlace, victim: StationPlace) -> None:
     victim.run("sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=2")
     before = spoofed(yard)

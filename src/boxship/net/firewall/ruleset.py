@@ -25,7 +25,6 @@ from boxship.net.nftables.objects import Chain, Field, Rule, Set, Table
 
 _FLOW4 = (Field.IPV4, Field.IPV4, Field.PROTOCOL, Field.PORT)
 _FLOW6 = (Field.IPV6, Field.IPV6, Field.PROTOCOL, Field.PORT)
-_LINK_LOCAL = b"\xfe\x80"
 _ROUTER_SOLICITATION, _ROUTER_ADVERTISEMENT = 133, 134
 _NEIGHBOUR_SOLICITATION, _NEIGHBOUR_ADVERTISEMENT, _REDIRECT = 135, 136, 137
 _LISTENER_REPORTS = (131, 132, 143)
@@ -242,6 +241,8 @@ def _egress(table: Table, group: int) -> Iterator[Rule]:
     yield Rule(refused, p.protocol_is("tcp") + p.untranslated() + p.RESET)
     yield Rule(refused, p.REJECT)
     yield from _if_flow_in(closed, "allowed", p.goto(passed.name))
+    # Who answers for a name might say it is the host, and what listens there is not his to open.
+    yield Rule(closed, p.destination_is_ours() + p.goto(refused.name))
     yield from _if_flow_in(closed, "named", p.goto(passed.name))
     yield Rule(closed, p.goto(refused.name))
     yield from _if_flow_in(opened, "denied", p.goto(refused.name))
@@ -293,7 +294,6 @@ def _stations6(chain: Chain, in_speak6: bytes, spoofed: bytes) -> Iterator[Rule]
     advertisement = _icmpv6_is(_NEIGHBOUR_ADVERTISEMENT) + claimed
     yield Rule(chain, advertisement + x.not_in_set("speak6") + spoofed, SPOOFED)
     yield Rule(chain, p.iif_and_bytes(8, 16) + in_speak6 + p.ACCEPT)
-    yield Rule(chain, x.network_header(8, 2) + x.equal(_LINK_LOCAL) + p.ACCEPT)
     nobody = x.network_header(8, 16) + x.equal(bytes(16))
     for kind in (_NEIGHBOUR_SOLICITATION, _ROUTER_SOLICITATION, *_LISTENER_REPORTS):
         yield Rule(chain, nobody + _icmpv6_is(kind) + p.ACCEPT)
