@@ -97,6 +97,21 @@ def test_a_port_without_a_protocol_is_one_of_tcp_and_udp(watched: Callable[..., 
     }  # fmt: skip
 
 
+def test_no_name_opens_what_is_near(watched: Callable[..., Watched]) -> None:
+    web = watched("allow=example.org")
+    near = ("127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "ff02::1")
+    web.answer("example.org", *near)
+    assert (web.opened.allowances, len(web.given)) == ([], 1)
+    web.answer("example.org", *near, "10.1.2.3")
+    assert [str(one.destination) for one in web.opened.allowances] == ["10.1.2.3"]
+
+
+def test_no_answer_counts_for_ever(watched: Callable[..., Watched]) -> None:
+    web = watched("allow=example.org")
+    web.answer("example.org", "203.0.113.9", ttl=0x7FFFFFFF)
+    assert [one.seconds for one in web.opened.allowances] == [24 * 3600]
+
+
 def test_other_names_and_other_containers_open_nothing(watched: Callable[..., Watched]) -> None:
     web = watched("allow=example.org")
     web.answer("example.com", "203.0.113.9")

@@ -14,7 +14,7 @@ from boxship.net.firewall.audit import Report
 from boxship.net.firewall.boxes import Box, cut_apart, disjoint
 from boxship.net.firewall.facts import EgressPolicy, EgressRule, Published
 from boxship.net.firewall.firewall import Firewall
-from boxship.net.firewall.named import Named
+from boxship.net.firewall.named import MOST, Named
 from boxship.net.firewall.ruleset import Ruleset
 from support.machines import OUTSIDE4
 from support.places import PATIENCE, Place
@@ -249,6 +249,16 @@ def test_longer_answers_win_where_they_overlap() -> None:
     assert named.allow(short, 1.0, 20) is None, "there is grace enough"
     assert len(named.elements(100.0)) == 1
     assert named.elements(1000.0) == []
+
+
+def test_what_is_open_to_a_station_is_bounded() -> None:
+    named = Named(Ruleset.named("boxship", 1))
+    rules = [rule("10.0.0.2", "allow", f"192.0.{i >> 8}.{i & 255}") for i in range(MOST + 1)]
+    assert all(named.allow(one, 0.0, 60) for one in rules[:-1])
+    assert named.allow(rules[-1], 1.0, 60) is None
+    assert named.allow(rule("10.0.0.3", "allow", "192.0.2.1"), 1.0, 60) is not None
+    assert named.allow(rules[-1], 1000.0, 60) is not None, "the others have ended"
+    assert len(named.elements(1000.0)) == 1
 
 
 _interval = st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda pair: (min(pair), max(pair)))

@@ -28,6 +28,9 @@ from boxship.net.firewall.facts import Address
 
 SHORTEST = 60
 """Seconds that an answer counts for at least: programs look up a name and connect later."""
+LONGEST = 86_400
+"""Seconds that an answer counts for at most, whatever it says: the owner of a name may change, and
+what is open stays open in the kernel."""
 _MOST_NAMES = 4096
 """Addresses per container whose names are remembered for the log."""
 
@@ -97,7 +100,7 @@ class EgressWatch:
             give()
             return
         targets = [target for target in watched.egress.names if target.covers(answer.name)]
-        seconds = max(answer.ttl, SHORTEST)
+        seconds = min(max(answer.ttl, SHORTEST), LONGEST)
         allowances = tuple(_allowances(watched.addresses, targets, found, seconds))
         if allowances:
             self._open_for(allowances, give)
@@ -135,10 +138,20 @@ def _remember(names: OrderedDict[Address, str], name: str, found: Iterable[Addre
         names.popitem(last=False)
 
 
+def _is_far(address: Address) -> bool:
+    """Tell whether a name may stand for it.
+
+    Who answers for a name could point it at what is near the container, such as the instance
+    metadata of clouds at 169.254.169.254. Private addresses are what names inside a company have.
+    """
+    near = address.is_loopback or address.is_link_local
+    return not (near or address.is_multicast or address.is_unspecified)
+
+
 def _allowances(
     own: Iterable[Address], targets: Iterable[NamedTarget], found: Iterable[Address], seconds: int
 ) -> Iterator[Allowance]:
-    found, targets = tuple(found), tuple(targets)
+    found, targets = tuple(filter(_is_far, found)), tuple(targets)
     for station in own:
         for address in found:
             if address.version != station.version:
