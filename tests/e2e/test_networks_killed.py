@@ -162,7 +162,8 @@ def test_a_machine_that_went_down(lab: Lab) -> None:
     lab.network("six", "--ipv6")  # the lab compares with a machine that had one before
 
 
-def test_what_the_kernel_lacks_is_made_and_what_it_has_too_much_goes(lab: Lab) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["not begun", "begun"])
+def test_what_the_kernel_lacks_is_made_and_what_it_has_too_much_goes(lab: Lab, begun: bool) -> None:
     """As after a kill between a connect's record and its interface, or a disconnect's."""
     victim = lab.run("victim", "--network=alpha")
     lab.docker("network", "connect", "beta", "victim")
@@ -174,6 +175,10 @@ def test_what_the_kernel_lacks_is_made_and_what_it_has_too_much_goes(lab: Lab) -
     machine.run("ip", "link", "add", "stray", "type", "veth", "peer", "name", "lost")
     machine.run("ip", "link", "set", "stray", "master", bridge, "alias", "boxship")
     assert "eth1" not in victim.interfaces()
+    if begun:
+        machine.run("ip", "link", "add", ports[0]["ifname"], "type", "veth", "peer", "name", "eth1")
+        machine.run("ip", "link", "set", "eth1", "netns", str(victim.seen["State"]["Pid"]))
+        machine.run("ip", "link", "set", ports[0]["ifname"], "master", bridge, "up")
     engine.start()
     box = lab.box("victim")
     assert box.interfaces()["eth1"] == [f"{box.address('beta')}/24"]

@@ -5,7 +5,7 @@ A pair is put to use by four requests, in an order that is not arbitrary::
     outside   name, MTU, into the bridge, up | flags of the port
     inside    name, MAC, MTU | IPv4 addresses | up | IPv6 addresses
     outside   look at link and bridge
-    outside   forwarding and neighbour entries
+    outside   the mark that says it is whole, forwarding and neighbour entries
 
 IPv6 addresses come after *up*, since an interface that is down takes no routes. The inner end comes
 up last: it has a carrier at once and can send. The outer end gets its carrier in that moment, and
@@ -119,7 +119,7 @@ def _inside(nic: Nic, index: int) -> list[Message]:
 
 def _outside(nic: Nic, pair: Pair, bridge: int) -> list[Message]:
     name = nic.host_name or pair.host_name
-    parts = route.named(name) + route.hardware(mtu=nic.mtu, alias=MARK)
+    parts = route.named(name) + route.hardware(mtu=nic.mtu)
     parts += codec.u32(route.IFLA_MASTER, bridge)
     index = pair.host_index
     return [
@@ -154,4 +154,5 @@ def _known(nic: Nic, host_index: int, bridge: int, mac: str) -> list[Message]:
     neighbours = [
         route.add_neighbour(bridge, address.ip, mac, permanent=False) for address in nic.addresses
     ]
-    return [route.add_forwarding(host_index, mac), *neighbours]
+    whole = route.set_link(host_index, route.hardware(alias=MARK), operation="mark a port:")
+    return [whole, route.add_forwarding(host_index, mac), *neighbours]

@@ -50,7 +50,7 @@ def repair(
 def _remove_strays(
     jobs: Sequence[Repair], bridges: Collection[str]
 ) -> tuple[frozenset[str], list[str]]:
-    """Remove what nobody has from our bridges; return what there was, and what was removed."""
+    """Remove what nobody has from our bridges; return what is whole, and what was removed."""
     ours = {endpoint.host_interface for job in jobs for endpoint in job.plug.endpoints}
     with Links.open() as links:
         every = links.all()
@@ -63,7 +63,8 @@ def _remove_strays(
         if strays:
             _log.warning("removing interfaces that belong to nobody: %s", ", ".join(strays))
             links.remove_all(strays)
-    return frozenset(link.name for link in every), strays
+    whole = (link.name for link in every if link.alias == MARK)
+    return frozenset(whole), strays
 
 
 def _complete(job: Repair, there: frozenset[str], host: Host, *, sure: bool) -> None:
@@ -75,6 +76,8 @@ def _complete(job: Repair, there: frozenset[str], host: Host, *, sure: bool) -> 
         inside = sandbox.counters()
         for endpoint in wanted:
             if _is_missing(endpoint, there, inside):
+                if endpoint.host_interface:  # its making may have begun
+                    host.links.remove(endpoint.host_interface, missing_ok=True)
                 sandbox.add(nic_of(endpoint, job.records[endpoint.network_id]))
         sandbox.set_routes(routes(job.plug.endpoints, job.records))
 
