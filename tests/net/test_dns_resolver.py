@@ -1,11 +1,13 @@
 """The resolver in network namespaces, asked by an independent client."""
 
+import os
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from select import EPOLLIN
 
 import dns.exception
 import dns.flags
@@ -394,3 +396,31 @@ def test_connections_count_as_questions(resolver: Resolver, box: NetworkNamespac
     # Each is a connection and a hang-up: six questions; what the burst does not cover takes time.
     assert took > ((most + 100) * 6 - listeners.BURST) / listeners.RATE - 0.01
     assert addresses(ask(box, "web")) == ["10.0.0.2"]
+
+
+def test_who_is_closed_while_it_pauses_is_not_polled_again(box: NetworkNamespace) -> None:
+    """A connection that another one puts out, in the very round in which both would go on."""
+    resolver = Resolver()
+    resolver.set_zone("n1", Zone.of("front", {"c1": WEB}))
+    first, second = os.eventfd(1), os.eventfd(1)
+    seen: list[int] = []
+
+    def put_out_the_other(_: int) -> None:
+        os.eventfd_read(first)
+        resolver.forget(second)
+        os.close(second)
+        seen.append(first)
+
+    resolver.watch(first, EPOLLIN, put_out_the_other)
+    resolver.watch(second, EPOLLIN, lambda _: seen.append(second))
+    for fd in (first, second):
+        resolver.pause(fd, EPOLLIN)
+    resolver.start()
+    try:
+        eventually(lambda: bool(seen), "the end of the pause")
+        _serve(resolver, box)
+        assert addresses(ask(box, "web")) == ["10.0.0.2"]
+        assert seen == [first]
+    finally:
+        resolver.stop()
+        os.close(first)

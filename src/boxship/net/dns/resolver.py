@@ -186,16 +186,20 @@ class Resolver:
             for fd, events in self._epoll.poll(self._patience(), 64):
                 self._handle(fd, events)
             now = time.monotonic()
-            for fd, (when, events) in list(self._resumptions.items()):
-                if when <= now:
-                    self._epoll.register(fd, events)
-                    del self._resumptions[fd]
-                    self._handle(fd, events)
+            self._resume(now)
             if now - swept >= _SWEEP_EVERY:
                 swept = now
                 self._forwarder.sweep()
                 self._streams.sweep()
                 self._held.sweep()
+
+    def _resume(self, now: float) -> None:
+        """Go on with those whose pause is over."""
+        for fd in [fd for fd, (when, _) in self._resumptions.items() if when <= now]:
+            paused = self._resumptions.pop(fd, None)
+            if paused is not None:  # else one before it in this round has closed it
+                self._epoll.register(fd, paused[1])
+                self._handle(fd, paused[1])
 
     def _patience(self) -> float:
         """Return the seconds until something may be due though nothing happens; -1 is for ever."""
