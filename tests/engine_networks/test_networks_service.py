@@ -21,6 +21,7 @@ from boxship.engine.networks.requests import (
     PoolRequest,
     Tenant,
 )
+from boxship.engine.networks.walls import NoWalls
 
 WEB = Tenant("c" * 64, "web")
 
@@ -310,3 +311,29 @@ def test_filters_that_are_wrong(shop, filters, message):
             networks.list(NetworkQuery(filters))
 
     shop.run(look)
+
+
+class SlowWalls(NoWalls):
+    """Lets go of one network when it is told to."""
+
+    def __init__(self, slow):
+        self.slow, self.asked, self.told = slow, asyncio.Event(), asyncio.Event()
+
+    async def remove(self, network):
+        if network.name == self.slow:
+            self.asked.set()
+            await self.told.wait()
+
+
+def test_a_prune_passes_over_what_others_remove_meanwhile(shop):
+    async def prune(networks):
+        networks.walls = walls = SlowWalls("a")
+        for name in ("a", "b"):
+            await networks.create(CreateNetwork(name))
+        pruning = asyncio.ensure_future(networks.prune(NetworkPrune()))
+        await walls.asked.wait()
+        await networks.remove("b")
+        walls.told.set()
+        assert await pruning == ("a",)
+
+    shop.run(prune)

@@ -170,7 +170,8 @@ class Networks:
         return {tenant: counters[name] for tenant, name in names.items() if name in counters}
 
     def _in_use(self, record: NetworkRecord) -> bool:
-        return len(self._leases[record.id]) > 0
+        leases = self._leases.get(record.id)
+        return leases is not None and len(leases) > 0  # None: removed since it was looked at
 
     # ── making and removing ──────────────────────────────────────────────────────────────────
 
