@@ -162,6 +162,7 @@ def test_host_and_none_have_no_addresses():
         ({"links": ("a:b:c",)}, "invalid link 'a:b:c'"),
         ({"driver_opts": {"com.docker.network.x": "1"}}, "invalid driver option com.docker.netw"),
         ({"driver_opts": {IFNAME: "a/b"}}, "is no name for an interface"),
+        ({"driver_opts": {IFNAME: "ä" * 8}}, "is no name for an interface"),
         ({"driver_opts": {SYSCTLS: "kernel.panic=1"}}, "is not net.X.Y.IFNAME.Z=value"),
     ],
 )

@@ -28,6 +28,7 @@ class Scene:
 
     log: list[str] = field(default_factory=list)
     refuse: str = ""
+    error: type[Exception] = OSError
     facts: set[Fact] = field(default_factory=set)
     zones: dict[str, Zone] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Scene:
     def note(self, what: str) -> None:
         self.log.append(what)
         if self.refuse and what.startswith(self.refuse):
-            raise OSError(16, f"{what} is refused")
+            raise self.error(16, f"{what} is refused")
 
 
 class FakeNamespace:
@@ -208,6 +209,22 @@ def test_what_fails_is_undone(play: Callable[[Work], None], scene: Scene, refuse
     assert scene.log.count("close") == scene.log.count("take") - (refused == "take")
     if refused == "firewall +":
         assert "stop listening" in scene.log
+
+
+def test_a_defect_is_undone_as_well(play: Callable[[Work], None], scene: Scene) -> None:
+    """What nobody has thought of is told as it is, and leaves no more behind."""
+
+    async def work(plugging: Plugging, wish: EndpointRecord) -> None:
+        plug = leased(plugging, wish)
+        scene.refuse, scene.error = "add", ValueError
+        with pytest.raises(ValueError, match="is refused"):
+            await plugging.plug(plug)
+        assert scene.facts == set()
+        assert scene.log[-1].startswith("firewall +0")
+        scene.refuse = ""
+        await plugging.unplug(WEB.id, plug.endpoints)
+
+    play(work)
 
 
 def test_of_several_leases_all_or_none(play: Callable[[Work], None]) -> None:

@@ -7,7 +7,6 @@ and the kernel follows: a daemon that is killed in between has a successor that 
 import msgspec
 
 from boxship.base.errors import (
-    BoxshipError,
     ConflictError,
     ForbiddenError,
     InternalError,
@@ -57,7 +56,7 @@ async def _plug_in(context: Context, container: Container, wish: EndpointRecord)
         after = portclaims.follow(context, after)
         await networking.recorded(context.shelf.save(container, after, "connect"))
         await context.plugging.connect(networking.plug_of(context, after), _pid(after))
-    except BoxshipError:
+    except BaseException:
         if not before.ports:
             context.publications.release(before.id)
         context.plugging.release((new,))
@@ -93,7 +92,7 @@ async def _pull_out(
     try:
         await networking.recorded(context.shelf.save(container, after, "disconnect"))
         await context.plugging.disconnect(networking.plug_of(context, after), _pid(before))
-    except BoxshipError:
+    except BaseException:
         if before.ports and not after.ports:
             portclaims.adopt(context, before, before.ports)
         context.shelf.save(container, before, "")

@@ -137,7 +137,7 @@ class Plugging:
             with timed("network: firewall", steps):
                 await self.firewall.change(add=live.facts)
             socket = await wiring
-        except (BoxshipError, OSError) as error:
+        except BaseException as error:
             await asyncio.wait([wiring])
             await self._undo(live, wiring)
             if isinstance(error, OSError):
@@ -208,11 +208,13 @@ class Plugging:
         await self._change_facts(live, plug, records)
         try:
             await self.networks.worker.run(self._rewire, live, plug, records, pid)
-        except (BoxshipError, OSError) as error:
+        except BaseException as error:
             await self._change_facts(live, before, self._records(before.endpoints))
             if isinstance(error, FileNotFoundError):  # nobody is in the namespace any more
                 raise ConflictError(f"container {plug.tenant.name} has just ended") from error
-            raise UnavailableError(f"failed to set up container networking: {error}") from error
+            if isinstance(error, OSError):
+                raise UnavailableError(f"failed to set up container networking: {error}") from error
+            raise
         live.plug = plug
         self._names.join(plug, records, {endpoint.network_id for endpoint in added})
         self._show(live, records)

@@ -100,7 +100,7 @@ def wire(live: Live, records: Records, pool: SandboxSource, names: NameKeeper) -
 def rewire(live: Live, plug: Plug, records: Records, sandbox: Sandbox, names: NameKeeper) -> None:
     """Go from ``live.plug`` to ``plug`` in a container's namespace.
 
-    OSError: what was to come is gone again.
+    On an error what was to come is gone again.
     """
     before = {e.interface: e for e in live.plug.endpoints if e.interface}
     after = {e.interface: e for e in plug.endpoints if e.interface}
@@ -114,7 +114,7 @@ def rewire(live: Live, plug: Plug, records: Records, sandbox: Sandbox, names: Na
         sandbox.set_routes(routes(plug.endpoints, records))
         if live.listener is None and needs_names(plug, records):
             live.listener = names.listen(sandbox.namespace)
-    except OSError:
+    except BaseException:
         for nic in added:
             sandbox.remove(nic.name)
         sandbox.set_routes(routes(live.plug.endpoints, records))

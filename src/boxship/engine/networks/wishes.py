@@ -17,7 +17,7 @@ IFNAME = PREFIX + "endpoint.ifname"
 
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _SYSCTL = re.compile(r"net\.(?:ipv4|ipv6|mpls)\.[a-z]+\.IFNAME\.[a-z0-9_.]+=.+")
-_IFNAME = re.compile(r"[^\s/:%]{1,15}")
+_IFNAME = re.compile(r"(?:(?![/:%])[!-~]){1,15}")  # the kernel counts bytes: ASCII alone
 
 
 def checked(network: NetworkRecord, wish: EndpointRecord) -> EndpointRecord:

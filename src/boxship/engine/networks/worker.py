@@ -22,7 +22,8 @@ class NetworkWorker:
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call it in the network thread and return what it returns or raise what it raises.
 
-        Cancelling the caller does not undo the call: it is done, or will be.
+        A caller that is cancelled takes back a call that has not begun. One that has begun goes on
+        to its end, and nobody hears of it: who must know does not let itself be cancelled.
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
