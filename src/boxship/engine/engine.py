@@ -37,6 +37,7 @@ from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.service import ContainerService
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import LauncherLink
+from boxship.engine.containers.usage import Usage
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
@@ -74,7 +75,9 @@ class Engine:
         self.registries = RemoteRegistries(lambda: images.registries)
         self.events = events
         self.containers = ContainerService(context)
-        self.checker = Checker(storage, images, self.containers)
+        usage = Usage(context.shelf)
+        images.set_users(usage)
+        self.checker = Checker(storage, images, usage)
         self._database = database
         self._context = context
         self._shims = shims
@@ -141,7 +144,6 @@ class Engine:
             storage=storage,
             networks=networks,
         )
-        images.set_users(engine.containers)
         loaded = context.shelf.load()
         await images.recover(
             [container.id for container in loaded],

@@ -6,7 +6,7 @@ InvalidArgumentError (ambiguous); what else it raises stands with it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
@@ -58,7 +58,6 @@ from boxship.engine.containers.requests import (
     WaitCondition,
     Waiting,
 )
-from boxship.engine.images.users import ImageUse
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
@@ -387,12 +386,7 @@ class ContainerService:
         else the client reads it from the stream and gets 126 or 127 from ``exec_inspect``.
         """
         await execs.start(
-            self._context,
-            exec_id,
-            detach=detach,
-            tty=tty,
-            console_size=console_size,
-            stream=stream,
+            self._context, exec_id, detach=detach, tty=tty, console_size=console_size, stream=stream
         )
 
     def exec_inspect(self, exec_id: str) -> ExecView:
@@ -402,26 +396,3 @@ class ContainerService:
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None:
         """Set the size of an exec's terminal. ConflictError: it does not run."""
         await terminal.resize_exec(self._context, exec_id, height, width)
-
-    # ── what images ask (``engine.images.users.ImageUsers``) ─────────────────────────────────
-
-    def image_uses(self) -> Iterable[ImageUse]:
-        """Return every container's image."""
-        return tuple(
-            ImageUse(record.id, record.image_id, record.state.running, record.image_ref)
-            for record in (container.record for container in self._context.shelf)
-        )
-
-    def ids(self) -> Iterable[str]:
-        """Return the ids of all containers."""
-        return tuple(container.id for container in self._context.shelf)
-
-    def standing_on(self, layer: Digest) -> Iterable[str]:
-        """Return the names of the containers that have this layer under them."""
-        records = (container.record for container in self._context.shelf)
-        return tuple(record.name for record in records if str(layer) in record.layers)
-
-    def layers_in_use(self) -> Iterable[Digest]:
-        """Return the layers under the containers."""
-        texts = {layer for container in self._context.shelf for layer in container.record.layers}
-        return tuple(Digest.parse(text) for text in texts)
