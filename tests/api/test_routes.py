@@ -79,6 +79,8 @@ def test_options_is_always_200(api):
         ("POST", "/build", 501),
         ("GET", "/volumes/x", 404),
         ("GET", "/plugins", 200),
+        ("GET", "/plugins/nope/json", 404),
+        ("POST", "/plugins/a/nope/enable", 404),
     ],
 )
 def test_status_codes(api, method, path, status):

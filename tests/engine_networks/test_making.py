@@ -171,7 +171,6 @@ def test_overlaps_are_forbidden():
         ({"scope": "x"}, InvalidArgumentError, "invalid scope x"),
         ({"ingress": True}, ForbiddenError, "Ingress network can only be global"),
         ({"ipam_driver": "nope"}, NotFoundError, 'plugin "nope" not found'),
-        ({"ipam_options": {"a": "b"}}, InvalidArgumentError, "given: a"),
         ({"config_from": "x"}, NotFoundError, 'configuration network "x" does not exist'),
         ({"config_only": True, "config_from": "x"}, ForbiddenError, "cannot depend on another"),
         ({"config_only": True, "internal": True}, ForbiddenError, "network specific fields"),
@@ -372,3 +371,12 @@ class TestParents:
 )
 def test_names_of_vlans(name, expected):
     assert vlan_of(name) == expected
+
+
+def test_options_of_the_ipam_driver_are_kept_and_told():
+    result = made(ipam_options={"b": "1", "a": "2"})
+    assert result.record.ipam_options == {"b": "1", "a": "2"}
+    assert result.warnings == (
+        "IPAM option a has no effect with the default IPAM driver",
+        "IPAM option b has no effect with the default IPAM driver",
+    )

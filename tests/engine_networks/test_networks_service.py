@@ -282,8 +282,8 @@ def test_networks_are_found_by_name_and_by_the_beginning_of_their_ids(shop):
         ({"label": ["a=1"]}, ["web"]),
         ({"label": ["a=2"]}, []),
         ({"scope": ["swarm"]}, []),
-        ({"dangling": ["true"]}, ["host", "none", "web"]),
-        ({"dangling": ["0"]}, ["bridge"]),
+        ({"dangling": ["true"]}, ["web"]),
+        ({"dangling": ["0"]}, ["bridge", "host", "none"]),
         ({"driver": ["bridge"], "name": ["web", "host"]}, ["web"]),
     ],
 )
@@ -302,7 +302,7 @@ def test_filters(shop, filters, expected):
     [
         ({"bad": ["x"]}, "invalid filter 'bad'"),
         ({"type": ["x"]}, "invalid filter: 'type'='x'"),
-        ({"dangling": ["x"]}, r"invalid filter 'dangling=\[x\]'"),
+        ({"dangling": ["x"]}, "invalid value for filter 'dangling', must be"),
     ],
 )
 def test_filters_that_are_wrong(shop, filters, message):

@@ -5,7 +5,7 @@ They are named one by one, so that a client learns "not yet" and not "no such pa
 
 from boxship.api.call import Call, plain_json
 from boxship.api.http.messages import Answer
-from boxship.base.errors import NotImplementedYetError, UnavailableError
+from boxship.base.errors import NotFoundError, NotImplementedYetError, UnavailableError
 
 _NOT_YET = (
     ("POST", "/build"),
@@ -17,6 +17,14 @@ _NOT_YET = (
     ("POST", "/plugins/create"),
     ("GET", "/plugins/privileges"),
     ("POST", "/plugins/pull"),
+    ("POST", "/swarm/init"),
+    ("POST", "/swarm/join"),
+    ("POST", "/volumes/create"),
+    ("PUT", "/volumes/{name}"),
+    ("DELETE", "/volumes/{name}"),
+)
+
+_OF_A_PLUGIN = (
     ("GET", "/plugins/{name...}/json"),
     ("POST", "/plugins/{name...}/disable"),
     ("POST", "/plugins/{name...}/enable"),
@@ -24,11 +32,6 @@ _NOT_YET = (
     ("POST", "/plugins/{name...}/set"),
     ("POST", "/plugins/{name...}/upgrade"),
     ("DELETE", "/plugins/{name...}"),
-    ("POST", "/swarm/init"),
-    ("POST", "/swarm/join"),
-    ("POST", "/volumes/create"),
-    ("PUT", "/volumes/{name}"),
-    ("DELETE", "/volumes/{name}"),
 )
 
 _SWARM = (
@@ -67,9 +70,15 @@ async def no_plugins(_call: Call) -> Answer:
     return plain_json([])
 
 
+async def no_such_plugin(call: Call) -> Answer:
+    """Not found, as none can be installed: who inspects any kind of object then goes on."""
+    raise NotFoundError(f'plugin "{call.target}" not found')
+
+
 ROUTES = (
     ("GET", "/plugins", no_plugins),
     ("POST", "/swarm/leave", no_swarm),
+    *((method, pattern, no_such_plugin) for method, pattern in _OF_A_PLUGIN),
     *((method, pattern, no_manager) for method, pattern in _SWARM),
     *((method, pattern, not_yet) for method, pattern in _NOT_YET),
 )

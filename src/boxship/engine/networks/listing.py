@@ -30,7 +30,7 @@ def chooser(filters: Mapping[str, Sequence[str]], in_use: Test) -> Test:
 def _test(name: str, values: Sequence[str], in_use: Test) -> Test:
     if name == "dangling":
         wanted = _dangling(values)
-        return lambda network: in_use(network) is not wanted
+        return lambda network: (not network.predefined and not in_use(network)) is wanted
     if name == "type":
         builtin = [_builtin(value) for value in values]
         return lambda network: network.predefined in builtin
@@ -52,9 +52,12 @@ _PARTS: Mapping[str, Callable[[NetworkRecord], str]] = {
 
 
 def _dangling(values: Sequence[str]) -> bool:
+    """Whether networks are wanted that nobody is on and that can be removed."""
     found = {_TRUTHS.get(value.lower()) for value in values}
     if None in found or len(found) != 1:
-        raise InvalidArgumentError(f"invalid filter 'dangling=[{' '.join(values)}]'")
+        raise InvalidArgumentError(
+            'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")'
+        )
     return found == {True}
 
 

@@ -80,6 +80,10 @@ def make(request: CreateNetwork, around: Surroundings, *, identity: str, now_ns:
     check_driver(driver, request)
     request = _with_defaults(request, driver, around)
     warnings = options.check_options(driver, request.options)
+    warnings += (
+        f"IPAM option {name} has no effect with the default IPAM driver"
+        for name in sorted(request.ipam_options or ())
+    )
     _check_enforceable(driver, request, around)
     ipv4, ipv6 = _families(request)
     records, found = _pools(request, around, driver, (ipv4, ipv6))
@@ -133,9 +137,6 @@ def check_driver(driver: str, request: CreateNetwork) -> None:
         raise UnavailableError(_NO_MANAGER)
     if request.ipam_driver not in _IPAM_DRIVERS:
         raise NotFoundError(f'plugin "{request.ipam_driver}" not found')
-    if request.ipam_options:
-        names = ", ".join(sorted(request.ipam_options))
-        raise InvalidArgumentError(f"the default IPAM driver has no options; given: {names}")
 
 
 def _check_enforceable(driver: str, request: CreateNetwork, around: Surroundings) -> None:
