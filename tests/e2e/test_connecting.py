@@ -31,6 +31,20 @@ def test_a_container_that_lost_all_networks_gets_one_after_a_restart(lab: Lab) -
 
 
 @pytest.mark.boxshipd
+def test_a_hosts_file_that_has_grown_is_left_alone(lab: Lab) -> None:
+    """A container can write into it as much as the disk takes, and the daemon reads it."""
+    lab.network("shop", "--subnet=10.71.0.0/24")
+    lab.network("stock")
+    web = lab.run("web", "--network=shop")
+    web.exec("sh", "-c", r"printf '10.9.9.9 \377\n' >>/etc/hosts")
+    lab.docker("network", "connect", "stock", "web")
+    assert web.try_exec("grep", "-q", "10.9.9.9 .$", "/etc/hosts").code == 0
+    web.exec("truncate", "-s", "2M", "/etc/hosts")
+    lab.docker("network", "disconnect", "stock", "web")
+    assert web.exec("stat", "-c", "%s", "/etc/hosts") == str(2 << 20)
+
+
+@pytest.mark.boxshipd
 def test_hosts_follow_and_keep_what_somebody_wrote(lab: Lab) -> None:
     """dockerd 20.10 looks for the line of a network by the container's name alone."""
     lab.network("shop", "--subnet=10.71.0.0/24")

@@ -7,6 +7,7 @@ showing the old file if a new one takes its name.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable
 
@@ -19,7 +20,10 @@ from boxship.engine.networks.plug import Upstreams
 from boxship.engine.networks.record import BRIDGE, PREDEFINED
 from boxship.engine.settings import EngineSettings
 
+_log = logging.getLogger(__name__)
 _HOST_HOSTS = "/etc/hosts"
+LARGEST = 1 << 20
+"""Bytes of a file that is changed in place: a container can make it any size, and we read it."""
 
 
 def write_files(context: Context, record: ContainerRecord) -> None:
@@ -65,7 +69,10 @@ def change_hosts(
 ) -> None:
     """Add and remove lines of a running container's hosts, in place."""
     path = context.paths.of(record.id).hosts
-    before = _read(path)
+    before = _read_bounded(path)
+    if before is None:
+        _log.warning("container %s: its hosts file has grown too large to be changed", record.name)
+        return
     after = hosts.changed(before, add=add, remove=remove)
     if after != before:
         with contextlib.suppress(FileNotFoundError):  # being removed
@@ -77,7 +84,7 @@ def replace_hosts(
 ) -> None:
     """Put lines in place of those whose first name is one of ``names``."""
     first = set(names)
-    text = _read(context.paths.of(record.id).hosts)
+    text = _read_bounded(context.paths.of(record.id).hosts) or ""
     old = [line for line in text.splitlines() if hosts.first_name(line) in first]
     change_hosts(context, record, add=lines, remove=old)
 
@@ -125,21 +132,29 @@ def change_resolver(context: Context, before: ContainerRecord, after: ContainerR
     if reach_of(before) is reach_of(after) or reach_of(after) is not Reach.EMBEDDED:
         return
     path = context.paths.of(after.id).resolv_conf
-    if _read(path) == resolver_file(before, context.settings).text:
+    if _read_bounded(path) == resolver_file(before, context.settings).text:
         text = resolver_file(after, context.settings).text
         _write(path, users.root_of(after, context.settings), text)
 
 
+def _read_bounded(path: str) -> str | None:
+    """Return a file that a container may have written to; None if it is too large."""
+    try:
+        return None if os.stat(path).st_size > LARGEST else _read(path)
+    except OSError:
+        return ""
+
+
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
     except OSError:
         return ""
 
 
 def _write(path: str, owner: tuple[int, int], text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         status = os.fstat(file.fileno())
         if (status.st_uid, status.st_gid) != owner:
             os.fchown(file.fileno(), *owner)
