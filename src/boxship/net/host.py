@@ -1,9 +1,8 @@
 """The daemon's own side of all sandboxes: bridges, host ends, and telling neighbours."""
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
+from boxship.base.closing import Closing
 from boxship.net.announcing import Announcer
 from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace, run_inside
@@ -13,7 +12,7 @@ MARK = "boxship"
 somebody else has put there."""
 
 
-class Host:
+class Host(Closing):
     """Sockets in the network namespace of the thread that made it. Thread-safe; one for all."""
 
     def __init__(self) -> None:
@@ -30,14 +29,3 @@ class Host:
         self.links.close()
         self.announcer.close()
         self.namespace.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -7,9 +7,8 @@ put together from the messages of `netlink/route.py` instead, many to a request;
 import errno
 import socket
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
+from boxship.base.closing import Closing
 from boxship.net.interfaces import Counters, Link, RouteEntry, read_link, read_route
 from boxship.net.namespaces import NetworkNamespace, run_inside
 from boxship.net.netlink import codec, route
@@ -32,7 +31,7 @@ class KindMissingError(NetlinkError):
         )
 
 
-class Links:
+class Links(Closing):
     """The interfaces of the namespace that ``socket`` (of protocol ROUTE) is in. Thread-safe.
 
     All methods raise ``NetlinkError``, which names the interface. Interfaces are named by name,
@@ -53,17 +52,6 @@ class Links:
     def close(self) -> None:
         """Close the socket; safe to repeat."""
         self.socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Looking
 
@@ -208,10 +196,6 @@ class Links:
         """``ip link set … up``."""
         self._one(route.set_link(link, up=True, operation="set up"))
 
-    def set_down(self, link: str | int) -> None:
-        """``ip link set … down``."""
-        self._one(route.set_link(link, up=False, operation="set down"))
-
     def rename(self, link: str | int, name: str) -> None:
         """Rename; kernels before 6.2 want the interface down."""
         index = self.index_of(link)
@@ -220,15 +204,6 @@ class Links:
     def set_mtu(self, link: str | int, mtu: int) -> None:
         """Set the largest packet, in bytes."""
         self._one(route.set_link(link, route.hardware(mtu=mtu), operation="set mtu of"))
-
-    def set_mac(self, link: str | int, mac: str) -> None:
-        """Set the hardware address."""
-        self._one(route.set_link(link, route.hardware(mac), operation="set mac of"))
-
-    def set_alias(self, link: str | int, alias: str) -> None:
-        """Set the text that ``ip link`` shows, at most 255 bytes: who made it and what for."""
-        parts = codec.attribute(route.IFLA_IFALIAS, alias.encode())
-        self._one(route.set_link(link, parts, operation="set alias of"))
 
     def set_master(self, link: str | int, bridge: str | int) -> None:
         """Make it a port of ``bridge``; 0 takes it out."""
@@ -292,10 +267,6 @@ class Links:
     def add_neighbour(self, link: str | int, address: Address, mac: str) -> None:
         """Say for good which hardware address ``address`` has."""
         self._one(route.add_neighbour(self.index_of(link), address, mac))
-
-    def remove_neighbour(self, link: str | int, address: Address) -> None:
-        """Forget what is known about ``address``; not there is no error."""
-        self._gone_or(route.delete_neighbour(self.index_of(link), address))
 
     def index_of(self, link: str | int) -> int:
         """Return the number of an interface; ``NetlinkError`` ENODEV if there is none."""

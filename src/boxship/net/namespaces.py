@@ -8,9 +8,9 @@ leaves nothing behind, and a container's namespace lives as long as the containe
 import os
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from boxship.base.closing import Closing
 from boxship.kernel import namespaces
 
 _T = TypeVar("_T")
@@ -18,7 +18,7 @@ _NET = namespaces.CLONE_FLAGS["net"]
 _OWN = "/proc/thread-self/ns/net"
 
 
-class NetworkNamespace:
+class NetworkNamespace(Closing):
     """A network namespace that this process holds open. Close it, or use ``with``."""
 
     __slots__ = ("fd",)
@@ -62,17 +62,6 @@ class NetworkNamespace:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def run_inside(namespace: NetworkNamespace, function: Callable[[], _T]) -> _T:

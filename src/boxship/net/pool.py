@@ -8,9 +8,9 @@ alone: a killed daemon leaves none.
 import threading
 import time
 from collections import deque
-from types import TracebackType
 from typing import Self
 
+from boxship.base.closing import Closing
 from boxship.net.host import Host
 from boxship.net.owned import Users
 from boxship.net.sandbox import Sandbox
@@ -20,7 +20,7 @@ _CALM = 0.03
 _AFTER_FAILURE = 1.0
 
 
-class SandboxPool:
+class SandboxPool(Closing):
     """Ready sandboxes. Thread-safe; refilled by a thread of its own.
 
     What goes wrong while the pool fills is kept quiet: ``take`` makes one on the spot then, and
@@ -87,14 +87,6 @@ class SandboxPool:
     def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _make(self, users: Users) -> Sandbox:
         return Sandbox.make(self._host, pair=True, users=users)

@@ -4,9 +4,8 @@ How an interface of each kind comes to be stands in `veth.py` and `onparent.py`.
 """
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
+from boxship.base.closing import Closing
 from boxship.net import onparent, veth
 from boxship.net.host import Host
 from boxship.net.interfaces import Counters
@@ -19,7 +18,7 @@ from boxship.net.owned import UserNamespace, Users, make_inside, make_owned
 _LOOPBACK = 1
 
 
-class Sandbox:
+class Sandbox(Closing):
     """A network namespace and what is in it. For one thread at a time.
 
     It holds descriptors in the namespace, which therefore lives at least until ``close``; after
@@ -128,17 +127,6 @@ class Sandbox:
             self.user_namespace.close()
         if self._own_host:
             self._host.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 __all__ = ["Nic", "Plugged", "Route", "Sandbox"]

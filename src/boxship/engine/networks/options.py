@@ -281,15 +281,6 @@ def bridge_options(options: Mapping[str, str]) -> BridgeOptions:
     )
 
 
-def default_host_address(options: Mapping[str, str]) -> str:
-    """Return where a network's ports are published that say no address; empty: everywhere.
-
-    ``0.0.0.0``, which Docker shows for the default bridge, has always meant IPv6 as well.
-    """
-    address = options.get(HOST_BINDING_IPV4, "")
-    return "" if address in ("0.0.0.0", "::") else address
-
-
 def parent_options(driver: str, options: Mapping[str, str]) -> ParentOptions:
     """Read options of ``macvlan`` or ``ipvlan`` that were checked before."""
     ipvlan = driver == "ipvlan"

@@ -66,10 +66,6 @@ class NetworkRecord(Struct, frozen=True):
         return self.name in PREDEFINED
 
     @property
-    def is_default_bridge(self) -> bool:
-        return self.name == BRIDGE
-
-    @property
     def user_defined(self) -> bool:
         """Docker's word for networks that have names and aliases: all but the predefined."""
         return not self.predefined

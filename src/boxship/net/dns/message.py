@@ -144,11 +144,6 @@ def code_of(answer: bytes) -> int:
     return answer[3] & 15
 
 
-def is_truncated(answer: bytes) -> bool:
-    """Tell whether the response carries TC."""
-    return bool(answer[2] & 2)
-
-
 class Addresses(NamedTuple):
     """What a response says of its question's name: packed addresses, the least TTL on the way."""
 

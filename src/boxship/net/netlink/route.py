@@ -329,13 +329,6 @@ def add_forwarding(index: int, mac: str) -> Message:
     return Message(NEWNEIGH, CREATE | REPLACE, body, "add forwarding entry", mac)
 
 
-def delete_neighbour(index: int, address: Address) -> Message:
-    """Forget who ``address`` is."""
-    body = NEIGHBOUR.pack(family_of(address), 0, index, 0, 0, 0)
-    body += attribute(_NDA_DST, address.packed)
-    return Message(DELNEIGH, 0, body, "remove neighbour", str(address))
-
-
 def read_address(answer: Answer) -> tuple[int, Interface]:
     """Return (ifindex, address) of a NEWADDR."""
     _, prefix, _, _, index = ADDRESS.unpack_from(answer.body)

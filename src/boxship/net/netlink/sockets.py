@@ -12,9 +12,8 @@ import os
 import socket
 import threading
 from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Self
 
+from boxship.base.closing import Closing
 from boxship.net.netlink import codec
 from boxship.net.netlink.codec import Answer, Message
 
@@ -49,7 +48,7 @@ class NetlinkError(OSError):
         return f"{what}: {self.strerror}" + (f" ({self.reason})" if self.reason else "")
 
 
-class NetlinkSocket:
+class NetlinkSocket(Closing):
     """A socket of one netlink protocol in the network namespace of the thread that made it.
 
     It stays in that namespace, whichever thread uses it, and keeps it alive. Thread-safe: requests
@@ -73,17 +72,6 @@ class NetlinkSocket:
         except OSError:
             self._socket.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def fileno(self) -> int:
         """Return the descriptor, for ``poll`` and the like."""
