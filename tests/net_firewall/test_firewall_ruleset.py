@@ -129,7 +129,7 @@ def test_without_permission_the_error_says_what_to_grant() -> None:
     assert "CAP_NET_ADMIN" in done.stdout
 
 
-def test_many_at_once_are_merged_and_one_mistake_is_its_own(place: Place) -> None:
+def test_a_mistake_of_many_at_once_is_its_own(place: Place) -> None:
     """A protocol that there is not, and a range that the kernel finds in the way of another."""
     firewall = Firewall()
     place.inside(firewall.open)

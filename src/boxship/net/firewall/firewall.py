@@ -1,8 +1,7 @@
 """The firewall of one daemon: facts in, transactions out.
 
-Whoever changes something waits until the kernel has it. Callers that come while a transaction is
-under way are merged into the next one; if that is refused, each gets a transaction of its own, so
-that one's mistake is not another's.
+Whoever changes something waits until the kernel has it. Changes by many at once cost a transaction
+each: to merge them is for the caller, who knows whose mistake is whose.
 """
 
 import contextlib
@@ -13,7 +12,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
 
 from boxship.net.firewall import foreign
 from boxship.net.firewall.audit import Audit, Report
@@ -39,20 +37,6 @@ _ATTEMPTS = 3
 _DRIFTED = (errno.ENOENT, errno.EEXIST)
 
 
-@dataclass(slots=True, eq=False)
-class _Ticket:
-    add: tuple[Fact, ...]
-    remove: tuple[Fact, ...]
-    done: bool = False
-    error: Exception | None = None
-
-
-@dataclass(slots=True)
-class _Queue:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    tickets: list[_Ticket] = field(default_factory=list)
-
-
 class Firewall:
     """Tables ``inet`` and ``bridge`` of one name, in the namespace of the thread that opens it.
 
@@ -68,7 +52,6 @@ class Firewall:
         self._ruleset = Ruleset.named(table, self.log_group)
         self._state = State(self._ruleset)
         self._lock = threading.Lock()
-        self._queue = _Queue()
         self._socket: NetlinkSocket | None = None
         self._watch: Watch | None = None
         self._obstacles: tuple[Obstacle, ...] = ()
@@ -112,16 +95,8 @@ class Firewall:
 
         What holds already, or doesn't, is passed over. ``NetlinkError``: nothing has changed.
         """
-        ticket = _Ticket(tuple(add), tuple(remove))
-        with self._queue.lock:
-            self._queue.tickets.append(ticket)
         with self._lock:
-            if not ticket.done:
-                with self._queue.lock:
-                    tickets, self._queue.tickets = self._queue.tickets, []
-                self._carry_out(tickets)
-        if ticket.error is not None:
-            raise ticket.error
+            self._change(dict.fromkeys(add), dict.fromkeys(remove))
 
     def watch(self) -> None:
         """Begin to put back what others take away, in a thread, within half a second."""
@@ -209,27 +184,7 @@ class Firewall:
             self._socket.close()
             self._socket = None
 
-    def _carry_out(self, tickets: list[_Ticket]) -> None:
-        try:
-            self._commit(tickets)
-        except Exception as error:  # noqa: BLE001 - raised again to whom it belongs
-            if len(tickets) == 1:
-                tickets[0].error = error
-            else:
-                for ticket in tickets:
-                    self._carry_out([ticket])
-        for ticket in tickets:
-            ticket.done = True
-
-    def _commit(self, tickets: list[_Ticket]) -> None:
-        # One after another in order, and of what comes and goes in one batch nothing is sent.
-        add: dict[Fact, None] = {}
-        remove: dict[Fact, None] = {}
-        for ticket in tickets:
-            for fact in ticket.remove:
-                add.pop(fact, None)
-                remove[fact] = None
-            add.update(dict.fromkeys(ticket.add))
+    def _change(self, add: Collection[Fact], remove: Collection[Fact]) -> None:
         difference = self._state.difference(tuple(add), tuple(remove))
         self._route_loopback(add)
         try:
