@@ -7,11 +7,13 @@ So those that are still there after a while are removed by name.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 
 from boxship.engine.networks.worker import NetworkWorker
 from boxship.net.links import Links
 
+_log = logging.getLogger(__name__)
 _AFTER = 2.0
 """Seconds; a namespace without processes takes some ten milliseconds to go."""
 
@@ -44,9 +46,15 @@ class Ghosts:
 
     def _lay(self) -> None:
         names, self._names, self._timer = self._names, set(), None
-        task = asyncio.get_running_loop().create_task(self.remove(names))
+        task = asyncio.get_running_loop().create_task(self._remove_left(names))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _remove_left(self, names: Iterable[str]) -> None:
+        try:
+            await self.remove(names)
+        except OSError:
+            _log.exception("interfaces of ended containers stay until the next start of the daemon")
 
 
 def remove_links(names: Iterable[str]) -> None:
