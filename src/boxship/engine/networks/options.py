@@ -106,11 +106,15 @@ def _mtu(name: str, text: str) -> None:
         )
 
 
+_NO_NAMES = (".", "..", "all", "default")
+"""The last two are no interfaces below /proc/sys/net."""
+
+
 def _interface(name: str, text: str) -> None:
-    if not _INTERFACE.fullmatch(text) or text in (".", ".."):
+    if not _INTERFACE.fullmatch(text) or text in _NO_NAMES:
         raise InvalidArgumentError(
             f"invalid {name} value: {text!r} (the name of an interface has 1 to 15 characters, no "
-            "space, slash or colon)"
+            "space, slash or colon; it is not all or default)"
         )
 
 

@@ -58,6 +58,9 @@ def _problems(request: PoolRequest) -> Iterable[str]:
     if subnet is None:
         yield f"invalid subnet {request.subnet}: invalid CIDR block notation"
         return
+    if reason := _not_for_containers(subnet):
+        yield f"invalid subnet {request.subnet}: {reason}"
+        return
     if (canonical := str(subnet)) != request.subnet and subnet != _strict(request.subnet):
         yield f"invalid subnet {request.subnet}: it should be {canonical}"
     yield from _range_problems(request.ip_range, subnet)
@@ -95,6 +98,31 @@ def _address_problems(what: str, text: str, subnet: Subnet, name: str = "") -> I
         yield f"invalid {what} {shown}: parent subnet is an IPv{subnet.version} block"
     elif address not in subnet:
         yield f"invalid {what} {shown}: parent subnet {subnet} doesn't contain this address"
+
+
+_SPECIAL = (
+    (ip_network("127.0.0.0/8"), "every machine has these addresses for itself"),
+    (ip_network("::1/128"), "every machine has this address for itself"),
+    (ip_network("224.0.0.0/4"), "these are multicast addresses"),
+    (ip_network("ff00::/8"), "these are multicast addresses"),
+    (ip_network("fe80::/10"), "these are link-local addresses, which every interface has anyway"),
+)
+
+
+def _not_for_containers(subnet: Subnet) -> str:
+    """Return why nobody can be given these addresses; empty if somebody can.
+
+    IPv4's link-local ones may: some images look for a service there.
+    """
+    return next((reason for block, reason in _SPECIAL if _within(subnet, block)), "")
+
+
+def _within(subnet: Subnet, block: Subnet) -> bool:
+    return (
+        subnet.version == block.version
+        and subnet.network_address in block
+        and subnet.prefixlen >= block.prefixlen
+    )
 
 
 def _cidr(text: str) -> Subnet | None:
