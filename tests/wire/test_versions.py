@@ -76,7 +76,10 @@ def test_events_by_version():
         ({"image": ("alpine",)}, False),
         ({"label": ("a=b",)}, True),
         ({"label": ("a", "c")}, False),
-        ({"network": ("web",)}, False),
+        # As dockerd: the beginning of an id or a name, of whatever kind of object it is.
+        ({"container": ("we",)}, True),
+        ({"network": ("web",)}, True),
+        ({"volume": ("eb",)}, False),
         ({"scope": ("swarm",)}, False),
         ({"container": ("web",), "event": ("die",)}, False),
     ],

@@ -37,9 +37,14 @@ class EventMessage(Struct, frozen=True, omit_defaults=True):
     time_nano: int = msgspec.field(default=0, name="timeNano")
 
 
+def form(version: ApiVersion) -> bool:
+    """Tell versions apart whose lines differ: whether they double type, action and actor."""
+    return version < 52
+
+
 def encode_event(event: Event, version: ApiVersion) -> bytes:
     """Return an event's line."""
-    doubled = version < 52 and event.type in (EventType.CONTAINER, EventType.IMAGE)
+    doubled = form(version) and event.type in (EventType.CONTAINER, EventType.IMAGE)
     from_image = doubled and event.type is EventType.CONTAINER
     message = EventMessage(
         event_type=event.type.value,
@@ -75,7 +80,7 @@ class EventFilter:
             return all(_has_label(event, value) for value in values)
         if name == "image":
             return _is_image(event, values)
-        return event.type.value == name and _is_object(event, values)
+        return _is_object(event, values)
 
 
 def _has_label(event: Event, wanted: str) -> bool:
@@ -84,9 +89,10 @@ def _has_label(event: Event, wanted: str) -> bool:
 
 
 def _is_object(event: Event, values: Sequence[str]) -> bool:
-    name = event.attributes.get("name", "")
-    return any(v == name or event.actor.startswith(v.removeprefix("/")) for v in values) or any(
-        v.removeprefix("/") == name for v in values
+    """Match the beginning of the id or the name; of whatever type it is, as dockerd does."""
+    beginnings = tuple(value.removeprefix("/") for value in values)
+    return event.actor.startswith(beginnings) or event.attributes.get("name", "").startswith(
+        beginnings
     )
 
 
