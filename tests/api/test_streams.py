@@ -172,6 +172,12 @@ def test_events_are_filtered_and_end_at_until(api):
     assert "status" not in lines[0]
 
 
+def test_until_alone_asks_for_all_of_the_past(api):
+    api.call(lambda: api.events.publish(EventType.IMAGE, "tag", "x", {}))
+    answer = api.client.request("GET", "/events?until=1800000000")
+    assert [msgspec.json.decode(line)["Action"] for line in answer.body.splitlines()] == ["tag"]
+
+
 def test_unknown_event_filter(api):
     answer = api.client.request("GET", "/events?filters=%7B%22colour%22:[%22red%22]%7D")
     assert (answer.status, answer.message) == (400, "invalid filter 'colour'")

@@ -38,6 +38,7 @@ from boxship.engine.containers.service import ContainerService
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.containers.usage import Usage
+from boxship.engine.events.archive import Archive
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
@@ -52,6 +53,7 @@ from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
 DATABASE = "boxship.db"
+EVENTS = "events"
 USER_AGENT = f"boxship/{__version__}"
 
 
@@ -91,7 +93,7 @@ class Engine:
         if settings.user_maps is not None:
             _check_maps(settings.data_root, settings.user_maps)  # forks: before there are threads
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
-        events = EventBus(clock)
+        events = EventBus(clock, Archive(f"{settings.data_root}/{EVENTS}"))
         storage = Storage.open(settings.data_root, settings.storage_driver)
         images = ImageService(
             database,
