@@ -1,7 +1,10 @@
 """From wishes to published ports, and the words for what can't be had."""
 
+import os
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -54,6 +57,34 @@ def test_neighbours_get_what_there_is(publications: Publications) -> None:
     asked = PortWish(span, "127.0.0.1", 903, 907)
     ports = publications.claim(WEB, (asked,), endpoint_id="e")
     assert [port.host_first for port in ports] == [903, 904, 906, 907]
+
+
+@contextmanager
+def room_for(sockets: int) -> Iterator[None]:
+    """All descriptors but so many are in use."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        lowest = opened.enter_context(open(os.devnull)).fileno()
+        highest = max(int(name) for name in os.listdir("/proc/self/fd")) + 1
+        for _ in range(highest - lowest):
+            opened.enter_context(open(os.devnull))
+        top = opened.enter_context(open(os.devnull)).fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (top + 1 + sockets, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_nothing_is_kept_when_descriptors_run_out(publications: Publications) -> None:
+    publications.claim(DB, (wish(1, 905),), endpoint_id="e")
+    scattered = PortWish(PortSpan("tcp", 1, 4), "127.0.0.1", 903, 907)
+    with room_for(2), pytest.raises(PortTakenError, match="Too many open files"):
+        publications.claim(WEB, (scattered,), endpoint_id="e")
+    both = PortWish(PortSpan("tcp", 1, 1), "", 903, 904)
+    with room_for(1), pytest.raises(PortTakenError, match="Too many open files"):
+        publications.claim(WEB, (both,), endpoint_id="e", families=(4, 6))
+    assert publications.claim(DB, (wish(1, 903), wish(2, 904)), endpoint_id="e")
 
 
 def test_a_port_of_another_container(publications: Publications) -> None:

@@ -223,12 +223,12 @@ class HostPorts:
             try:
                 for interval in intervals:
                     done.append(self._reserve(interval, owner))
-            except PortUnavailableError as taken:
+            except (PortUnavailableError, OSError) as error:
                 for held in done:
                     self._give_back(held)
-                if taken.error != errno.EADDRINUSE:
+                if isinstance(error, OSError) or error.error != errno.EADDRINUSE:
                     raise
-                first = taken.port + 1
+                first = error.port + 1
             else:
                 return first
         return 0

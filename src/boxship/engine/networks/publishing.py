@@ -130,7 +130,7 @@ class Publications:
                     wish.span.protocol, inside, inside, outside, outside,
                     wish.host_address, wish.sources,
                 ))  # fmt: skip
-        except NoFreePortError:
+        except (PortUnavailableError, NoFreePortError, OSError):
             for port in found:
                 self._ports.release(tenant.id, (
                     HostInterval(port.protocol, address, port.host_first, port.host_last)
