@@ -162,6 +162,19 @@ def test_a_machine_that_went_down(lab: Lab) -> None:
     lab.network("six", "--ipv6")  # the lab compares with a machine that had one before
 
 
+def test_a_macvlan_whose_making_was_cut_short_is_made_anew(lab: Lab) -> None:
+    lab.network("wire", "--driver=macvlan", "--subnet=10.63.0.0/24")
+    victim = lab.run("victim", "--network=alpha")
+    lab.docker("network", "connect", "wire", "victim")
+    before = victim.interfaces()
+    lab.engine.kill()
+    victim.run("ip", "link", "set", "eth1", "alias", "", "down")
+    victim.run("ip", "address", "flush", "dev", "eth1")
+    lab.engine.start()
+    assert before == victim.interfaces()
+    assert "UP" in victim.run("ip", "link", "show", "eth1")
+
+
 @pytest.mark.parametrize("begun", [False, True], ids=["not begun", "begun"])
 def test_what_the_kernel_lacks_is_made_and_what_it_has_too_much_goes(lab: Lab, begun: bool) -> None:
     """As after a kill between a connect's record and its interface, or a disconnect's."""

@@ -8,8 +8,8 @@ from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace, run_inside
 
 MARK = "boxship"
-"""The alias of each interface that sandboxes get out here: on a bridge, it tells them from what
-somebody else has put there."""
+"""The alias of each interface that sandboxes get: on a bridge, it tells them from what others have
+put there. It is given last, so one without it was not made to its end."""
 
 
 class Host(Closing):

@@ -4,7 +4,7 @@ import errno
 import time
 from collections.abc import Callable
 
-from boxship.net.host import Host
+from boxship.net.host import MARK, Host
 from boxship.net.netlink import route
 from boxship.net.netlink.sockets import NetlinkError
 from boxship.net.nic import Inside, Nic, Plugged, speaks_ipv6, wait_for_ipv6, write_sysctls
@@ -20,7 +20,7 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
     """Put an interface into the sandbox; if that fails, nothing is left.
 
     The kernel announces the addresses: IPv4 ones when the interface comes up, so they are given
-    before, IPv6 ones when they are given, so they come after.
+    before, IPv6 ones when they are given, so they come after. Last comes the mark that it is whole.
     """
     _once_free(lambda: _make(nic, host, inside))
     try:
@@ -30,6 +30,8 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
         messages = [route.add_address(index, one) for one in nic.addresses if one.version == 4]
         messages.append(route.set_link(index, up=True, operation=f"set up {nic.name}:"))
         messages += [route.add_address(index, one) for one in nic.addresses if one.version == 6]
+        marked = route.hardware(alias=MARK)
+        messages.append(route.set_link(index, marked, operation=f"mark {nic.name}:"))
         _once_free(lambda: inside.links.socket.request(messages))
         wait_for_ipv6(nic, inside)
         return Plugged(nic.name, inside.links.get(index).mac, "", 0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from boxship.base.closing import Closing
 from boxship.net import onparent, veth
-from boxship.net.host import Host
+from boxship.net.host import MARK, Host
 from boxship.net.interfaces import Counters
 from boxship.net.links import Links
 from boxship.net.namespaces import NetworkNamespace
@@ -112,6 +112,10 @@ class Sandbox(Closing):
         self._links.socket.request(
             [route.add_route(one.destination, one.gateway, indices[one.nic]) for one in wanted]
         )
+
+    def whole(self) -> frozenset[str]:
+        """Return the names of interfaces on a parent whose making was not cut short."""
+        return frozenset(link.name for link in self._links.all() if link.alias == MARK)
 
     def counters(self) -> dict[str, Counters]:
         """Return each interface's counters by its name inside, without ``lo``."""

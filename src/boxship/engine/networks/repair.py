@@ -73,13 +73,20 @@ def _complete(job: Repair, there: frozenset[str], host: Host, *, sure: bool) -> 
     if sure and all(e.host_interface in there for e in wanted):
         return  # the usual case: nothing to enter the namespace for
     with Sandbox.of_process(job.pid, host) as sandbox:
-        inside = sandbox.counters()
+        inside = sandbox.whole()
         for endpoint in wanted:
             if _is_missing(endpoint, there, inside):
-                if endpoint.host_interface:  # its making may have begun
-                    host.links.remove(endpoint.host_interface, missing_ok=True)
+                _remove_begun(endpoint, sandbox, host)
                 sandbox.add(nic_of(endpoint, job.records[endpoint.network_id]))
         sandbox.set_routes(routes(job.plug.endpoints, job.records))
+
+
+def _remove_begun(endpoint: EndpointRecord, sandbox: Sandbox, host: Host) -> None:
+    """Remove what a daemon that was killed may have begun to make."""
+    if endpoint.host_interface:
+        host.links.remove(endpoint.host_interface, missing_ok=True)
+    else:
+        sandbox.remove(endpoint.interface)
 
 
 def _is_missing(
