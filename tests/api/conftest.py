@@ -53,6 +53,15 @@ from boxship.engine.images.pushing import PushRequest
 from boxship.engine.images.remote import RemoteImage
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import predefined_id
+from boxship.engine.volumes.record import VolumeRecord
+from boxship.engine.volumes.requests import (
+    CreateVolume,
+    PrunedVolumes,
+    VolumePrune,
+    VolumeQuery,
+    VolumeUse,
+    VolumeView,
+)
 from boxship.model.check import CheckEvent, CheckProgress, CheckSummary, Finding, Outcome
 from boxship.model.connection import Connection
 from boxship.model.container import ContainerConfig, HostConfig
@@ -93,6 +102,38 @@ class FakeChecker:
             raise ConflictError("the store is being checked already")
         yield Finding("layer", "sha256:ab", "is missing", Outcome.LOST, "etc/x", images=("a:1",))
         yield CheckSummary(blobs=1, layers=2, snapshots=3, repaired=1, remaining=1)
+
+
+class FakeVolumes:
+    """There is one, of five bytes, that nobody has."""
+
+    def __init__(self) -> None:
+        record = VolumeRecord("1" * 64, "vol", NOW, labels={"a": "b"})
+        self.view = VolumeView(record, "/data/vol")
+        self.asked: list[object] = []
+
+    def list(self, query: VolumeQuery | None = None) -> list[VolumeView]:
+        self.asked.append(query)
+        return [self.view]
+
+    def inspect(self, name: str) -> VolumeView:
+        if name != "vol":
+            raise NotFoundError(f"get {name}: no such volume")
+        return self.view
+
+    async def usage(self) -> list[VolumeUse]:
+        return [VolumeUse(self.view, 5, 0)]
+
+    async def create(self, request: CreateVolume) -> VolumeView:
+        self.asked.append(request)
+        return self.view
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        self.asked.append(("remove", name, force))
+
+    async def prune(self, wanted: VolumePrune) -> PrunedVolumes:
+        self.asked.append(wanted)
+        return PrunedVolumes(("vol",), 5)
 
 
 class FixedClock:
@@ -607,6 +648,7 @@ class Api:
     images: FakeImages
     networks: FakeNetworks
     registries: FakeRegistries
+    volumes: FakeVolumes
     events: EventBus
     loop: asyncio.AbstractEventLoop
     server: Server
@@ -623,9 +665,17 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
     registries = FakeRegistries()
-    networks = FakeNetworks()
+    networks, volumes = FakeNetworks(), FakeVolumes()
     backend = Backend(
-        containers, images, networks, registries, events, FakeSystem(), FixedClock(), FakeChecker()
+        containers=containers,
+        images=images,
+        networks=networks,
+        registries=registries,
+        events=events,
+        system=FakeSystem(),
+        clock=FixedClock(),
+        checker=FakeChecker(),
+        volumes=volumes,
     )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
@@ -639,7 +689,10 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         stop = asyncio.Event()
         server = Server(Application(backend).serve, answer_error, COMMON)
         await server.listen(listener, tls)
-        api = Api(Client(path), containers, images, networks, registries, events, loop, server)
+        api = Api(
+            *(Client(path), containers, images, networks, registries, volumes),
+            *(events, loop, server),
+        )
         ready.set()
         await stop.wait()
         await server.close(2.0)

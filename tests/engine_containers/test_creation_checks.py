@@ -40,6 +40,20 @@ REFUSED_HOST_CONFIGS = [
         "invalid volume specification: '/tmp:/': invalid mount config for type \"bind\": "
         "invalid specification: destination can't be '/'",
     ),
+    (
+        '{"Binds":["vol:x"]}',
+        "invalid volume specification: 'vol:x': invalid mount config for type \"volume\": "
+        "invalid mount path: 'x' mount path must be absolute",
+    ),
+    (
+        '{"Binds":["vol:/x:rprivate"]}',
+        "invalid volume specification: 'vol:/x:rprivate': invalid mount config for type "
+        '"volume": field BindOptions must not be specified',
+    ),
+    (
+        '{"Binds":["v:/x"]}',
+        "create v: volume name is too short, names should be at least two alphanumeric characters",
+    ),
     ('{"Binds":["/a:/b:rw:z:y"]}', "invalid volume specification: '/a:/b:rw:z:y'"),
     ('{"Binds":["/tmp:/x","/var:/x"]}', "Duplicate mount point: /x"),
     ('{"Tmpfs":{"/x":""},"Binds":["/tmp:/x"]}', "Duplicate mount point: /x"),
@@ -249,11 +263,13 @@ def test_hostname_conflicts_with_a_shared_network() -> None:
 @pytest.mark.parametrize(
     ("config", "host", "kind", "word"),
     [
-        ('{"Volumes":{"/data":{}}}', "{}", NotImplementedYetError, "anonymous volumes"),
-        ("{}", '{"Binds":["data:/x"]}', NotImplementedYetError, "volumes"),
-        ("{}", '{"Binds":["/data"]}', NotImplementedYetError, "volumes"),
-        ("{}", '{"Mounts":[{"Type":"volume","Target":"/x"}]}', NotImplementedYetError, "volume"),
-        ("{}", '{"VolumesFrom":["other"]}', NotImplementedYetError, "VolumesFrom"),
+        ("{}", '{"Mounts":[{"Type":"image","Target":"/x"}]}', NotImplementedYetError, "image"),
+        (
+            "{}",
+            '{"Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"Subpath":"a"}}]}',
+            NotImplementedYetError,
+            "Subpath",
+        ),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_by_name(

@@ -50,6 +50,14 @@ from boxship.engine.networks.requests import (
     NetworkPrune,
     NetworkQuery,
 )
+from boxship.engine.volumes.requests import (
+    CreateVolume,
+    PrunedVolumes,
+    VolumePrune,
+    VolumeQuery,
+    VolumeUse,
+    VolumeView,
+)
 from boxship.model.check import CheckEvent
 from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
@@ -214,6 +222,17 @@ class Networks(Protocol):
     async def prune(self, wanted: NetworkPrune) -> tuple[str, ...]: ...
 
 
+class Volumes(Protocol):
+    """The use cases of volumes; see ``boxship.engine.volumes.service``."""
+
+    def list(self, query: VolumeQuery | None = None) -> builtins.list[VolumeView]: ...
+    def inspect(self, name: str) -> VolumeView: ...
+    async def usage(self) -> builtins.list[VolumeUse]: ...
+    async def create(self, request: CreateVolume) -> VolumeView: ...
+    async def remove(self, name: str, *, force: bool = False) -> None: ...
+    async def prune(self, wanted: VolumePrune) -> PrunedVolumes: ...
+
+
 class Checker(Protocol):
     """The check of the store."""
 
@@ -321,3 +340,4 @@ class Backend:
     system: System
     clock: Clock
     checker: Checker
+    volumes: Volumes

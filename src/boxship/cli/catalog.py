@@ -45,6 +45,7 @@ NOUNS = (
     Noun("manifest", "Look at manifests in registries"),
     Noun("network", "Work with networks"),
     Noun("system", "Look after the daemon"),
+    Noun("volume", "Work with volumes"),
 )
 
 
@@ -55,6 +56,10 @@ def _container(name: str, summary: str, *aliases: str, top: str | None = None) -
 
 def _network(name: str, summary: str, *aliases: str) -> Entry:
     return Entry("network", name, f"network.{name}", summary, "", aliases)
+
+
+def _volume(name: str, summary: str, *aliases: str) -> Entry:
+    return Entry("volume", name, f"volume.{name}", summary, "", aliases)
 
 
 ENTRIES = (
@@ -134,6 +139,12 @@ ENTRIES = (
     _network("map", "Draw networks, and the containers, addresses and ports on them"),
     _network("prune", "Remove all networks that no container uses"),
     _network("rm", "Remove networks", "remove"),
+    _volume("create", "Create a volume"),
+    _volume("inspect", "Show all details of volumes"),
+    _volume("ls", "List volumes", "list"),
+    _volume("prune", "Remove volumes that no container uses"),
+    _volume("rm", "Remove volumes", "remove"),
+    _volume("update", "Change a volume of a swarm"),
     Entry("", "search", "registry.search", "Search a registry for images", "search"),
     Entry("", "inspect", "system.inspect", "Show all details of containers or images", "inspect"),
     Entry("system", "df", "system.df", "Show what takes space on the disk"),

@@ -26,6 +26,7 @@ class ConfigFile(NamedTuple):
     ps_format: str = ""
     images_format: str = ""
     networks_format: str = ""
+    volumes_format: str = ""
     detach_keys: str = ""
     http_headers: tuple[tuple[str, str], ...] = ()
     prune_filters: tuple[str, ...] = ()
@@ -55,6 +56,7 @@ class ConfigFile(NamedTuple):
             ps_format=document.get("psFormat", ""),
             images_format=document.get("imagesFormat", ""),
             networks_format=document.get("networksFormat", ""),
+            volumes_format=document.get("volumesFormat", ""),
             detach_keys=document.get("detachKeys", ""),
             http_headers=tuple((str(key), str(value)) for key, value in headers.items()),
             prune_filters=tuple(map(str, document.get("pruneFilters") or ())),

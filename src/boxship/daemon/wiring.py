@@ -71,6 +71,7 @@ class Daemon:
             system=system,
             clock=SystemClock(),
             checker=engine.checker,
+            volumes=engine.volumes,
         )
         server = Server(
             Application(backend).serve,

@@ -5,6 +5,7 @@
     Database ── Shelf ─────────────┐
     EventBus ── Announcer ─────────┤
     Networks ── Plugging ──────────┤
+    Volumes ───────────────────────┤
     Storage ─── ImageService ──────┼── Context ── ContainerService
     Host ────── Planner ───────────┤
     LauncherLink ──────────────────┘
@@ -49,6 +50,7 @@ from boxship.engine.networks.service import Networks
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.settings import EngineSettings, RuntimeProgram, TransferLimits, UserMaps
+from boxship.engine.volumes.service import Volumes
 from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
@@ -72,6 +74,7 @@ class Engine:
         networks: Networks,
     ) -> None:
         self.settings = context.settings
+        self.volumes = context.volumes
         self.networks = networks
         self.images = images
         self.registries = RemoteRegistries(lambda: images.registries)
@@ -79,6 +82,7 @@ class Engine:
         self.containers = ContainerService(context)
         usage = Usage(context.shelf)
         images.set_users(usage)
+        context.volumes.set_users(usage)
         self.checker = Checker(storage, images, usage)
         self._database = database
         self._context = context
@@ -134,6 +138,7 @@ class Engine:
             networks=networks,
             plugging=open_plugging(settings, networks, clock),
             publications=Publications(),
+            volumes=Volumes(database, storage.volumes, events, clock),
             start_again=start.schedule,
             background=Background(),
         )
@@ -151,11 +156,13 @@ class Engine:
             [container.id for container in loaded],
             running=any(container.record.state.alive for container in loaded),
         )
+        await context.volumes.open()
         await networks.open()
         await shims.open()
         networking.claim(context)
         await recovery.recover(context)
         await networking.recover(context)
+        await context.volumes.settle()
         await recovery.start_wanted(context)
         return engine
 

@@ -20,6 +20,7 @@
         tree/                     everything
         layers                    the diff ids it was copied from, lowest first, a line each
         stamp                     written when the copy was complete (see vfs.py)
+      volumes/<id>/_data/         one volume's files; appears and goes by rename (see volumes.py)
       stubs/                      mount points, below the layers of every container (see stubs.py)
       tmp/                        what is being made or deleted; emptied after a start, but for
                                   what running containers still use (*.used)
@@ -44,7 +45,7 @@ class StorageRoot:
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
-        for name in ("blobs/sha256", "layers/sha256", "l", "snapshots", "tmp"):
+        for name in ("blobs/sha256", "layers/sha256", "l", "snapshots", "volumes", "tmp"):
             os.makedirs(self.join(name), mode=0o711, exist_ok=True)
         self._spread_layers()
 
@@ -59,6 +60,9 @@ class StorageRoot:
 
     def snapshot(self, key: str) -> str:
         return self.join("snapshots", key)
+
+    def volume(self, volume_id: str) -> str:
+        return self.join("volumes", volume_id)
 
     def link(self, short: str) -> str:
         return self.join("l", short)

@@ -9,6 +9,7 @@ from boxship.storage.layers import LayerStore
 from boxship.storage.rights import Rights, look
 from boxship.storage.root import StorageRoot
 from boxship.storage.snapshots import SnapshotDriver
+from boxship.storage.volumes import VolumeStore
 from boxship.storage.writeback import WriteBack
 
 
@@ -23,6 +24,7 @@ class Storage:
     rights: Rights
     disposal: Disposal
     writeback: WriteBack
+    volumes: VolumeStore
 
     @classmethod
     def open(cls, data_root: str, driver: str = "") -> "Storage":
@@ -37,4 +39,5 @@ class Storage:
             rights = look(place)
         layers = LayerStore(root, disposal, writeback, rights)
         snapshots = open_snapshots(root, layers, disposal, rights, driver)
-        return cls(root, BlobStore(root), layers, snapshots, rights, disposal, writeback)
+        blobs, volumes = BlobStore(root), VolumeStore(root, disposal)
+        return cls(root, blobs, layers, snapshots, rights, disposal, writeback, volumes)

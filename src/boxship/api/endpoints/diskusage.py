@@ -1,7 +1,7 @@
 """What everything takes on the disk, and what of it could be freed.
 
-Images are added up from what is known of their layers. Containers are walked: what they have
-written changes all the time, and is little as a rule.
+Images are added up from what is known of their layers. Containers and volumes are walked:
+what they have written changes all the time, and is little as a rule.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ from boxship.api.call import Call
 from boxship.api.endpoints.containers import list_rows, with_sizes
 from boxship.api.http.messages import Answer
 from boxship.api.views import images as image_views
+from boxship.api.views import volumes as volume_views
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.requests import ContainerQuery
+from boxship.engine.volumes.requests import VolumeUse
 from boxship.model.image import ImageDiskUsage, ImageQuery
 from boxship.wire.adapt import adapted_list
 from boxship.wire.containers import ContainerRow
@@ -36,9 +38,10 @@ async def disk_usage(call: Call) -> Answer:
     kinds = _kinds(call)
     images = call.backend.images.disk_usage()
     containers = await _containers(call) if kinds.container else []
+    volumes = await call.backend.volumes.usage() if kinds.volume else []
     if call.version >= 52:
-        return call.json(_by_kind(call, kinds, images, containers))
-    return call.json(_flat(call, kinds, images, containers))
+        return call.json(_by_kind(call, kinds, images, containers, volumes))
+    return call.json(_flat(call, kinds, images, containers, volumes))
 
 
 def _kinds(call: Call) -> _Kinds:
@@ -50,7 +53,11 @@ def _kinds(call: Call) -> _Kinds:
 
 
 def _by_kind(
-    call: Call, kinds: _Kinds, images: ImageDiskUsage, containers: list[ContainerRow]
+    call: Call,
+    kinds: _Kinds,
+    images: ImageDiskUsage,
+    containers: list[ContainerRow],
+    volumes: list[VolumeUse],
 ) -> DiskUsage:
     verbose = call.boolean("verbose")
     nothing = Usage(items=EMPTY if verbose else UNSET)
@@ -67,7 +74,7 @@ def _by_kind(
         container_usage=_container_usage(call, containers, verbose=verbose)
         if kinds.container
         else UNSET,
-        volume_usage=nothing if kinds.volume else UNSET,
+        volume_usage=_volume_usage(call, volumes, verbose=verbose) if kinds.volume else UNSET,
         build_cache_usage=nothing if kinds.build_cache else UNSET,
     )
 
@@ -84,16 +91,37 @@ def _container_usage(call: Call, rows: list[ContainerRow], *, verbose: bool) -> 
 
 
 def _flat(
-    call: Call, kinds: _Kinds, images: ImageDiskUsage, containers: list[ContainerRow]
+    call: Call,
+    kinds: _Kinds,
+    images: ImageDiskUsage,
+    containers: list[ContainerRow],
+    volumes: list[VolumeUse],
 ) -> FlatDiskUsage:
     return FlatDiskUsage(
         layers_size=images.size if kinds.image else 0,
         images=_image_rows(call) if kinds.image else None,
         containers=Raw(adapted_list(containers, call.version)) if kinds.container else None,
-        volumes=EMPTY if kinds.volume else None,
+        volumes=_volume_rows(call, volumes) if kinds.volume else None,
         build_cache=EMPTY if kinds.build_cache else None,
         builder_size=0 if call.version < 42 else UNSET,
     )
+
+
+def _volume_usage(call: Call, volumes: list[VolumeUse], *, verbose: bool) -> Usage:
+    idle = [volume for volume in volumes if not volume.references]
+    total, reclaimable = (sum(max(0, each.size) for each in some) for some in (volumes, idle))
+    return Usage(
+        active_count=len(volumes) - len(idle),
+        total_count=len(volumes),
+        reclaimable=reclaimable,
+        total_size=total,
+        items=_volume_rows(call, volumes) if verbose else UNSET,
+    )
+
+
+def _volume_rows(call: Call, volumes: list[VolumeUse]) -> Raw:
+    rows = [volume_views.row_with_usage(volume) for volume in volumes]
+    return Raw(adapted_list(rows, call.version))
 
 
 async def _containers(call: Call) -> list[ContainerRow]:

@@ -1,7 +1,7 @@
 """Prune: remove what nobody uses, a route for each kind of object.
 
-Of volumes and build caches there are none yet. Their routes say so truthfully instead of
-failing, because ``docker system prune`` asks for one kind after the other.
+Of build caches there are none yet. Their route says so truthfully instead of failing, because
+``docker system prune`` asks for one kind after the other.
 """
 
 from boxship.api.call import Call
@@ -9,6 +9,7 @@ from boxship.api.http.messages import Answer
 from boxship.api.views import images as image_views
 from boxship.engine.containers.requests import ContainerPrune
 from boxship.engine.networks.requests import NetworkPrune
+from boxship.engine.volumes.requests import VolumePrune
 from boxship.model.image import ImagePrune
 from boxship.wire import parameters, prune
 from boxship.wire.parameters import Filters
@@ -47,8 +48,13 @@ async def networks(call: Call) -> Answer:
 
 
 async def volumes(call: Call) -> Answer:
-    parameters.allow(call.filters(), _VOLUMES)
-    return call.json(prune.VolumesPruned())
+    """Before 1.42 clients meant all of them; since then those without a name, unless told so."""
+    given = call.filters()
+    parameters.allow(given, _VOLUMES if call.version >= 42 else frozenset(_LABELS))
+    every = call.version < 42 or parameters.filter_boolean(given, "all") is True
+    wanted = VolumePrune(all=every, labels=parameters.labels(given))
+    pruned = await call.backend.volumes.prune(wanted)
+    return call.json(prune.VolumesPruned(pruned.names, pruned.reclaimed))
 
 
 async def build_cache(call: Call) -> Answer:

@@ -1,19 +1,41 @@
-"""Volumes, as far as they are there: there are none."""
+"""Volumes: create, look, remove."""
 
-from boxship.api.call import Call, plain_json
+from boxship.api.call import NO_CONTENT, Call
 from boxship.api.http.messages import Answer
-from boxship.base.errors import NotFoundError
+from boxship.api.views import volumes as views
+from boxship.base.errors import UnavailableError
+from boxship.engine.volumes.requests import VolumeQuery
+from boxship.wire import volumes as shapes
 
 
-async def list_volumes(_call: Call) -> Answer:
-    return plain_json({"Volumes": [], "Warnings": None})
+async def list_volumes(call: Call) -> Answer:
+    found = call.backend.volumes.list(VolumeQuery(call.filters()))
+    return call.json(shapes.VolumeList(tuple(map(views.row, found))))
 
 
 async def inspect_volume(call: Call) -> Answer:
-    raise NotFoundError(f"get {call.target}: no such volume")
+    return call.json(views.row(call.backend.volumes.inspect(call.target)))
+
+
+async def create_volume(call: Call) -> Answer:
+    body = await call.body(shapes.VolumeBody)
+    made = await call.backend.volumes.create(views.create_request(body))
+    return call.json(views.row(made), 201)
+
+
+async def update_volume(_call: Call) -> Answer:
+    raise UnavailableError("volume update only valid for cluster volumes, but swarm is unavailable")
+
+
+async def remove_volume(call: Call) -> Answer:
+    await call.backend.volumes.remove(call.target, force=call.boolean("force"))
+    return NO_CONTENT
 
 
 ROUTES = (
     ("GET", "/volumes", list_volumes),
+    ("POST", "/volumes/create", create_volume),
     ("GET", "/volumes/{name}", inspect_volume),
+    ("PUT", "/volumes/{name}", update_volume),
+    ("DELETE", "/volumes/{name}", remove_volume),
 )

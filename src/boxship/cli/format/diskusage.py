@@ -1,7 +1,7 @@
 """What takes space, as ``system df`` shows it: a row a kind, or with ``-v`` a table a kind."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from boxship.base.clock import parse_rfc3339
@@ -107,6 +107,10 @@ class VolumeView:
         labels = self._volume.get("Labels") or {}
         return ",".join(f"{name}={labels[name]}" for name in sorted(labels))
 
+    def label(self) -> Callable[..., str]:
+        labels = self._volume.get("Labels") or {}
+        return lambda name: str(labels.get(name, ""))
+
     def no_cluster(self) -> str:
         return "N/A"
 
@@ -132,7 +136,7 @@ VOLUME: View[VolumeView] = View(
         "Links": Column("LINKS", VolumeView.links),
         "Size": Column("SIZE", VolumeView.size),
     },
-    methods={},
+    methods={"Label": VolumeView.label},
 )
 
 

@@ -27,6 +27,7 @@ from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
 from boxship.engine.settings import EngineSettings
+from boxship.engine.volumes.service import Volumes
 from boxship.model.explanation import LayerStep
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
@@ -92,6 +93,7 @@ class Context:
     networks: Networks
     plugging: Plugging
     publications: Publications
+    volumes: Volumes
     start_again: Callable[["Context", Container], None]
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""

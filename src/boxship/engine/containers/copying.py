@@ -156,14 +156,22 @@ def _running(pid: int, container: Container) -> View:
     return view
 
 
-def _mounted(context: Context, record: ContainerRecord) -> View:
-    mount = context.snapshots.mount(record.id)
+def bare(context: Context, record: ContainerRecord) -> View:
+    """Look at a snapshot without what is mounted into the container."""
     place = context.paths.mountpoint
-    root: MountOverlay | str = (
-        mount.path
-        if isinstance(mount, DirectoryMount)
-        else MountOverlay(mount.cwd, mount.lower, mount.upper, mount.work, place, mount.options)
-    )
+    return view_mounted(_root(context, record), place, (), read_only=True)
+
+
+def _root(context: Context, record: ContainerRecord) -> MountOverlay | str:
+    mount = context.snapshots.mount(record.id)
+    if isinstance(mount, DirectoryMount):
+        return mount.path
+    place = context.paths.mountpoint
+    return MountOverlay(mount.cwd, mount.lower, mount.upper, mount.work, place, mount.options)
+
+
+def _mounted(context: Context, record: ContainerRecord) -> View:
+    root, place = _root(context, record), context.paths.mountpoint
     files = [
         Bind(source, target)
         for source, target in (
@@ -176,7 +184,7 @@ def _mounted(context: Context, record: ContainerRecord) -> View:
     binds = [
         Bind(point.source, point.destination, not point.read_write)
         for point in record.mounts
-        if point.type == "bind"
+        if point.type in ("bind", "volume")
     ]
     read_only = record.host.readonly_rootfs
     return view_mounted(root, place, [*files, *binds], read_only=read_only)

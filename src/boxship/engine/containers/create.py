@@ -21,6 +21,7 @@ from boxship.engine.containers import (
     mounts,
     names,
     users,
+    volumes,
 )
 from boxship.engine.containers.checks import request as checks
 from boxship.engine.containers.checks import support
@@ -47,7 +48,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         check_mapped(request.host)
     check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
-    points = mounts.resolve(request.host, context.settings.data_root)
+    own = mounts.resolve(request.host, context.settings.data_root)
     mounts.tmpfs_options(request.host)
     if not request.config.image:
         raise InvalidArgumentError("no command specified")
@@ -55,15 +56,18 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         container_id = ids.new_id()
         name = _reserve_name(context, request.name, container_id)
         try:
-            container = Container(
-                _record(context, request, image, identity=(container_id, name), points=points)
-            )
-            await _make(context, container, image)
+            config = merging.merge(request.config, image.image.config)
+            wanted = volumes.points(context, own, config, request.host)
+            async with volumes.claimed(context, wanted, request.host) as points:
+                container = Container(
+                    _record(context, request, image, identity=(container_id, name), points=points)
+                )
+                await _make(context, container, image)
         except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
             context.shelf.release(name, container_id)
             raise
-    warnings += _image_warnings(image, request)
     context.images.used(container.record.image_id)
+    context.volumes.used(volumes.ids(container.record))
     context.announcer.say(container.record, "create")
     return CreatedContainer(container_id, tuple(warnings))
 
@@ -163,6 +167,7 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
             await asyncio.to_thread(context.snapshots.prepare, record.id, image.layers)
         else:
             context.snapshots.prepare(record.id, image.layers)
+        await volumes.fill(context, record)
         await context.shelf.add(container, durable=not record.host.auto_remove)
     except Exception as error:
         context.snapshots.remove(record.id)
@@ -170,13 +175,3 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
         if isinstance(error, OSError) and not isinstance(error, BoxshipError):
             raise UnavailableError(f"cannot create the container's directories: {error}") from error
         raise
-
-
-def _image_warnings(image: FoundImage, request: CreateContainer) -> list[str]:
-    config = image.image.config
-    volumes = set((config.volumes if config else None) or ())
-    volumes -= {point.destination for point in mounts.resolve(request.host)}
-    return [
-        f"the image declares {path} as a volume, which this version keeps in the container itself"
-        for path in sorted(volumes)
-    ]

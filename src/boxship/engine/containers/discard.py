@@ -11,10 +11,14 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.requests import WaitOutcome
+from boxship.engine.containers.volumes import ids, remove_anonymous
 
 
-async def discard(context: Context, container: Container) -> None:
-    """Remove one that does not run; the lock is held. UnavailableError: something is in the way."""
+async def discard(context: Context, container: Container, *, volumes: bool = False) -> None:
+    """Remove one that does not run; the lock is held. UnavailableError: something is in the way.
+
+    Its anonymous volumes go with it, if that is asked for or it was to remove itself.
+    """
     record = container.record
     durable = not record.host.auto_remove
     needs_mark = durable or record.status is Status.CREATED
@@ -31,6 +35,9 @@ async def discard(context: Context, container: Container) -> None:
         context.shelf.save(container, container.record.with_state(dead), "dead")
         raise UnavailableError(f"container {record.id} cannot be removed: {error}") from error
     await context.shelf.delete(container, durable=durable)
+    if volumes or record.host.auto_remove:
+        await remove_anonymous(context, record)
+    context.volumes.used(ids(record))
     container.gone.set()
     for exec_id in container.execs:
         context.execs.pop(exec_id, None)

@@ -19,7 +19,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import execs, networking, policy, states
+from boxship.engine.containers import execs, networking, policy, states, volumes
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.live import Container
@@ -254,6 +254,7 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
     if not again:
         container.waiters.exited(WaitOutcome(exit_.exit_code))
     unmount_shm(record, context.paths)
+    await volumes.let_go(context, record)
     if ends_here and not again:  # never starts again: nothing depends on the release
         await remove_itself(context, container)
         return

@@ -6,6 +6,7 @@
     command           the request's; the image's only if the request has no entry point either
     entry point       the request's; the image's otherwise ("" alone clears it)
     labels            both, the request's winning
+    volumes           both
     user, directory, stop signal, health, shell, ports: the request's, else the image's
 """
 
@@ -39,6 +40,8 @@ def merge(config: ContainerConfig, image: ImageConfig | None) -> ContainerConfig
     if image.exposed_ports:
         asked = config.exposed_ports if isinstance(config.exposed_ports, dict) else {}
         changes["exposed_ports"] = {**{port: {} for port in image.exposed_ports}, **asked}
+    if image.volumes:
+        changes["volumes"] = {**{path: {} for path in image.volumes}, **(config.volumes or {})}
     health = _health(config, image)
     if health is not None:
         changes["healthcheck"] = health

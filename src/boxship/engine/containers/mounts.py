@@ -7,13 +7,15 @@ A bind is ``[source:]target[:mode]``; the mode is a comma list with at most one 
     z Z                                                 SELinux label: accepted, without effect
     consistent cached delegated default                 accepted, without effect
 
-Volumes are named directories of Docker's; this version has none and says so.
+    nocopy                                              the volume stays empty
+
+A source that is no absolute path is a volume's name; without a source it is an anonymous volume.
+What volumes become at create is in ``volumes.py``.
 """
 
 import os
 import posixpath
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -21,16 +23,18 @@ from msgspec import UNSET
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 from boxship.engine.containers.propagation import near
 from boxship.engine.containers.record import MountPoint
-from boxship.model.container import BindOptions, HostConfig, Mount
+from boxship.engine.volumes.record import LOCAL
+from boxship.engine.volumes.wishes import check_name
+from boxship.model.container import BindOptions, HostConfig, Mount, VolumeOptions
 
 _KINDS = (
     frozenset({"ro", "rw"}),
     frozenset({"private", "rprivate", "slave", "rslave", "shared", "rshared"}),
     frozenset({"z", "Z"}),
     frozenset({"consistent", "cached", "delegated", "default"}),
+    frozenset({"nocopy"}),
 )
 _PROPAGATION = _KINDS[1]
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 _TMPFS_WORDS = """
 async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev
@@ -40,7 +44,8 @@ sync unbindable
 """
 _TMPFS_FLAGS = frozenset(_TMPFS_WORDS.split())
 _TMPFS_VALUES = frozenset({"gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"})
-_NO_VOLUMES = "volumes are not available in this version; bind a host directory instead"
+_VOLUME_MODE = "z"
+"""What Docker shows as the mode of a volume, if none was asked for."""
 
 
 def resolve(host: HostConfig, data_root: str = "") -> tuple[MountPoint, ...]:
@@ -91,15 +96,18 @@ def parse_bind(text: str) -> MountPoint:
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise InvalidArgumentError(f"invalid volume specification: '{text}'")
     if len(parts) == 1 or (len(parts) == 2 and _is_mode(parts[1]) and parts[0][:1] == "/"):
-        raise NotImplementedYetError(f"{text}: {_NO_VOLUMES}")
+        parts.insert(0, "")
     source, target, mode = (*parts, "")[:3]
     words = [word for word in mode.split(",") if word]
     if mode and not _is_mode(mode):
         raise InvalidArgumentError(f"invalid mode: {mode}")
-    where = f"invalid volume specification: '{text}': invalid mount config for type \"bind\": "
-    target = _checked_target(target, where)
-    if not source.startswith("/"):
-        raise _not_a_directory(source)
+    kind, other = ("bind", "Volume") if source.startswith("/") else ("volume", "Bind")
+    where = f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": "
+    if _PROPAGATION & set(words) if kind == "volume" else "nocopy" in words:
+        raise InvalidArgumentError(f"{where}field {other}Options must not be specified")
+    target = checked_target(target, where)
+    if kind == "volume":
+        return _volume(source, target, mode=mode, words=words)
     propagation = next((word for word in words if word in _PROPAGATION), "")
     return MountPoint(
         type="bind",
@@ -118,17 +126,23 @@ def _is_mode(text: str) -> bool:
     return sum(counts) == len(words) and max(counts) <= 1
 
 
-def _not_a_directory(source: str) -> Exception:
-    if _VOLUME_NAME.fullmatch(source) is None:
-        return InvalidArgumentError(
-            f'create {source}: "{source}" includes invalid characters for a local volume name, '
-            'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host '
-            "directory, use absolute path"
-        )
-    return NotImplementedYetError(f"{source}: {_NO_VOLUMES}")
+def _volume(name: str, target: str, *, mode: str, words: Sequence[str]) -> MountPoint:
+    if name:
+        check_name(name)
+    return MountPoint(
+        type="volume",
+        destination=target,
+        mode=mode or _VOLUME_MODE,
+        read_write="ro" not in words,
+        name=name,
+        driver=LOCAL,
+        anonymous=not name,
+        copy="nocopy" not in words,
+    )
 
 
-def _checked_target(target: str, where: str) -> str:
+def checked_target(target: str, where: str) -> str:
+    """Return a place in a container, normalized. InvalidArgumentError begins with ``where``."""
     if not target.startswith("/"):
         raise InvalidArgumentError(
             f"{where}invalid mount path: '{target}' mount path must be absolute"
@@ -141,15 +155,29 @@ def _checked_target(target: str, where: str) -> str:
 
 def _from_mount(mount: Mount) -> MountPoint:
     where = f'invalid mount config for type "{mount.type}": '
-    if mount.type in ("volume", "image", "cluster"):
-        raise NotImplementedYetError(f"mounts of type {mount.type}: {_NO_VOLUMES}")
-    if mount.type not in ("bind", "tmpfs"):
+    if mount.type in ("image", "cluster"):
+        raise NotImplementedYetError(f"mounts of type {mount.type} are not available yet")
+    if mount.type not in ("bind", "tmpfs", "volume"):
         raise InvalidArgumentError(f"{where}mount type unknown")
     if not mount.target:
         raise InvalidArgumentError(f"{where}field Target must not be empty")
     _check_options(mount, where)
-    target = _checked_target(mount.target, where)
+    target = checked_target(mount.target, where)
+    if mount.type == "volume":
+        return _from_volume_mount(mount, target, where)
     return _bind(mount, target, where) if mount.type == "bind" else _new_tmpfs(mount, target, where)
+
+
+def _from_volume_mount(mount: Mount, target: str, where: str) -> MountPoint:
+    options = mount.volume_options or VolumeOptions()
+    if options.subpath:
+        raise NotImplementedYetError(f"{where}Subpath is not available yet")
+    if not mount.source and mount.read_only:
+        raise InvalidArgumentError(
+            f"{where}must not set ReadOnly mode when using anonymous volumes"
+        )
+    words = ("nocopy",) * options.no_copy + ("ro",) * mount.read_only
+    return _volume(mount.source, target, mode="", words=words)
 
 
 def _check_options(mount: Mount, where: str) -> None:
@@ -237,7 +265,7 @@ def tmpfs_options(host: HostConfig) -> dict[str, tuple[str, ...]]:
     for path, text in _tmpfs(host).items():
         options = [word for word in text.split(",") if word]
         _check_tmpfs_options(path, options)
-        found[_checked_target(path, "")] = ("noexec", "nosuid", "nodev", *options)
+        found[checked_target(path, "")] = ("noexec", "nosuid", "nodev", *options)
     return found
 
 

@@ -65,7 +65,7 @@ class ContainerState(Struct, frozen=True):
 class MountPoint(Struct, frozen=True):
     """One mount as it was resolved at create; ``inspect`` shows these as ``Mounts``.
 
-    ``type`` is ``bind`` or ``tmpfs``; ``mode`` is the text after a bind's second colon.
+    ``type`` is ``bind``, ``tmpfs`` or ``volume``; ``mode`` is the text after a bind's second colon.
     """
 
     type: str
@@ -78,6 +78,11 @@ class MountPoint(Struct, frozen=True):
     """Further mount options: ``rbind`` or ``bind``; for a tmpfs ``size=…`` and the like."""
     name: str = ""
     driver: str = ""
+    volume_id: str = ""
+    anonymous: bool = False
+    """Nobody gave the volume a name; it goes with the container, if that is asked for."""
+    copy: bool = False
+    """The volume gets what the image has there, if it is empty when the container is made."""
 
 
 class LinkRecord(Struct, frozen=True):

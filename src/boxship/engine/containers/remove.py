@@ -13,8 +13,7 @@ from boxship.engine.containers.record import Status
 async def remove(
     context: Context, container: Container, *, force: bool, volumes: bool, link: bool
 ) -> None:
-    """Remove it. ``volumes`` has nothing to remove as long as there are none."""
-    del volumes
+    """Remove it, with ``volumes`` its anonymous ones as well."""
     if link:
         raise ConflictError("Conflict, cannot remove the default link name of the container")
     state = container.record.state
@@ -23,7 +22,7 @@ async def remove(
     if not force:
         if state.running:
             raise _still_running(container)
-        await _discard(context, container)
+        await _discard(context, container, volumes=volumes)
         return
     container.doomed += 1
     try:
@@ -31,18 +30,18 @@ async def remove(
         while not container.gone.is_set():
             await stop.end_now(context, container)
             with contextlib.suppress(_StillRunningError):
-                await _discard(context, container)
+                await _discard(context, container, volumes=volumes)
     except NotFoundError:
         return  # somebody else has removed it, or it has itself
     finally:
         container.doomed -= 1
 
 
-async def _discard(context: Context, container: Container) -> None:
+async def _discard(context: Context, container: Container, *, volumes: bool) -> None:
     async with locked(container, released=True):
         if container.record.state.running:
             raise _still_running(container)
-        await discard(context, container)
+        await discard(context, container, volumes=volumes)
 
 
 class _StillRunningError(ConflictError):

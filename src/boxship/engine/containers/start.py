@@ -21,7 +21,15 @@ from boxship.base.errors import (
     StartRefusedError,
     UnavailableError,
 )
-from boxship.engine.containers import checkpoints, ending, networking, policy, states, users
+from boxship.engine.containers import (
+    checkpoints,
+    ending,
+    networking,
+    policy,
+    states,
+    users,
+    volumes,
+)
 from boxship.engine.containers.attachments import parse_detach_keys
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.identity import write_files
@@ -94,20 +102,27 @@ async def launch(
     pending = container.take_pending()
     fds = [attachment.take() for attachment in pending]
     try:
-        started, network = await _run(context, container, pending, fds, images)
+        with context.volumes.kept(volumes.ids(container.record)):
+            started, network = await _run(context, container, pending, fds, images)
+            _begins(context, container, started)
     except BoxshipError as error:
         await _refuse(context, container, error)
         raise
     finally:
         for fd in fds:
             os.close(fd)
+    return (*network, *(StepDuration(t.step, t.ended - t.started) for t in started.timings))
+
+
+def _begins(context: Context, container: Container, started: Started) -> None:
     record = container.record
     state = states.started(record.state, started.pid, started.started_ns, context.boot_id)
     container.ended = asyncio.Event()
     context.shelf.save(container, states.step(record, state), "start")
     context.images.used(record.image_id)
+    context.volumes.used(volumes.ids(record))
+    volumes.announce_mounts(context, record)
     context.announcer.say(container.record, "start")
-    return (*network, *(StepDuration(t.step, t.ended - t.started) for t in started.timings))
 
 
 async def _run(
@@ -122,6 +137,7 @@ async def _run(
         record, made = container.record, socket.paths if socket else NOTHING_MADE
         try:
             await _make_sources(context, record)
+            await context.volumes.ready(volumes.ids(record))
             plan = _prepare(context, record, made)
             if images:
                 plan = checkpoints.restoring(context, record, images, plan)
@@ -250,6 +266,7 @@ async def _refuse(context: Context, container: Container, error: BoxshipError) -
     code = error.exit_code if isinstance(error, StartRefusedError) else SETUP_EXIT_CODE
     record = container.record
     unmount_shm(record, context.paths)
+    await context.volumes.unneeded(volumes.ids(record))
     state = states.refused(record.state, code, str(error))
     context.shelf.save(container, states.step(record, state), "start-refused")
     if record.host.auto_remove:

@@ -1,14 +1,17 @@
-"""What containers stand on: their side of the images' view of them, and of the check's."""
+"""What containers stand on: their side of images', volumes' and the check's view of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from boxship.engine.containers import volumes
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.images.users import ImageUse
 from boxship.oci.digest import Digest
 
 
 class Usage:
-    """An :class:`boxship.engine.images.users.ImageUsers`. Called from the event loop."""
+    """Both :class:`boxship.engine.images.users.ImageUsers` and
+    :class:`boxship.engine.volumes.users.VolumeUsers`. Called from the event loop.
+    """
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
@@ -33,3 +36,16 @@ class Usage:
         """Return the layers under the containers."""
         texts = {layer for container in self._shelf for layer in container.record.layers}
         return tuple(Digest.parse(text) for text in texts)
+
+    def volume_users(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the containers of each volume."""
+        found: dict[str, tuple[str, ...]] = {}
+        for container in self._shelf:
+            for volume_id in volumes.ids(container.record):
+                found[volume_id] = (*found.get(volume_id, ()), container.id)
+        return found
+
+    def live_volumes(self) -> frozenset[str]:
+        """Return the volumes of containers that have processes."""
+        alive = (c.record for c in self._shelf if c.record.state.alive)
+        return frozenset(volume_id for record in alive for volume_id in volumes.ids(record))

@@ -12,6 +12,7 @@
     pulls(name, platform, layers, at_ns, boot_id)
                                       pulls that have not ended (images/pulls.py)
     networks(id, name, body)          body: NetworkRecord as JSON; name is unique
+    volumes(id, name, body)           body: VolumeRecord as JSON; name is unique
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
 
 A body is JSON so that a field added later needs no migration: readers fill in its default.
@@ -50,6 +51,13 @@ MIGRATIONS = (
         3,
         (
             "CREATE TABLE networks(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
+        ),
+    ),
+    Migration(
+        4,
+        (
+            "CREATE TABLE volumes(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
             " body BLOB NOT NULL) WITHOUT ROWID",
         ),
     ),

@@ -1,4 +1,4 @@
-"""``boxship inspect``: whatever has that name, a container first, then an image, then a network."""
+"""``boxship inspect``: what has that name: a container, else an image, a network, a volume."""
 
 from boxship.base.errors import NotFoundError
 from boxship.cli import kinds
@@ -7,16 +7,16 @@ from boxship.cli.flags import Flag
 from boxship.cli.inspecting import FORMAT_FLAG, inspect_all
 from boxship.cli.session import Session
 from boxship.cli.verb import SOME, Command, Invocation
-from boxship.client import containers, images, networks
+from boxship.client import containers, images, networks, volumes
 from boxship.client.engine import JsonObject
 
 FLAGS = (
     FORMAT_FLAG,
     Flag("size", "s", kinds.BOOL, "Show how much containers take on disk"),
-    Flag("type", "", kinds.STRING, "Look for this only: container, image or network"),
+    Flag("type", "", kinds.STRING, "Look for this only: container, image, network or volume"),
 )
 
-_TYPES = ("container", "image", "network")
+_TYPES = ("container", "image", "network", "volume")
 
 
 def run(session: Session, given: Invocation) -> int:
@@ -33,6 +33,8 @@ def run(session: Session, given: Invocation) -> int:
                     return containers.inspect(session.client, name, size=values.on("size"))
                 if each == "image":
                     return images.inspect(session.client, name)
+                if each == "volume":
+                    return volumes.inspect(session.client, name)
                 return networks.inspect(session.client, name)
             except NotFoundError:
                 if kind:

@@ -1,25 +1,17 @@
 """What Docker can do and this version cannot: said at create, never silently dropped."""
 
-import posixpath
 from ipaddress import ip_address
 
 from msgspec import UNSET
 
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
-from boxship.engine.containers import mounts
+from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import ContainerConfig, HostConfig
 
 _LOOPBACK6 = ip_address("::1")
 
 
-def check(config: ContainerConfig, host: HostConfig) -> None:
-    """Raise NotImplementedYetError naming the option."""
-    for given, what in (
-        (_anonymous_volumes(config, host), "anonymous volumes (Volumes)"),
-        (host.volumes_from, "volumes of other containers (VolumesFrom)"),
-    ):
-        if given:
-            raise NotImplementedYetError(f"{what} are not available in this version")
+def check(host: HostConfig) -> None:
+    """Raise InvalidArgumentError naming the option."""
     if host.storage_opt is not UNSET and host.storage_opt:
         unknown = next((name for name in host.storage_opt if name.lower() != "size"), None)
         if unknown is not None:
@@ -51,13 +43,3 @@ def _on_loopback6(host: HostConfig) -> list[str]:
 def _has_probe(config: ContainerConfig) -> bool:
     health = config.healthcheck
     return bool(health is not UNSET and health and health.test and health.test[0] != "NONE")
-
-
-def _anonymous_volumes(config: ContainerConfig, host: HostConfig) -> set[str]:
-    """Return the volumes that no mount covers: docker-py names the targets of its binds, too."""
-    if not config.volumes:
-        return set()
-    tmpfs = host.tmpfs if host.tmpfs is not UNSET else None
-    covered = {point.destination for point in mounts.resolve(host)}
-    covered.update(map(posixpath.normpath, tmpfs or ()))
-    return {posixpath.normpath(path) for path in config.volumes} - covered

@@ -34,7 +34,7 @@ def mounts(record: ContainerRecord, around: Surroundings) -> tuple[Mount, ...]:
     """
     host = record.host
     own = _own(record, around)
-    wanted = [_from_point(point) for point in record.mounts]
+    wanted = [_from_point(point, mapped=around.user_maps is not None) for point in record.mounts]
     wanted += [
         Mount(target, "tmpfs", "tmpfs", options)
         for target, options in asked.tmpfs_options(host).items()
@@ -84,7 +84,7 @@ def _files(record: ContainerRecord, around: Surroundings) -> list[Mount]:
     return found
 
 
-def _from_point(point: MountPoint) -> Mount:
+def _from_point(point: MountPoint, *, mapped: bool) -> Mount:
     if point.type == "tmpfs":
         access = () if point.read_write else ("ro",)
         options = ("noexec", "nosuid", "nodev", *point.options, *access)
@@ -94,7 +94,11 @@ def _from_point(point: MountPoint) -> Mount:
     if not point.read_write:
         recursive = binding == "rbind" and "ro-non-recursive" not in point.options
         access = ("rro",) if recursive else ("ro",)
-    return Mount(point.destination, "bind", point.source, (binding, *access, point.propagation))
+    propagation = point.propagation or "rprivate"
+    # A volume keeps the owners that containers see, as layers do, whoever they are outside.
+    owners = ("idmap",) if mapped and point.type == "volume" else ()
+    options = (binding, *access, propagation, *owners)
+    return Mount(point.destination, "bind", point.source, options)
 
 
 def sysctls(host: HostConfig, maps: UserMaps | None) -> dict[str, str]:

@@ -1,0 +1,18 @@
+"""``boxship volume inspect``."""
+
+from boxship.cli.format.rawjson import as_go
+from boxship.cli.inspecting import FORMAT_FLAG, inspect_all
+from boxship.cli.session import Session
+from boxship.cli.verb import SOME, Command, Invocation
+from boxship.client import volumes
+from boxship.client.engine import JsonObject
+
+
+def run(session: Session, given: Invocation) -> int:
+    def find(name: str) -> JsonObject:
+        return volumes.inspect(session.client, name)
+
+    return inspect_all(session, given.arguments, given.values.text("format"), find, as_go)
+
+
+COMMAND = Command("[OPTIONS] VOLUME [VOLUME...]", SOME, run, (FORMAT_FLAG,))

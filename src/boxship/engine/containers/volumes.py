@@ -1,0 +1,153 @@
+"""The joint of containers and volumes: what a container has mounted besides its own binds.
+
+Of what asks for the same place, the first in this list gets it::
+
+    binds and mounts of the request
+    --volumes-from, the last container first
+    volumes that the request or its image declares: anonymous ones
+
+A volume stays as long as a container's record names it; while a container is being made, the claim
+keeps it (``engine/volumes/service.py``).
+"""
+
+import posixpath
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import msgspec
+from msgspec import UNSET
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.engine.containers import copying, mounts
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.record import ContainerRecord, MountPoint
+from boxship.engine.volumes.record import LOCAL
+from boxship.engine.volumes.requests import CreateVolume
+from boxship.model.container import ContainerConfig, HostConfig, Mount, VolumeOptions
+
+_INHERITED_MODES = frozenset({"ro", "rw", "z", "Z"})
+
+
+def ids(record: ContainerRecord) -> tuple[str, ...]:
+    """Return the ids of a container's volumes."""
+    return tuple(dict.fromkeys(point.volume_id for point in record.mounts if point.volume_id))
+
+
+def points(
+    context: Context, own: Iterable[MountPoint], config: ContainerConfig, host: HostConfig
+) -> tuple[MountPoint, ...]:
+    """Return everything to be mounted; volumes of the request have no id yet.
+
+    NotFoundError, InvalidArgumentError: about ``volumes_from`` and declared volumes.
+    """
+    found = {point.destination: point for point in own}
+    tmpfs = host.tmpfs if host.tmpfs is not UNSET else None
+    taken = {*found, *map(posixpath.normpath, tmpfs or ())}
+    for spec in reversed(host.volumes_from or ()):
+        for point in _inherited(context, spec):
+            if point.destination not in taken:
+                found[point.destination] = point
+        taken |= found.keys()
+    for path in config.volumes or ():
+        target = mounts.checked_target(path if path.startswith("/") else f"/{path}", "")
+        if target not in taken:
+            found[target] = MountPoint("volume", target, driver=LOCAL, anonymous=True, copy=True)
+    return tuple(found.values())
+
+
+def _inherited(context: Context, spec: str) -> list[MountPoint]:
+    reference, _, mode = spec.partition(":")
+    if mode and mode not in _INHERITED_MODES:
+        raise InvalidArgumentError(f"invalid mode: {mode}")
+    record = context.shelf.find(reference).record
+    return [
+        msgspec.structs.replace(
+            point, mode=mode, read_write=point.read_write and mode != "ro", copy=False
+        )
+        for point in record.mounts
+    ]
+
+
+@asynccontextmanager
+async def claimed(
+    context: Context, wanted: tuple[MountPoint, ...], host: HostConfig
+) -> AsyncIterator[tuple[MountPoint, ...]]:
+    """Have the volumes of mount points made; the points come back with what they are."""
+    fresh = [point for point in wanted if point.type == "volume" and not point.volume_id]
+    known = [point.volume_id for point in wanted if point.volume_id]
+    if not fresh and not known:
+        yield wanted
+        return
+    wishes = [_wish(point, host) for point in fresh]
+    async with context.volumes.claimed(wishes, known) as views:
+        made = {
+            point.destination: msgspec.structs.replace(
+                point, name=view.record.name, source=view.mountpoint, volume_id=view.record.id
+            )
+            for point, view in zip(fresh, views, strict=True)
+        }
+        yield tuple(made.get(point.destination, point) for point in wanted)
+
+
+def _wish(point: MountPoint, host: HostConfig) -> CreateVolume:
+    """Return what is asked of a volume where there is none of that name."""
+    options = _options_at(point.destination, host)
+    driver = options.driver_config if options else None
+    return CreateVolume(
+        name=point.name,
+        driver=(driver.name if driver else "") or host.volume_driver or LOCAL,
+        labels=options.labels if options else None,
+        options=driver.options if driver else None,
+    )
+
+
+def _options_at(target: str, host: HostConfig) -> VolumeOptions | None:
+    given: tuple[Mount, ...] = (host.mounts or ()) if host.mounts is not UNSET else ()
+    for mount in given:
+        if mount.type == "volume" and mounts.checked_target(mount.target, "") == target:
+            return mount.volume_options
+    return None
+
+
+async def fill(context: Context, record: ContainerRecord) -> None:
+    """Give empty volumes what the image has in their places; the snapshot is there.
+
+    InvalidArgumentError: the image has a file there.
+    """
+    wanted = [point for point in record.mounts if point.copy]
+    if not wanted:
+        return
+    volume_ids = [point.volume_id for point in wanted]
+    with context.volumes.kept(volume_ids):
+        await context.volumes.ready(volume_ids)
+        with await copying.made(partial(copying.bare, context, record)) as view:
+            for point in wanted:
+                await context.volumes.fill(point.volume_id, view.root, point.destination)
+    await context.volumes.unneeded(volume_ids)
+
+
+def announce_mounts(context: Context, record: ContainerRecord) -> None:
+    """Say that the volumes of a container that is about to run are mounted."""
+    for point in record.mounts:
+        if point.volume_id:
+            attributes = {
+                "container": record.id,
+                "destination": point.destination,
+                "propagation": point.propagation,
+                "read/write": "true" if point.read_write else "false",
+            }
+            context.volumes.announce("mount", point.volume_id, attributes)
+
+
+async def let_go(context: Context, record: ContainerRecord) -> None:
+    """A container has ended: its volumes are unmounted where it was the last."""
+    for point in record.mounts:
+        if point.volume_id:
+            context.volumes.announce("unmount", point.volume_id, {"container": record.id})
+    await context.volumes.unneeded(ids(record))
+
+
+async def remove_anonymous(context: Context, record: ContainerRecord) -> None:
+    """Remove those of a container's volumes that have no name; its record is gone already."""
+    await context.volumes.remove_anonymous([p.volume_id for p in record.mounts if p.anonymous])

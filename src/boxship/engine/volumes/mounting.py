@@ -1,0 +1,53 @@
+"""What the local driver's options say is mounted on a volume's directory: once, for all its users.
+
+``type``, ``device`` and ``o`` are those of mount(8): a bind of a directory (``o=bind``), or a file
+system of that type. A host's name in ``addr=`` is looked up, because the kernel's NFS client takes
+addresses only.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+
+from boxship.base.errors import InternalError
+from boxship.base.files import opened
+from boxship.kernel import mounts as k
+from boxship.runtime.options import parse_options
+
+_PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def mount(options: Mapping[str, str], place: str) -> None:
+    """Mount it; blocking, and where a server does not answer, for long. InternalError says why."""
+    device, kind = options.get("device", ""), options.get("type", "")
+    words = options.get("o", "")
+    asked = parse_options(_with_addresses(word) for word in words.split(",") if word)
+    try:
+        if asked.bind:
+            tree = k.open_tree(
+                k.AT_FDCWD, device, k.OPEN_TREE_CLONE | (k.AT_RECURSIVE if asked.recursive else 0)
+            )
+        else:
+            tree = k.new_filesystem(kind, device, asked.data)
+        try:
+            if asked.set_bits or asked.clear_bits:
+                k.mount_setattr(tree, asked.set_bits, asked.clear_bits)
+            with opened(place, _PLACE) as target:
+                k.move_mount(tree, target)
+        finally:
+            os.close(tree)
+    except OSError as error:
+        told = f", data: {words}" if words else ""
+        raise InternalError(
+            f"failed to mount local volume: mount {device}:{place}{told}: {error.strerror}"
+        ) from error
+
+
+def _with_addresses(option: str) -> str:
+    key, equals, value = option.partition("=")
+    if key != "addr" or not equals:
+        return option
+    try:
+        return f"addr={socket.getaddrinfo(value, None)[0][4][0]}"
+    except OSError as error:
+        raise InternalError(f"error resolving passed in network volume address: {error}") from error

@@ -1,0 +1,57 @@
+"""What callers of the volume use cases hand in and get back; all frozen, parsed at the edge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from boxship.engine.volumes.record import LOCAL, VolumeRecord
+from boxship.model.labels import ANY_LABELS, LabelFilter
+
+
+@dataclass(frozen=True)
+class CreateVolume:
+    """A wish for a volume; without a name it is an anonymous one."""
+
+    name: str = ""
+    driver: str = LOCAL
+    labels: Mapping[str, str] | None = None
+    options: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class VolumeQuery:
+    """Which volumes to list, by Docker's filters."""
+
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VolumePrune:
+    """Which of the unused volumes to remove: anonymous ones, or ``all``."""
+
+    all: bool = False
+    labels: LabelFilter = ANY_LABELS
+
+
+@dataclass(frozen=True)
+class PrunedVolumes:
+    """The names of those that went, and the bytes that came free."""
+
+    names: tuple[str, ...]
+    reclaimed: int
+
+
+@dataclass(frozen=True)
+class VolumeView:
+    """A volume, and where its files are."""
+
+    record: VolumeRecord
+    mountpoint: str
+
+
+@dataclass(frozen=True)
+class VolumeUse:
+    """A volume with its size in bytes (-1: it is on something else) and how many use it."""
+
+    view: VolumeView
+    size: int
+    references: int

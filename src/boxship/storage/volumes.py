@@ -1,0 +1,95 @@
+"""The directories of volumes: one for each, under its id, with the files in ``_data``.
+
+A volume's directory comes and goes by one rename, so it is whole or not there; the engine's record
+is the commit point, and a directory without one is removed at start-up. Whatever is mounted on
+``_data`` is taken off before anything is deleted: the files of others are not ours to remove.
+"""
+
+import errno
+import os
+import stat
+
+from boxship.base.files import opened
+from boxship.kernel.mounts import MNT_DETACH, umount2
+from boxship.storage.disposal import Disposal
+from boxship.storage.flatten import copy_tree
+from boxship.storage.root import StorageRoot
+from boxship.storage.stack import tree_size
+
+DATA = "_data"
+_NOT_MOUNTED = (errno.EINVAL, errno.ENOENT)
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class VolumeStore:
+    """Makes, fills, measures and removes them. All calls block; safe from any thread."""
+
+    def __init__(self, root: StorageRoot, disposal: Disposal) -> None:
+        self._root = root
+        self._disposal = disposal
+
+    def data(self, volume_id: str) -> str:
+        """Return where the volume's files are."""
+        return os.path.join(self._root.volume(volume_id), DATA)
+
+    def make(self, volume_id: str) -> None:
+        """Make an empty one."""
+        place = self._root.new_temporary()
+        os.mkdir(os.path.join(place, DATA))
+        os.chmod(os.path.join(place, DATA), 0o755)  # whatever the umask
+        os.chmod(place, 0o711)
+        os.rename(place, self._root.volume(volume_id))
+
+    def remove(self, volume_id: str) -> None:
+        """Delete one, in the background; one that is not there is fine. It must not be in use."""
+        place = self._root.volume(volume_id)
+        if os.path.lexists(place):
+            self.unmount(volume_id)
+            self._disposal.add([self._root.move_aside(place)])
+
+    def unmount(self, volume_id: str) -> None:
+        """Take off what is mounted on its directory, if anything is."""
+        while True:
+            try:
+                umount2(self.data(volume_id), MNT_DETACH)
+            except OSError as error:
+                if error.errno in _NOT_MOUNTED:
+                    return
+                raise
+
+    def is_mounted(self, volume_id: str) -> bool:
+        """Tell whether something is mounted on its directory."""
+        # Of a bind on the same file system only the mount table tells.
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            return any(line.split(" ", 5)[4] == self.data(volume_id) for line in file)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all there are."""
+        return os.listdir(self._root.join("volumes"))
+
+    def size(self, volume_id: str) -> int:
+        """Return the bytes that its files hold."""
+        return tree_size(self.data(volume_id))
+
+    def is_empty(self, volume_id: str) -> bool:
+        with os.scandir(self.data(volume_id)) as entries:
+            return next(entries, None) is None
+
+    def fill(self, volume_id: str, source: int, *, at_once: bool) -> None:
+        """Copy the directory ``source`` into an empty volume, and what it has itself.
+
+        ``at_once``: all of it appears by one rename. That cannot be where something is mounted on
+        the volume's directory, or somebody looks at it.
+        """
+        if not stat.S_ISDIR(os.fstat(source).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "is not a directory")
+        if at_once:
+            with self._root.temporary() as place:
+                new = os.path.join(place, DATA)
+                os.mkdir(new)
+                with opened(new, _DIRECTORY) as target:
+                    copy_tree(source, target)
+                os.rename(new, self.data(volume_id))
+        else:
+            with opened(self.data(volume_id), _DIRECTORY) as target:
+                copy_tree(source, target)
