@@ -113,7 +113,7 @@ def test_ten_thousand_ports(lab: Lab) -> None:
     inside = set(lab.engine.inhabitants())
     assert len([pid for pid in family if pid not in inside]) < 5, "a process for each port?"
     assert "20000-30000->20000-30000/tcp" in lab.docker("ps", "--format={{.Ports}}")
-    assert took < 3, "much longer than any start"
+    assert took < 6, "much longer than any start"
 
 
 def test_docker_port_and_ps(lab: Lab) -> None:

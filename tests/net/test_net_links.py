@@ -9,6 +9,7 @@ import pytest
 from boxship.net.links import KindMissingError
 from boxship.net.namespaces import run_inside
 from boxship.net.netlink.sockets import NetlinkError
+from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
 
@@ -179,6 +180,8 @@ def test_counters_of_both_ends(place, other_place) -> None:
 
     other_place.links.add_neighbour("eth0", ip_address("10.0.0.1"), place.links.get("outer").mac)
     place.links.add_neighbour("outer", ip_address("10.0.0.2"), other_place.links.get("eth0").mac)
+    # Until a worker of the kernel has seen the carrier, what is sent is dropped.
+    eventually(lambda: place.ip("link", "show", "outer")[0]["operstate"] == "UP", "the carrier")
     run_inside(place.namespace, send)
     outer, inner = place.links.counters()["outer"], other_place.links.counters()["eth0"]
     assert outer.tx_bytes > 3000
