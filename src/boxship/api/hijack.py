@@ -7,6 +7,7 @@ output can overtake it (docker-py loses what comes in one segment with the heade
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from boxship.api.call import Call
 from boxship.api.headers import COMMON_LINES
@@ -53,8 +54,14 @@ class ClientStream:
         return DetachedStream(fd, prefix)
 
 
+class Detaching(HijackedStream, Protocol):
+    """A HijackedStream that tells whether it has been taken."""
+
+    detached: bool
+
+
 async def hand_over(
-    stream: ClientStream, use: Callable[[HijackedStream], Awaitable[None]]
+    stream: Detaching, use: Callable[[HijackedStream], Awaitable[None]]
 ) -> HandedOver:
     """Let ``use`` take the connection. An error that comes after that can't be answered."""
     try:

@@ -12,7 +12,6 @@ _NOT_YET = (
     ("POST", "/build/cancel"),
     ("POST", "/grpc"),
     ("POST", "/session"),
-    ("GET", "/containers/{id}/attach/ws"),
     ("GET", "/images/{name...}/attestations"),
     ("POST", "/plugins/create"),
     ("GET", "/plugins/privileges"),

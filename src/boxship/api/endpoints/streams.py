@@ -1,6 +1,7 @@
 """What lasts: wait, logs, attach."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 
 import msgspec
 
@@ -8,6 +9,7 @@ from boxship.api.call import Call
 from boxship.api.hijack import ClientStream, hand_over, stream_type
 from boxship.api.http.messages import Answer, Stream
 from boxship.api.streams import Guarded
+from boxship.api.websocket import WebSocketStream
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -87,7 +89,25 @@ async def _encoded(
 
 async def attach(call: Call) -> Answer:
     record = call.backend.containers.get(call.target)
-    request = AttachRequest(
+    request = _attach_request(call)
+    stream = ClientStream(call, tty=record.config.tty)
+    containers = call.backend.containers
+    return await hand_over(stream, lambda s: containers.attach(record.id, request, s))
+
+
+async def attach_websocket(call: Call) -> Answer:
+    """Attach with messages; streams are not told apart, with a terminal or without."""
+    record = call.backend.containers.get(call.target)
+    request = replace(_attach_request(call), framed=False)
+    if call.version < 42:  # which streams were asked for did not count
+        request = replace(request, stdin=True, stdout=True, stderr=True)
+    containers = call.backend.containers
+    stream = WebSocketStream(call)
+    return await hand_over(stream, lambda s: containers.attach(record.id, request, s))
+
+
+def _attach_request(call: Call) -> AttachRequest:
+    return AttachRequest(
         stdin=call.boolean("stdin"),
         stdout=call.boolean("stdout"),
         stderr=call.boolean("stderr"),
@@ -95,9 +115,6 @@ async def attach(call: Call) -> Answer:
         stream=call.boolean("stream"),
         detach_keys=call.text("detachKeys") or None,
     )
-    stream = ClientStream(call, tty=record.config.tty)
-    containers = call.backend.containers
-    return await hand_over(stream, lambda s: containers.attach(record.id, request, s))
 
 
 async def stats(call: Call) -> Answer:
@@ -124,4 +141,5 @@ ROUTES = (
     ("POST", "/containers/{id}/wait", wait),
     ("GET", "/containers/{id}/logs", logs),
     ("POST", "/containers/{id}/attach", attach),
+    ("GET", "/containers/{id}/attach/ws", attach_websocket),
 )

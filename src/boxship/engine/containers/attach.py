@@ -39,7 +39,7 @@ async def attach(
         stdin=request.stdin and config.open_stdin,
         stdout=request.stdout,
         stderr=request.stderr,
-        tty=config.tty,
+        tty=config.tty or not request.framed,
         detach_keys=request.detach_keys,
     )
     detached = await stream.detach()
@@ -152,7 +152,7 @@ async def _replay(
     record = container.record
     if not record.log_path:
         return
-    encoder = LineEncoder(framed=not record.config.tty)
+    encoder = LineEncoder(framed=request.framed and not record.config.tty)
     query = LogQuery(stdout=request.stdout, stderr=request.stderr)
     loop = asyncio.get_running_loop()
     client.setblocking(False)

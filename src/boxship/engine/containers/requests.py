@@ -164,7 +164,10 @@ class LogLine(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class AttachRequest:
-    """``logs`` replays what was written, ``stream`` goes on live; None: default detach keys."""
+    """``logs`` replays what was written, ``stream`` goes on live; None: default detach keys.
+
+    Without ``framed`` stdout and stderr come as one, as a terminal's output always does.
+    """
 
     stdin: bool = False
     stdout: bool = False
@@ -172,6 +175,7 @@ class AttachRequest:
     logs: bool = False
     stream: bool = False
     detach_keys: str | None = None
+    framed: bool = True
 
 
 @dataclass(frozen=True)
