@@ -198,6 +198,26 @@ def test_the_request_equals_dockers(line: str, recorder, ours, theirs) -> None:
     assert recorded[1] == recorded[0]
 
 
+@pytest.mark.parametrize(
+    ("line", "test"),
+    [
+        ("--health-http :80/up", ["HTTP", ":80/up"]),
+        ("--health-tcp :5432", ["TCP", ":5432"]),
+        ("--health-grpc :50051/a.B", ["GRPC", ":50051/a.B"]),
+    ],
+)
+def test_health_checks_beyond_dockers(line: str, test: list[str], recorder, ours) -> None:
+    ours("create", *line.split(), "bb")
+    (created,) = [request for request in recorder.take() if "/create" in request.target]
+    assert created.json()["Healthcheck"] == {"Test": test}
+
+
+def test_there_is_one_health_check(ours) -> None:
+    outcome = ours("create", "--health-tcp", ":80", "--health-cmd", "x", "bb")
+    assert outcome.code == 125
+    assert "one health check" in outcome.err
+
+
 @pytest.mark.parametrize("line", REFUSED)
 def test_what_docker_refuses_is_refused_with_its_exit_code(
     line: str, recorder, ours, theirs

@@ -244,6 +244,10 @@ REFUSED_CONFIGS = [
         '{"Healthcheck":{"Test":["CMD","x"],"Interval":5}}',
         "Interval in Healthcheck cannot be less than 1ms",
     ),
+    (
+        '{"Healthcheck":{"Test":["HTTP","80"]}}',
+        "Test in Healthcheck: '80' is not [address]:port, as :80 or 10.0.0.5:80",
+    ),
 ]
 
 
@@ -348,8 +352,10 @@ def test_parents_of_systemds_scopes_are_slices() -> None:
 
 
 def test_a_probe_that_will_not_run_is_warned_of() -> None:
-    (warning,) = check('{"Healthcheck":{"Test":["CMD","true"]}}')
-    assert "not run" in warning
+    (warning,) = check('{"Healthcheck":{"Test":["WHAT","true"]}}')
+    assert warning == "Unknown healthcheck type 'WHAT' (expected 'CMD'): nothing is checked"
+    assert check('{"Healthcheck":{"Test":["CMD","true"]}}') == []
+    assert check('{"Healthcheck":{"Test":["TCP",":80"]}}') == []
     assert check('{"Healthcheck":{"Test":["NONE"]}}') == []
     assert check('{"Healthcheck":null}') == []
 

@@ -7,6 +7,7 @@ import pytest
 
 from boxship.base.errors import InternalError
 from boxship.engine.containers import policy, states
+from boxship.engine.containers.health.state import Health, HealthStatus, not_probed
 from boxship.engine.containers.record import (
     ContainerRecord,
     ContainerState,
@@ -95,6 +96,9 @@ def test_starting_forgets_the_run_before() -> None:
         ("on-failure", 0, 99, 1, True),
         ("on-failure", 0, 0, 0, False),
         ("on-failure", 3, 2, 1, True),
+        ("on-unhealthy", 0, 99, 1, True),
+        ("on-unhealthy", 0, 0, 0, False),
+        ("on-unhealthy", 3, 3, 1, False),
         ("on-failure", 3, 3, 1, False),
     ],
 )
@@ -102,7 +106,16 @@ def test_policies(name: str, most: int, count: int, exit_code: int, again: bool)
     assert policy.decide(with_policy(name, most, restart_count=count), exit_code) is again
 
 
-@pytest.mark.parametrize("name", ["always", "unless-stopped", "on-failure"])
+def test_who_is_ended_for_being_unhealthy_is_started_again() -> None:
+    condemned = Health(status=HealthStatus.UNHEALTHY, condemned=True)
+    assert policy.decide(with_policy("on-unhealthy", health=condemned), 0)
+    assert not policy.decide(with_policy("on-unhealthy", health=not_probed(condemned)), 0)
+    assert policy.ends_unhealthy(with_policy("on-unhealthy", 2, restart_count=1))
+    assert not policy.ends_unhealthy(with_policy("on-unhealthy", 2, restart_count=2))
+    assert not policy.ends_unhealthy(with_policy("always"))
+
+
+@pytest.mark.parametrize("name", ["always", "unless-stopped", "on-failure", "on-unhealthy"])
 def test_what_a_person_stopped_stays_stopped(name: str) -> None:
     assert not policy.decide(with_policy(name, stopped_by_user=True), 1)
 

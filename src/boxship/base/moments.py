@@ -59,3 +59,22 @@ def parse_moment(text: str, now_ns: int) -> int:
     seconds, fraction = divmod(moment, 1_000_000_000)
     local = time.mktime((*time.gmtime(seconds)[:8], -1))
     return int(local) * 1_000_000_000 + fraction
+
+
+def duration_text(ns: int) -> str:
+    """Write a duration as Go does: ``1m30s``, ``1.5s``, ``500ms``, ``0s``; never negative."""
+    for unit, size in (("ns", 1), ("µs", 10**3), ("ms", 10**6)):
+        if 0 < ns < 1000 * size:
+            return f"{_decimal(ns, size)}{unit}"
+    minutes, rest = divmod(ns, 60 * 10**9)
+    seconds = f"{_decimal(rest, 10**9)}s"
+    if not minutes:
+        return seconds
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{seconds}" if hours else f"{minutes}m{seconds}"
+
+
+def _decimal(number: int, unit: int) -> str:
+    whole, fraction = divmod(number, unit)
+    digits = str(fraction).zfill(len(str(unit)) - 1).rstrip("0") if fraction else ""
+    return f"{whole}.{digits}" if digits else str(whole)

@@ -25,7 +25,7 @@ from boxship.base.clock import Clock, SystemClock
 from boxship.distribution.registries import Registries
 from boxship.distribution.settings import RegistrySettings
 from boxship.engine.check import Checker
-from boxship.engine.containers import networking, recovery, start, stop
+from boxship.engine.containers import networking, probing, recovery, start, stop
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import this_machine
@@ -140,6 +140,7 @@ class Engine:
             publications=Publications(),
             volumes=Volumes(database, storage.volumes, events, clock),
             start_again=start.schedule,
+            end_unhealthy=stop.schedule_end,
             background=Background(),
         )
         engine = cls(
@@ -198,6 +199,7 @@ class Engine:
         """Let go of everything; containers go on."""
         await self._context.background.close()
         for container in self._context.shelf:
+            probing.end(container)
             if container.shim is not None:
                 link, container.shim = container.shim, None
                 link.close()

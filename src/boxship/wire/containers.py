@@ -202,6 +202,21 @@ class ContainerRow(Struct, frozen=True, rename="pascal"):
     size_root_fs: int | UnsetType = UNSET
 
 
+class HealthResult(Struct, frozen=True, rename="pascal"):
+    start: str
+    end: str
+    exit_code: int
+    output: str
+
+
+class Health(Struct, frozen=True, rename="pascal"):
+    """``State.Health``; the oldest result first."""
+
+    status: str
+    failing_streak: int
+    log: tuple[HealthResult, ...]
+
+
 class State(Struct, frozen=True, rename="pascal"):
     """``State`` of an inspected container; times are RFC 3339."""
 
@@ -216,6 +231,7 @@ class State(Struct, frozen=True, rename="pascal"):
     error: str
     started_at: str
     finished_at: str
+    health: Health | UnsetType = UNSET
 
 
 class NetworkSettings(Struct, frozen=True, rename="pascal"):

@@ -8,6 +8,7 @@ from boxship.api.views.endpoints import endpoints_of, network_settings
 from boxship.api.views.ports import port_rows
 from boxship.api.views.times import human_duration
 from boxship.base.clock import format_ns
+from boxship.engine.containers.health.state import Health, HealthStatus
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import ExecView, StepDuration
 from boxship.model.portmaps import unfolded_config, unfolded_host
@@ -16,11 +17,16 @@ from boxship.wire.containers import (
     ContainerRow,
     ExecInspect,
     ExecProcess,
+    HealthResult,
     MountRow,
     State,
     StepTime,
+    SummaryHealth,
     SummaryHost,
     SummaryNetworks,
+)
+from boxship.wire.containers import (
+    Health as HealthView,
 )
 from boxship.wire.images import Driver
 
@@ -55,6 +61,7 @@ def container_row(
         network_settings=SummaryNetworks(endpoints_of(record)),
         mounts=tuple(map(_mount_row, record.mounts)),
         ports=port_rows(record, decided_by),
+        health=_summary_health(record.state),
     )
 
 
@@ -68,7 +75,7 @@ def status_text(state: ContainerState, now_ns: int) -> str:
     """Say what a container does, or did: ``Up 2 minutes (Paused)``, ``Exited (3) 4 days ago``."""
     match state.status:
         case Status.RUNNING:
-            return f"Up {human_duration(now_ns - state.started_ns)}"
+            return f"Up {human_duration(now_ns - state.started_ns)}{_health_text(state)}"
         case Status.PAUSED:
             return f"Up {human_duration(now_ns - state.started_ns)} (Paused)"
         case Status.RESTARTING:
@@ -82,6 +89,24 @@ def status_text(state: ContainerState, now_ns: int) -> str:
             ago = human_duration(now_ns - state.finished_ns)
             return f"Exited ({state.exit_code}) {ago} ago"
     return "Created"
+
+
+_HEALTH_TEXTS = {
+    HealthStatus.STARTING: " (health: starting)",
+    HealthStatus.HEALTHY: " (healthy)",
+    HealthStatus.UNHEALTHY: " (unhealthy)",
+}
+
+
+def _health_text(state: ContainerState) -> str:
+    return "" if state.health is None else _HEALTH_TEXTS[state.health.status]
+
+
+def _summary_health(state: ContainerState) -> SummaryHealth:
+    health = state.health
+    if health is None:
+        return SummaryHealth()
+    return SummaryHealth(health.status.value, health.failing_streak)
 
 
 def container_inspect(
@@ -129,6 +154,23 @@ def _state(state: ContainerState) -> State:
         error=state.error,
         started_at=format_ns(state.started_ns),
         finished_at=format_ns(state.finished_ns),
+        health=UNSET if state.health is None else _health(state.health),
+    )
+
+
+def _health(health: Health) -> HealthView:
+    return HealthView(
+        health.status.value,
+        health.failing_streak,
+        tuple(
+            HealthResult(
+                format_ns(result.start_ns),
+                format_ns(result.end_ns),
+                result.exit_code,
+                result.output,
+            )
+            for result in health.log
+        ),
     )
 
 

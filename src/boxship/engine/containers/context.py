@@ -97,6 +97,8 @@ class Context:
     start_again: Callable[["Context", Container], None]
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""
+    end_unhealthy: Callable[["Context", Container], None]
+    """What a health check calls when the restart policy wants the container ended; likewise."""
     background: Background = field(default_factory=Background)
     pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
     boot_id: str = field(default_factory=boot_id)

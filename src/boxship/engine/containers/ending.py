@@ -19,7 +19,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import execs, networking, policy, states, volumes
+from boxship.engine.containers import execs, networking, policy, probing, states, volumes
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.live import Container
@@ -227,6 +227,7 @@ async def let_go(context: Context, container: Container, link: ShimLink) -> None
 async def end(context: Context, container: Container, exit_: Exit, link: ShimLink | None) -> None:
     """Take the step; the lock is held. The shim behind ``link`` is let go before another start."""
     before = container.record
+    probing.end(container)
     networking.unplug(context, container)
     record = container.record
     again = policy.decide(record, exit_.exit_code, held=container.held)

@@ -101,13 +101,36 @@ async def start(
             os.close(client.fd)
 
 
+async def start_probe(
+    context: Context, container: Container, found: Exec, client: DetachedStream
+) -> None:
+    """Run a prepared exec whose output goes to ``client`` unframed, which stays the caller's.
+
+    Unlike those of clients it fails with an error, and not with words on the connection.
+    """
+    _check_can(container.record)
+    found.started = True
+    _say(context, container, found, "exec_start")
+    try:
+        await _run(context, container, found, client, raw=True)
+    except BaseException as error:
+        if isinstance(error, Exception) or not found.running:
+            ended(context, container, found, getattr(error, "exit_code", _NOT_STARTED))
+        raise
+
+
 async def _run(
-    context: Context, container: Container, found: Exec, client: DetachedStream | None
+    context: Context,
+    container: Container,
+    found: Exec,
+    client: DetachedStream | None,
+    *,
+    raw: bool = False,
 ) -> None:
     config = found.config
     plan = context.planner.plan_exec(container.record, config, context.shelf)
     height, width = config.console_size or (0, 0)
-    attachments = () if client is None else (_attachment(config, client),)
+    attachments = () if client is None else (_attachment(config, client, framed=not raw),)
     request = ExecMessage(
         exec_id=found.id,
         plan=plan,
@@ -131,8 +154,8 @@ async def _run(
     raise _as_error(reply)
 
 
-def _attachment(config: ExecConfig, client: DetachedStream) -> Attachment:
-    return attachment(
+def _attachment(config: ExecConfig, client: DetachedStream, *, framed: bool) -> Attachment:
+    joined = attachment(
         stdin=config.attach_stdin,
         stdout=config.attach_stdout,
         stderr=config.attach_stderr,
@@ -140,6 +163,7 @@ def _attachment(config: ExecConfig, client: DetachedStream) -> Attachment:
         detach_keys=config.detach_keys,
         prefix=client.prefix,
     )
+    return replace(joined, framed=joined.framed and framed)
 
 
 def _as_error(reply: object) -> BoxshipError:
@@ -205,6 +229,7 @@ def ended(context: Context, container: Container, found: Exec, exit_code: int) -
     if found.exit_code is None:
         found.running, found.exit_code, found.pid = False, exit_code, 0
         found.ended_ns = context.clock.now_ns()
+        found.done.set()
         container.ended_execs.append(found)
 
 
@@ -215,6 +240,13 @@ def container_ended(context: Context, container: Container) -> None:
             exited(context, container, found.id, _KILLED)
         elif not found.started:
             _forget(context, container, found)
+
+
+def forget_ended(context: Context, container: Container, found: Exec) -> None:
+    """Forget one that nobody will ask about; one that has not ended is forgotten later."""
+    if found.exit_code is not None and found.id in container.execs:
+        container.ended_execs.remove(found)
+        _forget(context, container, found)
 
 
 def unended(container: Container) -> list[str]:

@@ -140,7 +140,12 @@ def _health(_: Context, values: Sequence[str]) -> Test:
     for value in values:
         if value not in _HEALTH:
             raise InvalidArgumentError(f"Unrecognised filter value for health: {value}")
-    return lambda _record: "none" in values
+
+    def test(record: ContainerRecord) -> bool:
+        health = record.state.health
+        return (health.status if health is not None else "none") in values
+
+    return test
 
 
 def _is_task(_: Context, values: Sequence[str]) -> Test:

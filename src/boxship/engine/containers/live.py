@@ -13,7 +13,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers.pending import PendingAttachment
@@ -34,6 +35,16 @@ class Exec:
     pid: int = 0
     exit_code: int | None = None
     ended_ns: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it has ended."""
+
+
+class Monitoring(Protocol):
+    """Whoever probes its health during a run."""
+
+    def stop(self) -> None:
+        """Probe no more."""
+        ...
 
 
 class Waiters:
@@ -114,6 +125,8 @@ class Container:
         """Above 0: it is being removed by force, and nothing may start it any more."""
         self.releasing: asyncio.Task[None] | None = None
         """The last run's shim being let go; only after that may another run begin."""
+        self.monitor: Monitoring | None = None
+        """Probes its health, while it runs and has a check."""
         self.ended = asyncio.Event()
         """Set while it has no processes; one event per run, so that nobody misses the end."""
         self.ended.set()

@@ -16,10 +16,21 @@ def decide(record: ContainerRecord, exit_code: int, *, held: bool = False) -> bo
     policy, state = record.host.restart_policy, record.state
     if held or state.stopped_by_user:
         return False
-    if policy.name == "on-failure":
+    if policy.name in ("on-failure", "on-unhealthy"):
         most = policy.maximum_retry_count
-        return exit_code != 0 and (most == 0 or state.restart_count < most)
+        failed = exit_code != 0 or (state.health is not None and state.health.condemned)
+        return failed and (most == 0 or state.restart_count < most)
     return policy.name in ("always", "unless-stopped")
+
+
+def ends_unhealthy(record: ContainerRecord) -> bool:
+    """Tell whether it is to be ended when it becomes unhealthy, to be started again.
+
+    After as many starts as ``on-unhealthy:n`` allows it goes on as it is.
+    """
+    policy, state = record.host.restart_policy, record.state
+    most = policy.maximum_retry_count
+    return policy.name == "on-unhealthy" and (most == 0 or state.restart_count < most)
 
 
 def wanted_at_startup(record: ContainerRecord) -> bool:
@@ -34,7 +45,7 @@ def wanted_at_startup(record: ContainerRecord) -> bool:
         return True
     if policy.name == "unless-stopped":
         return not state.stopped_by_user
-    return policy.name == "on-failure" and state.status is Status.RESTARTING
+    return policy.name in ("on-failure", "on-unhealthy") and state.status is Status.RESTARTING
 
 
 def pause_after(previous: float, run_ns: int) -> float:

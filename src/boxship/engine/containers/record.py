@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from boxship.engine.containers.health.state import Health
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import predefined_id
 from boxship.model.container import ContainerConfig, HostConfig
@@ -46,6 +47,8 @@ class ContainerState(Struct, frozen=True):
     boot_id: str = ""
     """The machine's run in which it was started. Unlike times, it can't be set: it tells for sure
     whether the machine went down since."""
+    health: Health | None = None
+    """None without health check."""
 
     @property
     def running(self) -> bool:

@@ -24,7 +24,15 @@ import msgspec
 
 from boxship.base import ids
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import ending, execs, networking, policy, sharedmemory, states
+from boxship.engine.containers import (
+    ending,
+    execs,
+    networking,
+    policy,
+    probing,
+    sharedmemory,
+    states,
+)
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, Exec
@@ -191,6 +199,7 @@ async def _take_over(context: Context, container: Container, link: ShimLink, sta
         return True
     await _recover_pause(context, container)
     ending.watch(context, container, link)
+    probing.begin(context, container, recovered=True)
     _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
     return True
 

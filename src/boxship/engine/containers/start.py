@@ -26,6 +26,7 @@ from boxship.engine.containers import (
     ending,
     networking,
     policy,
+    probing,
     states,
     users,
     volumes,
@@ -118,7 +119,9 @@ def _begins(context: Context, container: Container, started: Started) -> None:
     record = container.record
     state = states.started(record.state, started.pid, started.started_ns, context.boot_id)
     container.ended = asyncio.Event()
-    context.shelf.save(container, states.step(record, state), "start")
+    container.record = states.step(record, state)
+    probing.begin(context, container)
+    context.shelf.save(container, container.record, "start")
     context.images.used(record.image_id)
     context.volumes.used(volumes.ids(record))
     volumes.announce_mounts(context, record)

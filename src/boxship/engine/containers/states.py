@@ -18,6 +18,7 @@ Every change of a state goes through :func:`step`, called by the container's own
 import msgspec
 
 from boxship.base.errors import InternalError
+from boxship.engine.containers.health.state import not_probed
 from boxship.engine.containers.record import ContainerRecord, ContainerState, Status
 
 _S = Status
@@ -50,6 +51,7 @@ def started(state: ContainerState, pid: int, started_ns: int, boot_id: str = "")
         boot_id=boot_id,
         finished_ns=state.finished_ns,
         restart_count=state.restart_count,
+        health=state.health,
     )
 
 
@@ -78,6 +80,7 @@ def ended(
         finished_ns=finished_ns,
         oom_killed=oom_killed,
         error=error,
+        health=not_probed(state.health),
     )
 
 
@@ -86,7 +89,8 @@ def with_status(state: ContainerState, status: Status) -> ContainerState:
 
     Whoever held it for reading has no say in the new one.
     """
-    return msgspec.structs.replace(state, status=status, held=False)
+    health = not_probed(state.health) if status is Status.PAUSED else state.health
+    return msgspec.structs.replace(state, status=status, held=False, health=health)
 
 
 def held(state: ContainerState, status: Status) -> ContainerState:

@@ -83,6 +83,23 @@ async def end_now(context: Context, container: Container) -> None:
         await _make_sure(context, container, signalled)
 
 
+def schedule_end(context: Context, container: Container) -> None:
+    """End an unhealthy container as a stop would, for its policy to start it again."""
+    context.background.spawn(_end_unhealthy(context, container))
+
+
+async def _end_unhealthy(context: Context, container: Container) -> None:
+    number = parse_signal(str(container.record.config.stop_signal or DEFAULT_SIGNAL))
+    grace = _own_grace(context, container)
+    with contextlib.suppress(NotFoundError):
+        signalled = await _send(context, container, number, for_good=None)
+        if signalled is None or await _wait(signalled.ended, None if grace < 0 else grace):
+            return
+        killed = await _send(context, container, SIGKILL, for_good=None)
+        if killed is not None and killed.ended is signalled.ended:
+            await _make_sure(context, container, killed)
+
+
 async def _make_sure(context: Context, container: Container, killed: _Signalled) -> None:
     """Wait for the end of what has been killed. UnavailableError: it does not end."""
     if killed.answered and await _wait(killed.ended, KILL_PATIENCE):
@@ -134,11 +151,12 @@ async def restart(
 
 
 async def _send(
-    context: Context, container: Container, number: int, *, for_good: bool
+    context: Context, container: Container, number: int, *, for_good: bool | None
 ) -> _Signalled | None:
     """Send a signal to its first process; None if there was none to send to any more.
 
-    ``for_good``: whatever the signal is, no policy is to start the container again.
+    ``for_good``: whatever the signal is, no policy is to start the container again; None: the
+    policy itself sends it, and wants the container again.
     """
     async with locked(container):
         state = container.record.state
@@ -148,7 +166,8 @@ async def _send(
         if not state.alive:
             return None
         link, ended = container.shim, container.ended
-        if not container.daemon_goes and (for_good or _is_to_stay_ended(container, number)):
+        by_person = for_good is not None and not container.daemon_goes
+        if by_person and (for_good or _is_to_stay_ended(container, number)):
             wanted = states.stopped_by_user(state)
             context.shelf.save(container, container.record.with_state(wanted), "")
         if link is None:

@@ -88,7 +88,13 @@ _IDENTITY = (
     Flag("platform", "", kinds.STRING, "Platform of the image, as linux/amd64"),
     Flag("pull", "", kinds.STRING, "When to pull: always, missing or never", default="missing"),
     Flag("quiet", "q", kinds.BOOL, "Do not show the progress of a pull"),
-    Flag("restart", "", kinds.STRING, "no, on-failure[:times], always, unless-stopped", "no"),
+    Flag(
+        "restart",
+        "",
+        kinds.STRING,
+        "no, on-failure[:n], on-unhealthy[:n], always, unless-stopped",
+        "no",
+    ),
     Flag("rm", "", kinds.BOOL, "Remove it and its anonymous volumes when it ends"),
     Flag("runtime", "", kinds.STRING, "Runtime to use"),
 )
@@ -193,10 +199,13 @@ _NETWORK = (
 
 _HEALTH = (
     Flag("health-cmd", "", kinds.STRING, "Command that tells whether it is healthy"),
+    Flag("health-grpc", "", kinds.STRING, "Health service, as :50051 or :50051/service"),
+    Flag("health-http", "", kinds.STRING, "What answers a GET when healthy, as :80/path"),
     Flag("health-interval", "", kinds.DURATION, "Time between two checks, as 30s"),
     Flag("health-retries", "", kinds.INT, "Failures in a row until it counts as unhealthy"),
     Flag("health-start-interval", "", kinds.DURATION, "Time between checks while it starts"),
     Flag("health-start-period", "", kinds.DURATION, "Time to start before failures count"),
+    Flag("health-tcp", "", kinds.STRING, "What takes connections when healthy, as :5432"),
     Flag("health-timeout", "", kinds.DURATION, "Longest time one check may take"),
     Flag("no-healthcheck", "", kinds.BOOL, "Do not use the image's health check"),
 )

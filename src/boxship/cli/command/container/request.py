@@ -123,19 +123,30 @@ _HEALTH = (
 )
 
 
+_TESTS = (
+    ("health-cmd", "CMD-SHELL"),
+    ("health-http", "HTTP"),
+    ("health-tcp", "TCP"),
+    ("health-grpc", "GRPC"),
+)
+_ONE_OF = ", ".join(f"--{flag}" for flag, _ in _TESTS)
+
+
 def _healthcheck(values: Values) -> Json | None:
     given = [(flag, field) for flag, field in _HEALTH if values.number(flag)]
-    command = values.text("health-cmd")
+    tests = [[kind, text] for flag, kind in _TESTS if (text := values.text(flag))]
+    if len(tests) > 1:
+        raise InvalidArgumentError("a container has one health check: give one of " + _ONE_OF)
     if values.on("no-healthcheck"):
-        if given or command:
+        if given or tests:
             raise InvalidArgumentError("--no-healthcheck conflicts with --health-* options")
         return {"Test": ["NONE"]}
     for flag, _ in given:
         if values.number(flag) < 0:
             raise InvalidArgumentError(f"--{flag} cannot be negative")
-    if not given and not command:
+    if not given and not tests:
         return None
-    check: Json = {"Test": ["CMD-SHELL", command]} if command else {}
+    check: Json = {"Test": tests[0]} if tests else {}
     return check | {field: values.number(flag) for flag, field in given}
 
 

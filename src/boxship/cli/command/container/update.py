@@ -66,7 +66,14 @@ _RULES = frozenset({"egress", "publish-add", "publish-rm"})
 _NAMES = frozenset({row.flag for row in _SETTINGS} | {"pids-limit"})
 FLAGS = sorted_by_name(
     tuple(flag for flag in CREATE_FLAGS if flag.name in _NAMES),
-    (Flag("restart", "", kinds.STRING, "no, on-failure[:times], always, unless-stopped"),),
+    (
+        Flag(
+            "restart",
+            "",
+            kinds.STRING,
+            "no, on-failure[:n], on-unhealthy[:n], always, unless-stopped",
+        ),
+    ),
     _BEYOND,
 )
 

@@ -1,6 +1,7 @@
 """The portable part of a container: environment, working directory, signals, health, ports."""
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.containers.health.settings import check_test
 from boxship.engine.containers.signals import parse_signal
 from boxship.engine.networks.portwishes import exposed_of
 from boxship.model.container import ContainerConfig, HealthConfig
@@ -30,6 +31,7 @@ def check(config: ContainerConfig) -> None:
         raise InvalidArgumentError(f"invalid hostname: {config.hostname}")
     if isinstance(config.healthcheck, HealthConfig):
         _check_health(config.healthcheck)
+        check_test(config.healthcheck.test)
     exposed_of(config)
 
 

@@ -54,7 +54,7 @@ def check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
             raise InvalidArgumentError(
                 f"maximum retry count cannot be used with restart policy '{policy.name}'"
             )
-    elif policy.name == "on-failure":
+    elif policy.name in ("on-failure", "on-unhealthy"):
         if policy.maximum_retry_count < 0:
             raise InvalidArgumentError("maximum retry count cannot be negative")
     elif policy.name:

@@ -5,7 +5,8 @@ from ipaddress import ip_address
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.model.container import ContainerConfig, HostConfig
+from boxship.engine.containers.health.settings import is_unknown
+from boxship.model.container import ContainerConfig, HealthConfig, HostConfig
 
 _LOOPBACK6 = ip_address("::1")
 
@@ -27,8 +28,11 @@ def without_effect(config: ContainerConfig, host: HostConfig) -> list[str]:
     if host.port_bindings and host.network_mode == "host":
         warnings.append("Published ports are discarded when using host network mode")
     warnings += _on_loopback6(host)
-    if _has_probe(config):
-        warnings.append("The health check is recorded and not run: this version has no probes")
+    health = config.healthcheck
+    if isinstance(health, HealthConfig) and health.test and is_unknown(health.test):
+        warnings.append(
+            f"Unknown healthcheck type '{health.test[0]}' (expected 'CMD'): nothing is checked"
+        )
     return warnings
 
 
@@ -38,8 +42,3 @@ def _on_loopback6(host: HostConfig) -> list[str]:
     if any(end.host_ip and ip_address(end.host_ip) == _LOOPBACK6 for end in ends):
         return ["Ports published on ::1 cannot be reached: use 127.0.0.1"]
     return []
-
-
-def _has_probe(config: ContainerConfig) -> bool:
-    health = config.healthcheck
-    return bool(health is not UNSET and health and health.test and health.test[0] != "NONE")
