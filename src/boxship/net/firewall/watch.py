@@ -42,16 +42,16 @@ class Watch:
     def close(self) -> None:
         """End it, and wait for the end."""
         self._changes.stop()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        self._thread.join()
+        self._changes.close()
 
     def _work(self) -> None:
         try:
             while (ours_others := self._burst()) is not None:
                 if any(ours_others) and not self._mended(*ours_others):
                     return
-        finally:
-            self._changes.close()
+        except OSError:
+            log.exception("what others change in the firewall goes unnoticed from now on")
 
     def _burst(self) -> tuple[bool, bool] | None:
         """Wait for changes, then for quiet; None at the end."""
