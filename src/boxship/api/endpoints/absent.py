@@ -18,9 +18,6 @@ _NOT_YET = (
     ("POST", "/plugins/pull"),
     ("POST", "/swarm/init"),
     ("POST", "/swarm/join"),
-    ("POST", "/volumes/create"),
-    ("PUT", "/volumes/{name}"),
-    ("DELETE", "/volumes/{name}"),
 )
 
 _OF_A_PLUGIN = (
