@@ -186,6 +186,7 @@ def test_unknown_event_filter(api):
 def test_a_client_that_leaves_is_no_listener_any_more(api):
     sock, _ = open_stream(api, "/events")
     assert len(api.events._subscriptions) == 1
+    assert msgspec.json.decode(api.client.request("GET", "/info").body)["NEventsListener"] == 1
     sock.close()
     for _ in range(100):
         if not api.events._subscriptions:

@@ -252,6 +252,9 @@ class RegistryClient(Protocol):
 class Events(Protocol):
     """The engine's bus."""
 
+    @property
+    def listeners(self) -> int: ...
+
     def subscribe(self, *, since_ns: int | None = None) -> Subscription: ...
 
 

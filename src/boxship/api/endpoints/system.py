@@ -45,6 +45,7 @@ async def info(call: Call) -> Answer:
             backend.containers.counts(),
             backend.images.count(),
             backend.clock.now_ns(),
+            listeners=backend.events.listeners,
         )
     )
 

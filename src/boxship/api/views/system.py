@@ -58,7 +58,15 @@ def version(host: HostFacts, daemon: DaemonFacts) -> Version:
     )
 
 
-def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_ns: int) -> Info:
+def info(
+    host: HostFacts,
+    daemon: DaemonFacts,
+    counts: Counts,
+    images: int,
+    now_ns: int,
+    *,
+    listeners: int,
+) -> Info:
     """Put together everything about the daemon."""
     can = host.controllers
     return Info(
@@ -92,7 +100,7 @@ def info(host: HostFacts, daemon: DaemonFacts, counts: Counts, images: int, now_
         logging_driver=daemon.log_driver,
         cgroup_driver=daemon.cgroup_driver,
         cgroup_version=str(host.cgroup_version),
-        n_events_listener=0,
+        n_events_listener=listeners,
         kernel_version=host.kernel,
         operating_system=host.operating_system,
         os_version=host.os_version,
