@@ -302,3 +302,12 @@ def test_a_user_without_ids_is_named(make_engine: Callable[..., Engine]) -> None
     done = subprocess.run(engine.command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert "invalid userns-remap: no ids of" in done.stdout + done.stderr
+
+
+def test_volumes_keep_the_owners_that_containers_see(docker: Cli, mapping: Engine) -> None:
+    docker(*RUN, "-v", "kept:/bin", "busybox", "sh", "-c", "echo x > /bin/f; chown 5:6 /bin/f")
+    place = Path(docker("volume", "inspect", "-f", "{{.Mountpoint}}", "kept"))
+    assert (owners(place), owners(place / "f")) == ((0, 0), (5, 6))
+    seen = docker(*RUN, "-v", "kept:/x", "busybox", "stat", "-c", "%u %g", "/x", "/x/f")
+    assert seen.split("\n") == ["0 0", "5 6"]
+    docker("volume", "rm", "kept")

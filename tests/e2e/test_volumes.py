@@ -148,6 +148,7 @@ def test_disk_usage_of_volumes(docker: Cli, engine: Engine) -> None:
         "-c",
         "echo -n 12345 > /x/f",
     )
+    docker(*TMPFS, "elsewhere")
     (row,) = engine.api.get("/system/df").json()["Volumes"]
     assert row["UsageData"] == {"RefCount": 1, "Size": 5}
     docker("rm", "uses")

@@ -50,7 +50,7 @@ class VolumeView:
 
 @dataclass(frozen=True)
 class VolumeUse:
-    """A volume with its size in bytes (-1: it is on something else) and how many use it."""
+    """A volume with its size in bytes (-1: it is being removed) and how many use it."""
 
     view: VolumeView
     size: int

@@ -98,9 +98,12 @@ class Volumes:
         return [self._view(record) for record in found if wanted(record)]
 
     async def usage(self) -> builtins.list[VolumeUse]:
-        """Return all volumes with their sizes and how many containers have them."""
+        """Return volumes with their sizes and how many containers have them.
+
+        As in Docker those with options are left out: their files may be on another machine.
+        """
         users = self._users.volume_users()
-        views = self.list()
+        views = [view for view in self.list() if not view.record.options]
         sizes = await asyncio.to_thread(lambda: [self._size(view.record) for view in views])
         return [
             VolumeUse(view, size, len(users.get(view.record.id, ())))
