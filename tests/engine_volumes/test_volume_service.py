@@ -106,6 +106,21 @@ def test_who_is_in_use_or_claimed_stays(place: Place) -> None:
     asyncio.run(scenario())
 
 
+def test_what_goes_with_its_container(place: Place) -> None:
+    async def scenario() -> None:
+        async with place as volumes:
+            mine = (await volumes.create(CreateVolume())).record.id
+            shared = (await volumes.create(CreateVolume())).record.id
+            place.users.of = {mine: ("c1",), shared: ("c1", "c2")}
+            await volumes.remove_anonymous([mine, shared], "c1")
+            assert [view.record.id for view in volumes.list()] == [shared]
+            with pytest.raises(NotFoundError):
+                async with volumes.claimed([], [mine]):
+                    pass
+
+    asyncio.run(scenario())
+
+
 def test_a_create_that_fails_leaves_no_anonymous_volume(place: Place) -> None:
     async def scenario() -> None:
         async with place as volumes:

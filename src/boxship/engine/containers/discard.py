@@ -34,9 +34,9 @@ async def discard(context: Context, container: Container, *, volumes: bool = Fal
         dead = states.with_status(container.record.state, Status.DEAD)
         context.shelf.save(container, container.record.with_state(dead), "dead")
         raise UnavailableError(f"container {record.id} cannot be removed: {error}") from error
-    await context.shelf.delete(container, durable=durable)
     if volumes or record.host.auto_remove:
         await remove_anonymous(context, record)
+    await context.shelf.delete(container, durable=durable)
     context.volumes.used(ids(record))
     container.gone.set()
     for exec_id in container.execs:

@@ -149,5 +149,9 @@ async def let_go(context: Context, record: ContainerRecord) -> None:
 
 
 async def remove_anonymous(context: Context, record: ContainerRecord) -> None:
-    """Remove those of a container's volumes that have no name; its record is gone already."""
-    await context.volumes.remove_anonymous([p.volume_id for p in record.mounts if p.anonymous])
+    """Remove those of a container's volumes that have no name; its own record goes next.
+
+    In this order, because a daemon that is killed in between finds the record and finishes.
+    """
+    anonymous = [point.volume_id for point in record.mounts if point.anonymous]
+    await context.volumes.remove_anonymous(anonymous, record.id)

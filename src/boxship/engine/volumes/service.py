@@ -21,7 +21,13 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 
 from boxship.base.clock import Clock
-from boxship.base.errors import BoxshipError, ConflictError, InvalidArgumentError, UnavailableError
+from boxship.base.errors import (
+    BoxshipError,
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
 from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.records.database import Database
@@ -174,8 +180,9 @@ class Volumes:
             if record is not None:
                 await self._remove(record)
 
-    async def _remove(self, record: VolumeRecord) -> None:
-        users = self._users.volume_users().get(record.id, ())
+    async def _remove(self, record: VolumeRecord, user: str = "") -> None:
+        """Remove it; ``user`` is about to go itself, and does not count."""
+        users = [u for u in self._users.volume_users().get(record.id, ()) if u != user]
         if users or self._held[record.id]:
             raise ConflictError(f"remove {record.name}: volume is in use - [{', '.join(users)}]")
         await self._shelf.delete(record)
@@ -187,15 +194,15 @@ class Volumes:
         self._mounting.pop(record.id, None)
         self._say(record, "destroy")
 
-    async def remove_anonymous(self, volume_ids: Collection[str]) -> None:
-        """Remove the volumes of a container that is gone, where no other one has them."""
+    async def remove_anonymous(self, volume_ids: Collection[str], user: str = "") -> None:
+        """Remove the volumes of a container that is about to go, where no other one has them."""
         for volume_id in volume_ids:
             async with self._changing:
                 record = self._shelf.get(volume_id)
                 if record is None:
                     continue
                 try:
-                    await self._remove(record)
+                    await self._remove(record, user)
                 except ConflictError:
                     continue
                 except BoxshipError as error:
@@ -241,8 +248,11 @@ class Volumes:
         """Have volumes made where they are missing, and keep them while the ``with`` lasts.
 
         ``known`` are the ids of others to be kept. If it ends in an error, new ones without a name
-        go again. Errors as of :meth:`create`.
+        go again. Errors as of :meth:`create`; NotFoundError: a known one is gone.
         """
+        for volume_id in known:  # of a container that is being removed
+            if volume_id not in self._shelf:
+                raise NotFoundError(f"get {volume_id}: no such volume")
         found: builtins.list[VolumeRecord] = []
         anonymous: builtins.list[str] = []
         self._held.update(known)
