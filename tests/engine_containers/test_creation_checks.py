@@ -8,10 +8,11 @@ from boxship.base.errors import (
     InvalidArgumentError,
     NotImplementedYetError,
 )
-from boxship.engine.containers import mounts
+from boxship.engine.containers import mounts, portclaims
 from boxship.engine.containers.checks import limits, request, rights
 from boxship.engine.containers.checks.machine import Machine, format_list, parse_list
-from boxship.model.container import ContainerConfig, HostConfig
+from boxship.engine.networks.record import NetworkRecord
+from boxship.model.container import ContainerConfig, HostConfig, PortBinding
 
 TWO_CPUS = Machine(frozenset({0, 1}), frozenset({0}))
 MIB = 2**20
@@ -308,6 +309,22 @@ def test_good_requests_pass(host: str) -> None:
 def test_the_loopback_of_ipv6_is_warned_of() -> None:
     host = '{"PortBindings":{"80/tcp":[{"HostIp":"0::1","HostPort":"80"}]}}'
     assert check(host=host) == ["Ports published on ::1 cannot be reached: use 127.0.0.1"]
+
+
+def told_of_ports(address: str, *networks: NetworkRecord) -> list[str]:
+    host = HostConfig(port_bindings={"80/tcp": (PortBinding(address, "8080"),)})
+    return portclaims.in_vain(networks, host)
+
+
+def test_an_address_of_a_family_that_no_network_has_is_warned_of() -> None:
+    old, new = (NetworkRecord("1" * 64, "n", "bridge", 0, enable_ipv6=six) for six in (False, True))
+    words = "Ports published on :: cannot be reached: no network of the container has IPv6"
+    assert told_of_ports("::", old) == [words]
+    for address, networks in (("::", (old, new)), ("", (old,)), ("0.0.0.0", (old,)), ("::", ())):
+        assert told_of_ports(address, *networks) == []
+    assert told_of_ports("::1", old) == []  # told of already, whatever the network
+    assert told_of_ports("127.0.0.1", msgspec.structs.replace(new, enable_ipv4=False))
+    assert told_of_ports("::", msgspec.structs.replace(old, driver="host")) == []
 
 
 def test_the_hosts_network_publishes_nothing() -> None:

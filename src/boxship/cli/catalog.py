@@ -109,7 +109,7 @@ ENTRIES = (
     _container("stop", "Ask containers to end, and end them when they do not"),
     _container("top", "Show the processes of a container"),
     _container("unpause", "Let frozen containers go on"),
-    _container("update", "Change limits and the restart policy of containers"),
+    _container("update", "Change limits, restart policy, ports and networks of containers"),
     _container("wait", "Wait until containers end and print their exit codes"),
     _container("inspect", "Show all details of containers", top=""),
     Entry("checkpoint", "create", "checkpoint.create", "Save what a running container does"),

@@ -20,6 +20,7 @@ from boxship.engine.containers import (
     merging,
     mounts,
     names,
+    portclaims,
     users,
     volumes,
 )
@@ -66,6 +67,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
             context.shelf.release(name, container_id)
             raise
+    warnings += _network_warnings(context, container.record)
     context.images.used(container.record.image_id)
     context.volumes.used(volumes.ids(container.record))
     context.announcer.say(container.record, "create")
@@ -175,3 +177,13 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
         if isinstance(error, OSError) and not isinstance(error, BoxshipError):
             raise UnavailableError(f"cannot create the container's directories: {error}") from error
         raise
+
+
+def _network_warnings(context: Context, record: ContainerRecord) -> list[str]:
+    try:
+        networks = [
+            context.networks.find(end.network_id or end.network) for end in record.endpoints
+        ]
+    except NotFoundError:
+        return []  # what isn't there yet may have anything
+    return portclaims.in_vain(networks, record.host)

@@ -6,6 +6,7 @@ without such an endpoint on a bridge publishes nothing, whatever it asks for.
 
 import contextlib
 import logging
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 import msgspec
@@ -17,7 +18,9 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.options import HOST_BINDING_IPV4
 from boxship.engine.networks.plug import gateway_endpoint, kind_of
 from boxship.engine.networks.portwishes import PortWish, wishes_of
+from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
+from boxship.model.container import HostConfig
 from boxship.model.ports import PublishedPort
 from boxship.net.portreserve import ANY
 
@@ -74,6 +77,26 @@ def host_ip(context: Context, record: ContainerRecord) -> str:
     network = context.networks.find(endpoint.network_id)
     address = network.options.get(HOST_BINDING_IPV4, "")
     return "" if address == ANY[4] else address
+
+
+def in_vain(networks: Iterable[NetworkRecord], host: HostConfig) -> list[str]:
+    """Warn of ports at addresses of a family that no bridge has which the container is to be on.
+
+    Docker's proxy passes them on to the other family; here nothing translates between the two.
+    """
+    bridges = [network for network in networks if network.driver == "bridge"]
+    if not bridges:
+        return []
+    families = {4: any(each.enable_ipv4 for each in bridges)}
+    families[6] = any(each.enable_ipv6 for each in bridges)
+    ends = (end for each in (host.port_bindings or {}).values() for end in each or ())
+    addresses = {ip_address(end.host_ip) for end in ends if end.host_ip}
+    return [
+        f"Ports published on {address} cannot be reached: "
+        f"no network of the container has IPv{address.version}"
+        for address in sorted(addresses, key=str)
+        if not families[address.version] and not (address.version == 6 and address.is_loopback)
+    ]
 
 
 def _serving(context: Context, record: ContainerRecord) -> dict[int, EndpointRecord]:
