@@ -317,6 +317,19 @@ def test_snapshots(storage: Storage) -> None:
     assert len(check(storage, snapshots=keys)[0]) == 2
 
 
+def test_what_a_pull_goes_on_with_is_kept_and_may_be_missing(storage: Storage) -> None:
+    half = Digest.of(b"half")
+    os.mkdir(storage.root.layer(half))
+    awaited = frozenset({half, Digest.of(b"not here yet")})
+    needed = Needed(frozenset({DIFF_ID}), awaited=awaited)
+    late = StoreCheck(storage, needed, repair=True, now=lambda: time.time() + 2 * 86400).run()
+    found = [event for event in late if isinstance(event, Finding)]
+    assert not [
+        event for event in found if event.outcome is Outcome.LOST and "missing" in event.problem
+    ]
+    assert os.path.isdir(storage.root.layer(half))
+
+
 def test_garbage_goes_when_it_is_old(storage: Storage) -> None:
     storage.snapshots.prepare("forgotten", [DIFF_ID])
     blob = storage.blobs.add(b"forgotten")

@@ -86,7 +86,7 @@ class Checker:
         needed = self._needed()
         if finding.kind == "snapshot":
             return finding.id in needed.snapshots
-        return Digest.parse(finding.id) in needed.layers | needed.blobs
+        return Digest.parse(finding.id) in needed.layers | needed.awaited | needed.blobs
 
     def _with_users(self, finding: Finding) -> Finding:
         """Say who needs what was lost, and what may bring it back."""

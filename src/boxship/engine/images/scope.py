@@ -106,10 +106,13 @@ class ImageScope:
 
     def needed_layers(self) -> set[Digest]:
         """Return the layers that images, containers and unfinished pulls stand on."""
-        needed = {layer for known in self.catalog for layer in known.layers}
-        needed.update(self.pulls.layers())
-        needed.update(self.users.layers_in_use())
-        return needed
+        return self.layers_in_use() | self.pulls.layers()
+
+    def layers_in_use(self) -> set[Digest]:
+        """Return the layers that images and containers stand on: all of them are there."""
+        used = {layer for known in self.catalog for layer in known.layers}
+        used.update(self.users.layers_in_use())
+        return used
 
     async def drop_documents(self, candidates: Iterable[Digest]) -> None:
         """Remove those configs, manifests and indexes that nobody needs; hold ``changing``."""

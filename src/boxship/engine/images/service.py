@@ -307,9 +307,10 @@ class ImageService:
         """Return what images and containers need of the store."""
         scope = self._scope
         return Needed(
-            frozenset(scope.needed_layers()),
-            frozenset(scope.catalog.documents()),
-            frozenset(scope.sources.kept_here()),
+            layers=frozenset(scope.layers_in_use()),
+            blobs=frozenset(scope.catalog.documents()),
+            copies=frozenset(scope.sources.kept_here()),
+            awaited=frozenset(scope.pulls.layers()),
         )
 
     def sweep(self) -> None:

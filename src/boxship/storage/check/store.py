@@ -29,6 +29,8 @@ class Needed:
     blobs: frozenset[Digest] = frozenset()
     copies: frozenset[Digest] = frozenset()
     """Blobs that spare work, and that nobody misses: compressed layers."""
+    awaited: frozenset[Digest] = frozenset()
+    """Layers that a pull which broke off goes on with, as far as it has brought them."""
     snapshots: frozenset[str] = frozenset()
 
 
@@ -114,7 +116,8 @@ class StoreCheck:
 
     def _layer(self, diff_id: Digest) -> Iterator[CheckEvent]:
         layers, root = self._storage.layers, self._storage.root
-        if diff_id not in self._needed.layers and diff_id in layers.unknown():
+        kept = self._needed.layers | self._needed.awaited
+        if diff_id not in kept and diff_id in layers.unknown():
             discard = self._storage.disposal.add
             place = root.layer(diff_id)
             yield from self._garbage(place, _HOUR, lambda: discard([root.move_aside(place)]))
