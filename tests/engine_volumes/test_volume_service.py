@@ -19,6 +19,7 @@ from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.volumes.requests import CreateVolume, VolumePrune, VolumeQuery
 from boxship.engine.volumes.service import Volumes
+from boxship.kernel.mounts import MS_BIND, mount
 from boxship.storage.disposal import Disposal
 from boxship.storage.root import StorageRoot
 from boxship.storage.volumes import VolumeStore
@@ -183,3 +184,18 @@ def test_filters(place: Place, filters: dict[str, tuple[str, ...]], names: list[
                     volumes.list(VolumeQuery(bad))
 
     asyncio.run(scenario())
+
+
+def test_what_others_have_mounted_there_is_not_deleted(tmp_path: Path) -> None:
+    disposal = Disposal()
+    store = VolumeStore(StorageRoot(f"{tmp_path}/root"), disposal)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "f").touch()
+    store.make("ab" * 32)
+    mount(str(theirs), store.data("ab" * 32), "", MS_BIND)
+    assert store.is_mounted("ab" * 32)
+    store.remove("ab" * 32)
+    disposal.settle()
+    assert store.ids() == os.listdir(tmp_path / "root" / "tmp") == []
+    assert os.listdir(theirs) == ["f"]
