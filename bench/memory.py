@@ -20,7 +20,13 @@ def peak(processes: Iterable[int]) -> float:
 
 
 def _field(pid: int, file: str, name: str) -> float:
-    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+    try:
+        text = Path(f"/proc/{pid}/{file}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # it has ended meanwhile
+    for line in text.splitlines():
         if line.startswith(name):
             return int(line.split()[1]) * 1024 / 1e6
+    if "State:\tZ" in text:
+        return 0  # it is about to
     raise LookupError(f"{name} in /proc/{pid}/{file}")
