@@ -252,6 +252,13 @@ def test_what_only_a_firewall_can_do_needs_one():
         made(around=Surroundings(firewall=False), **wish)
 
 
+def test_it_is_told_that_an_internal_network_is_not_fenced_without_a_firewall():
+    assert made(internal=True).warnings == ()
+    (warning,) = made(around=Surroundings(firewall=False), internal=True).warnings
+    assert "--iptables=false" in warning
+    assert "internal" in warning
+
+
 def test_options_of_others_are_kept_and_told():
     result = made(options={"com.example": "x"})
     assert result.record.options == {"com.example": "x"}

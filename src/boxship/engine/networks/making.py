@@ -84,7 +84,7 @@ def make(request: CreateNetwork, around: Surroundings, *, identity: str, now_ns:
         f"IPAM option {name} has no effect with the default IPAM driver"
         for name in sorted(request.ipam_options or ())
     )
-    _check_enforceable(driver, request, around)
+    warnings += _unenforced(driver, request, around)
     ipv4, ipv6 = _families(request)
     records, found = _pools(request, around, driver, (ipv4, ipv6))
     record = NetworkRecord(
@@ -139,15 +139,21 @@ def check_driver(driver: str, request: CreateNetwork) -> None:
         raise NotFoundError(f'plugin "{request.ipam_driver}" not found')
 
 
-def _check_enforceable(driver: str, request: CreateNetwork, around: Surroundings) -> None:
-    """Refuse what rules alone can bring about where there are none."""
+def _unenforced(driver: str, request: CreateNetwork, around: Surroundings) -> list[str]:
+    """Refuse what rules alone can bring about where there are none; warn of what is left of it."""
     if around.firewall or driver != "bridge":
-        return
+        return []
     if not options.bridge_options(request.options).icc:
         raise InvalidArgumentError(
             f"{options.ICC}=false needs firewall rules, which this daemon does not make "
             "(--iptables=false)"
         )
+    if request.internal:
+        return [
+            "this daemon makes no firewall rules (--iptables=false): containers of an internal "
+            "network have no default route, but nothing keeps them from setting one"
+        ]
+    return []
 
 
 def _config_network(request: CreateNetwork, identity: str, now_ns: int) -> NetworkRecord:
