@@ -409,3 +409,26 @@ def test_bad_cpu_lists(text: str) -> None:
 def test_paths_that_no_system_call_takes(host: str) -> None:
     with pytest.raises(InvalidArgumentError, match="a path cannot contain a NUL byte"):
         check(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ({"DnsSearch": ["a b"]}, "invalid DNS search domain: 'a b'"),
+        ({"DnsSearch": ["a\tb"]}, r"invalid DNS search domain: 'a\tb'"),
+        ({"DnsSearch": ["a\nnameserver 6.6.6.6"]}, "invalid DNS search domain"),
+        ({"DnsOptions": ["ndots:1\nnameserver 6.6.6.6"]}, "invalid DNS option: 'ndots"),
+        ({"ExtraHosts": ["a\n6.6.6.6 b:1.2.3.4"]}, "invalid name in add-host: 'a"),
+        ({"ExtraHosts": ["a\u2028b:1.2.3.4"]}, "invalid name in add-host: 'a"),
+    ],
+)
+def test_names_that_would_write_lines_of_their_own(host: dict[str, list[str]], words: str) -> None:
+    """Beyond Docker, which writes them to the files as they are."""
+    with pytest.raises(InvalidArgumentError) as refused:
+        check(host=msgspec.json.encode(host).decode())
+    assert words in str(refused.value)
+
+
+def test_what_resolvers_read_is_taken() -> None:
+    assert check(host='{"DnsSearch":["."],"DnsOptions":["ndots:1 rotate"]}') == []
+    assert check(host='{"ExtraHosts":["a b:1.2.3.4"]}') == []

@@ -93,16 +93,31 @@ def check_log(log: LogConfig) -> None:
         )
 
 
+_CONTROL = "control characters"
+_UNPRINTABLE = f"it has {_CONTROL}"  # which would begin lines of its own in the files it goes to
+
+
 def _check_hosts(host: HostConfig) -> None:
     for entry in host.extra_hosts or ():
         name, colon, address = entry.replace("=", ":", 1).partition(":")
         if not name or not colon:
             raise InvalidArgumentError(f'bad format for add-host: "{entry}"')
+        if not name.isprintable():
+            raise InvalidArgumentError(f"invalid name in add-host: {name!r}: {_UNPRINTABLE}")
         address = address.removeprefix("[").removesuffix("]")
         if address != "host-gateway":
             _check_address(address, f'invalid IP address in add-host: "{address}"')
     for server in host.dns or ():
         _check_address(server, f"invalid IP address: {server}")
+    for domain in host.dns_search or ():
+        if not domain.isprintable() or " " in domain:
+            raise InvalidArgumentError(
+                f"invalid DNS search domain: {domain!r}: it has white space or {_CONTROL}; "
+                "give each domain by itself"
+            )
+    for option in host.dns_options or ():
+        if not option.isprintable():
+            raise InvalidArgumentError(f"invalid DNS option: {option!r}: {_UNPRINTABLE}")
 
 
 def _check_address(address: str, otherwise: str) -> None:
