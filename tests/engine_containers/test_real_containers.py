@@ -113,6 +113,9 @@ def test_a_bad_command_is_refused_and_remembered(command: str, code: int, words:
             assert caught.value.exit_code == code
             assert words in str(caught.value)
             assert str(caught.value).startswith("failed to create task for container: ")
+            with pytest.raises(StartRefusedError) as again:
+                await engine.containers.restart(container)
+            assert str(again.value) == f"Cannot restart container {container}: {caught.value}"
             state = engine.containers.get(container).state
             assert (state.status, state.exit_code) == (Status.CREATED, code)
             assert state.error == str(caught.value)

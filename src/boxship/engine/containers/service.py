@@ -277,9 +277,10 @@ class ContainerService:
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109 - Docker's word
     ) -> None:
-        """Stop it if it runs, and start it."""
-        found = self._context.shelf.find(reference)
-        await self._finish(stop.restart(self._context, found, signal=signal, grace=timeout))
+        """Stop it if it runs, and start it. Errors as of both; they say what was tried."""
+        found, context = self._context.shelf.find(reference), self._context
+        with stop.failing_to_restart(reference):
+            await self._finish(stop.restart(context, found, signal=signal, grace=timeout))
 
     async def pause(self, reference: str) -> None:
         """Freeze all its processes. ConflictError: not running, or paused already."""

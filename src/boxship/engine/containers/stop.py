@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import errno
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from signal import SIGKILL
 
 from msgspec import UNSET
 
 from boxship.base.errors import (
+    BoxshipError,
     ConflictError,
     InternalError,
     NotFoundError,
@@ -128,6 +130,16 @@ async def kill(context: Context, container: Container, signal: str) -> None:
         await _make_sure(context, container, signalled)
     elif not signalled.answered:
         raise UnavailableError(f"cannot send signal {number} to {container.id}: its shim hangs")
+
+
+@contextlib.contextmanager
+def failing_to_restart(reference: str) -> Iterator[None]:
+    """Have errors say, in Docker's words, that a restart has failed, and of what is called so."""
+    try:
+        yield
+    except BoxshipError as error:
+        error.args = (f"Cannot restart container {reference}: {error}",)
+        raise
 
 
 async def restart(
