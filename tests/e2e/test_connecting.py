@@ -113,6 +113,14 @@ def test_links_follow_the_other_container(lab: Lab) -> None:
     assert lab.inspect("web")["HostConfig"]["Links"] == ["/database:/web/data"]
 
 
+def test_links_on_a_network_are_its_endpoints(lab: Lab) -> None:
+    lab.network("shop")
+    lab.run("db", "--network=shop")
+    lab.docker("create", "--name=web", "--network=shop", "--link=db:data", "busybox")
+    assert lab.inspect("web")["HostConfig"]["Links"] is None
+    assert lab.box("web").endpoint("shop")["Links"] == ["db:data"]
+
+
 @pytest.mark.boxshipd
 def test_a_start_that_fails_leaves_nothing(lab: Lab) -> None:
     lab.network("shop", "--subnet=10.71.0.0/24")

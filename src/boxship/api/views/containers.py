@@ -132,7 +132,7 @@ def container_inspect(
         restart_count=record.state.restart_count,
         driver=record.driver,
         platform=record.platform,
-        host_config=structs.replace(host, links=links) if links else host,
+        host_config=structs.replace(host, links=links or None),
         graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
         config=unfolded_config(record.config),

@@ -18,6 +18,8 @@ from boxship.engine.networks.plug import Link, bare
 from boxship.engine.networks.record import BRIDGE
 from boxship.model.container import HostConfig
 
+_MODES_WITH_LINKS = ("", "default", BRIDGE)
+
 
 def resolve(shelf: Shelf, host: HostConfig) -> tuple[LinkRecord, ...]:
     """Return the links that are asked for. InvalidArgumentError: one is to nobody."""
@@ -35,7 +37,9 @@ def resolve(shelf: Shelf, host: HostConfig) -> tuple[LinkRecord, ...]:
 
 
 def shown(shelf: Shelf, record: ContainerRecord) -> tuple[str, ...]:
-    """Return the links as ``inspect`` has them."""
+    """Return the links as ``inspect`` has them: on networks of users, endpoints have theirs."""
+    if record.host.network_mode not in _MODES_WITH_LINKS:
+        return ()
     return tuple(
         f"/{other.record.name}:/{record.name}/{link.alias}"
         for link, other in _others(shelf, record)
