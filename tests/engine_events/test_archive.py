@@ -87,15 +87,19 @@ def test_the_past_goes_over_into_the_present_without_gap_or_double(tmp_path: Pat
 
 
 def test_what_was_written_outlives_a_daemon_that_is_killed(tmp_path: Path) -> None:
-    async def scenario() -> None:
+    async def scenario() -> EventBus:
         events = opened(tmp_path, TickingClock())
         publish(events, 1, 5)
         (name,) = os.listdir(tmp_path)
         while not os.path.getsize(tmp_path / name):  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.01)
+        return events
 
-    asyncio.run(scenario())  # not closed
-    assert all_kept(tmp_path) == [1, 2, 3, 4, 5]
+    events = asyncio.run(scenario())
+    try:
+        assert all_kept(tmp_path) == [1, 2, 3, 4, 5]  # not closed yet
+    finally:
+        events.close()  # or its thread lived until the garbage is collected
 
 
 @pytest.mark.parametrize(
