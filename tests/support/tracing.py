@@ -20,11 +20,12 @@ CHANGES = (
     "pwrite64,ftruncate,fsync,fdatasync,mount,umount2,sendmsg,sendto,setxattr,fchmod,chmod"
 )
 Operation = Callable[[Engine], None]
+_ATTEMPTS = 4
 
 
 @contextmanager
 def traced(engine: Engine, output: Path, *options: str) -> Iterator[None]:
-    """strace on every thread of the daemon."""
+    """strace on every thread of the daemon; or on none, if it died of ``options`` meanwhile."""
     command = [
         "strace",
         "-qq",
@@ -36,22 +37,44 @@ def traced(engine: Engine, output: Path, *options: str) -> Iterator[None]:
         "-e",
         f"trace={CHANGES}",
     ]
-    tracer = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    tracer = _attached(engine, [*command, *options])
     try:
-        tasks = Path(f"/proc/{engine.pid}/task")
-        eventually(lambda: all(is_traced(task) for task in tasks.iterdir()), "strace")
         yield
     finally:
-        tracer.terminate()
+        _end(tracer)
+
+
+def _attached(engine: Engine, command: list[str]) -> subprocess.Popen[bytes]:
+    """Start strace again if a thread is missing: it was made while strace went through them."""
+    for _ in range(_ATTEMPTS):
+        tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
-            tracer.wait(2)
-        except subprocess.TimeoutExpired:  # it can't let go of what is being killed
-            tracer.kill()
-            tracer.wait()
+            eventually(lambda: not engine.runs() or is_traced(engine.pid), "strace", timeout=5)
+        except BaseException as error:
+            _end(tracer)
+            if not isinstance(error, AssertionError):
+                raise
+        else:
+            return tracer
+    raise AssertionError(f"strace took hold of no more than some threads, {_ATTEMPTS} times")
 
 
-def is_traced(task: Path) -> bool:
-    return "TracerPid:\t0\n" not in (task / "status").read_text()
+def _end(tracer: subprocess.Popen[bytes]) -> None:
+    tracer.terminate()
+    try:
+        tracer.wait(2)
+    except subprocess.TimeoutExpired:  # it can't let go of what is being killed
+        tracer.kill()
+        tracer.wait()
+
+
+def is_traced(pid: int) -> bool:
+    """Whether all threads that it has are."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends
+            if "TracerPid:\t0\n" in (task / "status").read_text():
+                return False
+    return True
 
 
 def count_calls(engine: Engine, operation: Operation, trace: Path) -> int:
