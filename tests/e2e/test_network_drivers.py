@@ -1,5 +1,9 @@
 """IPv6, and networks other than bridges."""
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from support.lab import Lab
@@ -41,6 +45,37 @@ def test_ipv6_is_published(lab: Lab) -> None:
                 lab.machine.ask("::1", 6080)
             assert lab.machine.ask("127.0.0.1", 6080).startswith("web ")
         assert not lab.peer.reaches(lab.machine.address6, 7070)
+
+
+@contextmanager
+def bound_everywhere(lab: Lab, port: int) -> Iterator[None]:
+    """Have a program of the host take a port of IPv6."""
+    with lab.machine.open_socket(socket.AF_INET6, socket.SOCK_STREAM) as program:
+        program.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        program.bind(("::", port))
+        program.listen()
+        yield
+
+
+@pytest.mark.boxshipd
+def test_ports_follow_to_ipv6_and_back(lab: Lab) -> None:
+    """What is published everywhere is so in a family that comes while the container runs."""
+    lab.network("six", "--ipv6", f"--subnet={SUBNET6}")
+    web = lab.run("web", "-p", "6080:80", "-p", f"[{lab.machine.address6}]:6081:80")
+    lab.docker("network", "connect", "six", "web")
+    with web.serving("web", 80):
+        for port in (6080, 6081):
+            assert lab.peer.ask(lab.machine.address6, port).startswith("web ")
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
+        with pytest.raises(OSError, match="in use"), bound_everywhere(lab, 6080):
+            pass
+        lab.docker("network", "disconnect", "six", "web")
+        with bound_everywhere(lab, 6080):
+            said = lab.refused("network", "connect", "six", "web")
+            assert "6080/tcp: address already in use" in said
+        assert list(lab.box("web").settings["Networks"]) == ["bridge"]
+        assert not lab.peer.reaches(lab.machine.address6, 6081)
+        assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
 
 
 def test_an_ipv6_address_as_asked(lab: Lab) -> None:

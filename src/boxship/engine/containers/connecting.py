@@ -53,12 +53,11 @@ async def _plug_in(context: Context, container: Container, wish: EndpointRecord)
     after = msgspec.structs.replace(before, endpoints=leased)
     new = leased[-1]
     try:
-        after = portclaims.follow(context, after)
+        after = portclaims.follow(context, before, after)
         await networking.recorded(context.shelf.save(container, after, "connect"))
         await context.plugging.connect(networking.plug_of(context, after), _pid(after))
     except BaseException:
-        if not before.ports:
-            context.publications.release(before.id)
+        portclaims.revert(context, before)
         context.plugging.release((new,))
         context.shelf.save(container, before, "")
         raise
@@ -88,13 +87,12 @@ async def _pull_out(
     context: Context, container: Container, after: ContainerRecord, endpoint: EndpointRecord
 ) -> None:
     before = container.record
-    after = portclaims.follow(context, after)
     try:
+        after = portclaims.follow(context, before, after)
         await networking.recorded(context.shelf.save(container, after, "disconnect"))
         await context.plugging.disconnect(networking.plug_of(context, after), _pid(before))
     except BaseException:
-        if before.ports and not after.ports:
-            portclaims.adopt(context, before, before.ports)
+        portclaims.revert(context, before)
         context.shelf.save(container, before, "")
         raise
     lines = hosts.own_lines(after.config, (endpoint,))

@@ -21,7 +21,7 @@ from boxship.engine.networks.portwishes import PortWish, wishes_of
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
 from boxship.model.container import HostConfig
-from boxship.model.ports import PublishedPort
+from boxship.model.ports import PortSpan, PublishedPort
 from boxship.net.portreserve import ANY
 
 _log = logging.getLogger(__name__)
@@ -47,15 +47,64 @@ def claim(
     )
 
 
-def follow(context: Context, record: ContainerRecord) -> ContainerRecord:
+def follow(context: Context, before: ContainerRecord, after: ContainerRecord) -> ContainerRecord:
     """Return the record of one that runs, whose networks have changed, with its ports.
 
-    Ports come with the first network that leads outside and go with the last one. PortTakenError.
+    Ports come with the first network that leads outside and go with the last one, in each family.
+    PortTakenError; what has been claimed by then, :func:`revert` gives back.
     """
-    if not _serving(context, record):
-        context.publications.release(record.id)
-        return msgspec.structs.replace(record, ports=())
-    return record if record.ports else claimed(context, record)
+    had, has = set(_serving(context, before)), set(_serving(context, after))
+    if not has:
+        context.publications.release(after.id)
+        return msgspec.structs.replace(after, ports=())
+    if not after.ports:
+        return claimed(context, after)
+    ports = _without(context, after, had - has) + _spread(context, after, has - had)
+    return msgspec.structs.replace(after, ports=ports)
+
+
+def revert(context: Context, before: ContainerRecord) -> None:
+    """Let a container whose networks could not be changed have the ports it had, and no others."""
+    context.publications.release(before.id)
+    if before.ports:
+        adopt(context, before, before.ports)
+
+
+def _spread(
+    context: Context, record: ContainerRecord, families: set[int]
+) -> tuple[PublishedPort, ...]:
+    """Take what is published everywhere in more families; return the ports these alone have."""
+    if not families:
+        return ()
+    everywhere = [
+        PortWish(
+            PortSpan(port.protocol, port.container_first, port.container_last),
+            "", port.host_first, port.host_last, port.sources,
+        )
+        for port in record.ports
+        if not port.host_address
+    ]  # fmt: skip
+    serving = _serving(context, record)
+    endpoint_id = serving[min(families)].endpoint_id
+    tenant = Tenant(record.id, record.name)
+    context.publications.claim(tenant, everywhere, endpoint_id=endpoint_id, families=families)
+    theirs = (w for w in wishes_of(record.config, record.host) if _is_of(w.host_address, families))
+    return claim(context, record, tuple(theirs))
+
+
+def _without(
+    context: Context, record: ContainerRecord, families: set[int]
+) -> tuple[PublishedPort, ...]:
+    """Give back what is in some families; return the ports that others have."""
+    gone = [port for port in record.ports if _is_of(port.host_address, families)]
+    everywhere = [port for port in record.ports if not port.host_address]
+    if families:
+        context.publications.withdraw(record.id, (*gone, *everywhere), families)
+    return tuple(port for port in record.ports if port not in gone)
+
+
+def _is_of(address: str, families: set[int]) -> bool:
+    return bool(address) and ip_address(address).version in families
 
 
 def adopt(context: Context, record: ContainerRecord, ports: tuple[PublishedPort, ...]) -> None:
