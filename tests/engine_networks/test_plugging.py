@@ -1,13 +1,15 @@
 """Plugs that fail are undone, and those that end give everything back, in order."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 import msgspec
 import pytest
 
-from boxship.base.errors import UnavailableError
+from boxship.base.errors import ConflictError, UnavailableError
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names
@@ -15,6 +17,7 @@ from boxship.engine.networks.plug import Plug
 from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.requests import CreateNetwork, PoolRequest, Tenant
 from boxship.engine.networks.service import Networks
+from boxship.model.ports import PublishedPort
 from boxship.net.dns.zones import View, Zone
 from boxship.net.firewall.facts import Fact, Station
 from boxship.net.sandbox import Nic, Route
@@ -266,3 +269,32 @@ def test_links_follow(play: Callable[[Work], None], scene: Scene) -> None:
         assert scene.views[WEB.id].extra == {}
 
     play(work)
+
+
+@pytest.mark.parametrize("change", ["connect", "disconnect"])
+def test_who_ends_while_it_is_changed_keeps_nothing(
+    play: Callable[[Work], None], scene: Scene, change: str
+) -> None:
+    """The ports that a change moves are in the firewall neither before nor after it."""
+
+    async def work(plugging: Plugging, wish: EndpointRecord) -> None:
+        await plugging.networks.create(CreateNetwork("alley", pools=(PoolRequest("10.10.0.0/24"),)))
+        alley = plugging.networks.check_wish(EndpointRecord("", "alley"))
+        both = plugging.lease((wish, alley), WEB)
+        ports = (PublishedPort("tcp", 80, 80, 8080, 8080),)
+        (lower,) = [one for one in both if one.network == "alley"]
+        (other,) = [one for one in both if one.network == "shop"]
+        few = Plug(WEB, (other,), ports=ports)
+        many = Plug(WEB, (lower, other), ports=ports)
+        before, after = (few, many) if change == "connect" else (many, few)
+        await plugging.plug(before)
+        changing = asyncio.ensure_future(getattr(plugging, change)(after, 1 << 22))
+        await asyncio.sleep(0)
+        gone = plugging.unplug(WEB.id, before.endpoints)
+        await asyncio.wait([changing])
+        await gone
+        assert scene.zones == {}
+        assert isinstance(changing.exception(), ConflictError if change == "connect" else NoneType)
+
+    play(work)
+    assert scene.facts == set()

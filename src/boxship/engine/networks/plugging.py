@@ -30,13 +30,7 @@ from boxship.engine.networks.facts import facts_of
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.ghosts import Ghosts
 from boxship.engine.networks.names import Names, view_of
-from boxship.engine.networks.plug import (
-    Plug,
-    Records,
-    addresses,
-    has_interface,
-    named,
-)
+from boxship.engine.networks.plug import Plug, Records, addresses, has_interface, named
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.repair import Repair, repair
 from boxship.engine.networks.requests import Tenant
@@ -167,7 +161,7 @@ class Plugging:
         if live is None:
             self.release(endpoints)
             return _nothing()
-        plug = live.plug
+        plug, live.ended = live.plug, True
         self.egress.forget(container_id)
         self._names.leave(container_id, [e.network_id for e in plug.endpoints])
         if live.listener is not None:
@@ -215,6 +209,8 @@ class Plugging:
             if isinstance(error, OSError):
                 raise UnavailableError(f"failed to set up container networking: {error}") from error
             raise
+        if live.ended:
+            raise ConflictError(f"container {plug.tenant.name} has just ended")
         live.plug = plug
         self._names.join(plug, records, {endpoint.network_id for endpoint in added})
         self._show(live, records)
@@ -236,6 +232,8 @@ class Plugging:
             pass  # it ends just now, and its interfaces have gone with it
         except (BoxshipError, OSError) as error:
             raise UnavailableError(f"failed to disconnect the container: {error}") from error
+        if live.ended:
+            return  # its end has taken back everything, these endpoints as well
         live.plug = plug
         self._names.leave(plug.tenant.id, [endpoint.network_id for endpoint in gone])
         self._show(live, records)
@@ -250,6 +248,8 @@ class Plugging:
             return
         records = self._records(plug.endpoints)
         await self._change_facts(live, plug, records)
+        if live.ended:
+            return
         before, live.plug = live.plug, plug
         if before.tenant != plug.tenant:
             self.networks.rename(plug.tenant.id, plug.tenant.name)
@@ -269,10 +269,8 @@ class Plugging:
             except BoxshipError as error:
                 _log.error(
                     "container %s keeps its place on network %s without a lease: %s",
-                    tenant.name,
-                    endpoint.network,
-                    error,
-                )
+                    tenant.name, endpoint.network, error,
+                )  # fmt: skip
 
     async def recover(self, running: Iterable[Running]) -> None:
         """Make kernel, firewall and names agree with the containers that run."""
@@ -359,6 +357,8 @@ class Plugging:
             self._names.keeper.set_view(live.listener, view_of(live.plug, records, others))
 
     async def _change_facts(self, live: Live, plug: Plug, records: Records) -> None:
+        if live.ended:
+            return  # nobody would ever take back what were added now
         facts = facts_of(plug, records, self._by_id() | {plug.tenant.id: plug})
         before, live.facts = live.facts, facts  # at once: whoever unplugs it removes what is here
         try:

@@ -75,6 +75,8 @@ class Live:
     plug: Plug
     facts: tuple[Fact, ...] = ()
     listener: Listener | None = None
+    ended: bool = False
+    """All has been taken back, perhaps while a change was waited for: nothing may be added."""
 
 
 def wire(live: Live, records: Records, pool: SandboxSource, names: NameKeeper) -> Socket:
