@@ -137,14 +137,21 @@ def clear(engine: Engine) -> None:
         engine.api.remove(one["Id"])
 
 
+def all_killed(engine: Engine) -> bool:
+    """Whether nobody was left to kill: what is killed takes a moment to end, and may fork."""
+    left = {*engine.inhabitants(), *engine.processes()}
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return not left
+
+
 def test_a_machine_that_went_down(lab: Lab) -> None:
     """Records say running, and neither processes nor interfaces nor rules are there any more."""
     lab.run("victim", "--network=alpha", "--ip=10.61.0.9", "--restart=always")
     engine, machine = lab.engine, lab.machine
     engine.kill()
-    for pid in [*engine.inhabitants(), *engine.processes()]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    eventually(lambda: all_killed(engine), "the end of all processes")
     shutil.rmtree(f"{engine.home}/exec", ignore_errors=True)
     machine.run("nft", "flush", "ruleset")
     for knob in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
