@@ -290,9 +290,12 @@ class Plugging:
         interfaces = {record.interface for record in self.networks.list() if record.interface}
         served = await self._repair(kept, interfaces)
         for plug, _ in kept:
-            live = self._live[plug.tenant.id]
-            live.listener = served.get(plug.tenant.id)
-            self._names.join(plug, self._records(plug.endpoints))
+            found, listener = self._live.get(plug.tenant.id), served.get(plug.tenant.id)
+            if found is not None:
+                found.listener = listener
+                self._names.join(plug, self._records(plug.endpoints))
+            elif listener is not None:  # it has ended meanwhile
+                self._names.keeper.close(listener)
         for live in self._live.values():
             self._show(live, self._records(live.plug.endpoints))
         self._recovered.set()
