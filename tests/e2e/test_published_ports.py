@@ -9,6 +9,7 @@ import pytest
 from support import residue
 from support.lab import Lab
 from support.machines import OUTSIDE4
+from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
 
@@ -164,6 +165,7 @@ def test_ports_are_free_again_after_the_end(lab: Lab) -> None:
     lab.docker("kill", "web")
     assert lab.inspect("web")["NetworkSettings"]["Ports"] == {}
     with lab.machine.serving("program", 6080):
+        eventually(lambda: lab.peer.reaches(lab.machine.address, 6080), "the rule to go")
         assert lab.peer.ask(lab.machine.address, 6080).startswith("program ")
     lab.docker("start", "web")
     web.read()

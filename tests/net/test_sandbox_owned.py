@@ -118,3 +118,28 @@ def test_a_pool_has_some_ready_beside_other_threads(host) -> None:
     finally:
         stop.set()
         worker.join()
+
+
+def test_a_fork_that_gets_stuck_is_replaced(host) -> None:
+    """Beside busy threads one in fifty children waits for a lock that nobody gives back."""
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", "echo ready; read line"]
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            bytes(2000)
+
+    threads = [threading.Thread(target=busy) for _ in range(3)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(60):
+                Sandbox.make(host, users=process.pid).close()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+            process.communicate(b"\n")

@@ -2,8 +2,8 @@
 
 A thread of a larger program can't enter a new user namespace, so somebody else has to. The child
 here is a fork of a program with other threads, whose locks may be held by threads that it does not
-have; therefore it makes a few system calls that need none of them, and its parent depends on
-nothing that it does.
+have; therefore it makes a few system calls that need hardly any of them. Should it be stuck all
+the same, it has done nothing yet: its parent kills it and forks another.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def fork_idle(namespaces: int, inside: int = -1) -> int:
     """Return the pid of a child in new ``namespaces`` (CLONE_NEW* bits), asleep.
 
     ``inside`` is a user namespace that the child enters first; then it is there with the call's
-    return, but in the new ones a moment later, or it exits with the error's number. It goes when
-    it is killed, or with the thread that called; its parent has to wait for it.
+    return, but in the new ones a moment later, if at all, or it exits with the error's number. It
+    goes when it is killed, or with the thread that called; its parent has to wait for it.
     """
     parent = os.getpid()
     pid = fork_into(namespaces=namespaces if inside < 0 else 0)

@@ -6,6 +6,7 @@ own user namespace, and that one has to be made before. Both are made ahead here
 joins them.
 """
 
+import errno
 import os
 import signal
 import time
@@ -21,6 +22,9 @@ Map = tuple[tuple[int, int, int], ...]
 
 _USER, _NET = namespaces.CLONE_FLAGS["user"], namespaces.CLONE_FLAGS["net"]
 _MOMENT = 0.0005
+_PATIENCE = (0.25, 0.5, 1.0, 2.0)
+"""Seconds for each child in turn. One may never get there: it is a fork of a program with other
+threads, and the locks of the C library that they held stay locked for it."""
 
 
 class Owner(NamedTuple):
@@ -79,12 +83,15 @@ def make_inside(process: int) -> tuple[UserNamespace, NetworkNamespace]:
     """
     user = _user_namespace(process)
     try:
-        with _asleep(idle.fork_idle(_NET, user.fd)) as pid:
-            _wait_until_elsewhere(pid)
-            return user, NetworkNamespace.of_process(pid)
+        for patience in _PATIENCE:
+            with _asleep(idle.fork_idle(_NET, user.fd)) as pid:
+                if _gets_elsewhere(pid, patience):
+                    return user, NetworkNamespace.of_process(pid)
     except BaseException:
         user.close()
         raise
+    user.close()
+    raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), "network namespace")
 
 
 @contextmanager
@@ -97,17 +104,19 @@ def _asleep(pid: int) -> Iterator[int]:
         os.waitpid(pid, 0)
 
 
-def _wait_until_elsewhere(pid: int) -> None:
+def _gets_elsewhere(pid: int, patience: float) -> bool:
     """Wait until the child is in a network namespace of its own; ``OSError`` if it could not."""
     here = os.stat("/proc/thread-self/ns/net").st_ino
-    while True:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
         # Without reaping it: the number stays the child's until ``_asleep`` is through.
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is not None:
             raise OSError(ended.si_status, os.strerror(ended.si_status), "user namespace")
         if os.stat(f"/proc/{pid}/ns/net").st_ino != here:
-            return
+            return True
         time.sleep(_MOMENT)
+    return False
 
 
 def _user_namespace(pid: int) -> UserNamespace:
