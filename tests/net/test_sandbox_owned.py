@@ -2,7 +2,10 @@
 
 import os
 import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_interface, ip_network
 
 import pytest
@@ -97,49 +100,47 @@ def test_maps_that_the_kernel_refuses_leave_nothing(host) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_pool_has_some_ready_beside_other_threads(host) -> None:
-    """The fork is of a program whose other threads hold locks all the time."""
-    stop = threading.Event()
-
-    def busy() -> None:
-        while not stop.is_set():
-            os.stat("/proc/self").st_ino.to_bytes(1 << 18)
-
-    worker = threading.Thread(target=busy)
-    worker.start()
-    try:
-        with SandboxPool(2, host=host, users=OWNER) as pool:
-            assert pool.wait_full(20)
-            for _ in range(8):
-                with pool.take(OWNER) as sandbox:
-                    assert sandbox.user_namespace is not None
-            with pool.take() as sandbox:
-                assert sandbox.user_namespace is None
-    finally:
-        stop.set()
-        worker.join()
-
-
-def test_a_fork_that_gets_stuck_is_replaced(host) -> None:
-    """Beside busy threads one in fifty children waits for a lock that nobody gives back."""
-    command = ["unshare", "--user", "--map-root-user", "sh", "-c", "echo ready; read line"]
+@contextmanager
+def busy_threads(count: int) -> Iterator[None]:
+    """Threads that want the interpreter's lock all the time, passed on as in the daemon."""
     stop = threading.Event()
 
     def busy() -> None:
         while not stop.is_set():
             bytes(2000)
 
-    threads = [threading.Thread(target=busy) for _ in range(3)]
+    threads = [threading.Thread(target=busy) for _ in range(count)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_pool_has_some_ready_beside_other_threads(host) -> None:
+    """The fork is of a program whose other threads hold locks all the time."""
+    with busy_threads(1), SandboxPool(2, host=host, users=OWNER) as pool:
+        assert pool.wait_full(60)
+        for _ in range(8):
+            with pool.take(OWNER) as sandbox:
+                assert sandbox.user_namespace is not None
+        with pool.take() as sandbox:
+            assert sandbox.user_namespace is None
+
+
+def test_a_fork_that_gets_stuck_is_replaced(host) -> None:
+    """Beside busy threads one in fifty children waits for a lock that nobody gives back."""
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", "echo ready; read line"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        for thread in threads:
-            thread.start()
-        try:
-            for _ in range(60):
+        with busy_threads(2):
+            for _ in range(40):
                 Sandbox.make(host, users=process.pid).close()
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-            process.communicate(b"\n")
+        process.communicate(b"\n")
