@@ -30,7 +30,8 @@ def fork_idle(namespaces: int, inside: int = -1) -> int:
     goes when it is killed, or with the thread that called; its parent has to wait for it.
     """
     parent = os.getpid()
-    pid = fork_into(namespaces=namespaces if inside < 0 else 0)
+    # A child that has something to do needs the interpreter's lock as only ``os.fork`` leaves it.
+    pid = os.fork() if inside >= 0 else fork_into(namespaces=namespaces)
     if pid:
         return pid
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
