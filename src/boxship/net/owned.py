@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from boxship.kernel import idle, namespaces
@@ -113,8 +113,10 @@ def _gets_elsewhere(pid: int, patience: float) -> bool:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is not None:
             raise OSError(ended.si_status, os.strerror(ended.si_status), "user namespace")
-        if os.stat(f"/proc/{pid}/ns/net").st_ino != here:
-            return True
+        # One that ends has no namespaces for a moment before it has ended.
+        with suppress(FileNotFoundError):
+            if os.stat(f"/proc/{pid}/ns/net").st_ino != here:
+                return True
         time.sleep(_MOMENT)
     return False
 
