@@ -129,10 +129,9 @@ def test_rules_that_somebody_flushes_come_back(lab: Lab, what: str) -> None:
         assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
 
 
+@pytest.mark.boxshipd  # dockerd's own policy is the same chain's
 def test_who_drops_forwards_does_not_stop_containers(lab: Lab) -> None:
     """Docker's own policy for the FORWARD chain, ufw's and firewalld's."""
-    if lab.is_dockerd:
-        pytest.skip("it sets that policy itself")
     web = lab.run("web", "-p", "6080:80")
     lab.machine.run("iptables", "-P", "FORWARD", "DROP")
     try:

@@ -217,8 +217,6 @@ def test_ports_of_a_running_container_change(lab: Lab) -> None:
 
 
 def test_fifty_containers_at_once(lab: Lab) -> None:
-    if lab.is_dockerd:
-        pytest.skip("takes it ten seconds")
     count = 50
     from concurrent.futures import ThreadPoolExecutor
 
@@ -226,7 +224,10 @@ def test_fifty_containers_at_once(lab: Lab) -> None:
         body = {"PortBindings": {"80/tcp": [{"HostPort": str(7000 + number)}]}}
         name = f"box-{number}"
         lab.engine.api.create(
-            name, Cmd=["sleep", "1000"], HostConfig={"NetworkMode": "bridge", **body}
+            name,
+            Cmd=["sleep", "1000"],
+            ExposedPorts={"80/tcp": {}},
+            HostConfig={"NetworkMode": "bridge", **body},
         )
         lab.engine.api.start(name)
 

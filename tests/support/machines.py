@@ -128,6 +128,18 @@ class Machine(Place):
         own = {"lo", "eth0", *_spares(rows)}
         return sorted(row["ifname"] for row in rows if row["ifname"] not in own)
 
+    def makes(self, *kind: str) -> bool:
+        """Whether its kernel has interfaces of this kind (as `ip link` has it) on another one."""
+        command = ["ip", "link", "add", "link", "eth0", "name", "probe0", "type", *kind]
+        done = subprocess.run(
+            ["nsenter", f"--net={self.path}", *command], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            self.run("ip", "link", "delete", "probe0")
+            return True
+        assert "Unknown device type" in done.stderr or "not supported" in done.stderr, done.stderr
+        return False
+
     def spares(self) -> list[str]:
         """Interfaces that an engine keeps ready for its next containers: at no bridge yet."""
         return _spares(self._links())
