@@ -9,16 +9,18 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from boxship.model.integers import Int64, Uint16, Uint32, Uint64
+
 
 class HealthConfig(Struct, frozen=True, rename="pascal", omit_defaults=True):
     """How to tell whether the container works; ``test`` begins with NONE, CMD or CMD-SHELL."""
 
     test: tuple[str, ...] | None = None
-    interval: int = 0
-    timeout: int = 0
-    start_period: int = 0
-    start_interval: int = 0
-    retries: int = 0
+    interval: Int64 = 0
+    timeout: Int64 = 0
+    start_period: Int64 = 0
+    start_interval: Int64 = 0
+    retries: Int64 = 0
 
 
 class ContainerConfig(Struct, frozen=True, rename="pascal"):
@@ -47,7 +49,7 @@ class ContainerConfig(Struct, frozen=True, rename="pascal"):
     on_build: tuple[str, ...] | None = None
     labels: dict[str, str] | None = None
     stop_signal: str | UnsetType | None = UNSET
-    stop_timeout: int | UnsetType | None = UNSET
+    stop_timeout: Int64 | UnsetType | None = UNSET
     shell: tuple[str, ...] | UnsetType | None = UNSET
 
 
@@ -62,7 +64,7 @@ class RestartPolicy(Struct, frozen=True, rename="pascal"):
     """One of ``no``, ``always``, ``unless-stopped``, ``on-failure`` (the count is for the last)."""
 
     name: str = ""
-    maximum_retry_count: int = 0
+    maximum_retry_count: Int64 = 0
 
 
 class PortBinding(Struct, frozen=True):
@@ -80,14 +82,14 @@ class WeightDevice(Struct, frozen=True, rename="pascal"):
     """A block device and its relative weight, 10 to 1000."""
 
     path: str = ""
-    weight: int = 0
+    weight: Uint16 = 0
 
 
 class ThrottleDevice(Struct, frozen=True, rename="pascal"):
     """A block device and its limit per second, in bytes or operations."""
 
     path: str = ""
-    rate: int = 0
+    rate: Uint64 = 0
 
 
 class DeviceMapping(Struct, frozen=True, rename="pascal"):
@@ -102,7 +104,7 @@ class DeviceRequest(Struct, frozen=True, rename="pascal"):
     """Devices asked for by what they can do, as ``--gpus`` does."""
 
     driver: str = ""
-    count: int = 0
+    count: Int64 = 0
     device_ids: tuple[str, ...] | None = field(default=None, name="DeviceIDs")
     capabilities: tuple[tuple[str, ...], ...] | None = None
     options: dict[str, str] | None = None
@@ -112,8 +114,8 @@ class Ulimit(Struct, frozen=True, rename="pascal"):
     """A resource limit by its lower-case name without ``RLIMIT_``; -1 is unlimited."""
 
     name: str = ""
-    hard: int = 0
-    soft: int = 0
+    hard: Int64 = 0
+    soft: Int64 = 0
 
 
 class BindOptions(Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -141,8 +143,8 @@ class ImageOptions(Struct, frozen=True, rename="pascal", omit_defaults=True):
 
 
 class TmpfsOptions(Struct, frozen=True, rename="pascal", omit_defaults=True):
-    size_bytes: int = 0
-    mode: int = 0
+    size_bytes: Int64 = 0
+    mode: Uint32 = 0
     options: tuple[tuple[str, ...], ...] | None = None
 
 
@@ -172,7 +174,7 @@ class HostConfig(Struct, frozen=True, rename="pascal"):
     auto_remove: bool = False
     volume_driver: str = ""
     volumes_from: tuple[str, ...] | None = None
-    console_size: tuple[int, int] | None = (0, 0)
+    console_size: tuple[Uint32, Uint32] | None = (0, 0)
     annotations: dict[str, str] | UnsetType | None = UNSET
     cap_add: tuple[str, ...] | None = None
     cap_drop: tuple[str, ...] | None = None
@@ -185,7 +187,7 @@ class HostConfig(Struct, frozen=True, rename="pascal"):
     ipc_mode: str = ""
     cgroup: str = ""
     links: tuple[str, ...] | None = None
-    oom_score_adj: int = 0
+    oom_score_adj: Int64 = 0
     pid_mode: str = ""
     privileged: bool = False
     publish_all_ports: bool = False
@@ -195,15 +197,15 @@ class HostConfig(Struct, frozen=True, rename="pascal"):
     tmpfs: dict[str, str] | UnsetType | None = UNSET
     uts_mode: str = field(default="", name="UTSMode")
     userns_mode: str = ""
-    shm_size: int = 0
+    shm_size: Int64 = 0
     sysctls: dict[str, str] | UnsetType | None = UNSET
     runtime: str | None = ""
     isolation: str = ""
-    cpu_shares: int = 0
-    memory: int = 0
-    nano_cpus: int = 0
+    cpu_shares: Int64 = 0
+    memory: Int64 = 0
+    nano_cpus: Int64 = 0
     cgroup_parent: str = ""
-    blkio_weight: int = 0
+    blkio_weight: Uint16 = 0
     blkio_weight_device: tuple[WeightDevice, ...] | None = ()
     blkio_device_read_bps: tuple[ThrottleDevice, ...] | None = ()
     blkio_device_write_bps: tuple[ThrottleDevice, ...] | None = ()
@@ -213,28 +215,28 @@ class HostConfig(Struct, frozen=True, rename="pascal"):
     blkio_device_write_iops: tuple[ThrottleDevice, ...] | None = field(
         default=(), name="BlkioDeviceWriteIOps"
     )
-    cpu_period: int = 0
-    cpu_quota: int = 0
-    cpu_realtime_period: int = 0
-    cpu_realtime_runtime: int = 0
+    cpu_period: Int64 = 0
+    cpu_quota: Int64 = 0
+    cpu_realtime_period: Int64 = 0
+    cpu_realtime_runtime: Int64 = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
     devices: tuple[DeviceMapping, ...] | None = ()
     device_cgroup_rules: tuple[str, ...] | None = None
     device_requests: tuple[DeviceRequest, ...] | None = None
-    kernel_memory: int | UnsetType = UNSET
-    kernel_memory_tcp: int | UnsetType = field(default=UNSET, name="KernelMemoryTCP")
-    memory_reservation: int = 0
-    memory_swap: int = 0
-    memory_swappiness: int | None = None
+    kernel_memory: Int64 | UnsetType = UNSET
+    kernel_memory_tcp: Int64 | UnsetType = field(default=UNSET, name="KernelMemoryTCP")
+    memory_reservation: Int64 = 0
+    memory_swap: Int64 = 0
+    memory_swappiness: Int64 | None = None
     oom_kill_disable: bool | None = None
     init: bool | UnsetType | None = UNSET
-    pids_limit: int | None = None
+    pids_limit: Int64 | None = None
     ulimits: tuple[Ulimit, ...] | None = ()
-    cpu_count: int = 0
-    cpu_percent: int = 0
-    io_maximum_iops: int = field(default=0, name="IOMaximumIOps")
-    io_maximum_bandwidth: int = field(default=0, name="IOMaximumBandwidth")
+    cpu_count: Int64 = 0
+    cpu_percent: Int64 = 0
+    io_maximum_iops: Uint64 = field(default=0, name="IOMaximumIOps")
+    io_maximum_bandwidth: Uint64 = field(default=0, name="IOMaximumBandwidth")
     mounts: tuple[Mount, ...] | UnsetType | None = UNSET
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None

@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding, RestartPolicy
+from boxship.model.integers import Int64, Uint16, Uint32
 from boxship.wire.images import Driver
 from boxship.wire.mounts import mount_of
 from boxship.wire.networks import Endpoint, EndpointWish, NetworkingConfig
@@ -65,20 +66,20 @@ class UpdateBody(Struct, frozen=True, rename="pascal"):
     words that say where it may connect to.
     """
 
-    blkio_weight: int = 0
-    cpu_shares: int = 0
-    cpu_period: int = 0
-    cpu_quota: int = 0
-    nano_cpus: int = 0
-    cpu_realtime_period: int = 0
-    cpu_realtime_runtime: int = 0
+    blkio_weight: Uint16 = 0
+    cpu_shares: Int64 = 0
+    cpu_period: Int64 = 0
+    cpu_quota: Int64 = 0
+    nano_cpus: Int64 = 0
+    cpu_realtime_period: Int64 = 0
+    cpu_realtime_runtime: Int64 = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
-    memory: int = 0
-    memory_swap: int = 0
-    memory_reservation: int = 0
-    kernel_memory: int = 0
-    pids_limit: int | None = None
+    memory: Int64 = 0
+    memory_swap: Int64 = 0
+    memory_reservation: Int64 = 0
+    kernel_memory: Int64 = 0
+    pids_limit: Int64 | None = None
     restart_policy: RestartPolicy = RestartPolicy()
     publish_add: dict[str, tuple[PortBinding, ...] | None] | None = None
     publish_remove: tuple[str, ...] | None = None
@@ -311,7 +312,7 @@ class ExecBody(Struct, frozen=True, rename="pascal"):
     privileged: bool = False
     user: str = ""
     working_dir: str = ""
-    console_size: tuple[int, int] | None = None
+    console_size: tuple[Uint32, Uint32] | None = None
 
 
 class ExecAnswer(Struct, frozen=True, rename="pascal"):
@@ -323,7 +324,7 @@ class ExecStartBody(Struct, frozen=True, rename="pascal"):
 
     detach: bool = False
     tty: bool = False
-    console_size: tuple[int, int] | None = None
+    console_size: tuple[Uint32, Uint32] | None = None
 
 
 class ExecProcess(Struct, frozen=True):

@@ -100,12 +100,20 @@ def _of_type(hint: Any) -> Normalise:
         return wanted[0] if wanted else _unchanged
     if origin in (list, tuple):
         inner = _of_type(get_args(hint)[0])
+        if origin is tuple and get_args(hint)[-1] is not Ellipsis:
+            return _of_array(len(get_args(hint)))
         return lambda value: [inner(v) for v in value] if isinstance(value, list) else value
     if origin is dict:
         return _of_map(get_args(hint)[1])
     if isinstance(hint, type) and issubclass(hint, Struct):
         return _of_struct(hint)
     return _unchanged
+
+
+def _of_array(length: int) -> Normalise:
+    """As Go does with arrays: what is missing is zero, what is too much is dropped."""
+    rest = [0] * length
+    return lambda value: (value + rest)[:length] if isinstance(value, list) else value
 
 
 def _of_map(hint: Any) -> Normalise:

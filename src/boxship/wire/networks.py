@@ -2,6 +2,7 @@
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from boxship.model.integers import Int64
 from boxship.model.statistics import InterfaceStatistics
 from boxship.wire.versions import ApiVersion
 
@@ -42,7 +43,7 @@ class EndpointWish(Struct, frozen=True, rename="pascal"):
     aliases: tuple[str, ...] | None = None
     mac_address: str = ""
     driver_opts: dict[str, str] | None = None
-    gw_priority: int = 0
+    gw_priority: Int64 = 0
 
 
 class NetworkingConfig(Struct, frozen=True, rename="pascal"):

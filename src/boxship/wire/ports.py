@@ -109,9 +109,9 @@ def _ends(loose: Loose, port: int) -> _Ends | None:
 def _end_of(loose: Loose, port: int) -> _End | None:
     if loose.__class__ is not dict or not loose.keys() <= _MEMBERS:
         return None
-    address, host, sources = (
-        loose.get("HostIp") or "", loose.get("HostPort") or "", loose.get("Sources")
-    )  # fmt: skip
+    address, host, sources = loose.get("HostIp"), loose.get("HostPort"), loose.get("Sources")
+    address = "" if address is None else address
+    host = "" if host is None else host
     if sources is not None:
         if not (isinstance(sources, list) and all(isinstance(one, str) for one in sources)):
             return None
@@ -141,7 +141,7 @@ def fold_exposed(ports: Loose, normalise: Callable[[Loose], Loose]) -> Loose:
     groups: dict[str, list[tuple[int, int]]] = {}
     for key, loose in ports.items():
         port, _, protocol = key.partition("/")
-        number = _number(port) if protocol in PROTOCOLS and not loose else 0
+        number = _number(port) if protocol in PROTOCOLS and loose in (None, {}) else 0
         if number:
             groups.setdefault(protocol, []).append((number, number))
         else:
