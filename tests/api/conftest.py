@@ -4,6 +4,7 @@ from __future__ import annotations  # FakeContainers.list hides the builtin
 
 import asyncio
 import os
+import re
 import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
@@ -86,6 +87,7 @@ from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
 from boxship.oci.platform import Platform
+from support import described
 from support.fakenetworks import FakeNetworks
 
 SECOND = 1_000_000_000
@@ -557,7 +559,17 @@ class Client:
             f"{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n{kind}"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
-        return Answer.parse(self.send(head.encode() + body))
+        answer = Answer.parse(self.send(head.encode() + body))
+        self._compare(method, path, answer)
+        return answer
+
+    def _compare(self, method: str, path: str, answer: Answer) -> None:
+        """Hold an answer in the newest version against the API's own description."""
+        path = path.partition("?")[0].removeprefix("/v1.56")
+        if not re.match(r"/v[0-9]", path) and method != "OPTIONS":
+            media = answer.headers.get("Content-Type", "")
+            faults = described.ours().faults(method, path, answer.status, media, answer.body)
+            assert not faults
 
     def json(self, path: str) -> object:
         answer = self.request("GET", path)

@@ -7,6 +7,7 @@ from boxship.api.endpoints import (
     checkpoints,
     containerfiles,
     containers,
+    description,
     diskusage,
     execs,
     images,
@@ -37,6 +38,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *diskusage.ROUTES,
     *audit.ROUTES,
     *check.ROUTES,
+    *description.ROUTES,
     *registries.ROUTES,
     *absent.ROUTES,
 )

@@ -1,0 +1,23 @@
+"""All operations."""
+
+from boxship.api.openapi import (
+    absent,
+    containerfiles,
+    containers,
+    images,
+    networks,
+    streams,
+    system,
+)
+from boxship.api.openapi.operation import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *system.OPERATIONS,
+    *containers.OPERATIONS,
+    *containerfiles.OPERATIONS,
+    *streams.OPERATIONS,
+    *images.OPERATIONS,
+    *networks.NETWORKS,
+    *networks.VOLUMES,
+    *absent.OPERATIONS,
+)
