@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from support.engine import Engine
 
@@ -19,15 +20,25 @@ def is_installed() -> bool:
 class Dockerd(Engine):
     """dockerd in a network namespace of its own, so that it leaves the host's firewall alone.
 
-    Without ``own_network`` it is in the caller's, or in that at the path ``namespace``.
+    Without ``own_network`` it is in the caller's, or in that at the path ``namespace``. It is the
+    dockerd of PATH, or that of ``programs``, directories that come before PATH.
     """
 
-    def __init__(self, *flags: str, own_network: bool = True, namespace: str = "") -> None:
+    def __init__(
+        self,
+        *flags: str,
+        own_network: bool = True,
+        namespace: str = "",
+        programs: Sequence[Path] = (),
+    ) -> None:
         super().__init__(*flags, networks=True, namespace=namespace)
         self._netns = self.home.name if own_network and not namespace else ""
         if self._netns:
             subprocess.run(["ip", "netns", "add", self._netns], check=True)
             self._enter = ["nsenter", f"--net=/run/netns/{self._netns}"]
+        if programs:
+            path = ":".join([*map(str, programs), os.environ.get("PATH", "")])
+            self._enter = ["env", f"PATH={path}", *self._enter]
         (self.home / "daemon.json").write_text("{}")
 
     @property
