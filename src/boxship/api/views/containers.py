@@ -117,6 +117,8 @@ def container_inspect(
 ) -> ContainerInspect:
     """Return a container in full; ``storage`` is where its files are, ``links`` as they are now."""
     host = unfolded_host(record.host)
+    # Docker makes a container's own files when it is started first, and names none before.
+    started = bool(record.state.started_ns)
     return ContainerInspect(
         id=record.id,
         created=format_ns(record.created_ns),
@@ -124,10 +126,10 @@ def container_inspect(
         args=record.args,
         state=_state(record.state),
         image=record.image_id,
-        resolv_conf_path=record.resolv_conf_path,
-        hostname_path=record.hostname_path,
-        hosts_path=record.hosts_path,
-        log_path=record.log_path,
+        resolv_conf_path=record.resolv_conf_path if started else "",
+        hostname_path=record.hostname_path if started else "",
+        hosts_path=record.hosts_path if started else "",
+        log_path=record.log_path if started else "",
         name=f"/{record.name}",
         restart_count=record.state.restart_count,
         driver=record.driver,

@@ -33,7 +33,7 @@ def _endpoint(record: ContainerRecord, endpoint: EndpointRecord) -> Endpoint:
     ipv4, _, ipv4_prefix = endpoint.ipv4.partition("/")
     ipv6, _, ipv6_prefix = endpoint.ipv6.partition("/")
     return Endpoint(
-        network_id=endpoint.network_id,
+        network_id=endpoint.network_id if record.state.started_ns else "",
         endpoint_id=endpoint.endpoint_id,
         gateway=endpoint.gateway,
         ip_address=ipv4,

@@ -40,8 +40,8 @@ def merge(config: ContainerConfig, image: ImageConfig | None) -> ContainerConfig
     if image.exposed_ports:
         asked = config.exposed_ports if isinstance(config.exposed_ports, dict) else {}
         changes["exposed_ports"] = {**{port: {} for port in image.exposed_ports}, **asked}
-    if image.volumes:
-        changes["volumes"] = {**{path: {} for path in image.volumes}, **(config.volumes or {})}
+    volumes = {**{path: {} for path in image.volumes or ()}, **(config.volumes or {})}
+    changes["volumes"] = volumes or None
     health = _health(config, image)
     if health is not None:
         changes["healthcheck"] = health
