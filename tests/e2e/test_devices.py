@@ -15,6 +15,7 @@ pytestmark = pytest.mark.privileged
 RUN = ("run", "--rm", "--net=none")
 
 
+@pytest.mark.option("HostConfig.Devices")
 def test_a_node_by_another_name_and_for_reading_alone(docker: Cli) -> None:
     see = ": < /dev/other && echo read; : > /dev/other"
     done = docker.run(*RUN, "--device=/dev/loop-control:/dev/other:r", "busybox", "sh", "-c", see)
@@ -27,6 +28,7 @@ def test_a_directory_of_devices(docker: Cli, tmp_path: Path) -> None:
     assert names.split() == ["tun"]
 
 
+@pytest.mark.option("HostConfig.DeviceCgroupRules")
 def test_a_rule_opens_what_the_container_makes_itself(docker: Cli) -> None:
     make = "mknod /tmp/lc c 10 237; cat /tmp/lc"
     refused = docker.run(*RUN, "busybox", "sh", "-c", make)
@@ -83,6 +85,7 @@ def vendor(make_engine: Callable[..., Engine], tmp_path: Path) -> Iterator[Engin
 LOOK = "echo $DEVICE; id -G; ls /vendor; : > /dev/vendor && cat < /dev/vendor; touch /vendor/lib/x"
 
 
+@pytest.mark.option("HostConfig.DeviceRequests")
 @pytest.mark.boxshipd  # Debian's dockerd is from before CDI
 def test_a_described_device(vendor: Engine, tmp_path: Path) -> None:
     place = tmp_path / "out"

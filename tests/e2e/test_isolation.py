@@ -167,6 +167,7 @@ def test_bind_mounts(docker: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "new").exists()
 
 
+@pytest.mark.option("HostConfig.Privileged")
 @pytest.mark.boxshipd  # an older runc insists on capabilities that dockerd itself may lack
 def test_privileged(docker: Cli) -> None:
     own = int(Path("/proc/self/status").read_text().split("CapBnd:")[1].split()[0], 16)
@@ -185,6 +186,7 @@ def test_init_reaps_and_forwards(docker: Cli) -> None:
     assert docker("inspect", "-f", "{{.State.ExitCode}}", "web") == "143"
 
 
+@pytest.mark.option("StopSignal", "StopTimeout")
 def test_stop_signal_and_timeout(docker: Cli) -> None:
     wait = "trap 'echo usr1; exit 0' USR1; while :; do sleep 0.1; done"
     docker(

@@ -78,6 +78,7 @@ def test_ports_follow_to_ipv6_and_back(lab: Lab) -> None:
         assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
 
 
+@pytest.mark.option("NetworkingConfig.EndpointsConfig.*.IPAMConfig.IPv6Address")
 def test_an_ipv6_address_as_asked(lab: Lab) -> None:
     lab.network("six", "--ipv6", f"--subnet={SUBNET6}")
     box = lab.run("box", "--network=six", "--ip6=fd12:3456:789a::77")

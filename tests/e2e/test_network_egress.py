@@ -19,6 +19,7 @@ def run(lab: Lab, name: str, *options: str) -> Box:
     return lab.box(name)
 
 
+@pytest.mark.option("HostConfig.Egress")
 def test_deny_by_default(lab: Lab) -> None:
     """Nothing but what is allowed, by network and port; who calls from outside gets answers."""
     box = run(lab, "box", "--egress=deny", f"--egress=allow={OUTSIDE4}/32:80", "-p", "6080:80")

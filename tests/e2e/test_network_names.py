@@ -16,6 +16,7 @@ DEAD = "203.0.113.99"
 """Nobody answers there."""
 
 
+@pytest.mark.option("NetworkingConfig.EndpointsConfig.*.Aliases")
 def test_names_ids_and_aliases(lab: Lab) -> None:
     lab.network("shop")
     web = lab.run("web", "--network=shop", "--network-alias=www", "--network-alias=shopfront")
@@ -99,6 +100,7 @@ def test_follows_rename_stop_and_start(lab: Lab) -> None:
         assert addresses(asking, "store") == [lab.box("store").address()]
 
 
+@pytest.mark.option("NetworkingConfig.EndpointsConfig.*.Links")
 def test_a_link_is_an_alias_for_one_alone(lab: Lab) -> None:
     with Nameserver(lab.outside):
         lab.network("shop")

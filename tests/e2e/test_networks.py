@@ -105,6 +105,10 @@ def test_connected_while_stopped(lab: Lab) -> None:
     assert list(lab.inspect("box")["NetworkSettings"]["Networks"]) == ["shop"]
 
 
+@pytest.mark.option(
+    "NetworkingConfig.EndpointsConfig.*.IPAMConfig.IPv4Address",
+    "NetworkingConfig.EndpointsConfig.*.MacAddress",
+)
 def test_addresses_and_mac_as_asked(lab: Lab) -> None:
     lab.network(
         "shop", "--subnet=10.77.0.0/24", "--gateway=10.77.0.254", "--ip-range=10.77.0.128/25",
@@ -121,6 +125,7 @@ def test_addresses_and_mac_as_asked(lab: Lab) -> None:
     assert fixed.interfaces()["eth0"] == ["10.77.0.9/24"]
 
 
+@pytest.mark.option("MacAddress")
 def test_a_mac_address_as_asked(lab: Lab) -> None:
     lab.engine.api.create(
         "box", Cmd=["sleep", "1000"], MacAddress="02:42:ac:11:aa:bb",
@@ -178,6 +183,7 @@ def test_containers_of_host_none_and_another_container(lab: Lab) -> None:
         assert lab.run("third", "--network=container:web").ask("127.0.0.1", 80)
 
 
+@pytest.mark.option("HostConfig.Links")
 def test_the_default_bridge_has_no_names_but_links(lab: Lab) -> None:
     lab.run("base", "--env=SECRET=x", "--expose=5432")
     web = lab.run("web", "--link=base:db")

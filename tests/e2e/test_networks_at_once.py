@@ -121,6 +121,7 @@ def test_pools_keep_clear_of_the_machines_routes(lab: Lab) -> None:
         lab.machine.run("ip", "route", "delete", subnet)
 
 
+@pytest.mark.option("NetworkingConfig.EndpointsConfig.*.GwPriority")
 def test_the_way_out_is_that_of_the_highest_priority(lab: Lab) -> None:
     lab.network("plain")
     lab.network("vip", "--subnet=10.77.0.0/24")

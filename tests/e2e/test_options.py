@@ -90,12 +90,14 @@ ON_V1 = [
 ]
 
 
+@pytest.mark.option("HostConfig.CgroupnsMode", "HostConfig.IpcMode", "HostConfig.UsernsMode")
 @pytest.mark.parametrize(("options", "script", "says"), ANYWHERE)
 def test_options(docker: Cli, options: str, script: str, says: str) -> None:
     done = docker.run(*RUN, *options.split(), "busybox", "sh", "-c", script)
     assert done.out.split() == says.split(), done
 
 
+@pytest.mark.option("HostConfig.MemorySwappiness", "HostConfig.OomKillDisable")
 @pytest.mark.skipif(not V1, reason="the files of cgroup v1")
 @pytest.mark.parametrize(("options", "script", "says"), ON_V1)
 def test_limits_in_the_files_of_cgroup_v1(
@@ -135,6 +137,7 @@ def test_a_seccomp_profile_of_ones_own(docker: Cli, tmp_path: Path, name: str) -
         docker(*RUN, option, "--cap-drop=CHOWN", "busybox", "mkdir", "/x")
 
 
+@pytest.mark.option("HostConfig.Mounts[].BindOptions.ReadOnlyNonRecursive")
 def test_binds_are_read_only_all_the_way_down(docker: Cli) -> None:
     """/sys has mounts below it; the first of three ways is what clients of old asked for."""
     count = "grep ' /x' /proc/mounts | grep -c ' ro[, ]'"
@@ -142,6 +145,7 @@ def test_binds_are_read_only_all_the_way_down(docker: Cli) -> None:
     assert docker.run(*RUN, writable, "busybox", "sh", "-c", count).out == "1\n"
 
 
+@pytest.mark.option("HostConfig.Mounts[].BindOptions.ReadOnlyForceRecursive")
 @pytest.mark.boxshipd  # Debian's dockerd is from before that
 def test_read_only_binds_of_newer_clients(docker: Cli) -> None:
     rest = "grep ' /x' /proc/mounts | grep -vc ' ro[, ]'"
@@ -165,6 +169,7 @@ def shared(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--recursive", str(place)], check=True)
 
 
+@pytest.mark.option("HostConfig.Mounts[].BindOptions.Propagation")
 def test_mounts_are_shared_with_the_host_where_asked(docker: Cli, shared: Path) -> None:
     script = "mount -t tmpfs none /x/inside && exec sleep 1000"
     for propagation, is_seen in (("rshared", True), ("rslave", False)):
@@ -178,12 +183,14 @@ def test_mounts_are_shared_with_the_host_where_asked(docker: Cli, shared: Path) 
             subprocess.run(["umount", str(shared / "inside")], check=True)
 
 
+@pytest.mark.option("HostConfig.PidMode", "HostConfig.IpcMode", "HostConfig.UTSMode")
 @pytest.mark.parametrize("kind", ["pid", "ipc", "uts"])
 def test_a_namespace_of_the_hosts(docker: Cli, kind: str) -> None:
     link = f"/proc/self/ns/{kind}"
     assert docker(*RUN, f"--{kind}=host", "busybox", "readlink", link) == os.readlink(link)
 
 
+@pytest.mark.option("HostConfig.PidMode", "HostConfig.IpcMode")
 @pytest.mark.parametrize("kind", ["pid", "ipc"])
 def test_a_namespace_of_another_container(docker: Cli, kind: str) -> None:
     docker("run", "-d", "--net=none", "--ipc=shareable", "--name=donor", "busybox", "sleep", "1000")

@@ -61,6 +61,7 @@ def test_exit_code_and_streams(docker: Cli, name: str) -> None:
     assert (done.code, done.out, done.err) == (7, "out\n", "err\n")
 
 
+@pytest.mark.option("HostConfig.Runtime")
 def test_the_record_names_it(own: Engine, name: str) -> None:
     own.docker("create", "--name=kept", f"--runtime={name}", "busybox", "true")
     assert own.api.inspect("kept")["HostConfig"]["Runtime"] == name

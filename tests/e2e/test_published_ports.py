@@ -49,6 +49,7 @@ def test_others_do_not_reach_containers_directly(lab: Lab) -> None:
         lab.peer.run("ip", "route", "delete", f"{web.address()}/32")
 
 
+@pytest.mark.option("HostConfig.PortBindings")
 def test_one_address_of_the_host_alone(lab: Lab) -> None:
     web = lab.run("web", "-p", "127.0.0.1::80", "-p", f"{lab.machine.address}:7070:70")
     port = web.port("80/tcp")
@@ -69,6 +70,7 @@ def test_udp(lab: Lab) -> None:
         assert lab.peer.ask(lab.machine.address, 5353).startswith("streams ")
 
 
+@pytest.mark.option("HostConfig.PublishAllPorts", "ExposedPorts")
 def test_random_ports(lab: Lab) -> None:
     """`-p 80`, `-P` with what `--expose` says; other ports for other containers."""
     one = lab.run("one", "-p", "80")
@@ -185,6 +187,7 @@ def test_ports_on_a_user_defined_network_follow_connects(lab: Lab) -> None:
         assert lab.peer.ask(lab.machine.address, 6080).startswith("web ")
 
 
+@pytest.mark.option("HostConfig.PortBindings.*[].Sources")
 @pytest.mark.boxshipd
 def test_sources_that_are_allowed(lab: Lab) -> None:
     """`source=`: others find the port closed."""

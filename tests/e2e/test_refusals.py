@@ -60,6 +60,7 @@ def test_a_layer_that_is_not_what_the_image_says(engine: Engine) -> None:
     assert not engine.remains()
 
 
+@pytest.mark.option("Image")
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

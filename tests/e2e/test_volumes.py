@@ -43,6 +43,7 @@ def test_an_empty_volume_gets_what_the_image_has(docker: Cli) -> None:
     docker("volume", "rm", "filled", "bare")
 
 
+@pytest.mark.option("HostConfig.VolumesFrom")
 def test_mounts_as_inspect_shows_them(docker: Cli) -> None:
     container = docker(
         *("create", "--net=none", "-v", "one:/a", "-v", "two:/b:ro,nocopy", "-v", "/c"),

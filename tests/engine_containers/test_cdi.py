@@ -173,6 +173,12 @@ def gpus(tmp_path: Path, *names: str) -> Registry:
 GPU = (("gpu",),)
 
 
+@pytest.mark.option(
+    "HostConfig.DeviceRequests[].Count",
+    "HostConfig.DeviceRequests[].Capabilities",
+    "HostConfig.DeviceRequests[].DeviceIDs",
+    "HostConfig.DeviceRequests[].Driver",
+)
 @pytest.mark.parametrize(
     ("request_", "numbers"),
     [

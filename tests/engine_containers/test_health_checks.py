@@ -79,6 +79,7 @@ def runs_a_probe(engine: Engine, container: str) -> bool:
 # ── commands ─────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.option("Healthcheck")
 def test_commands_as_docker_runs_them() -> None:
     async def scene(engine: Engine) -> None:
         well = await checked(engine, "CMD-SHELL", "yes | head -c 5000")
@@ -153,6 +154,7 @@ def test_a_paused_container_is_not_probed_and_an_ended_one_is_unhealthy() -> Non
     play(scene)
 
 
+@pytest.mark.option("Healthcheck.StartPeriod", "Healthcheck.StartInterval")
 def test_failures_within_the_start_period_do_not_count() -> None:
     async def scene(engine: Engine) -> None:
         container = await checked(

@@ -83,6 +83,7 @@ def config(*test: str, shell: tuple[str, ...] = (), **more: int) -> ContainerCon
     return ContainerConfig(healthcheck=HealthConfig(test, **more), shell=shell or None)
 
 
+@pytest.mark.option("Shell", "Healthcheck.Test")
 def test_commands() -> None:
     check = health_check(config("CMD", "a", "b"))
     assert check is not None

@@ -51,6 +51,7 @@ def test_no_command_at_all() -> None:
         command(ContainerConfig(), ImageConfig())
 
 
+@pytest.mark.option("Labels")
 def test_environment_and_labels_are_merged_by_name() -> None:
     merged = merging.merge(ContainerConfig(env=("A=mine", "B"), labels={"a": "mine"}), IMAGE)
     assert merged.env == ("A=mine", "B", "PATH=/bin")

@@ -85,6 +85,7 @@ async def test_a_life_from_create_to_remove(engine: Engine) -> None:
     assert actions == ["create", "connect", "start", "die", "disconnect", "destroy"]
 
 
+@pytest.mark.option("HostConfig.AutoRemove")
 @with_engine
 async def test_one_that_removes_itself_is_gone_when_the_wait_says_so(engine: Engine) -> None:
     container = await make(engine, "false", host=HostConfig(auto_remove=True))
@@ -233,6 +234,7 @@ async def test_restart_keeps_the_container_and_its_files(engine: Engine) -> None
     await until(ran_twice)
 
 
+@pytest.mark.option("HostConfig.RestartPolicy")
 @with_engine
 async def test_restart_policy_starts_again_with_growing_pauses(engine: Engine) -> None:
     host = HostConfig(restart_policy=RestartPolicy("on-failure", 2))
@@ -371,6 +373,7 @@ async def test_attach_before_start_gets_everything(engine: Engine) -> None:
     client.close()
 
 
+@pytest.mark.option("OpenStdin", "StdinOnce")
 @with_engine
 async def test_stdin_reaches_the_process_and_its_end_does_too(engine: Engine) -> None:
     container = await make(engine, "cat", open_stdin=True, stdin_once=True)
@@ -487,6 +490,7 @@ async def test_execs_end_with_their_container(engine: Engine) -> None:
     assert (view.running, view.exit_code) == (False, 137)
 
 
+@pytest.mark.option("Tty", "HostConfig.ConsoleSize")
 @with_engine
 async def test_a_terminal_has_a_size_and_detach_keys(engine: Engine) -> None:
     container = await make(engine, "sh", tty=True, open_stdin=True)

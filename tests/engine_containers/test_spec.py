@@ -131,6 +131,7 @@ def test_cgroup_parents(parent: str, systemd: bool, path: str) -> None:
     assert made.linux.cgroups_path == path
 
 
+@pytest.mark.option("HostConfig.Annotations")
 def test_annotations_go_to_the_runtime() -> None:
     assert spec('{"Annotations":{"a":"b"}}').annotations == {"a": "b"}
     assert spec().annotations == {}

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface
 
 import msgspec
+import pytest
 
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.facts import facts_of
@@ -86,6 +87,10 @@ def test_no_interface_for_none_and_no_host_end_for_macvlan() -> None:
     assert (lan.interface, lan.host_interface) == ("eth0", "")
 
 
+@pytest.mark.option(
+    "NetworkingConfig.EndpointsConfig.*.IPAMConfig.LinkLocalIPs",
+    "NetworkingConfig.EndpointsConfig.*.DriverOpts",
+)
 def test_interface_of_a_bridge() -> None:
     wish = endpoint(
         "still",

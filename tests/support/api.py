@@ -62,8 +62,9 @@ class Api:
         body: object = None,
         *,
         query: Mapping[str, object] | None = None,
+        version: str = VERSION,
     ) -> Reply:
-        with self.stream(method, path, body, query=query) as response:
+        with self.stream(method, path, body, query=query, version=version) as response:
             return Reply(response.status, dict(response.getheaders()), response.read())
 
     @contextmanager
@@ -74,12 +75,13 @@ class Api:
         body: object = None,
         *,
         query: Mapping[str, object] | None = None,
+        version: str = VERSION,
     ) -> Iterator[http.client.HTTPResponse]:
         """The response as soon as its header is there."""
         connection = _UnixConnection(self.path, self._timeout)
         payload, headers = _encode(body)
         try:
-            connection.request(method, _target(path, query), payload, headers)
+            connection.request(method, _target(path, query, version), payload, headers)
             response = connection.getresponse()
             try:
                 yield response
@@ -178,8 +180,8 @@ def unframe(data: bytes) -> dict[int, bytes]:
     return {stream: b"".join(chunks) for stream, chunks in streams.items()}
 
 
-def _target(path: str, query: Mapping[str, object] | None) -> str:
-    return f"/{VERSION}{path}" + (f"?{urlencode(query)}" if query else "")
+def _target(path: str, query: Mapping[str, object] | None, version: str = VERSION) -> str:
+    return f"/{version}{path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def _encode(body: object) -> tuple[bytes | None, dict[str, str]]:
