@@ -11,6 +11,7 @@ import pytest
 from boxship.net.links import KindMissingError
 from boxship.net.namespaces import NetworkNamespace, run_inside
 from boxship.net.netlink.sockets import NetlinkError
+from boxship.net.onparent import BEGUN
 from boxship.net.sandbox import Nic, Route, Sandbox
 
 pytestmark = pytest.mark.privileged
@@ -73,6 +74,23 @@ def test_macvlan_is_on_the_wire(place, other_place, host, wire, pair: bool) -> N
         assert arrives(one.namespace, other_place.namespace, "10.5.0.1")
         assert arrives(one.namespace, two.namespace, "10.5.0.3")
         assert {link.name for link in place.links.all()} == {"lo", "br0", "p0"}
+
+
+def test_its_name_may_be_one_of_the_hosts(place, host, wire) -> None:
+    place.run("ip", "link", "set", "p0", "down")
+    place.links.rename("p0", "eth0")
+    place.links.set_up("eth0")
+    with Sandbox.make(host) as one:
+        assert one.add(nic(2, attach_to="eth0")).name == "eth0"
+        assert {link.name for link in place.links.all()} == {"lo", "br0", "eth0"}
+
+
+def test_one_that_was_begun_is_in_nobodys_way(host, wire) -> None:
+    with Sandbox.make(host) as one:
+        host.links.add_macvlan(BEGUN, "p0", namespace=one.namespace)
+        one.add(nic(2))
+        names = {link["ifname"] for link in shown(one, "link")}
+        assert names == {"lo", "eth0"}
 
 
 def test_private_ones_do_not_see_each_other(other_place, host, wire) -> None:

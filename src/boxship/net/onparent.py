@@ -12,6 +12,9 @@ from boxship.net.nic import Inside, Nic, Plugged, speaks_ipv6, wait_for_ipv6, wr
 _TAKEN = frozenset((errno.EADDRINUSE, errno.EBUSY, errno.EINVAL))
 _PATIENCE, _MOMENT = 1.0, 0.005
 """Seconds in all, and between two attempts."""
+BEGUN = "bx-begun"
+"""The name of one that has just been made. Kernels before 6.14 refuse one that the host has, too:
+who asks for ``eth0`` inside gets it by another step."""
 _ANNOUNCING = (("net.ipv4.conf.IFNAME.arp_notify", "1"),)
 _ANNOUNCING_BOTH = (*_ANNOUNCING, ("net.ipv6.conf.IFNAME.ndisc_notify", "1"))
 
@@ -22,9 +25,15 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
     The kernel announces the addresses: IPv4 ones when the interface comes up, so they are given
     before, IPv6 ones when they are given, so they come after. Last comes the mark that it is whole.
     """
-    _once_free(lambda: _make(nic, host, inside))
+    _remove_begun(inside)
     try:
-        index = inside.links.index_of(nic.name)
+        _once_free(lambda: _make(nic, host, inside))
+    except NetlinkError as error:
+        error.subject = nic.name  # what was asked for
+        raise
+    index = inside.links.index_of(BEGUN)
+    try:
+        inside.links.rename(index, nic.name)
         announcing = _ANNOUNCING_BOTH if speaks_ipv6(nic) else _ANNOUNCING
         inside.run(lambda: write_sysctls(nic, announcing))
         messages = [route.add_address(index, one) for one in nic.addresses if one.version == 4]
@@ -36,8 +45,14 @@ def add(nic: Nic, host: Host, inside: Inside) -> Plugged:
         wait_for_ipv6(nic, inside)
         return Plugged(nic.name, inside.links.get(index).mac, "", 0)
     except BaseException:
-        inside.links.remove(nic.name, missing_ok=True)
+        inside.links.remove(index, missing_ok=True)
         raise
+
+
+def _remove_begun(inside: Inside) -> None:
+    """Remove what a daemon that was killed had begun to make."""
+    if inside.links.find(BEGUN) is not None:
+        inside.links.remove(BEGUN)
 
 
 def _once_free(attempt: Callable[[], object]) -> None:
@@ -62,12 +77,12 @@ def _make(nic: Nic, host: Host, inside: Inside) -> None:
     mode, _, flag = nic.mode.partition("/")
     if nic.kind == "macvlan":
         host.links.add_macvlan(
-            nic.name, nic.attach_to, mode=mode or "bridge", mac=nic.mac, mtu=nic.mtu,
+            BEGUN, nic.attach_to, mode=mode or "bridge", mac=nic.mac, mtu=nic.mtu,
             namespace=inside.namespace,
         )  # fmt: skip
     elif nic.kind == "ipvlan":
         host.links.add_ipvlan(
-            nic.name, nic.attach_to, mode=mode or "l2", flag=flag or "bridge", mtu=nic.mtu,
+            BEGUN, nic.attach_to, mode=mode or "l2", flag=flag or "bridge", mtu=nic.mtu,
             namespace=inside.namespace,
         )  # fmt: skip
     else:
