@@ -39,6 +39,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
     LogLine,
     LogQuery,
+    PathStat,
     PortChange,
     PrunedContainers,
     StepDuration,
@@ -48,6 +49,7 @@ from boxship.engine.containers.requests import (
     WaitOutcome,
 )
 from boxship.engine.events.bus import EventBus
+from boxship.engine.housekeeping.volumecopies import CopyEvent, CopyVolume
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
@@ -132,6 +134,9 @@ class FakeVolumes:
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         self.asked.append(("remove", name, force))
+
+    async def rename(self, name: str, new_name: str) -> None:
+        self.asked.append(("rename", name, new_name))
 
     async def prune(self, wanted: VolumePrune) -> PrunedVolumes:
         self.asked.append(wanted)
@@ -651,6 +656,31 @@ def read_head(sock: socket.socket) -> bytes:
     return data
 
 
+class FakeVolumeCopies:
+    """None can be made."""
+
+    async def copy(self, name: str, wish: CopyVolume) -> AsyncGenerator[CopyEvent, None]:
+        raise NotFoundError(f"get {name}: no such volume")
+        yield
+
+    async def export(self, name: str) -> AsyncGenerator[bytes, None]:
+        yield name.encode()
+
+    async def import_(self, request: CreateVolume, archive: AsyncIterator[bytes]) -> VolumeView:
+        raise NotFoundError(request.name)
+
+    async def look(self, name: str, path: str) -> PathStat:
+        raise NotFoundError(path)
+
+    async def read_files(self, name: str, path: str) -> AsyncGenerator[bytes, None]:
+        yield path.encode()
+
+    async def write_files(
+        self, name: str, path: str, archive: AsyncIterator[bytes], *, keep_kinds: bool
+    ) -> None:
+        raise NotFoundError(path)
+
+
 @dataclass
 class Api:
     """A running API and what is behind it."""
@@ -688,6 +718,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         clock=FixedClock(),
         checker=FakeChecker(),
         volumes=volumes,
+        volume_copies=FakeVolumeCopies(),
     )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)

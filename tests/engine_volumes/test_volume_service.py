@@ -43,6 +43,9 @@ class Users:
     def live_volumes(self) -> frozenset[str]:
         return frozenset()
 
+    async def volume_renamed(self, volume_id: str, old: str, new: str) -> None:
+        pass
+
 
 class Place:
     """A data root that can be opened again and again."""

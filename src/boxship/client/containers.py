@@ -1,11 +1,9 @@
 """Container requests, one function each. ``ref`` is a name, an id or a unique prefix of one."""
 
-import base64
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from boxship.base.errors import NotFoundError
 from boxship.client.engine import EngineClient, HijackedStream, JsonObject, Response
 from boxship.client.filters import encode_filters
 
@@ -287,50 +285,3 @@ def commit(client: EngineClient, ref: str, options: CommitOptions) -> str:
         "pause": "1" if options.pause else "0",
     }
     return str(client.json("POST", "/commit", query)["Id"])
-
-
-class PathStat(NamedTuple):
-    """What is at a path of a container. ``link_target`` is where a link leads to in the end."""
-
-    name: str
-    size: int
-    is_directory: bool
-    is_link: bool
-    link_target: str
-
-
-def path_stat(client: EngineClient, ref: str, path: str) -> PathStat:
-    try:
-        with client.call("HEAD", f"/containers/{ref}/archive", {"path": path}) as response:
-            header = response.head.header("X-Docker-Container-Path-Stat")
-    except NotFoundError:
-        # An answer to HEAD has no body; the one to GET says what there isn't.
-        with read_files(client, ref, path) as response:
-            header = response.head.header("X-Docker-Container-Path-Stat")
-    found = json.loads(base64.b64decode(header))
-    mode = found["mode"]
-    return PathStat(
-        found["name"], found["size"], bool(mode & _GO_DIRECTORY), bool(mode & _GO_LINK),
-        found.get("linkTarget", ""),
-    )  # fmt: skip
-
-
-_GO_DIRECTORY, _GO_LINK = 1 << 31, 1 << 27
-
-
-def read_files(client: EngineClient, ref: str, path: str) -> Response:
-    """What is at a path as a tar."""
-    return client.call("GET", f"/containers/{ref}/archive", {"path": path})
-
-
-def write_files(
-    client: EngineClient, ref: str, path: str, archive: Iterable[bytes], *, own: bool = False
-) -> None:
-    """Unpack a tar in a directory of it."""
-    query = {
-        "path": path,
-        "noOverwriteDirNonDir": "true",
-        "copyUIDGID": "true" if own else None,
-    }
-    with client.call("PUT", f"/containers/{ref}/archive", query, stream=archive) as response:
-        response.read()

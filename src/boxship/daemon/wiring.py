@@ -72,6 +72,7 @@ class Daemon:
             clock=SystemClock(),
             checker=engine.checker,
             volumes=engine.volumes,
+            volume_copies=engine.volume_copies,
         )
         server = Server(
             Application(backend).serve,

@@ -17,6 +17,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Self
 
@@ -25,7 +26,15 @@ from boxship.base.clock import Clock, SystemClock
 from boxship.distribution.registries import Registries
 from boxship.distribution.settings import RegistrySettings
 from boxship.engine.check import Checker
-from boxship.engine.containers import networking, probing, recovery, start, stop
+from boxship.engine.containers import (
+    networking,
+    probing,
+    recovery,
+    start,
+    stillness,
+    stop,
+    volumes,
+)
 from boxship.engine.containers.announce import Announcer
 from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import this_machine
@@ -41,6 +50,7 @@ from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.containers.usage import Usage
 from boxship.engine.events.archive import Archive
 from boxship.engine.events.bus import EventBus
+from boxship.engine.housekeeping.volumecopies import VolumeCopies
 from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
 from boxship.engine.networks.fabric import KernelFabric
@@ -84,6 +94,8 @@ class Engine:
         images.set_users(usage)
         context.volumes.set_users(usage)
         self.checker = Checker(storage, images, usage)
+        still = partial(stillness.users_still, context)
+        self.volume_copies = VolumeCopies(context.volumes, storage.volumes, still)
         self._database = database
         self._context = context
         self._shims = shims
@@ -158,6 +170,7 @@ class Engine:
             running=any(container.record.state.alive for container in loaded),
         )
         await context.volumes.open()
+        volumes.catch_up(context)
         await networks.open()
         await shims.open()
         networking.claim(context)

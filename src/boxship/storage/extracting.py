@@ -44,6 +44,8 @@ class Extraction:
     owners: Owners
     keep_kinds: bool = False
     """A directory must not replace something else, nor the other way round."""
+    whole: bool = False
+    """The archive is of the whole directory: what it says of its own top is taken over, too."""
 
 
 def extract(root: int, place: Path, chunks: Iterable[Buffer], how: Extraction) -> None:
@@ -72,6 +74,8 @@ class _Extractor:
             if path and entry.kind is not Kind.OTHER:
                 parent = self._tree.directory((*self._place, *path[:-1]))
                 self._put(parent, path, entry, archive)
+            elif not path and entry.kind is Kind.DIRECTORY and self._how.whole:
+                self._dress_top(entry)
             while archive.read():
                 pass
         for _ in archive.tail():
@@ -80,7 +84,12 @@ class _Extractor:
         for path, mtime_ns in reversed(self._times):
             parent = self._tree.directory(path[:-1], make=False)
             ns = times_of(mtime_ns)
-            os.utime(path[-1], ns=ns, dir_fd=parent.fd, follow_symlinks=False)
+            os.utime(path[-1] if path else b".", ns=ns, dir_fd=parent.fd, follow_symlinks=False)
+
+    def _dress_top(self, entry: Entry) -> None:
+        top = self._tree.directory(self._place)
+        self._dress(b"/proc/self/fd/%d" % top.fd, entry)
+        self._times.insert(0, ((), entry.mtime_ns))
 
     def _put(self, parent: Parent, path: Path, entry: Entry, archive: TarReader) -> None:
         name = path[-1]

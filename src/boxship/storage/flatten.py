@@ -7,7 +7,7 @@ kernel takes, and nobody writes to it there: hard links to the layers' files wil
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from boxship.storage import stack
@@ -35,17 +35,28 @@ def flatten(layers: Sequence[str], target: str, opaque: str, *, link: bool = Fal
         _Flattening(roots, root, link=link).run(opaque)
 
 
-def copy_tree(source: int, target: int) -> None:
-    """Copy an open directory, and what it has itself, into an open one that is empty."""
+def copy_tree(source: int, target: int, copied: Callable[[int], object] = int) -> None:
+    """Copy an open directory, and what it has itself, into an open one that is empty.
+
+    ``copied`` is told the bytes of each file; what it raises ends the copying.
+    """
     # Nothing is hidden in what a mount shows, and no attribute has this name.
-    _Flattening([source], target, link=False).run("trusted.boxship.none")
+    _Flattening([source], target, link=False, copied=copied).run("trusted.boxship.none")
 
 
 class _Flattening:
-    def __init__(self, roots: Sequence[int], target: int, *, link: bool) -> None:
+    def __init__(
+        self,
+        roots: Sequence[int],
+        target: int,
+        *,
+        link: bool,
+        copied: Callable[[int], object] = int,
+    ) -> None:
         self._roots = roots
         self._target = target
         self._link = link
+        self._copied = copied
         self._copies: dict[tuple[int, int], Path] = {}
         """Where files with several names have gone, by layer and inode."""
         self._times: list[tuple[Path, os.stat_result]] = []
@@ -85,6 +96,8 @@ class _Flattening:
                 self._name_again(first, target, entry.name)
                 return
         copy_entry(entry.parent, entry.name, entry.found, target, entry.name)
+        if stat.S_ISREG(entry.found.st_mode):
+            self._copied(entry.found.st_size)
 
     def _name_again(self, first: Path, target: int, name: bytes) -> None:
         parent = stack.open_directory(self._target, first[:-1])

@@ -5,9 +5,11 @@ is the commit point, and a directory without one is removed at start-up. Whateve
 ``_data`` is taken off before anything is deleted: the files of others are not ours to remove.
 """
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
 
 from boxship.base.files import opened
 from boxship.kernel.mounts import MNT_DETACH, umount2
@@ -34,11 +36,30 @@ class VolumeStore:
 
     def make(self, volume_id: str) -> None:
         """Make an empty one."""
-        place = self._root.new_temporary()
-        os.mkdir(os.path.join(place, DATA))
-        os.chmod(os.path.join(place, DATA), 0o755)  # whatever the umask
-        os.chmod(place, 0o711)
+        with self.staging() as place:
+            os.rename(place, self._root.volume(volume_id))
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[str]:
+        """Own a place that is to become a volume by :meth:`settle`; if it doesn't, it goes."""
+        with self._root.temporary() as place:
+            os.mkdir(os.path.join(place, DATA))
+            os.chmod(os.path.join(place, DATA), 0o755)  # whatever the umask
+            os.chmod(place, 0o711)
+            yield place
+
+    def settle(self, place: str, volume_id: str) -> None:
+        """Make a volume of a place with files in it, which are on the disk then."""
+        self._root.sync()
         os.rename(place, self._root.volume(volume_id))
+
+    def copy(self, volume_id: str, place: str, copied: Callable[[int], object]) -> None:
+        """Copy a volume's files into a staged place; ``copied`` is told the bytes of each file."""
+        with (
+            opened(self.data(volume_id), _DIRECTORY) as source,
+            opened(os.path.join(place, DATA), _DIRECTORY) as target,
+        ):
+            copy_tree(source, target, copied)
 
     def remove(self, volume_id: str) -> None:
         """Delete one, in the background; one that is not there is fine. It must not be in use."""

@@ -19,6 +19,14 @@ class UsageData(Struct, frozen=True, rename="pascal"):
     size: int
 
 
+class CopyBody(Struct, frozen=True, rename="pascal"):
+    """The body of ``POST /volumes/{name}/clone`` and ``…/snapshot``."""
+
+    name: str = ""
+    labels: dict[str, str] | None = None
+    pause: bool = True
+
+
 class VolumeRow(Struct, frozen=True, rename="pascal"):
     """A volume, wherever it is shown; ``usage_data`` in ``/system/df`` alone."""
 
@@ -29,6 +37,7 @@ class VolumeRow(Struct, frozen=True, rename="pascal"):
     name: str
     options: dict[str, str] | None
     scope: str = "local"
+    status: dict[str, str] | UnsetType = UNSET
     usage_data: UsageData | UnsetType = UNSET
 
 

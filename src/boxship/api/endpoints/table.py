@@ -18,6 +18,7 @@ from boxship.api.endpoints import (
     registries,
     streams,
     system,
+    volumefiles,
     volumes,
 )
 from boxship.api.router import Endpoint
@@ -34,6 +35,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *outgoing.ROUTES,
     *networks.ROUTES,
     *volumes.ROUTES,
+    *volumefiles.ROUTES,
     *prune.ROUTES,
     *diskusage.ROUTES,
     *audit.ROUTES,

@@ -8,6 +8,7 @@ from boxship.api.openapi import (
     networks,
     streams,
     system,
+    volumefiles,
 )
 from boxship.api.openapi.operation import Operation
 
@@ -19,5 +20,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *images.OPERATIONS,
     *networks.NETWORKS,
     *networks.VOLUMES,
+    *volumefiles.OPERATIONS,
     *absent.OPERATIONS,
 )

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from boxship.engine.volumes.record import LOCAL
 from boxship.engine.volumes.requests import CreateVolume, VolumeUse, VolumeView
@@ -22,7 +22,14 @@ def row(view: VolumeView) -> VolumeRow:
         mountpoint=view.mountpoint,
         name=record.name,
         options=record.options,
+        status=_status(view) or UNSET,
     )
+
+
+def _status(view: VolumeView) -> dict[str, str]:
+    """Say what the driver knows beyond Docker: of a snapshot, and whose copy a volume is."""
+    status = {"Access": "read-only"} if view.record.read_only else {}
+    return status | ({"CopyOf": view.origin} if view.origin else {})
 
 
 def row_with_usage(use: VolumeUse) -> VolumeRow:

@@ -73,7 +73,7 @@ class Spot:
 async def look(context: Context, container: Container, path: str) -> PathStat:
     """Return what is at a path. NotFoundError: nothing."""
     async with _viewed(context, container, path) as view:
-        return await to_the_end(asyncio.to_thread(_look, view, container, path))
+        return await to_the_end(asyncio.to_thread(stat_in, view, _name(container), path))
 
 
 def read(context: Context, container: Container, path: str) -> AsyncIterator[Buffer]:
@@ -85,7 +85,7 @@ def read(context: Context, container: Container, path: str) -> AsyncIterator[Buf
 async def _read(context: Context, container: Container, path: str) -> AsyncIterator[Buffer]:
     async with _viewed(context, container, path) as view:
         owners = _owners(context, container, inverse=True)
-        async for chunk in outbound(coalesced(_archive(view, container, path, owners))):
+        async for chunk in outbound(coalesced(archive_of(view, _name(container), path, owners))):
             yield chunk
     context.announcer.say(container.record, "archive-path")
 
@@ -107,10 +107,10 @@ async def write(
             owners = _owners(context, container)
             if own and record.config.user:
                 owners = _everything_is(_user_of(view, record), owners)
-            with _spot(view, container, f"{path.rstrip('/')}/", writing=True) as spot:
-                place = _place(view.root, spot.directory)
-                with _understood(record), making_files_as(*_maker(context, container)):
-                    extract(view.root, place, chunks, Extraction(owners, keep_kinds))
+            what = "container rootfs" if record.host.readonly_rootfs else "mounted volume"
+            with making_files_as(*_maker(context, container)):
+                how = Extraction(owners, keep_kinds)
+                unpack_in(view, (_name(container), what), path, chunks, how)
 
         await consume(archive, unpack)
     context.announcer.say(record, "extract-to-dir")
@@ -190,34 +190,38 @@ def _mounted(context: Context, record: ContainerRecord) -> View:
     return view_mounted(root, place, [*files, *binds], read_only=read_only)
 
 
+def _name(container: Container) -> str:
+    return f"container {container.record.name}"
+
+
 @contextmanager
-def _spot(view: View, container: Container, path: str, *, writing: bool = False) -> Iterator[Spot]:
-    """Open a path. NotFoundError names it."""
+def _spot(view: View, owner: str, path: str, *, writing: bool = False) -> Iterator[Spot]:
+    """Open a path of ``owner``. NotFoundError names both."""
     try:
         spot = Spot(view.root, path)
     except OSError as error:
         if writing and error.errno == errno.ENOTDIR:
             raise InvalidArgumentError("extraction point is not a directory") from error
-        raise _not_found(path.rstrip("/") if writing else path, container, error) from error
+        raise _not_found(path.rstrip("/") if writing else path, owner, error) from error
     try:
         yield spot
     finally:
         os.close(spot.directory)
 
 
-def _not_found(path: str, container: Container, error: OSError) -> Exception:
+def _not_found(path: str, owner: str, error: OSError) -> Exception:
     if error.errno not in _MISSING:
         return error
-    name = container.record.name
-    return NotFoundError(f"Could not find the file {path} in container {name}")
+    return NotFoundError(f"Could not find the file {path} in {owner}")
 
 
-def _look(view: View, container: Container, path: str) -> PathStat:
-    with _spot(view, container, path) as spot:
+def stat_in(view: View, owner: str, path: str) -> PathStat:
+    """Return what is at a path of a view; ``owner`` is for messages. NotFoundError: nothing."""
+    with _spot(view, owner, path) as spot:
         try:
             found = spot.look()
         except OSError as error:
-            raise _not_found(path, container, error) from error
+            raise _not_found(path, owner, error) from error
         is_link = stat.S_ISLNK(found.st_mode)
         target = _target(view.root, spot) if is_link else ""
         return PathStat(spot.shown, found.st_size, found.st_mode, found.st_mtime_ns, target)
@@ -244,24 +248,33 @@ def _place(root: int, fd: int) -> tuple[bytes, ...]:
     return split(found[len(top) :] if top != b"/" else found)
 
 
-def _archive(view: View, container: Container, path: str, owners: Owners) -> Iterator[Buffer]:
-    with _spot(view, container, path) as spot:
+def archive_of(view: View, owner: str, path: str, owners: Owners) -> Iterator[Buffer]:
+    """Yield the tar of what is at a path of a view. Errors as of :func:`stat_in`."""
+    with _spot(view, owner, path) as spot:
         try:
             spot.look()
         except OSError as error:
-            raise _not_found(path, container, error) from error
+            raise _not_found(path, owner, error) from error
         shown = os.fsencode(spot.shown)
         yield from subtree_tar(spot.directory, os.fsencode(spot.name), shown, owners)
 
 
+def unpack_in(
+    view: View, owner: tuple[str, str], path: str, chunks: Iterator[Buffer], how: Extraction
+) -> None:
+    """Unpack an archive in a directory of a view; ``owner`` and its files are for messages."""
+    name, what = owner
+    with _spot(view, name, f"{path.rstrip('/')}/", writing=True) as spot, _understood(what):
+        extract(view.root, _place(view.root, spot.directory), chunks, how)
+
+
 @contextmanager
-def _understood(record: ContainerRecord) -> Iterator[None]:
+def _understood(what: str) -> Iterator[None]:
     """Say why nothing can be written."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.EROFS:
-            what = "container rootfs" if record.host.readonly_rootfs else "mounted volume"
             raise ForbiddenError(f"{what} is marked read-only") from error
         if error.errno in _FAULTS_OF_ARCHIVES | _MISSING:
             raise InvalidArgumentError(f"Error processing tar file: {error}") from error

@@ -31,6 +31,18 @@ async def still(context: Context, container: Container) -> AsyncIterator[None]:
             await _let_go(context, container)
 
 
+@asynccontextmanager
+async def users_still(context: Context, volume_id: str) -> AsyncIterator[None]:
+    """Pause whoever may be writing to a volume, for the length of a ``with``."""
+    async with contextlib.AsyncExitStack() as held:
+        for container in context.shelf:
+            points = container.record.mounts
+            if any(point.volume_id == volume_id and point.read_write for point in points):
+                with contextlib.suppress(NotFoundError):
+                    await held.enter_async_context(still(context, container))
+        yield
+
+
 async def _hold(context: Context, container: Container) -> bool:
     async with locked(container):
         record = container.record

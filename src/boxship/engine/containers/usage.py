@@ -1,8 +1,11 @@
 """What containers stand on: their side of images', volumes' and the check's view of them."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
+from boxship.base.errors import NotFoundError
 from boxship.engine.containers import volumes
+from boxship.engine.containers.live import locked
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.images.users import ImageUse
 from boxship.oci.digest import Digest
@@ -44,6 +47,16 @@ class Usage:
             for volume_id in volumes.ids(container.record):
                 found[volume_id] = (*found.get(volume_id, ()), container.id)
         return found
+
+    async def volume_renamed(self, volume_id: str, old: str, new: str) -> None:
+        """Have the records of a volume's containers say its new name."""
+        for container in self._shelf:
+            if volume_id not in volumes.ids(container.record):
+                continue
+            with suppress(NotFoundError):  # removed meanwhile
+                async with locked(container):
+                    record = volumes.renamed(container.record, volume_id, old, new)
+                    await self._shelf.save(container, record, "")
 
     def live_volumes(self) -> frozenset[str]:
         """Return the volumes of containers that have processes."""

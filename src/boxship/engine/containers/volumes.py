@@ -23,7 +23,7 @@ from boxship.engine.containers import copying, mounts
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.volumes.record import LOCAL
-from boxship.engine.volumes.requests import CreateVolume
+from boxship.engine.volumes.requests import CreateVolume, VolumeView
 from boxship.model.container import ContainerConfig, HostConfig, Mount, VolumeOptions
 
 _INHERITED_MODES = frozenset({"ro", "rw", "z", "Z"})
@@ -82,12 +82,22 @@ async def claimed(
     wishes = [_wish(point, host) for point in fresh]
     async with context.volumes.claimed(wishes, known) as views:
         made = {
-            point.destination: msgspec.structs.replace(
-                point, name=view.record.name, source=view.mountpoint, volume_id=view.record.id
-            )
-            for point, view in zip(fresh, views, strict=True)
+            point.destination: _of(point, view) for point, view in zip(fresh, views, strict=True)
         }
         yield tuple(made.get(point.destination, point) for point in wanted)
+
+
+def _of(point: MountPoint, view: VolumeView) -> MountPoint:
+    """Return the mount point of a volume that there is; of a snapshot nothing can be written."""
+    writable = not view.record.read_only
+    return msgspec.structs.replace(
+        point,
+        name=view.record.name,
+        source=view.mountpoint,
+        volume_id=view.record.id,
+        read_write=point.read_write and writable,
+        copy=point.copy and writable,
+    )
 
 
 def _wish(point: MountPoint, host: HostConfig) -> CreateVolume:
@@ -125,6 +135,50 @@ async def fill(context: Context, record: ContainerRecord) -> None:
             for point in wanted:
                 await context.volumes.fill(point.volume_id, view.root, point.destination)
     await context.volumes.unneeded(volume_ids)
+
+
+def renamed(record: ContainerRecord, volume_id: str, old: str, new: str) -> ContainerRecord:
+    """Return a record with the new name of a volume, also in what was asked for.
+
+    Who makes a container anew from that would get an empty volume of the old name.
+    """
+    host = record.host
+    binds = tuple(_rebound(text, old, new) for text in host.binds or ())
+    own = (host.mounts or ()) if host.mounts is not UNSET else ()
+    wanted = tuple(
+        msgspec.structs.replace(mount, source=new)
+        if mount.type == "volume" and mount.source == old
+        else mount
+        for mount in own
+    )
+    changed = msgspec.structs.replace(
+        host, binds=binds or host.binds, mounts=wanted if own else host.mounts
+    )
+    points = tuple(
+        msgspec.structs.replace(point, name=new, anonymous=False)
+        if point.volume_id == volume_id
+        else point
+        for point in record.mounts
+    )
+    return msgspec.structs.replace(record, host=changed, mounts=points)
+
+
+def _rebound(text: str, old: str, new: str) -> str:
+    source, colon, rest = text.partition(":")
+    return f"{new}:{rest}" if colon and source == old else text
+
+
+def catch_up(context: Context) -> None:
+    """At start-up: a daemon that was killed may have renamed a volume, and told not everybody."""
+    names = {view.record.id: view.record.name for view in context.volumes.list()}
+    for container in context.shelf:
+        record = container.record
+        for point in record.mounts:
+            name = names.get(point.volume_id, point.name)
+            if name != point.name:
+                record = renamed(record, point.volume_id, point.name, name)
+        if record is not container.record:
+            context.shelf.save(container, record, "")
 
 
 def announce_mounts(context: Context, record: ContainerRecord) -> None:

@@ -23,6 +23,10 @@ class VolumeRecord(Struct, frozen=True):
     options: dict[str, str] | None = None
     last_used_ns: int = 0
     """When a container with it was last made, started or removed."""
+    read_only: bool = False
+    """A snapshot: nobody writes to it any more."""
+    origin: str = ""
+    """The id of the volume that it is a copy of."""
 
     @property
     def anonymous(self) -> bool:

@@ -15,6 +15,9 @@ class CreateVolume:
     driver: str = LOCAL
     labels: Mapping[str, str] | None = None
     options: Mapping[str, str] | None = None
+    read_only: bool = False
+    origin: str = ""
+    """The id of the volume whose files it has, if it is a copy."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class VolumePrune:
     all: bool = False
     labels: LabelFilter = ANY_LABELS
 
+    def admits(self, record: VolumeRecord) -> bool:
+        """Tell whether a volume is to go if nobody uses it."""
+        return (self.all or record.anonymous) and self.labels.admits(record.labels or {})
+
 
 @dataclass(frozen=True)
 class PrunedVolumes:
@@ -46,6 +53,8 @@ class VolumeView:
 
     record: VolumeRecord
     mountpoint: str
+    origin: str = ""
+    """The name of the volume that it is a copy of, if that is still there."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ has ended. What a killed daemon left is found in the mount table and goes on fro
 import asyncio
 import builtins
 import logging
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -32,6 +31,7 @@ from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.records.database import Database
 from boxship.engine.volumes import listing, mounting, wishes
+from boxship.engine.volumes.filling import fill
 from boxship.engine.volumes.record import ANONYMOUS_LABEL, LOCAL, VolumeRecord
 from boxship.engine.volumes.requests import (
     CreateVolume,
@@ -43,12 +43,10 @@ from boxship.engine.volumes.requests import (
 )
 from boxship.engine.volumes.shelf import VolumeShelf
 from boxship.engine.volumes.users import NoVolumeUsers, VolumeUsers
-from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
 from boxship.model.event import EventType
 from boxship.storage.volumes import VolumeStore
 
 _log = logging.getLogger(__name__)
-_SOURCE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Volumes:
@@ -64,6 +62,8 @@ class Volumes:
         self._users: VolumeUsers = NoVolumeUsers()
         self._held: Counter[str] = Counter()
         """Volumes that somebody is about to use, whose record does not say so yet."""
+        self._being_made: set[str] = set()
+        """Names of volumes whose files are on their way."""
         self._changing = asyncio.Lock()
         """Making and removing, one at a time: names are few, and each is quick."""
         self._mounting: dict[str, asyncio.Lock] = {}
@@ -117,7 +117,8 @@ class Volumes:
         ]
 
     def _view(self, record: VolumeRecord) -> VolumeView:
-        return VolumeView(record, self._store.data(record.id))
+        origin = self._shelf.get(record.origin) if record.origin else None
+        return VolumeView(record, self._store.data(record.id), origin.name if origin else "")
 
     def _size(self, record: VolumeRecord) -> int:
         """Return its bytes; -1 if they lie elsewhere, or it has just been removed."""
@@ -146,11 +147,53 @@ class Volumes:
         if name and (found := self._shelf.named(name)) is not None:
             return found, False
         if name:
-            wishes.check_name(name)
+            self._check_free(name)
         wishes.check_options(name, request.options or {})
         return await self._make(request), True
 
-    async def _make(self, request: CreateVolume) -> VolumeRecord:
+    def _check_free(self, name: str) -> None:
+        """InvalidArgumentError: it cannot be a name; ConflictError: it is another's."""
+        wishes.check_name(name)
+        if name in self._being_made or self._shelf.named(name) is not None:
+            raise ConflictError(f"the volume name {name} is already in use: choose another one")
+
+    @contextmanager
+    def reserved(self, name: str) -> Iterator[None]:
+        """Claim a name while files are gathered for its volume. Errors as of :meth:`create`."""
+        if name:
+            self._check_free(name)
+        self._being_made.add(name)
+        try:
+            yield
+        finally:
+            self._being_made.discard(name)
+
+    async def admit(self, request: CreateVolume, place: str) -> VolumeView:
+        """Make a volume of a staged place, under a name that is reserved. UnavailableError."""
+        async with self._changing:
+            return self._view(await self._make(request, place))
+
+    async def rename(self, name: str, new_name: str) -> None:
+        """Call a volume otherwise, also in the containers that have it; their files stay.
+
+        One without a name has one then, and is nobody's to remove by the way. NotFoundError;
+        InvalidArgumentError: a bad name; ConflictError: it is taken.
+        """
+        async with self._changing:
+            record = self._shelf.find(name)
+            if new_name == name:
+                raise InvalidArgumentError(f"rename {name}: that is its name already")
+            self._check_free(new_name)
+            if self._held[record.id]:
+                raise ConflictError(f"rename {name}: somebody begins to use it: try again")
+            labels = {k: v for k, v in (record.labels or {}).items() if k != ANONYMOUS_LABEL}
+            renamed = msgspec.structs.replace(record, name=new_name, labels=labels or None)
+            await self._shelf.rename(record, renamed)
+        # Without our lock, because who has a container's may be waiting for it.
+        await self._users.volume_renamed(record.id, name, new_name)
+        self._say(renamed, "rename", {"oldName": name})
+
+    async def _make(self, request: CreateVolume, place: str = "") -> VolumeRecord:
         identity = new_id()
         labels = dict(request.labels) if request.labels else None
         if not request.name:
@@ -161,9 +204,14 @@ class Volumes:
             created_ns=self._clock.now_ns(),
             labels=labels,
             options=dict(request.options) if request.options else None,
+            read_only=request.read_only,
+            origin=request.origin,
         )
         try:
-            self._store.make(identity)
+            if place:
+                await asyncio.to_thread(self._store.settle, place, identity)
+            else:
+                self._store.make(identity)
             await self._shelf.add(record)
         except OSError as error:
             raise UnavailableError(f"create {record.name}: {error}") from error
@@ -214,30 +262,36 @@ class Volumes:
             raise ConflictError("a prune operation is already running")
         names, reclaimed = [], 0
         async with self._pruning:
-            for record in self._shelf:
-                if not (wanted.all or record.anonymous) or not wanted.labels.admits(
-                    record.labels or {}
-                ):
-                    continue
-                size = await self._prune_one(record)
-                if size is not None:
+            for record in self._unused(wanted):
+                size = await asyncio.to_thread(self._size, record)
+                if await self._removed_unused(record):
                     names.append(record.name)
-                    reclaimed += size
+                    reclaimed += max(0, size)
         self._events.publish(EventType.VOLUME, "prune", "", {"reclaimed": str(reclaimed)})
         return PrunedVolumes(tuple(names), reclaimed)
 
-    async def _prune_one(self, record: VolumeRecord) -> int | None:
-        if record.id in self._users.volume_users():
-            return None
-        size = await asyncio.to_thread(self._size, record)
+    async def plan_prune(self, wanted: VolumePrune, without: Collection[str] = ()) -> PrunedVolumes:
+        """Say what :meth:`prune` would remove if the containers ``without`` were gone."""
+        found = self._unused(wanted, without)
+        sizes = await asyncio.to_thread(lambda: [max(0, self._size(record)) for record in found])
+        return PrunedVolumes(tuple(record.name for record in found), sum(sizes))
+
+    def _unused(
+        self, wanted: VolumePrune, without: Collection[str] = ()
+    ) -> builtins.list[VolumeRecord]:
+        users = self._users.volume_users()
+        used = {i for i, ids in users.items() if set(ids).difference(without)} | self._held.keys()
+        return [r for r in self._shelf if wanted.admits(r) and r.id not in used]
+
+    async def _removed_unused(self, record: VolumeRecord) -> bool:
         try:
             async with self._changing:
                 if record.id not in self._shelf:
-                    return None
+                    return False
                 await self._remove(record)
         except ConflictError:
-            return None  # somebody uses it meanwhile: it is left to them
-        return max(0, size)
+            return False  # somebody uses it meanwhile: it is left to them
+        return True
 
     # ── for containers ───────────────────────────────────────────────────────────────────────
 
@@ -336,25 +390,11 @@ class Volumes:
         async with self._mounting.setdefault(volume_id, asyncio.Lock()):
             busy = volume_id in self._mounted | self._users.live_volumes()
             try:
-                await asyncio.to_thread(self._fill, volume_id, root, path, at_once=not busy)
+                await asyncio.to_thread(
+                    fill, self._store, volume_id, (root, path), at_once=not busy
+                )
             except OSError as error:
                 raise UnavailableError(f"cannot fill the volume at {path}: {error}") from error
-
-    def _fill(self, volume_id: str, root: int, path: str, *, at_once: bool) -> None:
-        if not self._store.is_empty(volume_id):
-            return
-        try:
-            source = openat2(root, path, _SOURCE, RESOLVE_IN_ROOT)
-        except FileNotFoundError:
-            return
-        except NotADirectoryError:
-            raise InvalidArgumentError(
-                f"cannot mount volume over existing file, file exists {path}"
-            ) from None
-        try:
-            self._store.fill(volume_id, source, at_once=at_once)
-        finally:
-            os.close(source)
 
     def _say(
         self, record: VolumeRecord, action: str, more: Mapping[str, str] | None = None

@@ -54,6 +54,13 @@ class VolumeShelf:
             self._put(record)
             self._database.submit(_update(record), durable=False)
 
+    async def rename(self, record: VolumeRecord, renamed: VolumeRecord) -> None:
+        """Commit that a volume is called otherwise."""
+        await self._database.write(_rename(record, renamed, self._clock.now_ns()))
+        if self._names.get(record.name) == record.id:
+            del self._names[record.name]
+        self._put(renamed)
+
     async def delete(self, record: VolumeRecord) -> None:
         """Commit that a volume is gone."""
         await self._database.write(_delete(record, self._clock.now_ns()))
@@ -88,6 +95,17 @@ def _update(record: VolumeRecord) -> Change:
         connection.execute(
             "UPDATE volumes SET name = ?, body = ? WHERE id = ?", (record.name, body, record.id)
         )
+
+    return change
+
+
+def _rename(record: VolumeRecord, renamed: VolumeRecord, now_ns: int) -> Change:
+    update = _update(renamed)
+
+    def change(connection: sqlite3.Connection) -> None:
+        update(connection)
+        told = f"{record.name} -> {renamed.name}"
+        connection.execute(_HISTORY, (now_ns, record.id, "rename", told))
 
     return change
 

@@ -15,6 +15,10 @@ class VolumeUsers(Protocol):
         """Return the ids of the volumes of containers that have processes, or are being started."""
         ...
 
+    async def volume_renamed(self, volume_id: str, old: str, new: str) -> None:
+        """Call a volume by its new name from now on."""
+        ...
+
 
 class NoVolumeUsers:
     """Nobody; before the containers are known."""
@@ -24,3 +28,6 @@ class NoVolumeUsers:
 
     def live_volumes(self) -> frozenset[str]:
         return frozenset()
+
+    async def volume_renamed(self, volume_id: str, old: str, new: str) -> None:
+        pass

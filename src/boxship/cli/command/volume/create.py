@@ -19,15 +19,16 @@ def run(session: Session, given: Invocation) -> int:
     body = {
         "Name": given.arguments[0] if given.arguments else "",
         "Driver": values.text("driver"),
-        "DriverOpts": _assigned(values.many("opt")),
-        "Labels": _assigned(values.many("label")),
+        "DriverOpts": assigned(values.many("opt")),
+        "Labels": assigned(values.many("label")),
     }
     body = {field: value for field, value in body.items() if value}
     session.say(volumes.create(session.client, body)["Name"])
     return 0
 
 
-def _assigned(texts: tuple[str, ...]) -> dict[str, str]:
+def assigned(texts: tuple[str, ...]) -> dict[str, str]:
+    """Read ``key=value`` words."""
     return {key: value for key, _, value in (text.partition("=") for text in texts)}
 
 
