@@ -237,7 +237,7 @@ def test_one_that_is_paused_stays_so(engine: Engine, docker: Cli, images: None) 
     [
         ({"container": "none"}, 404, "No such container: none"),
         ({}, 400, "invalid name or ID supplied"),
-        ({"container": "box", "changes": "RUN x"}, 400, "run is not a valid change command"),
+        ({"container": "box", "changes": "RUN x"}, 400, "RUN is not a valid change command"),
         ({"container": "box", "changes": "EXPOSE x"}, 400, "nvalid containerPort: x"),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_search(docker: Cli) -> None:
 
 def test_a_search_for_too_many(docker: Cli) -> None:
     done = docker.run("search", "--limit", "1000", "app")
-    told = "Error response from daemon: Limit 1000 is outside the range of [1, 100]\n"
+    told = "Error response from daemon: limit 1000 is outside the range of [1, 100]\n"
     assert (done.code, done.err) == (1, told)
 
 

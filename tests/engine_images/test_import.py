@@ -65,7 +65,7 @@ def test_changes(lines: list[str], config: ImageConfig) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("RUN rm -rf /", "^run is not a valid change command"),
+        ("RUN rm -rf /", "^RUN is not a valid change command"),
         ("", "file with no instructions"),
         ("EXPOSE eighty", "invalid containerPort: eighty"),
         ("EXPOSE 70000", "invalid port range"),

@@ -27,7 +27,6 @@ from boxship.model.image import (
     ImagePrune,
     ImageQuery,
     LayerTransfer,
-    OtherPlatform,
     Pulled,
     TransferBegun,
     TransferDigest,
@@ -245,11 +244,14 @@ def test_a_platform_that_an_index_has_not(shop: Shop, remote: RemoteImages) -> N
     assert_nothing_is_left(shop)
 
 
-def test_a_single_image_for_another_platform_comes_with_a_warning(
+def test_a_single_image_for_another_platform_comes_and_is_not_what_was_asked_for(
     shop: Shop, remote: RemoteImages
 ) -> None:
     remote.add(NAME, IMAGE)
-    assert pull(shop, NAME, OTHER)[-1] == OtherPlatform(NAME, str(OTHER), "linux/amd64")
+    said = f"{NAME} was found but does not match the specified platform: wanted {OTHER}, actual: "
+    with pytest.raises(NotFoundError, match=said + "linux/amd64"):
+        pull(shop, NAME, OTHER)
+    assert NAME in shop.tags()
 
 
 def test_what_is_not_there(shop: Shop, remote: RemoteImages) -> None:

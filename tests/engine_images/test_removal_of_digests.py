@@ -43,7 +43,7 @@ def test_by_name(
     held: tuple[str, ...], asked: str, untagged: tuple[str, ...], deleted: bool
 ) -> None:
     (name,) = names(asked)
-    assert by_name(target(*held), name, force=False) == Removal(names(*untagged), deleted)
+    assert by_name(target(*held), name, name, force=False) == Removal(names(*untagged), deleted)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Call:
         return parameters.filters(self.request.parameter("filters"))
 
     async def body(self, shape: type[T]) -> T:
-        """Decode the request's JSON body."""
+        """Decode the request's JSON body, which has to be there."""
         body = await self.request.body.read(LONGEST_BODY)
         self.check_content_type(body)
         return decode_body(body, shape)

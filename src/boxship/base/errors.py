@@ -65,5 +65,15 @@ class UnavailableError(BoxshipError):
     """A part is missing for now: the launcher restarts, the disk is full, a peer is away."""
 
 
+class NoSwarmManagerError(UnavailableError):
+    """It is for swarms, which this engine is in none of."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to '
+            "connect this node to swarm and try again."
+        )
+
+
 class InternalError(BoxshipError):
     """A defect of Boxship."""

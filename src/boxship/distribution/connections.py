@@ -68,6 +68,19 @@ def _watch(sock: socket.socket | None) -> None:
         _current.watching.add(sock)
 
 
+class UndialledError(NewConnectionError):
+    """No connection; ``address`` is where, as Go writes it: `127.0.0.1:5000`, `[::1]:5000`."""
+
+    def __init__(self, connection: HTTPConnection, reason: str, address: str) -> None:
+        super().__init__(connection, reason)
+        self.address = address
+
+
+def _shown(address: tuple[str, int]) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class _Dialled(HTTPConnection):
     """Watched from before the connection stands: connecting, too, can block for long."""
 
@@ -76,17 +89,19 @@ class _Dialled(HTTPConnection):
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
-        failure: OSError = OSError(f"no address for {self.host}")
+        first: tuple[OSError, Any] | None = None
         for family, kind, protocol, _, address in found:
             sock = socket.socket(family, kind, protocol)
             try:
                 return self._connected(sock, address)
             except OSError as error:
                 sock.close()
-                failure = error
+                first = first or (error, address)
+        # The first one is told of, as Go does: it is the one that should have answered.
+        failure, tried = first or (OSError(f"no address for {self.host}"), (self.host, self.port))
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, f"connect to {self.host}: timeout") from failure
-        raise NewConnectionError(self, f"{failure.strerror or failure}") from failure
+        raise UndialledError(self, f"{failure.strerror or failure}", _shown(tried)) from failure
 
     def _connected(self, sock: socket.socket, address: Any) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -17,6 +17,7 @@ from urllib3.exceptions import (
 )
 
 from boxship.distribution import tls
+from boxship.distribution.connections import UndialledError
 from boxship.distribution.errors import (
     CertificateProblemError,
     RegistryError,
@@ -44,7 +45,8 @@ def translated(error: Exception, request: "Request", url: str) -> RegistryError:
         return RegistryUnreachableError(f"{what}: dial tcp: lookup {host}: no such host")
     if isinstance(error, NewConnectionError):
         reason = str(error.args[-1]).rpartition(": ")[2].lower()
-        return RegistryUnreachableError(f"{what}: dial tcp {host}:{port}: connect: {reason}")
+        tried = error.address if isinstance(error, UndialledError) else f"{host}:{port}"
+        return RegistryUnreachableError(f"{what}: dial tcp {tried}: connect: {reason}")
     if isinstance(error, ConnectTimeoutError):
         return RegistryUnreachableError(f"{what}: dial tcp {host}:{port}: i/o timeout")
     if isinstance(error, ReadTimeoutError | TimeoutError):

@@ -89,7 +89,7 @@ def search(
     """Ask the registry's endpoints in turn, and keep what the filters let through."""
     limit = limit or _DEFAULT
     if not 1 <= limit <= _MOST:
-        raise InvalidArgumentError(f"Limit {limit} is outside the range of [1, {_MOST}]")
+        raise InvalidArgumentError(f"limit {limit} is outside the range of [1, {_MOST}]")
     told: RegistryError | None = None
     for endpoint in endpoints:
         try:

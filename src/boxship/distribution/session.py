@@ -125,6 +125,6 @@ class Session:
         if not self._credentials.given and [c.scheme for c in challenges] == ["basic"]:
             reading = f'{ask.method.capitalize()} "{reply.url}": ' if ask.body is None else ""
             return RegistryUnauthorizedError(
-                f"{reading}{_NOTHING_TO_SHOW}", code=error.code, told=_NOTHING_TO_SHOW, status=401
+                _NOTHING_TO_SHOW, code=error.code, told=f"{reading}{_NOTHING_TO_SHOW}", status=401
             )
         return error

@@ -233,15 +233,7 @@ class Pulled(Struct, frozen=True):
     newer: bool
 
 
-class OtherPlatform(Struct, frozen=True):
-    """A name that has one image has it for another platform than was asked for."""
-
-    reference: str
-    wanted: str
-    found: str
-
-
-TransferEvent = LayerTransfer | TransferBegun | PushBegun | TransferDigest | Pulled | OtherPlatform
+TransferEvent = LayerTransfer | TransferBegun | PushBegun | TransferDigest | Pulled
 
 
 class ImageFilters(Struct, frozen=True):

@@ -123,9 +123,15 @@ def parse(text: str, default: Platform | None = None) -> Platform:
     What is missing comes from ``default`` (this machine). Raise :class:`PlatformError`.
     """
     default = default or host()
-    parts = text.split("/")
-    if not 1 <= len(parts) <= 3 or not all(_COMPONENT.fullmatch(part) for part in parts):
-        raise PlatformError(f"{text!r} is not a platform such as linux/amd64")
+    parts = text.split("/", 3)
+    for part in parts:
+        if _COMPONENT.fullmatch(part) is None:
+            raise PlatformError(
+                f'"{part}" is an invalid component of "{text}": platform specifier component must '
+                f'match "^{_COMPONENT.pattern}$": invalid argument'
+            )
+    if len(parts) > 3:
+        raise PlatformError(f'"{text}": cannot parse platform specifier: invalid argument')
     if len(parts) > 1:
         return platform(*parts)
     only = parts[0].lower()
@@ -133,5 +139,5 @@ def parse(text: str, default: Platform | None = None) -> Platform:
         return platform(only, default.architecture, default.variant)
     found = platform(default.os, only)
     if not _KNOWN_ARCHITECTURE.fullmatch(found.architecture):
-        raise PlatformError(f"{text!r}: unknown operating system or architecture")
+        raise PlatformError(f'"{text}": unknown operating system or architecture: invalid argument')
     return found

@@ -10,6 +10,8 @@ class VolumeBody(Struct, frozen=True, rename="pascal"):
     driver: str = ""
     driver_opts: dict[str, str] | None = None
     labels: dict[str, str] | None = None
+    cluster_volume_spec: object = None
+    """Given, it is a volume of a swarm's, whatever it says."""
 
 
 class UsageData(Struct, frozen=True, rename="pascal"):

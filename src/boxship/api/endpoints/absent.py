@@ -5,7 +5,12 @@ They are named one by one, so that a client learns "not yet" and not "no such pa
 
 from boxship.api.call import Call, plain_json
 from boxship.api.http.messages import Answer
-from boxship.base.errors import NotFoundError, NotImplementedYetError, UnavailableError
+from boxship.base.errors import (
+    NoSwarmManagerError,
+    NotFoundError,
+    NotImplementedYetError,
+    UnavailableError,
+)
 
 _NOT_YET = (
     ("POST", "/build"),
@@ -52,10 +57,7 @@ async def not_yet(call: Call) -> Answer:
 
 
 async def no_manager(_call: Call) -> Answer:
-    raise UnavailableError(
-        'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to '
-        "connect this node to swarm and try again."
-    )
+    raise NoSwarmManagerError()
 
 
 async def no_swarm(_call: Call) -> Answer:

@@ -152,7 +152,7 @@ async def rename(call: Call) -> Answer:
 
 
 async def update(call: Call) -> Answer:
-    body = await call.body(shapes.UpdateBody)
+    body = await call.optional_body(shapes.UpdateBody)
     wanted = shapes.updates_of(body, call.version)
     ports = PortChange(body.publish_add or {}, body.publish_remove or ())
     warnings = await call.backend.containers.update(call.target, wanted, ports)

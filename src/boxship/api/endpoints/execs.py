@@ -10,7 +10,7 @@ from boxship.wire.containers import ExecAnswer, ExecBody, ExecStartBody
 
 
 async def create(call: Call) -> Answer:
-    body = await call.body(ExecBody)
+    body = await call.optional_body(ExecBody)
     if not body.cmd:
         raise InvalidArgumentError("No exec command specified")
     exec_id = await call.backend.containers.exec_create(

@@ -55,9 +55,11 @@ async def _made_here(call: Call) -> AsyncGenerator[Progress, None]:
 
 
 def _reference(name: str, tag: str) -> Reference:
-    separator = "@" if ":" in tag else ":"
     try:
-        return parse_reference(f"{name}{separator}{tag}" if tag else name)
+        if ":" in tag:
+            return parse_reference(f"{name}@{tag}")
+        reference = parse_reference(name)
+        return reference.with_tag(tag) if tag else reference
     except InvalidReferenceError as error:
         raise InvalidArgumentError(str(error)) from error
 

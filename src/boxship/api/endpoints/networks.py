@@ -42,7 +42,7 @@ async def inspect_network(call: Call) -> Answer:
 
 
 async def create_network(call: Call) -> Answer:
-    body = await call.body(shapes.NetworkBody)
+    body = await call.optional_body(shapes.NetworkBody)
     created = await call.backend.networks.create(views.create_request(body))
     return call.json(shapes.NetworkCreated(created.id, created.warning), 201)
 
@@ -53,7 +53,7 @@ async def remove_network(call: Call) -> Answer:
 
 
 async def connect(call: Call) -> Answer:
-    body = await call.body(shapes.ConnectBody)
+    body = await call.optional_body(shapes.ConnectBody)
     call.backend.networks.inspect(call.target)  # of two that are missing it is told of first
     wish = wish_of(call.target, body.endpoint_config)
     await call.backend.containers.connect(body.container, wish)
@@ -62,7 +62,7 @@ async def connect(call: Call) -> Answer:
 
 async def disconnect(call: Call) -> Answer:
     """``force`` means the same: a container that is gone has left its networks by then."""
-    body = await call.body(shapes.DisconnectBody)
+    body = await call.optional_body(shapes.DisconnectBody)
     await call.backend.containers.disconnect(body.container, call.target)
     return EMPTY
 

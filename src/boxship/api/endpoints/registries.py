@@ -48,11 +48,13 @@ def _row(result: SearchResult) -> SearchRow:
 
 def _filters(given: Mapping[str, tuple[str, ...]]) -> SearchFilters:
     for name in sorted(given.keys() - set(_FILTERS)):
-        raise InvalidArgumentError(f"Invalid filter '{name}'")
+        raise InvalidArgumentError(f"invalid filter '{name}'")
     stars = 0
     for text in given.get("stars", ()):
         if not text.isdigit():
-            raise InvalidArgumentError(f"Invalid filter 'stars={text}'")
+            raise InvalidArgumentError(
+                f"invalid filter 'stars={text}': strconv.Atoi: parsing \"{text}\": invalid syntax"
+            )
         stars = max(stars, int(text))
     return SearchFilters(
         official=_boolean(given, "is-official"),
@@ -69,7 +71,7 @@ def _boolean(given: Mapping[str, tuple[str, ...]], name: str) -> bool | None:
         return True
     if set(values) <= {"false", "0"}:
         return False
-    raise InvalidArgumentError(f"Invalid filter '{name}=[{' '.join(values)}]'")
+    raise InvalidArgumentError(f"invalid filter '{name}=[{' '.join(values)}]'")
 
 
 async def distribution(call: Call) -> Answer:

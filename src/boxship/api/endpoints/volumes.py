@@ -3,7 +3,7 @@
 from boxship.api.call import NO_CONTENT, Call
 from boxship.api.http.messages import Answer
 from boxship.api.views import volumes as views
-from boxship.base.errors import UnavailableError
+from boxship.base.errors import NoSwarmManagerError, UnavailableError
 from boxship.engine.volumes.requests import VolumeQuery
 from boxship.wire import volumes as shapes
 
@@ -18,7 +18,9 @@ async def inspect_volume(call: Call) -> Answer:
 
 
 async def create_volume(call: Call) -> Answer:
-    body = await call.body(shapes.VolumeBody)
+    body = await call.optional_body(shapes.VolumeBody)
+    if body.cluster_volume_spec is not None and call.version >= 42:
+        raise NoSwarmManagerError()
     made = await call.backend.volumes.create(views.create_request(body))
     return call.json(views.row(made), 201)
 

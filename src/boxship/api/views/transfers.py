@@ -10,7 +10,6 @@ from boxship.model.image import (
     FetchEvent,
     Fetching,
     LayerTransfer,
-    OtherPlatform,
     Pulled,
     PushBegun,
     TransferBegun,
@@ -89,17 +88,9 @@ def _pulled(event: Pulled) -> Progress:
     return Progress(status=f"Status: {what} for {event.reference}")
 
 
-def _other_platform(event: OtherPlatform) -> Progress:
-    return Progress(
-        status=f"WARNING: image with reference {event.reference} was found but does not match the "
-        f"specified platform: wanted {event.wanted}, actual: {event.found}"
-    )
-
-
 _PULLING: dict[type[TransferEvent], Callable[[Any], Progress]] = {
     LayerTransfer: layer_line,
     TransferBegun: _begun,
     TransferDigest: _digest,
     Pulled: _pulled,
-    OtherPlatform: _other_platform,
 }

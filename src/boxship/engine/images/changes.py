@@ -33,7 +33,7 @@ def apply_changes(config: ImageConfig, lines: Iterable[str]) -> ImageConfig:
         apply = _INSTRUCTIONS.get(name)
         if apply is None:
             raise InvalidArgumentError(
-                f"{keyword.lower()} is not a valid change command"
+                f"{keyword} is not a valid change command"
                 if keyword
                 else "file with no instructions"
             )

@@ -112,6 +112,8 @@ async def import_layer(
     source: str,
 ) -> Digest:
     """Make an image of the layer that ``unpack`` makes; the options are checked before it does."""
+    if options.platform is not None and options.platform.os != platform.host().os:
+        raise InvalidArgumentError("operating system is not supported")
     names = name_for(options.reference, "cannot import digest reference")
     config = apply_changes(ImageConfig(), options.changes)
     async with taking_in(scope) as lease:

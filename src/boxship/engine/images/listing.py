@@ -206,7 +206,7 @@ def _compiled(pattern: str) -> "re.Pattern[str]":
         char = pattern[at]
         closing = pattern.find("]", at + 2) if char == "[" else -1
         if (char == "[" and closing < 0) or (char == "\\" and at + 1 == len(pattern)):
-            raise _bad_pattern(pattern)
+            raise _bad_pattern()
         if closing > 0:
             inside = pattern[at + 1 : closing].replace("\\", "\\\\").replace("[", "\\[")
             parts.append(f"[{inside}]")
@@ -220,8 +220,8 @@ def _compiled(pattern: str) -> "re.Pattern[str]":
     try:
         return re.compile("".join(parts))
     except re.error as error:
-        raise _bad_pattern(pattern) from error
+        raise _bad_pattern() from error
 
 
-def _bad_pattern(pattern: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"invalid filter 'reference={pattern}': syntax error in pattern")
+def _bad_pattern() -> InvalidArgumentError:
+    return InvalidArgumentError("syntax error in pattern")

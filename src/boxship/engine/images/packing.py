@@ -77,7 +77,10 @@ def _matches(scope: ImageScope, text: str) -> Iterator[tuple[Reference | None, K
         if (named := scope.catalog.named(name)) is not None:
             yield name, named
             return
-    yield None, scope.find(text)
+    try:
+        yield None, scope.find(text)
+    except NotFoundError as error:  # a bare repository was not asked for its tag latest
+        raise NotFoundError(f"No such image: {text}") from error
 
 
 def _images(

@@ -45,7 +45,6 @@ from boxship.engine.images.scope import ImageScope
 from boxship.engine.images.variants import Variant
 from boxship.model.image import (
     LayerTransfer,
-    OtherPlatform,
     Pulled,
     TransferBegun,
     TransferDigest,
@@ -116,7 +115,10 @@ class Puller:
         tell(Pulled(reference.familiar, str(last.id), newer))
         wanted = request.platform
         if wanted is not None and not platforms.by_preference(wanted, [last.platform]):
-            tell(OtherPlatform(reference.familiar, str(wanted), str(last.platform)))
+            raise NotFoundError(
+                f"image with reference {reference.familiar} was found but does not match the "
+                f"specified platform: wanted {wanted}, actual: {last.platform}"
+            )
 
     async def _pull_all(
         self, request: PullRequest, repository: Repository, tell: Tell

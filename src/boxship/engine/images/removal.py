@@ -40,11 +40,11 @@ class Removal:
     delete: bool
 
 
-def by_name(target: Target, name: Reference, *, force: bool) -> Removal:
-    """Decide for ``rmi NAME``; ``name`` is one of the target's."""
+def by_name(target: Target, name: Reference, asked: Reference, *, force: bool) -> Removal:
+    """Decide for ``rmi NAME``; ``name`` is one of the target's, ``asked`` what was written."""
     if not force and _one_repository(target.names) and target.uses:
         raise ConflictError(
-            f'conflict: unable to remove repository reference "{name.familiar}" (must force) - '
+            f'conflict: unable to remove repository reference "{asked.familiar}" (must force) - '
             f"container {short_id(target.uses[0].container_id)} is using its referenced image "
             f"{target.id.short}"
         )

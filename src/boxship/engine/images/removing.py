@@ -102,9 +102,10 @@ def _decide(
 ) -> removal.Removal:
     target = _target(scope, known)
     if whole_id(reference) is None:
-        name = favour_digest(parsed(reference))
+        asked = parsed(reference)
+        name = favour_digest(asked)
         if name in target.names:
-            return removal.by_name(target, name, force=force)
+            return removal.by_name(target, name, asked, force=force)
     return removal.by_id(target, force=force)
 
 

@@ -10,8 +10,8 @@ from boxship.base.errors import (
     ConflictError,
     ForbiddenError,
     InvalidArgumentError,
+    NoSwarmManagerError,
     NotFoundError,
-    UnavailableError,
 )
 from boxship.engine.networks import interfaces, options, pools
 from boxship.engine.networks.addresses import (
@@ -29,10 +29,6 @@ from boxship.engine.networks.requests import CreateNetwork, PoolRequest
 DRIVERS = ("bridge", "host", "ipvlan", "macvlan", "null", "overlay")
 _SINGLE = ("host", "null")
 _IPAM_DRIVERS = ("", "default", "null")
-_NO_MANAGER = (
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect '
-    "this node to swarm and try again."
-)
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,7 @@ def check_operator_fields(request: CreateNetwork) -> None:
     if request.scope == "swarm":
         raise ForbiddenError("cannot create a swarm scoped network when swarm is not active")
     if request.scope == "global":
-        raise UnavailableError(_NO_MANAGER)
+        raise NoSwarmManagerError()
     if request.scope not in ("", "local"):
         raise InvalidArgumentError(f"invalid scope {request.scope}: it is local, swarm or global")
 
@@ -134,7 +130,7 @@ def check_driver(driver: str, request: CreateNetwork) -> None:
     if driver in _SINGLE:
         raise ForbiddenError(f'only one instance of "{driver}" network is allowed')
     if driver == "overlay":
-        raise UnavailableError(_NO_MANAGER)
+        raise NoSwarmManagerError()
     if request.ipam_driver not in _IPAM_DRIVERS:
         raise NotFoundError(f'plugin "{request.ipam_driver}" not found')
 

@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from boxship.base.errors import InternalError
 from boxship.base.files import opened
 from boxship.kernel import mounts as k
-from boxship.runtime.options import parse_options
+from boxship.runtime.options import MountOptions, parse_options
 
+_MS_BIND, _MS_REC = 0x1000, 0x4000
+_AS_FLAGS = 0xF
+"""The attributes that mount(2) has as flags of the same value: ro, nosuid, nodev, noexec."""
 _PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -37,10 +40,18 @@ def mount(options: Mapping[str, str], place: str) -> None:
         finally:
             os.close(tree)
     except OSError as error:
-        told = f", data: {words}" if words else ""
         raise InternalError(
-            f"failed to mount local volume: mount {device}:{place}{told}: {error.strerror}"
+            f"error while mounting volume '{place}': failed to mount local volume: mount "
+            f"{device}:{place}{_told(asked)}: {(error.strerror or str(error)).lower()}"
         ) from error
+
+
+def _told(asked: MountOptions) -> str:
+    """Flags as mount(2) takes them, and the file system's own options."""
+    bind = (_MS_BIND if asked.bind else 0) | (_MS_REC if asked.bind and asked.recursive else 0)
+    flags = bind | (asked.set_bits & _AS_FLAGS)
+    data = ",".join(asked.data)
+    return (f", flags: 0x{flags:x}" if flags else "") + (f", data: {data}" if data else "")
 
 
 def _with_addresses(option: str) -> str:

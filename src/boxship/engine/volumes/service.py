@@ -203,7 +203,7 @@ class Volumes:
             name=request.name or identity,
             created_ns=self._clock.now_ns(),
             labels=labels,
-            options=dict(request.options) if request.options else None,
+            options=None if request.options is None else dict(request.options),
             read_only=request.read_only,
             origin=request.origin,
         )
@@ -281,7 +281,9 @@ class Volumes:
     ) -> builtins.list[VolumeRecord]:
         users = self._users.volume_users()
         used = {i for i, ids in users.items() if set(ids).difference(without)} | self._held.keys()
-        return [r for r in self._shelf if wanted.admits(r) and r.id not in used]
+        # With options, what one holds may be on another machine: Docker leaves those, too.
+        found = [r for r in self._shelf if not r.options]
+        return [r for r in found if wanted.admits(r) and r.id not in used]
 
     async def _removed_unused(self, record: VolumeRecord) -> bool:
         try:
