@@ -68,9 +68,9 @@ def test_tag_and_digest_of_one_repository_are_one_reference_to_a_container() -> 
     held = target("app:1", f"app@{X}", uses=(USE,))
     for name in held.names:
         with pytest.raises(ConflictError, match="is using its referenced image"):
-            by_name(held, name, force=False)
+            by_name(held, name, name, force=False)
     elsewhere = target("app:1", f"q.io/app@{X}", uses=(USE,))
-    assert not by_name(elsewhere, elsewhere.names[0], force=False).delete
+    assert not by_name(elsewhere, elsewhere.names[0], elsewhere.names[0], force=False).delete
 
 
 @pytest.fixture

@@ -44,8 +44,12 @@ class RegistryServer:
         mirror_of: str = "",
         address: str = "127.0.0.1",
         name: str = "",
+        port: int = 0,
     ) -> None:
-        """``name`` stands in references instead of ``address``; whoever gives one resolves it."""
+        """``name`` stands in references instead of ``address``; whoever gives one resolves it.
+
+        Without ``port`` it is a free one.
+        """
         self._home = home
         self._users = users
         self._with_tokens = tokens
@@ -58,7 +62,8 @@ class RegistryServer:
         self._cleanup = ExitStack()
         self.tokens: TokenServer | None = None
         self.authority: Authority | None = None
-        self.port = 0
+        self.port = port
+        self._prepared = False
 
     @property
     def host(self) -> str:
@@ -82,9 +87,10 @@ class RegistryServer:
     def start(self) -> None:
         """Start, or start again after `stop`: on the same port, with the same content."""
         with ExitStack() as undo:
-            if self.port == 0:
+            if not self._prepared:
                 undo.push(self._cleanup)
                 self._prepare()
+                self._prepared = True
             self._process = subprocess.Popen(
                 [required("docker-registry"), "serve", str(self.home / "config.yml")],
                 stdout=subprocess.PIPE,
@@ -129,7 +135,7 @@ class RegistryServer:
         self._write()
 
     def _configuration(self) -> dict[str, Any]:
-        http: dict[str, Any] = {"addr": f"{self._address}:0", "secret": "for tests"}
+        http: dict[str, Any] = {"addr": f"{self._address}:{self.port}", "secret": "for tests"}
         document: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "info", "formatter": "json"},

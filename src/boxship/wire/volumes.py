@@ -3,6 +3,10 @@
 from msgspec import UNSET, Struct, UnsetType
 
 
+class ClusterVolumeSpec(Struct, frozen=True):
+    """What a swarm would be told of a volume of its own."""
+
+
 class VolumeBody(Struct, frozen=True, rename="pascal"):
     """The body of ``POST /volumes/create``."""
 
@@ -10,7 +14,7 @@ class VolumeBody(Struct, frozen=True, rename="pascal"):
     driver: str = ""
     driver_opts: dict[str, str] | None = None
     labels: dict[str, str] | None = None
-    cluster_volume_spec: object = None
+    cluster_volume_spec: ClusterVolumeSpec | None = None
     """Given, it is a volume of a swarm's, whatever it says."""
 
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from support.dockerd import Dockerd
 from support.engine import Engine
-from support.machines import OUTSIDE4, Machine, World
+from support.machines import Machine, World
 from support.parity.performing import Outcome, Performer
 from support.parity.scenarios import Scenario
 from support.programs import required
@@ -17,7 +17,9 @@ from support.registries import RegistryServer
 T = TypeVar("T")
 
 _TRIXIE: Final = Path(__file__).parents[3] / ".cache" / "trixie"
-_REGISTRIES: Final = f"--insecure-registry={OUTSIDE4}/32"
+_REGISTRY: Final = 5000
+_PRIVATE: Final = 5001
+"""Ports; both machines have the same ones, so that names of images are the same."""
 DEBIAN_13: Final = (_TRIXIE / "docker.io/usr/sbin", _TRIXIE / "containerd/usr/bin")
 """Where `scripts/setup` unpacks Docker's daemon of Debian 13, and what it starts; its runc needs
 that release's C library, so this machine's runs the containers."""
@@ -26,10 +28,15 @@ that release's C library, so this machine's runs the containers."""
 class Side:
     """One of the two, and what was left in it by scenarios is taken away."""
 
-    def __init__(self, engine: Engine, machine: Machine, registry: RegistryServer) -> None:
+    def __init__(self, engine: Engine, machine: Machine) -> None:
         self.engine = engine
         self.machine = machine
-        around = {"registry": registry.host, "machine": machine.address, "home": str(engine.home)}
+        around = {
+            "registry": f"127.0.0.1:{_REGISTRY}",
+            "private": f"127.0.0.1:{_PRIVATE}",
+            "machine": machine.address,
+            "home": str(engine.home),
+        }
         self.performer = Performer(engine, machine.path, around)
         (self._busybox,) = self._images()
 
@@ -88,22 +95,26 @@ class Pair:
 
 @contextmanager
 def pair() -> Iterator[Pair]:
-    """Start both, with busybox, and a registry that both reach."""
+    """Start both, with busybox; each has two registries for itself, on its own loopback."""
     required(str(DEBIAN_13[0] / "dockerd"))
     with ExitStack() as stack:
         world = stack.enter_context(World())
-        registry = RegistryServer(address=OUTSIDE4)
-        world.place.inside(registry.start)
-        stack.callback(registry.__exit__, None, None, None)
         machines = world.machine(), world.machine()
+        for machine in machines:
+            for registry in (
+                RegistryServer(port=_REGISTRY),
+                RegistryServer(port=_PRIVATE, users={"me": "secret"}),
+            ):
+                machine.inside(registry.start)
+                stack.callback(registry.__exit__, None, None, None)
         engines: tuple[Engine, Engine] = (
-            Dockerd(_REGISTRIES, namespace=machines[0].path, programs=DEBIAN_13),
-            Engine(_REGISTRIES, namespace=machines[1].path),
+            Dockerd(namespace=machines[0].path, programs=DEBIAN_13),
+            Engine(namespace=machines[1].path),
         )
         for engine in engines:
             stack.callback(engine.close)
         _at_once(*(lambda engine=engine: _begin(engine) for engine in engines))
-        sides = (Side(e, m, registry) for e, m in zip(engines, machines, strict=True))
+        sides = (Side(e, m) for e, m in zip(engines, machines, strict=True))
         yield Pair(*sides)
 
 

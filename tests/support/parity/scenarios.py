@@ -35,7 +35,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     run: str
     """``docker …``, ``METHOD /path {json}`` or ``sh …``. ``${name}`` is what was saved before, or
-    of the surroundings: ``registry`` (host:port) and ``machine`` (the daemon's host's address)."""
+    of the surroundings: ``registry`` (host:port), ``private`` (one for ``me`` with the password
+    ``secret``), ``machine`` (the daemon's host's address) and ``home`` (its directory)."""
     stdin: str = ""
     save: str = ""
     """Keep the field ``Id`` (else ``ID``) of a JSON answer, or the text, under this name."""

@@ -19,7 +19,7 @@ NETWORKS = (
     ),
     Operation(
         "POST", "/networks/create", "NetworkCreate", "Create a network",
-        body=Body(shapes.NetworkBody),
+        body=Body(shapes.NetworkBody, required=False),
         replies=(ok(shapes.NetworkCreated, "It is there", 201),),
         errors=(403, 404, 409, 500, 501, 503),
     ),
@@ -39,13 +39,13 @@ NETWORKS = (
     ),
     Operation(
         "POST", "/networks/{id}/connect", "NetworkConnect", "Put a container on a network",
-        body=Body(shapes.ConnectBody),
+        body=Body(shapes.ConnectBody, required=False),
         replies=(done("It is on it", 200),),
         errors=(403, 404, 409, 500),
     ),
     Operation(
         "POST", "/networks/{id}/disconnect", "NetworkDisconnect", "Take a container off a network",
-        body=Body(shapes.DisconnectBody),
+        body=Body(shapes.DisconnectBody, required=False),
         replies=(done("It is off it", 200),),
         errors=(403, 404, 409, 500),
     ),
@@ -64,7 +64,7 @@ VOLUMES = (
     ),
     Operation(
         "POST", "/volumes/create", "VolumeCreate", "Create a volume, unless it is there",
-        body=Body(volume_shapes.VolumeBody),
+        body=Body(volume_shapes.VolumeBody, required=False),
         replies=(ok(volume_shapes.VolumeRow, "It is there", 201),),
         errors=(404, 409, 500),
     ),

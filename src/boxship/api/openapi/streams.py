@@ -79,7 +79,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/containers/{id}/exec", "ExecCreate", "Prepare one more process in a container",
-        body=Body(shapes.ExecBody),
+        body=Body(shapes.ExecBody, required=False),
         replies=(ok(shapes.ExecAnswer, "It can be started", 201),),
         errors=(404, 409),
     ),
