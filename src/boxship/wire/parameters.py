@@ -21,9 +21,6 @@ _LONGEST_SIDE = 0xFFFF
 _DAYS = re.compile(r"([0-9]{1,6})d")
 _DAY_NS = 24 * 3600 * 1_000_000_000
 _NUMBER = re.compile(r"[+-]?\d+")
-_NEW = msgspec.json.Decoder(dict[str, list[str]])
-_OLD = msgspec.json.Decoder(dict[str, dict[str, bool]])
-"""The forms of filters; a mixture is none of them."""
 
 
 def boolean(value: str | None, *, default: bool = False) -> bool:
@@ -103,17 +100,16 @@ def filters(value: str | None) -> dict[str, tuple[str, ...]]:
     if not value:
         return {}
     try:
-        return {name: _true(values) for name, values in _OLD.decode(value).items()}
-    except (msgspec.DecodeError, UnicodeError):
-        pass
-    try:
-        return {name: tuple(values) for name, values in _NEW.decode(value).items()}
+        decoded = msgspec.json.decode(value, type=dict[str, list[str] | dict[str, bool]])
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidArgumentError(f"invalid filter: {error}") from error
+    return {name: _values(values) for name, values in decoded.items()}
 
 
-def _true(values: dict[str, bool]) -> tuple[str, ...]:
-    return tuple(value for value, on in values.items() if on)
+def _values(values: list[str] | dict[str, bool]) -> tuple[str, ...]:
+    if isinstance(values, dict):
+        return tuple(value for value, on in values.items() if on)
+    return tuple(values)
 
 
 def allow(given: Filters, allowed: frozenset[str]) -> None:

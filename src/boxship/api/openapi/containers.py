@@ -116,7 +116,9 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/containers/{id}/update", "ContainerUpdate", "Change what a container may use",
-        body=Body(shapes.UpdateBody, required=False, about="What is to change; 0 and absent members stay"),
+        body=Body(
+            shapes.UpdateBody, required=False, about="What is to change; 0 and absent members stay"
+        ),
         replies=(ok(shapes.UpdateAnswer, "It is in effect"),),
         errors=(404, 409, 500),
     ),
