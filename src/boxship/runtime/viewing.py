@@ -41,11 +41,27 @@ class Bind:
     read_only: bool = False
 
 
-class View:
-    """Owns the descriptors; use it as a context. ``root`` is an O_PATH one."""
+_KERNELS = frozenset(
+    {
+        *("proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "debugfs", "tracefs"),
+        *("securityfs", "bpf", "pstore", "efivarfs", "configfs", "fusectl", "binfmt_misc"),
+    }
+)
 
-    def __init__(self, root: int, namespace: int = -1) -> None:
+
+class View:
+    """Owns the descriptors; use it as a context. ``root`` is an O_PATH one.
+
+    ``kernels`` are the devices (``st_dev``) of file systems that are the kernel's own: what is in
+    them are no files of the container. To read some of them takes something away from somebody,
+    to write them changes the machine.
+    """
+
+    def __init__(
+        self, root: int, namespace: int = -1, kernels: frozenset[int] = frozenset()
+    ) -> None:
         self.root = root
+        self.kernels = kernels
         self._namespace = namespace
 
     def __enter__(self) -> View:
@@ -64,7 +80,20 @@ class View:
 
 def view_running(pid: int) -> View:
     """Look at what a process sees. FileNotFoundError: it has ended."""
-    return View(os.open(f"/proc/{pid}/root", _ROOT))
+    kernels = _kernels(pid)
+    return View(os.open(f"/proc/{pid}/root", _ROOT), kernels=kernels)
+
+
+def _kernels(pid: int) -> frozenset[int]:
+    """Return the devices of the kernel's file systems that a process has mounted."""
+    found = set()
+    with open(f"/proc/{pid}/mountinfo", "rb") as mounts:
+        for line in mounts:
+            before, _, after = line.partition(b" - ")
+            if after.split(b" ", 1)[0].decode() in _KERNELS:
+                major, _, minor = before.split(b" ", 3)[2].partition(b":")
+                found.add(os.makedev(int(major), int(minor)))
+    return frozenset(found)
 
 
 def view_mounted(

@@ -96,19 +96,23 @@ def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
 
 
 def subtree_tar(
-    directory: int, name: bytes, shown: bytes, owners: Callable[[int, int], tuple[int, int]]
+    directory: int,
+    name: bytes,
+    shown: bytes,
+    owners: Callable[[int, int], tuple[int, int]],
+    closed: frozenset[int] = frozenset(),
 ) -> Iterator[Buffer]:
     """Yield the tar of ``name`` in an open directory (empty: the directory) and what is in it.
 
-    Entries are named from ``shown`` on; ``owners`` says whose they are to be. UnreadableError: the
-    disk fails.
+    Entries are named from ``shown`` on; ``owners`` says whose they are to be. Of file systems that
+    are ``closed`` (``st_dev``) there is the top alone. UnreadableError: the disk fails.
     """
     with reading(), LayeredTree((f"/proc/self/fd/{directory}",)) as tree:
         top = tree.root()
         if name:
             top = Node((name,), os.lstat(name, dir_fd=directory), (0,))
         renaming = _Renaming(shown, len(top.path))
-        yield from Archiver(tree, renaming, owners).write(_from(tree, top))
+        yield from Archiver(tree, renaming, owners).write(_from(tree, top, closed))
         yield END
 
 
@@ -131,7 +135,7 @@ def _everything(tree: LayeredTree) -> Iterator[Node]:
     yield from found
 
 
-def _from(tree: LayeredTree, top: Node) -> Iterator[Node]:
+def _from(tree: LayeredTree, top: Node, closed: frozenset[int] = frozenset()) -> Iterator[Node]:
     levels = [iter((top,))]
     while levels:
         node = next(levels[-1], None)
@@ -139,7 +143,7 @@ def _from(tree: LayeredTree, top: Node) -> Iterator[Node]:
             levels.pop()
             continue
         yield node
-        if node.is_directory:
+        if node.is_directory and node.found.st_dev not in closed:
             levels.append(iter(tree.children(node).values()))
 
 

@@ -197,6 +197,8 @@ def _name(container: Container) -> str:
 @contextmanager
 def _spot(view: View, owner: str, path: str, *, writing: bool = False) -> Iterator[Spot]:
     """Open a path of ``owner``. NotFoundError names both."""
+    if "\0" in path:
+        raise InvalidArgumentError("bad parameter: path has a null byte in it")
     try:
         spot = Spot(view.root, path)
     except OSError as error:
@@ -204,14 +206,20 @@ def _spot(view: View, owner: str, path: str, *, writing: bool = False) -> Iterat
             raise InvalidArgumentError("extraction point is not a directory") from error
         raise _not_found(path.rstrip("/") if writing else path, owner, error) from error
     try:
+        if (spot.name or writing) and os.fstat(spot.directory).st_dev in view.kernels:
+            raise _missing(path.rstrip("/") if writing else path, owner)
         yield spot
     finally:
         os.close(spot.directory)
 
 
 def _not_found(path: str, owner: str, error: OSError) -> Exception:
-    if error.errno not in _MISSING:
-        return error
+    if error.errno == errno.ENAMETOOLONG:
+        return InvalidArgumentError("bad parameter: path is too long for a file's name")
+    return _missing(path, owner) if error.errno in _MISSING else error
+
+
+def _missing(path: str, owner: str) -> NotFoundError:
     return NotFoundError(f"Could not find the file {path} in {owner}")
 
 
@@ -256,7 +264,8 @@ def archive_of(view: View, owner: str, path: str, owners: Owners) -> Iterator[Bu
         except OSError as error:
             raise _not_found(path, owner, error) from error
         shown = os.fsencode(spot.shown)
-        yield from subtree_tar(spot.directory, os.fsencode(spot.name), shown, owners)
+        name = os.fsencode(spot.name)
+        yield from subtree_tar(spot.directory, name, shown, owners, view.kernels)
 
 
 def unpack_in(

@@ -1,5 +1,7 @@
 """Sizes of terminals: the container's and its execs'."""
 
+import errno
+
 from boxship.base.errors import ConflictError, InternalError
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.execs import find
@@ -32,5 +34,6 @@ async def _resize(container: Container, process: str, height: int, width: int) -
         reply = await link.request(Resize(process=process, height=height, width=width))
     except ShimGoneError:
         raise not_running from None
-    if isinstance(reply, Failed):
+    # Without a terminal nothing happens, as with Docker: clients tell each process of their size.
+    if isinstance(reply, Failed) and reply.errno != errno.ENOTTY:
         raise InternalError(f"cannot set the terminal's size: {reply.message}")

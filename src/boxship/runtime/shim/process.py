@@ -5,6 +5,7 @@ too much to take already, nothing is read. A process has ended for good when it 
 output came to an end; somebody else who holds the pipe open may delay that for two seconds.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -143,9 +144,9 @@ class Process:
     # ── terminal ─────────────────────────────────────────────────────────────────────────────
 
     def resize(self, height: int, width: int) -> None:
-        """Set the terminal's size. Raise OSError when there is none."""
+        """Set the terminal's size. Raise OSError, with ENOTTY, when there is none."""
         if not self._tty or not self._outlets:
-            raise OSError("the process has no terminal")
+            raise OSError(errno.ENOTTY, "the process has no terminal")
         set_window_size(next(iter(self._outlets)), height, width)
 
     # ── output ───────────────────────────────────────────────────────────────────────────────
