@@ -135,6 +135,10 @@ class FakeVolumes:
     async def remove(self, name: str, *, force: bool = False) -> None:
         self.asked.append(("remove", name, force))
 
+    async def plan_prune(self, wanted: VolumePrune, without: Collection[str] = ()) -> PrunedVolumes:
+        self.asked.append(("plan", wanted, without))
+        return PrunedVolumes(("vol",), 5)
+
     async def rename(self, name: str, new_name: str) -> None:
         self.asked.append(("rename", name, new_name))
 

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ class Users:
     def image_uses(self) -> Iterable[ImageUse]:
         return self.uses
 
-    def layers_in_use(self) -> Iterable[Digest]:
+    def layers_in_use(self, without: Collection[str] = ()) -> Iterable[Digest]:
         return self.layers
 
 

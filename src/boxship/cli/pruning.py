@@ -12,6 +12,7 @@ from boxship.client.filters import parse_filter
 from boxship.client.pruning import Pruned
 
 FORCE_FLAG = Flag("force", "f", kinds.BOOL, "Do not ask")
+DRY_RUN_FLAG = Flag("dry-run", "", kinds.BOOL, "Show what would be removed, and remove nothing")
 QUESTION = "Are you sure you want to continue? [y/N] "
 
 
@@ -28,18 +29,20 @@ def filters_of(session: Session, given: Invocation) -> list[tuple[str, str]]:
 
 def confirmed(session: Session, given: Invocation, warning: str) -> bool:
     """Ask on the terminal, unless told not to. Anything but a yes is a no."""
-    if given.values.on("force"):
+    if given.values.on("force") or given.values.on("dry-run"):
         return True
     session.out.write(f"WARNING! {warning}\n{QUESTION}")
     session.out.flush()
     return sys.stdin.readline().strip().lower() == "y"
 
 
-def report(session: Session, pruned: Iterable[Pruned]) -> None:
-    """Print what went as it goes, and the sum of the space at the end."""
+def report(session: Session, pruned: Iterable[Pruned], *, dry: bool = False) -> None:
+    """Print what went (or would go, if ``dry``) as it goes, and the sum of the space at the end."""
     total = 0
     for each in pruned:
         total += each.reclaimed
         if each.lines:
-            session.say("\n".join((each.title, *each.lines, "")))
-    session.say(f"Total reclaimed space: {human_size(total)}")
+            title = each.title.replace("Deleted", "Would delete", 1) if dry else each.title
+            session.say("\n".join((title, *each.lines, "")))
+    what = "Space that would be reclaimed" if dry else "Total reclaimed space"
+    session.say(f"{what}: {human_size(total)}")

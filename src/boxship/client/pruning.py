@@ -17,24 +17,45 @@ class Pruned(NamedTuple):
     reclaimed: int
 
 
-def containers(client: EngineClient, filters: Filters) -> Pruned:
-    answer = _prune(client, "containers", filters)
+def containers(client: EngineClient, filters: Filters, *, dry: bool = False) -> Pruned:
+    answer = _prune(client, "containers", filters, dry=dry)
     return _pruned("Deleted Containers:", answer, "ContainersDeleted")
 
 
-def networks(client: EngineClient, filters: Filters) -> Pruned:
-    answer = _prune(client, "networks", filters)
+def networks(client: EngineClient, filters: Filters, *, dry: bool = False) -> Pruned:
+    answer = _prune(client, "networks", filters, dry=dry)
     return _pruned("Deleted Networks:", answer, "NetworksDeleted")
 
 
-def volumes(client: EngineClient, filters: Filters) -> Pruned:
-    answer = _prune(client, "volumes", filters)
+def volumes(client: EngineClient, filters: Filters, *, dry: bool = False) -> Pruned:
+    answer = _prune(client, "volumes", filters, dry=dry)
     return _pruned("Deleted Volumes:", answer, "VolumesDeleted")
 
 
-def images(client: EngineClient, filters: Filters, *, all_unused: bool) -> Pruned:
+def images(
+    client: EngineClient, filters: Filters, *, all_unused: bool, dry: bool = False
+) -> Pruned:
     dangling = ("dangling", "false" if all_unused else "true")
-    answer = _prune(client, "images", [*filters, dangling])
+    return _images_pruned(_prune(client, "images", [*filters, dangling], dry=dry))
+
+
+def plan(
+    client: EngineClient, filters: Filters, *, all_unused: bool, with_volumes: bool
+) -> tuple[Pruned, ...]:
+    """What prunes of all kinds would remove, one after the other."""
+    query = {"filters": encode_filters(filters), "all": all_unused, "volumes": with_volumes}
+    answer: JsonObject = client.json("GET", "/system/prune/plan", query)
+    total = answer.get("SpaceReclaimed", 0)
+    alone = {**answer, "SpaceReclaimed": 0}
+    return (
+        _pruned("Deleted Containers:", alone, "ContainersDeleted"),
+        _pruned("Deleted Networks:", alone, "NetworksDeleted"),
+        _pruned("Deleted Volumes:", alone, "VolumesDeleted"),
+        _images_pruned(alone)._replace(reclaimed=total),
+    )
+
+
+def _images_pruned(answer: JsonObject) -> Pruned:
     lines = tuple(
         f"untagged: {item['Untagged']}" if item.get("Untagged") else f"deleted: {item['Deleted']}"
         for item in answer.get("ImagesDeleted") or ()
@@ -48,9 +69,10 @@ def build_cache(client: EngineClient, filters: Filters, *, all_unused: bool) -> 
     return _pruned("Deleted build cache objects:", answer, "CachesDeleted")
 
 
-def _prune(client: EngineClient, kind: str, filters: Filters) -> JsonObject:
+def _prune(client: EngineClient, kind: str, filters: Filters, *, dry: bool) -> JsonObject:
     query = {"filters": encode_filters(filters)}
-    answer: JsonObject = client.json("POST", f"/{kind}/prune", query) or {}
+    method, path = ("GET", f"/{kind}/prune/plan") if dry else ("POST", f"/{kind}/prune")
+    answer: JsonObject = client.json(method, path, query) or {}
     return answer
 
 

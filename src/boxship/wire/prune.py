@@ -37,3 +37,13 @@ class CachesPruned(Struct, frozen=True, rename="pascal"):
 
     caches_deleted: tuple[str, ...] | None = None
     space_reclaimed: int = 0
+
+
+class EverythingPruned(Struct, frozen=True, rename="pascal"):
+    """``GET /system/prune/plan``; bytes."""
+
+    containers_deleted: tuple[str, ...]
+    networks_deleted: tuple[str, ...]
+    volumes_deleted: tuple[str, ...]
+    images_deleted: tuple[RemovedRow, ...]
+    space_reclaimed: int

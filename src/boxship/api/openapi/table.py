@@ -6,6 +6,7 @@ from boxship.api.openapi import (
     containers,
     images,
     networks,
+    plans,
     streams,
     system,
     volumefiles,
@@ -21,5 +22,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *networks.NETWORKS,
     *networks.VOLUMES,
     *volumefiles.OPERATIONS,
+    *plans.OPERATIONS,
     *absent.OPERATIONS,
 )

@@ -29,6 +29,13 @@ async def prune(context: Context, wanted: ContainerPrune) -> PrunedContainers:
     return PrunedContainers(tuple(ids), reclaimed)
 
 
+async def plan(context: Context, wanted: ContainerPrune) -> PrunedContainers:
+    """Say what :func:`prune` would remove now."""
+    found = [each.record for each in context.shelf if _is_wanted(each.record, wanted)]
+    sizes = await asyncio.to_thread(lambda: [explain.written(context, each) for each in found])
+    return PrunedContainers(tuple(record.id for record in found), sum(sizes))
+
+
 def _is_wanted(record: ContainerRecord, wanted: ContainerPrune) -> bool:
     if record.state.running:
         return False

@@ -353,6 +353,10 @@ class ContainerService:
         """Remove what does not run. ConflictError: somebody is at it already."""
         return await self._finish(prune.prune(self._context, wanted))
 
+    async def plan_prune(self, wanted: ContainerPrune) -> PrunedContainers:
+        """Say what a prune would remove now."""
+        return await prune.plan(self._context, wanted)
+
     # ── streams and execs ────────────────────────────────────────────────────────────────────
 
     async def attach(self, reference: str, request: AttachRequest, stream: HijackedStream) -> None:

@@ -1,6 +1,6 @@
 """What containers stand on: their side of images', volumes' and the check's view of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from boxship.base.errors import NotFoundError
@@ -35,9 +35,10 @@ class Usage:
         records = (container.record for container in self._shelf)
         return tuple(record.name for record in records if str(layer) in record.layers)
 
-    def layers_in_use(self) -> Iterable[Digest]:
-        """Return the layers under the containers."""
-        texts = {layer for container in self._shelf for layer in container.record.layers}
+    def layers_in_use(self, without: Collection[str] = ()) -> Iterable[Digest]:
+        """Return the layers under the containers, but those ``without``."""
+        records = (container.record for container in self._shelf if container.id not in without)
+        texts = {layer for record in records for layer in record.layers}
         return tuple(Digest.parse(text) for text in texts)
 
     def volume_users(self) -> Mapping[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ added within that time.
 What pulls that broke off have left goes as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from boxship.base.errors import ConflictError, NotFoundError
@@ -19,7 +19,7 @@ from boxship.engine.images import removing
 from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.scope import ImageScope
 from boxship.model.event import EventType
-from boxship.model.image import ImagePrune, Pruned, RemovedImage
+from boxship.model.image import Deleted, ImagePrune, Pruned, RemovedImage, Untagged
 from boxship.model.labels import ANY_LABELS
 from boxship.oci.digest import Digest
 from boxship.oci.reference import Reference
@@ -58,6 +58,31 @@ async def prune(scope: ImageScope, wanted: ImagePrune) -> Pruned:
     return Pruned(tuple(removed), reclaimed)
 
 
+def foresee(scope: ImageScope, wanted: ImagePrune, without: Collection[str] = ()) -> Pruned:
+    """Say what :func:`prune` would do if the containers ``without`` were gone.
+
+    What has a name goes with the last of its names; what pulls that broke off have left is not
+    counted.
+    """
+    now_ns = scope.clock.now_ns()
+    chosen = [each for each in _candidates(scope, without) if _is_wanted(each, wanted, now_ns)]
+    chosen.sort(key=lambda each: (each.known.created_ns, str(each.known.id)), reverse=True)
+    going = {each.known.id for each in chosen}
+    kept = {layer for known in scope.catalog if known.id not in going for layer in known.layers}
+    kept.update(scope.users.layers_in_use(without))
+    freed = {
+        layer: size
+        for each in chosen
+        for layer, size in zip(each.known.layers, each.known.record.layer_sizes, strict=True)
+        if layer not in kept
+    }
+    removed: list[RemovedImage] = []
+    for each in chosen:
+        removed += [Untagged(name.familiar) for name in each.names]
+        removed.append(Deleted(str(each.known.id)))
+    return Pruned(tuple(removed), sum(freed.values()))
+
+
 def _abandoned(scope: ImageScope, wanted: ImagePrune) -> set[Digest]:
     """Forget the pulls that broke off and that nobody has gone on with; return their layers."""
     if wanted.labels != ANY_LABELS:
@@ -79,12 +104,16 @@ async def _removed(scope: ImageScope, reference: str) -> removing.Gone:
     return gone
 
 
-def _candidates(scope: ImageScope) -> list[Candidate]:
-    """Gather the images. A name's other platforms come and go with the name, also in being used."""
+def _candidates(scope: ImageScope, without: Collection[str] = ()) -> list[Candidate]:
+    """Gather the images. A name's other platforms come and go with the name, also in being used.
+
+    The containers ``without`` don't count.
+    """
     catalog = scope.catalog
     names = catalog.names()
     parents = {known.record.parent for known in catalog}
-    used = {use.image_id for use in scope.users.image_uses()} | set(map(str, scope.held))
+    uses = [use for use in scope.users.image_uses() if use.container_id not in without]
+    used = {use.image_id for use in uses} | set(map(str, scope.held))
     kept = catalog.variants()
     for name, variant in kept:
         if str(variant.image_id) in used and (known := catalog.named(name)) is not None:

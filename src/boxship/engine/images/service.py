@@ -229,6 +229,10 @@ class ImageService:
         """Remove the images nobody uses, dangling ones or all. ConflictError: at it already."""
         return await to_the_end(pruning.prune(self._scope, wanted))
 
+    def plan_prune(self, wanted: ImagePrune, without: Collection[str] = ()) -> Pruned:
+        """Say what a prune would remove if the containers ``without`` were gone."""
+        return pruning.foresee(self._scope, wanted, without)
+
     def list(self, query: ImageQuery) -> builtins.list[ImageSummary]:
         """Return the images that the query shows, newest first."""
         names = self._scope.catalog.names()

@@ -1,6 +1,6 @@
 """The images' only view of containers: who uses which image, and which layers must stay."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,8 +26,8 @@ class ImageUsers(Protocol):
         """Return every container there is, whatever its state."""
         ...
 
-    def layers_in_use(self) -> Iterable[Digest]:
-        """Return the diff ids of the layers under the containers' snapshots."""
+    def layers_in_use(self, without: Collection[str] = ()) -> Iterable[Digest]:
+        """Return the diff ids of the layers under the snapshots of all but some containers."""
         ...
 
 
@@ -37,5 +37,5 @@ class NoUsers:
     def image_uses(self) -> Iterable[ImageUse]:
         return ()
 
-    def layers_in_use(self) -> Iterable[Digest]:
+    def layers_in_use(self, without: Collection[str] = ()) -> Iterable[Digest]:
         return ()

@@ -284,6 +284,10 @@ class Networks:
         self._events.publish(EventType.NETWORK, "prune", "", {"reclaimed": "0"})
         return tuple(names)
 
+    def plan_prune(self, wanted: NetworkPrune) -> tuple[str, ...]:
+        """Return the names of those that :meth:`prune` would remove now."""
+        return tuple(record.name for record in self._shelf if self._is_pruned(record, wanted))
+
     def _is_pruned(self, record: NetworkRecord, wanted: NetworkPrune) -> bool:
         if record.predefined or record.config_only or self._in_use(record):
             return False

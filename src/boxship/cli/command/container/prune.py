@@ -2,13 +2,14 @@
 
 from boxship.cli import kinds
 from boxship.cli.flags import Flag
-from boxship.cli.pruning import FORCE_FLAG, confirmed, filters_of, report
+from boxship.cli.pruning import DRY_RUN_FLAG, FORCE_FLAG, confirmed, filters_of, report
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import pruning
 
 FLAGS = (
     Flag("filter", "", kinds.FILTER, "Remove those that match, as until=24h or label!=keep"),
+    DRY_RUN_FLAG,
     FORCE_FLAG,
 )
 
@@ -16,7 +17,8 @@ FLAGS = (
 def run(session: Session, given: Invocation) -> int:
     filters = filters_of(session, given)
     if confirmed(session, given, "This will remove all stopped containers."):
-        report(session, [pruning.containers(session.client, filters)])
+        dry = given.values.on("dry-run")
+        report(session, [pruning.containers(session.client, filters, dry=dry)], dry=dry)
     return 0
 
 

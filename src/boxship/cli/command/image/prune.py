@@ -2,7 +2,7 @@
 
 from boxship.cli import kinds
 from boxship.cli.flags import Flag
-from boxship.cli.pruning import FORCE_FLAG, confirmed, filters_of, report
+from boxship.cli.pruning import DRY_RUN_FLAG, FORCE_FLAG, confirmed, filters_of, report
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import pruning
@@ -15,6 +15,7 @@ FLAGS = (
         kinds.FILTER,
         "Remove those that match, as until=24h, label!=keep or unused-for=30d",
     ),
+    DRY_RUN_FLAG,
     FORCE_FLAG,
 )
 _DANGLING = "This will remove all dangling images."
@@ -25,7 +26,12 @@ def run(session: Session, given: Invocation) -> int:
     all_unused = given.values.on("all")
     filters = filters_of(session, given)
     if confirmed(session, given, _UNUSED if all_unused else _DANGLING):
-        report(session, [pruning.images(session.client, filters, all_unused=all_unused)])
+        dry = given.values.on("dry-run")
+        report(
+            session,
+            [pruning.images(session.client, filters, all_unused=all_unused, dry=dry)],
+            dry=dry,
+        )
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from boxship.cli import kinds
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag
-from boxship.cli.pruning import FORCE_FLAG, confirmed, filters_of, report
+from boxship.cli.pruning import DRY_RUN_FLAG, FORCE_FLAG, confirmed, filters_of, report
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import pruning
@@ -14,6 +14,7 @@ from boxship.client.pruning import Pruned
 FLAGS = (
     Flag("all", "a", kinds.BOOL, "Remove all unused images, not just dangling ones"),
     Flag("filter", "", kinds.FILTER, "Remove those that match, as until=24h or label!=keep"),
+    DRY_RUN_FLAG,
     FORCE_FLAG,
     Flag("volumes", "", kinds.BOOL, "Remove anonymous volumes too"),
 )
@@ -24,7 +25,11 @@ def run(session: Session, given: Invocation) -> int:
     volumes = given.values.on("volumes")
     if volumes and any(name == "until" for name, _ in filters):
         raise ExitError(FAILURE, 'ERROR: The "until" filter is not supported with "--volumes"')
-    if confirmed(session, given, _warning(given, filters)):
+    if given.values.on("dry-run"):
+        every = given.values.on("all")
+        plan = pruning.plan(session.client, filters, all_unused=every, with_volumes=volumes)
+        report(session, plan, dry=True)
+    elif confirmed(session, given, _warning(given, filters)):
         report(session, _prune(session, given, filters))
     return 0
 

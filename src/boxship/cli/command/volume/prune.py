@@ -2,7 +2,7 @@
 
 from boxship.cli import kinds
 from boxship.cli.flags import Flag
-from boxship.cli.pruning import FORCE_FLAG, confirmed, filters_of, report
+from boxship.cli.pruning import DRY_RUN_FLAG, FORCE_FLAG, confirmed, filters_of, report
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import pruning
@@ -10,6 +10,7 @@ from boxship.client import pruning
 FLAGS = (
     Flag("all", "a", kinds.BOOL, "Remove those that have a name as well"),
     Flag("filter", "", kinds.FILTER, "Remove those that match, as label!=keep"),
+    DRY_RUN_FLAG,
     FORCE_FLAG,
 )
 
@@ -21,7 +22,8 @@ def run(session: Session, given: Invocation) -> int:
         which = "local volumes not used by at least one container"
         filters.append(("all", "true"))
     if confirmed(session, given, f"This will remove all {which}."):
-        report(session, [pruning.volumes(session.client, filters)])
+        dry = given.values.on("dry-run")
+        report(session, [pruning.volumes(session.client, filters, dry=dry)], dry=dry)
     return 0
 
 
