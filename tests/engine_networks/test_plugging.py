@@ -14,7 +14,7 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.names import Names
 from boxship.engine.networks.plug import Plug
-from boxship.engine.networks.plugging import Plugging
+from boxship.engine.networks.plugging import Plugging, Running
 from boxship.engine.networks.requests import CreateNetwork, PoolRequest, Tenant
 from boxship.engine.networks.service import Networks
 from boxship.model.ports import PublishedPort
@@ -35,6 +35,8 @@ class Scene:
     facts: set[Fact] = field(default_factory=set)
     zones: dict[str, Zone] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
+    meanwhile: Callable[[], None] = lambda: None
+    """What happens while the firewall is at work."""
 
     def note(self, what: str) -> None:
         self.log.append(what)
@@ -109,6 +111,7 @@ class FakeFirewall:
         self.scene = scene
 
     def replace(self, facts: Iterable[Fact]) -> None:
+        self.scene.meanwhile()
         self.scene.facts = {fact for fact in facts if isinstance(fact, Station)}
 
     def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
@@ -298,3 +301,25 @@ def test_who_ends_while_it_is_changed_keeps_nothing(
 
     play(work)
     assert scene.facts == set()
+
+
+def test_who_ends_while_all_are_recovered_keeps_nothing(
+    play: Callable[[Work], None], scene: Scene
+) -> None:
+    """Containers go on ending while a new daemon looks at those it has found."""
+
+    async def work(plugging: Plugging, wish: EndpointRecord) -> None:
+        plugs = [leased(plugging, wish, tenant) for tenant in (WEB, DB)]
+        loop, ended = asyncio.get_running_loop(), list[asyncio.Future[None]]()
+
+        async def end() -> None:
+            ended.append(plugging.unplug(WEB.id, plugs[0].endpoints))
+
+        scene.meanwhile = lambda: asyncio.run_coroutine_threadsafe(end(), loop).result(10)
+        await plugging.recover([Running(plug, 0) for plug in plugs])
+        await asyncio.gather(*ended)
+        assert tenants(plugging) == ["db"]
+        assert len(scene.facts) == 1
+        assert [list(zone.members) for zone in scene.zones.values()] == [[DB.id]]
+
+    play(work)
