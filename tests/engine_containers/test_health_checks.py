@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from boxship.engine.containers import probing
 from boxship.engine.containers.health.state import Health
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ContainerQuery
@@ -197,6 +198,34 @@ def test_a_probe_under_way_ends_with_its_container() -> None:
         await until(engine, container, lambda _: runs_a_probe(engine, container))
         await engine.containers.remove(container, force=True)
         assert engine.containers._context.execs == {}
+
+    play(scene)
+
+
+FAMILY = """
+setsid sh -c "while :; do sleep 1000; done" & (sleep 1000 &); sleep 1000
+"""
+
+
+def test_a_probe_that_takes_too_long_takes_all_it_has_started_along() -> None:
+    async def scene(engine: Engine) -> None:
+        container = await checked(engine, "CMD-SHELL", FAMILY, timeout=4 * TICK, retries=1)
+        await settled(engine, container, "unhealthy")
+        probing.end(engine.containers._context.shelf.find(container))
+        record, planner = engine.containers.get(container), engine.containers._context.planner
+        await until(engine, container, lambda _: planner.pids(record) == (record.state.pid,))
+
+    play(scene)
+
+
+def test_a_probe_that_is_stopped_on_its_way_is_killed_once_it_has_started() -> None:
+    async def scene(engine: Engine) -> None:
+        container = await checked(engine, "CMD", "sleep", "1000", timeout=TICK // 50, retries=1)
+        record = await until(engine, container, is_("unhealthy"))
+        probing.end(engine.containers._context.shelf.find(container))
+        planner = engine.containers._context.planner
+        await until(engine, container, lambda _: planner.pids(record) == (record.state.pid,))
+        await until(engine, container, lambda _: not engine.containers.execs(container))
 
     play(scene)
 

@@ -38,8 +38,10 @@ _KILLED = 137
 _NOT_STARTED = 126
 
 
-async def create(context: Context, container: Container, config: ExecConfig) -> str:
-    """Prepare an exec and return its id."""
+async def create(
+    context: Context, container: Container, config: ExecConfig, *, exec_id: str = ""
+) -> str:
+    """Prepare an exec and return its id, a new one unless given."""
     _check_can(container.record)
     if not config.cmd:
         raise InvalidArgumentError("No exec command specified")
@@ -53,7 +55,7 @@ async def create(context: Context, container: Container, config: ExecConfig) -> 
             "it needs to be an absolute path"
         )
     _forget_old(context, container)
-    found = Exec(ids.new_id(), container.id, config)
+    found = Exec(exec_id or ids.new_id(), container.id, config)
     container.execs[found.id] = found
     context.execs[found.id] = container.id
     _say(context, container, found, "exec_create")

@@ -26,6 +26,7 @@ from boxship.base import ids
 from boxship.base.errors import BoxshipError
 from boxship.engine.containers import (
     ending,
+    execprobe,
     execs,
     networking,
     policy,
@@ -199,6 +200,7 @@ async def _take_over(context: Context, container: Container, link: ShimLink, sta
         return True
     await _recover_pause(context, container)
     ending.watch(context, container, link)
+    context.background.spawn(execprobe.end_left(context, container))
     probing.begin(context, container, recovered=True)
     _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
     return True
