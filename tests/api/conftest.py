@@ -85,6 +85,7 @@ from boxship.model.image import (
     TransferEvent,
     Untagged,
 )
+from boxship.model.requester import NOBODY, Requester
 from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
@@ -177,6 +178,7 @@ class FakeContainers:
 
     records: dict[str, ContainerRecord] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
+    requesters: list[Requester] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     batches: list[list[LogLine]] = field(default_factory=list)
     follow_forever: bool = False
@@ -278,7 +280,9 @@ class FakeContainers:
         *,
         detach_keys: str | None = None,
         checkpoint: tuple[str, str] | None = None,
+        by: Requester = NOBODY,
     ) -> tuple[StepDuration, ...]:
+        self.requesters.append(by)
         self.asked.append(("start", checkpoint))
         if self.get(reference).state.running:
             raise NotModifiedError("it runs already")
@@ -290,10 +294,15 @@ class FakeContainers:
         *,
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109 - of the container
+        by: Requester = NOBODY,
     ) -> None:
+        self.requesters.append(by)
         self.asked.append(("stop", (signal, timeout)))
 
-    async def kill(self, reference: str, signal: str = "SIGKILL") -> None:
+    async def kill(
+        self, reference: str, signal: str = "SIGKILL", *, by: Requester = NOBODY
+    ) -> None:
+        self.requesters.append(by)
         self.asked.append(("kill", signal))
 
     async def restart(
@@ -302,13 +311,15 @@ class FakeContainers:
         *,
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109
+        by: Requester = NOBODY,
     ) -> None:
+        self.requesters.append(by)
         self.asked.append(("restart", (signal, timeout)))
 
-    async def pause(self, reference: str) -> None:
+    async def pause(self, reference: str, *, by: Requester = NOBODY) -> None:
         raise ConflictError(f"Container {reference} is already paused")
 
-    async def unpause(self, reference: str) -> None:
+    async def unpause(self, reference: str, *, by: Requester = NOBODY) -> None:
         raise RuntimeError("a defect")
 
     async def rename(self, reference: str, new_name: str) -> None:
@@ -340,8 +351,15 @@ class FakeContainers:
             future.get_loop().call_soon_threadsafe(future.set_result, outcome)
 
     async def remove(
-        self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        volumes: bool = False,
+        link: bool = False,
+        by: Requester = NOBODY,
     ) -> None:
+        self.requesters.append(by)
         self.asked.append(("remove", (force, volumes, link)))
 
     async def prune(self, wanted: ContainerPrune) -> PrunedContainers:

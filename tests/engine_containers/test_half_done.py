@@ -15,6 +15,7 @@ from boxship.engine.containers import create, ending, shelf
 from boxship.engine.containers.planner import Planner
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ContainerQuery, CreateContainer
+from boxship.engine.records import history
 from boxship.model.container import ContainerConfig, HostConfig
 from support.killed import killed, scene
 from support.opened import PATIENCE, Place, engine_of_its_own, make, opened, outcome, run, until
@@ -96,7 +97,7 @@ def shim_of(place: Place, container: str) -> int:
 
 
 def test_history_is_trimmed_while_the_daemon_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "KEPT_HISTORY", 5)
+    monkeypatch.setattr(history, "KEPT_OF_EACH", 5)
     monkeypatch.setattr(shelf, "_TRIM_EVERY", 10)
 
     async def act(place: Place) -> None:

@@ -8,6 +8,7 @@ import pytest
 from boxship.base.errors import InternalError
 from boxship.engine.containers import policy, states
 from boxship.engine.containers.health.state import Health, HealthStatus, not_probed
+from boxship.engine.containers.policy import Verdict
 from boxship.engine.containers.record import (
     ContainerRecord,
     ContainerState,
@@ -87,29 +88,32 @@ def test_starting_forgets_the_run_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "most", "count", "exit_code", "again"),
+    ("name", "most", "count", "exit_code", "verdict"),
     [
-        ("no", 0, 0, 1, False),
-        ("", 0, 0, 1, False),
-        ("always", 0, 50, 0, True),
-        ("unless-stopped", 0, 0, 0, True),
-        ("on-failure", 0, 99, 1, True),
-        ("on-failure", 0, 0, 0, False),
-        ("on-failure", 3, 2, 1, True),
-        ("on-unhealthy", 0, 99, 1, True),
-        ("on-unhealthy", 0, 0, 0, False),
-        ("on-unhealthy", 3, 3, 1, False),
-        ("on-failure", 3, 3, 1, False),
+        ("no", 0, 0, 1, Verdict.NO_POLICY),
+        ("", 0, 0, 1, Verdict.NO_POLICY),
+        ("always", 0, 50, 0, Verdict.AGAIN),
+        ("unless-stopped", 0, 0, 0, Verdict.AGAIN),
+        ("on-failure", 0, 99, 1, Verdict.AGAIN),
+        ("on-failure", 0, 0, 0, Verdict.SUCCEEDED),
+        ("on-failure", 3, 2, 1, Verdict.AGAIN),
+        ("on-unhealthy", 0, 99, 1, Verdict.AGAIN),
+        ("on-unhealthy", 0, 0, 0, Verdict.SUCCEEDED),
+        ("on-unhealthy", 3, 3, 1, Verdict.USED_UP),
+        ("on-failure", 3, 3, 1, Verdict.USED_UP),
     ],
 )
-def test_policies(name: str, most: int, count: int, exit_code: int, again: bool) -> None:
-    assert policy.decide(with_policy(name, most, restart_count=count), exit_code) is again
+def test_policies(name: str, most: int, count: int, exit_code: int, verdict: Verdict) -> None:
+    record = with_policy(name, most, restart_count=count)
+    assert policy.decide(record, exit_code) is verdict
+    assert policy.decide(record, exit_code, held=True) is Verdict.HELD
 
 
 def test_who_is_ended_for_being_unhealthy_is_started_again() -> None:
     condemned = Health(status=HealthStatus.UNHEALTHY, condemned=True)
-    assert policy.decide(with_policy("on-unhealthy", health=condemned), 0)
-    assert not policy.decide(with_policy("on-unhealthy", health=not_probed(condemned)), 0)
+    well = not_probed(condemned)
+    assert policy.decide(with_policy("on-unhealthy", health=condemned), 0) is Verdict.AGAIN
+    assert policy.decide(with_policy("on-unhealthy", health=well), 0) is Verdict.SUCCEEDED
     assert policy.ends_unhealthy(with_policy("on-unhealthy", 2, restart_count=1))
     assert not policy.ends_unhealthy(with_policy("on-unhealthy", 2, restart_count=2))
     assert not policy.ends_unhealthy(with_policy("always"))
@@ -117,7 +121,7 @@ def test_who_is_ended_for_being_unhealthy_is_started_again() -> None:
 
 @pytest.mark.parametrize("name", ["always", "unless-stopped", "on-failure", "on-unhealthy"])
 def test_what_a_person_stopped_stays_stopped(name: str) -> None:
-    assert not policy.decide(with_policy(name, stopped_by_user=True), 1)
+    assert policy.decide(with_policy(name, stopped_by_user=True), 1) is Verdict.STOPPED
 
 
 def test_only_always_starts_with_the_daemon_what_a_person_stopped() -> None:

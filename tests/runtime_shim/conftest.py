@@ -104,6 +104,9 @@ class PlainContainment:
     def out_of_memory(self, cgroup: CgroupPlan) -> bool:
         return False
 
+    def memory(self, cgroup: CgroupPlan) -> tuple[int, int]:
+        return 0, 0
+
     def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
         text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
         return tuple(map(int, text.split()))

@@ -77,6 +77,7 @@ from boxship.model.image import (
     RemovedImage,
     TransferEvent,
 )
+from boxship.model.requester import NOBODY, Requester
 from boxship.model.statistics import InterfaceStatistics, Statistics
 from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
@@ -116,6 +117,7 @@ class Containers(Protocol):
         *,
         detach_keys: str | None = None,
         checkpoint: tuple[str, str] | None = None,
+        by: Requester = NOBODY,
     ) -> tuple[StepDuration, ...]: ...
     async def checkpoint(
         self, reference: str, name: str, directory: str = "", *, leave_running: bool = False
@@ -133,17 +135,21 @@ class Containers(Protocol):
         *,
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109 - of the container, not of the call
+        by: Requester = NOBODY,
     ) -> None: ...
-    async def kill(self, reference: str, signal: str = "SIGKILL") -> None: ...
+    async def kill(
+        self, reference: str, signal: str = "SIGKILL", *, by: Requester = NOBODY
+    ) -> None: ...
     async def restart(
         self,
         reference: str,
         *,
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109
+        by: Requester = NOBODY,
     ) -> None: ...
-    async def pause(self, reference: str) -> None: ...
-    async def unpause(self, reference: str) -> None: ...
+    async def pause(self, reference: str, *, by: Requester = NOBODY) -> None: ...
+    async def unpause(self, reference: str, *, by: Requester = NOBODY) -> None: ...
     async def update(
         self, reference: str, wanted: HostConfig, change: PortChange | None = None
     ) -> tuple[str, ...]: ...
@@ -155,7 +161,13 @@ class Containers(Protocol):
         self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
     ) -> Waiting: ...
     async def remove(
-        self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        volumes: bool = False,
+        link: bool = False,
+        by: Requester = NOBODY,
     ) -> None: ...
     async def prune(self, wanted: ContainerPrune) -> PrunedContainers: ...
     async def plan_prune(self, wanted: ContainerPrune) -> PrunedContainers: ...

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from boxship.api.backend import Backend
 from boxship.api.http.messages import JSON, Request, Response
+from boxship.api.requester import requester_of
 from boxship.base.errors import InvalidArgumentError
+from boxship.model.requester import Requester
 from boxship.wire import parameters
 from boxship.wire.adapt import adapted, adapted_list
 from boxship.wire.decoding import decode_body
@@ -47,6 +49,11 @@ class Call:
 
     def filters(self) -> dict[str, tuple[str, ...]]:
         return parameters.filters(self.request.parameter("filters"))
+
+    @property
+    def requester(self) -> Requester:
+        """Who asks."""
+        return requester_of(self.request)
 
     async def body(self, shape: type[T]) -> T:
         """Decode the request's JSON body, which has to be there."""

@@ -62,7 +62,8 @@ The shim's directory ``<exec-root>/c/<container id>/`` (mode 0700)::
     shim.sock    where a new daemon connects
     shim.pid     "<pid> <start time in ticks, /proc/PID/stat field 22>\\n"
     exit.json    written atomically when the container has ended, before ``exited`` is sent:
-                 {"exit_code": …, "oom_killed": …, "finished_ns": …, "error": ""}
+                 {"exit_code": …, "oom_killed": …, "finished_ns": …, "error": "", "signal": …,
+                 "memory_peak": …, "memory_limit": …}
     oci/         with another runtime only; drawn in foreign/container.py
 
 After ``release`` the shim removes all of them and the directory; the container may be started
@@ -162,6 +163,11 @@ class Exit:
     oom_killed: bool
     finished_ns: int
     error: str = ""
+    signal: int = 0
+    """What killed its first process; 0 if that ended by itself, with whatever code."""
+    memory_peak: int = 0
+    """The most it has used, and its limit (0: none), in bytes, if it was ``oom_killed``."""
+    memory_limit: int = 0
 
 
 # ── requests: daemon to shim ─────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ async def create(call: Call) -> Answer:
                 for name, wish in shapes.endpoints_of(body, call.version).items()
             ),
             platform=(call.text("platform") or None) if call.version >= 41 else None,
+            by=call.requester,
         )
     )
     return call.json(shapes.CreateAnswer(created.id, created.warnings), 201)
@@ -108,7 +109,7 @@ async def start(call: Call) -> Answer:
         checkpoint = (name, call.text("checkpoint-dir"))
     keys = call.text("detachKeys") or None
     steps = await call.backend.containers.start(
-        call.target, detach_keys=keys, checkpoint=checkpoint
+        call.target, detach_keys=keys, checkpoint=checkpoint, by=call.requester
     )
     if call.boolean("trace"):  # beyond Docker: boxship run --trace
         return call.json(shapes.StartTrace(tuple(views.step_time(step) for step in steps)))
@@ -116,13 +117,15 @@ async def start(call: Call) -> Answer:
 
 
 async def stop(call: Call) -> Answer:
-    await call.backend.containers.stop(call.target, signal=_signal(call), timeout=call.integer("t"))
+    await call.backend.containers.stop(
+        call.target, signal=_signal(call), timeout=call.integer("t"), by=call.requester
+    )
     return NO_CONTENT
 
 
 async def restart(call: Call) -> Answer:
     await call.backend.containers.restart(
-        call.target, signal=_signal(call), timeout=call.integer("t")
+        call.target, signal=_signal(call), timeout=call.integer("t"), by=call.requester
     )
     return NO_CONTENT
 
@@ -132,17 +135,18 @@ def _signal(call: Call) -> str | None:
 
 
 async def kill(call: Call) -> Answer:
-    await call.backend.containers.kill(call.target, call.text("signal") or "SIGKILL")
+    signal = call.text("signal") or "SIGKILL"
+    await call.backend.containers.kill(call.target, signal, by=call.requester)
     return NO_CONTENT
 
 
 async def pause(call: Call) -> Answer:
-    await call.backend.containers.pause(call.target)
+    await call.backend.containers.pause(call.target, by=call.requester)
     return NO_CONTENT
 
 
 async def unpause(call: Call) -> Answer:
-    await call.backend.containers.unpause(call.target)
+    await call.backend.containers.unpause(call.target, by=call.requester)
     return NO_CONTENT
 
 
@@ -165,6 +169,7 @@ async def remove(call: Call) -> Answer:
         force=call.boolean("force"),
         volumes=call.boolean("v"),
         link=call.boolean("link"),
+        by=call.requester,
     )
     return NO_CONTENT
 

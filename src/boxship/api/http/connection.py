@@ -143,6 +143,11 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self._transport.abort()
 
+    @property
+    def client_socket(self) -> "socket.socket | None":
+        """What the client is connected by; None once that is closed."""
+        return cast("socket.socket | None", self._transport.get_extra_info("socket"))
+
     # ── requests ─────────────────────────────────────────────────────────────────────────────
 
     def _next_request(self) -> None:

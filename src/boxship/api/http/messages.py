@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
 from boxship.api.http.body import Body
+
+if TYPE_CHECKING:
+    import socket
 
 Headers = Mapping[str, str]
 Chunk = bytes | bytearray | memoryview
@@ -15,6 +18,11 @@ JSON = "application/json"
 
 class Detachable(Protocol):
     """A connection that can stop being HTTP."""
+
+    @property
+    def client_socket(self) -> "socket.socket | None":
+        """What the client is connected by; None once that is closed."""
+        ...
 
     async def detach(self, header: bytes) -> tuple[int, bytes]:
         """Send ``header``; return a descriptor of the connection and what had been read of it."""

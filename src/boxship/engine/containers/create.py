@@ -31,10 +31,12 @@ from boxship.engine.containers.checks.modes import check_mapped, joined_containe
 from boxship.engine.containers.checks.options import check_log
 from boxship.engine.containers.checks.rights import check_writable_cgroups
 from boxship.engine.containers.context import Context, FoundImage
+from boxship.engine.containers.facts import Fact
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import CreateContainer, CreatedContainer
 from boxship.model.container import ContainerConfig, HostConfig
+from boxship.model.requester import Requester
 from boxship.oci import platform
 from boxship.oci.platform import Platform
 
@@ -63,7 +65,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
                 container = Container(
                     _record(context, request, image, identity=(container_id, name), points=points)
                 )
-                await _make(context, container, image)
+                await _make(context, container, image, request.by)
         except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
             context.shelf.release(name, container_id)
             raise
@@ -161,7 +163,7 @@ def _named(config: ContainerConfig, host: HostConfig, container_id: str) -> Cont
     return msgspec.structs.replace(config, hostname=name, domainname=config.domainname or domain)
 
 
-async def _make(context: Context, container: Container, image: FoundImage) -> None:
+async def _make(context: Context, container: Container, image: FoundImage, by: Requester) -> None:
     record = container.record
     try:
         os.mkdir(context.paths.of(record.id).directory, 0o710)
@@ -170,7 +172,8 @@ async def _make(context: Context, container: Container, image: FoundImage) -> No
         else:
             context.snapshots.prepare(record.id, image.layers)
         await volumes.fill(context, record)
-        await context.shelf.add(container, durable=not record.host.auto_remove)
+        fact = Fact(by=by, name=record.name)
+        await context.shelf.add(container, durable=not record.host.auto_remove, fact=fact)
     except Exception as error:
         context.snapshots.remove(record.id)
         context.throw_away(context.paths.of(record.id).directory)

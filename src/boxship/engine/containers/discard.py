@@ -5,16 +5,21 @@ start-up and finishes; one that removes itself at its end needs no mark once it 
 because it is removed anyway.
 """
 
+import msgspec
+
 from boxship.base.errors import UnavailableError
 from boxship.engine.containers import states
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.facts import NOTHING, Fact
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.requests import WaitOutcome
 from boxship.engine.containers.volumes import ids, remove_anonymous
 
 
-async def discard(context: Context, container: Container, *, volumes: bool = False) -> None:
+async def discard(
+    context: Context, container: Container, *, volumes: bool = False, cause: Fact = NOTHING
+) -> None:
     """Remove one that does not run; the lock is held. UnavailableError: something is in the way.
 
     Its anonymous volumes go with it, if that is asked for or it was to remove itself.
@@ -36,7 +41,8 @@ async def discard(context: Context, container: Container, *, volumes: bool = Fal
         raise UnavailableError(f"container {record.id} cannot be removed: {error}") from error
     if volumes or record.host.auto_remove:
         await remove_anonymous(context, record)
-    await context.shelf.delete(container, durable=durable)
+    fact = msgspec.structs.replace(cause, name=record.name)
+    await context.shelf.delete(container, durable=durable, fact=fact)
     context.volumes.used(ids(record))
     container.gone.set()
     for exec_id in container.execs:

@@ -22,6 +22,7 @@ from boxship.base.errors import BoxshipError
 from boxship.engine.containers import execs, networking, policy, probing, states, volumes
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
+from boxship.engine.containers.facts import Course, Fact
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import WaitOutcome
@@ -230,7 +231,9 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
     probing.end(container)
     networking.unplug(context, container)
     record = container.record
-    again = policy.decide(record, exit_.exit_code, held=container.held)
+    verdict = policy.decide(record, exit_.exit_code, held=container.held)
+    again = verdict is policy.Verdict.AGAIN
+    fact = _fact(exit_, verdict)
     state = states.ended(
         record.state,
         exit_code=exit_.exit_code,
@@ -243,8 +246,9 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
     recorded = None
     if ends_here:  # no need to record what is deleted a moment later
         container.record = states.step(record, state)
+        context.shelf.note(container, "die", fact)
     else:
-        recorded = context.shelf.save(container, states.step(record, state), "die")
+        recorded = context.shelf.save(container, states.step(record, state), "die", fact)
     if link is not None:
         letting_go = _release(context, container, link, recorded)
         container.releasing = context.background.chore(letting_go)
@@ -263,6 +267,18 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
         context.start_again(context, container)
 
 
+def _fact(exit_: Exit, verdict: policy.Verdict) -> Fact:
+    return Fact(
+        exit_code=exit_.exit_code,
+        signal=exit_.signal,
+        oom_killed=exit_.oom_killed,
+        memory_peak=exit_.memory_peak,
+        memory_limit=exit_.memory_limit,
+        error=exit_.error,
+        verdict=verdict,
+    )
+
+
 def _announce(context: Context, container: Container, exit_: Exit) -> None:
     state = container.record.state
     if exit_.oom_killed:
@@ -278,7 +294,7 @@ def _announce(context: Context, container: Container, exit_: Exit) -> None:
 async def remove_itself(context: Context, container: Container) -> None:
     """Do what ``--rm`` asked for; the lock is held. A failure is for the log: nobody waits."""
     try:
-        await discard(context, container)
+        await discard(context, container, cause=Fact(course=Course.OTHER))
     except (BoxshipError, OSError):
         _log.exception("container %s could not be removed after its end", container.id)
         with contextlib.suppress(BoxshipError):

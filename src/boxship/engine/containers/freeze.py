@@ -3,12 +3,13 @@
 from boxship.base.errors import ConflictError
 from boxship.engine.containers import states
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.facts import NOTHING, Fact
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 
 
-async def pause(context: Context, container: Container) -> None:
-    """Freeze it."""
+async def pause(context: Context, container: Container, cause: Fact = NOTHING) -> None:
+    """Freeze it; ``cause`` is for whoever asks later."""
     async with locked(container):
         record = container.record
         if record.status is Status.PAUSED:
@@ -22,21 +23,21 @@ async def pause(context: Context, container: Container) -> None:
         if not await context.planner.freeze(record):
             raise ConflictError(f"Container {container.id} is not running")
         paused = states.with_status(record.state, Status.PAUSED)
-        context.shelf.save(container, states.step(record, paused), "pause")
+        context.shelf.save(container, states.step(record, paused), "pause", cause)
         context.announcer.say(container.record, "pause")
 
 
-async def unpause(context: Context, container: Container) -> None:
+async def unpause(context: Context, container: Container, cause: Fact = NOTHING) -> None:
     """Thaw it."""
     async with locked(container):
         if container.record.status is not Status.PAUSED:
             raise ConflictError(f"Container {container.id} is not paused")
-        await thaw(context, container)
+        await thaw(context, container, cause)
 
 
-async def thaw(context: Context, container: Container) -> None:
+async def thaw(context: Context, container: Container, cause: Fact = NOTHING) -> None:
     """Thaw one that is paused; the lock is held."""
     await context.planner.thaw(container.record)
     running = states.with_status(container.record.state, Status.RUNNING)
-    context.shelf.save(container, states.step(container.record, running), "unpause")
+    context.shelf.save(container, states.step(container.record, running), "unpause", cause)
     context.announcer.say(container.record, "unpause")

@@ -114,6 +114,8 @@ class Container:
         self.hand_overs = HandOvers()
         self.again: asyncio.Task[None] | None = None
         """The start to come, while the restart policy waits."""
+        self.called_up = False
+        """That start is because the daemon has come up, and not because of an end."""
         self.backoff = 0.0
         self.kept = 0
         """Above 0: a restart is under way, during which the end does not remove it."""

@@ -4,6 +4,8 @@ The pause before the next start doubles from 100 ms up to a minute, and begins a
 lasted ten seconds, so that a container that fails at once costs little.
 """
 
+from enum import StrEnum
+
 from boxship.engine.containers.record import ContainerRecord, Status
 
 FIRST_PAUSE = 0.1
@@ -11,16 +13,34 @@ LONGEST_PAUSE = 60.0
 LONG_RUN_NS = 10 * 10**9
 
 
-def decide(record: ContainerRecord, exit_code: int, *, held: bool = False) -> bool:
-    """Tell whether the policy starts it again after this end."""
+class Verdict(StrEnum):
+    """What becomes of a container that has ended, and why."""
+
+    AGAIN = "again"
+    NO_POLICY = "no-policy"
+    STOPPED = "stopped"
+    """A person wanted it to end."""
+    HELD = "held"
+    """Whoever ended it says what comes next: a restart, a removal, the daemon that goes."""
+    SUCCEEDED = "succeeded"
+    USED_UP = "used-up"
+
+
+def decide(record: ContainerRecord, exit_code: int, *, held: bool = False) -> Verdict:
+    """Say whether the policy starts it again after this end."""
     policy, state = record.host.restart_policy, record.state
-    if held or state.stopped_by_user:
-        return False
-    if policy.name in ("on-failure", "on-unhealthy"):
-        most = policy.maximum_retry_count
-        failed = exit_code != 0 or (state.health is not None and state.health.condemned)
-        return failed and (most == 0 or state.restart_count < most)
-    return policy.name in ("always", "unless-stopped")
+    if held:
+        return Verdict.HELD
+    if state.stopped_by_user:
+        return Verdict.STOPPED
+    if policy.name in ("always", "unless-stopped"):
+        return Verdict.AGAIN
+    if policy.name not in ("on-failure", "on-unhealthy"):
+        return Verdict.NO_POLICY
+    if exit_code == 0 and not (state.health is not None and state.health.condemned):
+        return Verdict.SUCCEEDED
+    most = policy.maximum_retry_count
+    return Verdict.AGAIN if most == 0 or state.restart_count < most else Verdict.USED_UP
 
 
 def ends_unhealthy(record: ContainerRecord) -> bool:

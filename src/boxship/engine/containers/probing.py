@@ -16,6 +16,7 @@ from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.base.moments import duration_text
 from boxship.engine.containers import execprobe, policy
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.facts import MOST_OUTPUT, Fact
 from boxship.engine.containers.health import native
 from boxship.engine.containers.health import state as states
 from boxship.engine.containers.health.settings import Command, HealthCheck, health_check
@@ -116,7 +117,8 @@ class Monitor:
         condemned = policy.ends_unhealthy(record) and health.status is HealthStatus.UNHEALTHY
         health = msgspec.structs.replace(health, condemned=condemned)
         action = f"health_status: {health.status}"
-        context.shelf.save(container, _with(record, health), action)
+        fact = Fact(exit_code=result.exit_code, output=result.output[:MOST_OUTPUT])
+        context.shelf.save(container, _with(record, health), action, fact)
         context.announcer.say(container.record, action)
         if condemned:
             context.end_unhealthy(context, container)

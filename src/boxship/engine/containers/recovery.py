@@ -85,6 +85,7 @@ async def start_wanted(context: Context) -> None:
             if record.status is Status.EXITED and policy.wanted_at_startup(record):
                 waiting = states.with_status(record.state, Status.RESTARTING)
                 container.record = record.with_state(waiting)
+                container.called_up = True
             if container.record.status is Status.RESTARTING and container.again is None:
                 wanted.append(container)
     for container in wanted:

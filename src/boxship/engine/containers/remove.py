@@ -6,14 +6,23 @@ from boxship.base.errors import ConflictError, NotFoundError
 from boxship.engine.containers import stop
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
+from boxship.engine.containers.facts import Course, Fact
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
+from boxship.model.requester import NOBODY, Requester
 
 
 async def remove(
-    context: Context, container: Container, *, force: bool, volumes: bool, link: bool
+    context: Context,
+    container: Container,
+    *,
+    force: bool,
+    volumes: bool,
+    link: bool,
+    by: Requester = NOBODY,
 ) -> None:
     """Remove it, with ``volumes`` its anonymous ones as well."""
+    cause = Fact(by=by, course=Course.REMOVE)
     if link:
         raise ConflictError("Conflict, cannot remove the default link name of the container")
     state = container.record.state
@@ -22,26 +31,26 @@ async def remove(
     if not force:
         if state.running:
             raise _still_running(container)
-        await _discard(context, container, volumes=volumes)
+        await _discard(context, container, cause, volumes=volumes)
         return
     container.doomed += 1
     try:
         # Who was about to start it when it was doomed may be faster than the lock.
         while not container.gone.is_set():
-            await stop.end_now(context, container)
+            await stop.end_now(context, container, cause)
             with contextlib.suppress(_StillRunningError):
-                await _discard(context, container, volumes=volumes)
+                await _discard(context, container, cause, volumes=volumes)
     except NotFoundError:
         return  # somebody else has removed it, or it has itself
     finally:
         container.doomed -= 1
 
 
-async def _discard(context: Context, container: Container, *, volumes: bool) -> None:
+async def _discard(context: Context, container: Container, cause: Fact, *, volumes: bool) -> None:
     async with locked(container, released=True):
         if container.record.state.running:
             raise _still_running(container)
-        await discard(context, container, volumes=volumes)
+        await discard(context, container, volumes=volumes, cause=cause)
 
 
 class _StillRunningError(ConflictError):

@@ -12,6 +12,7 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.model.connection import Connection
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding
 from boxship.model.labels import ANY_LABELS, LabelFilter
+from boxship.model.requester import NOBODY, Requester
 
 DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 
@@ -25,6 +26,7 @@ class CreateContainer:
     name: str | None = None
     endpoints: tuple[EndpointRecord, ...] = ()
     platform: str | None = None
+    by: Requester = NOBODY
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from boxship.engine.containers import (
     waiting,
 )
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.facts import Course, Fact
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -63,6 +64,7 @@ from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
 from boxship.model.filechange import FileChange
+from boxship.model.requester import NOBODY, Requester
 from boxship.model.statistics import Statistics
 from boxship.oci.digest import Digest
 from boxship.storage.chunks import Buffer
@@ -218,6 +220,7 @@ class ContainerService:
         *,
         detach_keys: str | None = None,
         checkpoint: tuple[str, str] | None = None,
+        by: Requester = NOBODY,
     ) -> tuple[StepDuration, ...]:
         """Start it; return where the time went. NotModifiedError: it runs already.
 
@@ -226,7 +229,13 @@ class ContainerService:
         """
         found = self._context.shelf.find(reference)
         return await self._finish(
-            start.start(self._context, found, detach_keys=detach_keys, checkpoint=checkpoint)
+            start.start(
+                self._context,
+                found,
+                detach_keys=detach_keys,
+                checkpoint=checkpoint,
+                cause=Fact(by=by, course=Course.START),
+            )
         )
 
     async def checkpoint(
@@ -258,17 +267,24 @@ class ContainerService:
         *,
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109 - Docker's word
+        by: Requester = NOBODY,
     ) -> None:
         """Ask it to end, and kill it after ``timeout`` seconds (-1: wait for ever; None: its own).
 
         NotModifiedError: it does not run.
         """
         found = self._context.shelf.find(reference)
-        await self._finish(stop.stop(self._context, found, signal=signal, grace=timeout))
+        cause = Fact(by=by, course=Course.STOP)
+        await self._finish(
+            stop.stop(self._context, found, signal=signal, grace=timeout, cause=cause)
+        )
 
-    async def kill(self, reference: str, signal: str = "SIGKILL") -> None:
+    async def kill(
+        self, reference: str, signal: str = "SIGKILL", *, by: Requester = NOBODY
+    ) -> None:
         """Send a signal, by name or number. ConflictError: it does not run."""
-        await self._finish(stop.kill(self._context, self._context.shelf.find(reference), signal))
+        found, cause = self._context.shelf.find(reference), Fact(by=by, course=Course.KILL)
+        await self._finish(stop.kill(self._context, found, signal, cause))
 
     async def restart(
         self,
@@ -276,19 +292,25 @@ class ContainerService:
         *,
         signal: str | None = None,
         timeout: int | None = None,  # noqa: ASYNC109 - Docker's word
+        by: Requester = NOBODY,
     ) -> None:
         """Stop it if it runs, and start it. Errors as of both; they say what was tried."""
         found, context = self._context.shelf.find(reference), self._context
+        cause = Fact(by=by, course=Course.RESTART)
         with stop.failing_to_restart(reference):
-            await self._finish(stop.restart(context, found, signal=signal, grace=timeout))
+            await self._finish(
+                stop.restart(context, found, signal=signal, grace=timeout, cause=cause)
+            )
 
-    async def pause(self, reference: str) -> None:
+    async def pause(self, reference: str, *, by: Requester = NOBODY) -> None:
         """Freeze all its processes. ConflictError: not running, or paused already."""
-        await self._finish(freeze.pause(self._context, self._context.shelf.find(reference)))
+        found = self._context.shelf.find(reference)
+        await self._finish(freeze.pause(self._context, found, Fact(by=by)))
 
-    async def unpause(self, reference: str) -> None:
+    async def unpause(self, reference: str, *, by: Requester = NOBODY) -> None:
         """Thaw them. ConflictError: it isn't paused."""
-        await self._finish(freeze.unpause(self._context, self._context.shelf.find(reference)))
+        found = self._context.shelf.find(reference)
+        await self._finish(freeze.unpause(self._context, found, Fact(by=by)))
 
     async def update(
         self, reference: str, wanted: HostConfig, change: PortChange | None = None
@@ -341,12 +363,18 @@ class ContainerService:
         return waiting.register(self._context, self._context.shelf.find(reference), condition)
 
     async def remove(
-        self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False
+        self,
+        reference: str,
+        *,
+        force: bool = False,
+        volumes: bool = False,
+        link: bool = False,
+        by: Requester = NOBODY,
     ) -> None:
         """Remove it. ConflictError: it runs (and no ``force``), or is being removed."""
         found = self._context.shelf.find(reference)
         await self._finish(
-            remove.remove(self._context, found, force=force, volumes=volumes, link=link)
+            remove.remove(self._context, found, force=force, volumes=volumes, link=link, by=by)
         )
 
     async def prune(self, wanted: ContainerPrune) -> PrunedContainers:

@@ -14,16 +14,17 @@ from functools import partial
 
 from boxship.base.clock import Clock
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError, UnavailableError
+from boxship.engine.containers.facts import NOTHING, Fact, written
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, decode_record, encode_record
+from boxship.engine.records import history
 from boxship.engine.records.database import Change, Database
+from boxship.engine.records.history import Happening
 
 _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
-KEPT_HISTORY = 20_000
-"""Rows of history that are kept when it is trimmed."""
 _TRIM_EVERY = 1000
 
 
@@ -97,7 +98,7 @@ class Shelf:
             self._names[record.name] = record.id
         return list(self._containers.values())
 
-    async def add(self, container: Container, *, durable: bool) -> None:
+    async def add(self, container: Container, *, durable: bool, fact: Fact = NOTHING) -> None:
         """Commit a new container, whose name is reserved already.
 
         Cancelling the caller cancels nothing here: the commit may come all the same, and with it
@@ -109,27 +110,44 @@ class Shelf:
             if done.exception() is None:
                 self._containers[record.id] = container
 
-        done = self._database.submit(_insert(record, self._clock.now_ns()), durable=durable)
+        change = _insert(record, self._happening(record, "create", fact))
+        done = self._database.submit(change, durable=durable)
         done.add_done_callback(put)
         await asyncio.shield(done)
 
-    def save(self, container: Container, record: ContainerRecord, action: str) -> Future[None]:
+    def save(
+        self, container: Container, record: ContainerRecord, action: str, fact: Fact = NOTHING
+    ) -> Future[None]:
         """Make ``record`` what the container is, now, and queue its commit.
 
         The commit survives the daemon's death, perhaps not power loss; await it only where the
         caller must not go on before. While the disk refuses, it is tried again, with what the
-        container is by then. ``action`` goes into the history; empty for none.
+        container is by then. ``action`` and ``fact`` go into the history; empty for none.
         """
         container.record = record
         saved: Future[None] = asyncio.get_running_loop().create_future()
-        self._try_to_save(container, action, saved, _FIRST_PAUSE)
+        happening = self._happening(record, action, fact)
+        self._try_to_save(container, happening, saved, _FIRST_PAUSE)
         return saved
 
+    def note(self, container: Container, action: str, fact: Fact) -> None:
+        """Queue a row of history that goes with no change of the record."""
+        change = history.note(self._happening(container.record, action, fact))
+        self._database.submit(change, durable=False).add_done_callback(_report)
+
+    async def happenings(self, container: Container) -> list[Happening]:
+        """Return what happened to it, oldest first. UnavailableError: the disk refuses."""
+        return await history.of(self._database, container.id)
+
+    def _happening(self, record: ContainerRecord, action: str, fact: Fact) -> Happening:
+        return Happening(self._clock.now_ns(), "container", record.id, action, written(fact))
+
     def _try_to_save(
-        self, container: Container, action: str, saved: Future[None], pause: float
+        self, container: Container, happening: Happening, saved: Future[None], pause: float
     ) -> None:
         loop = saved.get_loop()
-        again = partial(self._try_to_save, container, action, saved, min(2 * pause, _LONGEST_PAUSE))
+        longer = min(2 * pause, _LONGEST_PAUSE)
+        again = partial(self._try_to_save, container, happening, saved, longer)
 
         def settle(done: Future[None]) -> None:
             error = done.exception()
@@ -148,7 +166,7 @@ class Shelf:
         if container.id in self._being_replaced:  # what it is now must not get behind that
             loop.call_later(pause, again)
             return
-        change = _update(container.record, action, self._clock.now_ns())
+        change = _update(container.record, happening)
         self._database.submit(change, durable=False).add_done_callback(settle)
         self._trim_now_and_then()
 
@@ -156,7 +174,7 @@ class Shelf:
         self, container: Container, record: ContainerRecord, action: str
     ) -> None:
         """Commit ``record`` for good, and then make it what the container is."""
-        change = _update(record, action, self._clock.now_ns())
+        change = _update(record, self._happening(record, action, NOTHING))
         self._being_replaced.add(record.id)
         try:
             await self._database.write(change, durable=True)
@@ -164,10 +182,11 @@ class Shelf:
         finally:
             self._being_replaced.discard(record.id)
 
-    async def delete(self, container: Container, *, durable: bool) -> None:
+    async def delete(self, container: Container, *, durable: bool, fact: Fact = NOTHING) -> None:
         """Commit that the container is gone."""
         record = container.record
-        await self._database.write(_delete(record, self._clock.now_ns()), durable=durable)
+        happening = self._happening(record, "destroy", fact)
+        await self._database.write(_delete(record, happening), durable=durable)
         self._containers.pop(record.id, None)
         self.release(record.name, record.id)
 
@@ -175,56 +194,46 @@ class Shelf:
         self._until_trimmed -= 1
         if self._until_trimmed == 0:
             self._until_trimmed = _TRIM_EVERY
-            self._database.submit(_trim, durable=False).add_done_callback(_report)
+            self._database.submit(history.trim, durable=False).add_done_callback(_report)
 
     async def trim_history(self) -> None:
         """Forget the oldest rows of history beyond what is kept."""
-        await self._database.write(_trim, durable=False)
+        await self._database.write(history.trim, durable=False)
 
 
 def _report(done: Future[None]) -> None:
     if (error := done.exception()) is not None:
-        _log.error("the history could not be trimmed: %s", error)
+        _log.error("the history of containers could not be written: %s", error)
 
 
-_HISTORY = "INSERT INTO history(at_ns, kind, id, action, detail) VALUES(?, 'container', ?, ?, ?)"
-
-
-def _insert(record: ContainerRecord, now_ns: int) -> Change:
+def _insert(record: ContainerRecord, happening: Happening) -> Change:
     body = encode_record(record)
 
     def change(connection: sqlite3.Connection) -> None:
         connection.execute(
             "INSERT INTO containers(id, name, body) VALUES(?, ?, ?)", (record.id, record.name, body)
         )
-        connection.execute(_HISTORY, (now_ns, record.id, "create", record.name))
+        history.note(happening)(connection)
 
     return change
 
 
-def _update(record: ContainerRecord, action: str, now_ns: int) -> Change:
+def _update(record: ContainerRecord, happening: Happening) -> Change:
     body = encode_record(record)
-    detail = record.state.error or (str(record.state.exit_code) if action == "die" else "")
 
     def change(connection: sqlite3.Connection) -> None:
         connection.execute(
             "UPDATE containers SET name = ?, body = ? WHERE id = ?", (record.name, body, record.id)
         )
-        if action:
-            connection.execute(_HISTORY, (now_ns, record.id, action, detail))
+        if happening.action:
+            history.note(happening)(connection)
 
     return change
 
 
-def _delete(record: ContainerRecord, now_ns: int) -> Change:
+def _delete(record: ContainerRecord, happening: Happening) -> Change:
     def change(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM containers WHERE id = ?", (record.id,))
-        connection.execute(_HISTORY, (now_ns, record.id, "destroy", record.name))
+        history.note(happening)(connection)
 
     return change
-
-
-def _trim(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "DELETE FROM history WHERE rowid <= (SELECT max(rowid) FROM history) - ?", (KEPT_HISTORY,)
-    )

@@ -33,6 +33,7 @@ from boxship.engine.containers import (
 )
 from boxship.engine.containers.attachments import parse_detach_keys
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.facts import NOTHING, Course, Fact
 from boxship.engine.containers.identity import write_files
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.logconfig import shim_log_config
@@ -66,17 +67,19 @@ async def start(
     *,
     detach_keys: str | None = None,
     checkpoint: tuple[str, str] | None = None,
+    cause: Fact = NOTHING,
 ) -> tuple[StepDuration, ...]:
     """Start it. See :meth:`ContainerService.start` for the errors.
 
-    ``checkpoint`` is the name of one to go on from, and its directory, empty for the usual one.
+    ``checkpoint`` is the name of one to go on from, and its directory, empty for the usual one;
+    ``cause`` is for whoever asks later why it was started.
     """
     if detach_keys is not None:
         parse_detach_keys(detach_keys)
     async with locked(container, released=True):
         check_startable(container)
         images = checkpoints.find(context, container, *checkpoint) if checkpoint else ""
-        return await launch(context, container, images=images)
+        return await launch(context, container, cause, images=images)
 
 
 def check_startable(container: Container) -> None:
@@ -91,7 +94,7 @@ def check_startable(container: Container) -> None:
 
 
 async def launch(
-    context: Context, container: Container, *, images: str = ""
+    context: Context, container: Container, cause: Fact = NOTHING, *, images: str = ""
 ) -> tuple[StepDuration, ...]:
     """Bring it to life; its lock is held and it may be started. Return where the time went.
 
@@ -105,9 +108,9 @@ async def launch(
     try:
         with context.volumes.kept(volumes.ids(container.record)):
             started, network = await _run(context, container, pending, fds, images)
-            _begins(context, container, started)
+            _begins(context, container, started, cause)
     except BoxshipError as error:
-        await _refuse(context, container, error)
+        await _refuse(context, container, error, cause)
         raise
     finally:
         for fd in fds:
@@ -115,13 +118,13 @@ async def launch(
     return (*network, *(StepDuration(t.step, t.ended - t.started) for t in started.timings))
 
 
-def _begins(context: Context, container: Container, started: Started) -> None:
+def _begins(context: Context, container: Container, started: Started, cause: Fact) -> None:
     record = container.record
     state = states.started(record.state, started.pid, started.started_ns, context.boot_id)
     container.ended = asyncio.Event()
     container.record = states.step(record, state)
     probing.begin(context, container)
-    context.shelf.save(container, container.record, "start")
+    context.shelf.save(container, container.record, "start", cause)
     context.images.used(record.image_id)
     context.volumes.used(volumes.ids(record))
     volumes.announce_mounts(context, record)
@@ -265,13 +268,14 @@ def _as_error(reply: object) -> BoxshipError:
     return InternalError(message)
 
 
-async def _refuse(context: Context, container: Container, error: BoxshipError) -> None:
+async def _refuse(context: Context, container: Container, error: BoxshipError, cause: Fact) -> None:
     code = error.exit_code if isinstance(error, StartRefusedError) else SETUP_EXIT_CODE
     record = container.record
     unmount_shm(record, context.paths)
     await context.volumes.unneeded(volumes.ids(record))
     state = states.refused(record.state, code, str(error))
-    context.shelf.save(container, states.step(record, state), "start-refused")
+    fact = msgspec.structs.replace(cause, exit_code=code, error=str(error))
+    context.shelf.save(container, states.step(record, state), "start-refused", fact)
     if record.host.auto_remove:
         await ending.remove_itself(context, container)
 
@@ -291,6 +295,8 @@ async def _start_again(context: Context, container: Container) -> None:
     await asyncio.sleep(container.backoff)
     async with locked(container, released=True):
         container.again = None
+        course = Course.DAEMON_START if container.called_up else Course.POLICY
+        container.called_up = False
         record = container.record
         if record.status is not Status.RESTARTING:
             return
@@ -299,17 +305,17 @@ async def _start_again(context: Context, container: Container) -> None:
         )
         container.record = record.with_state(counted)
         try:
-            await launch(context, container)
+            await launch(context, container, Fact(course=course))
         except BoxshipError as error:
             _log.error("container %s cannot be started again: %s", container.id, error)
             container.waiters.exited(WaitOutcome(container.record.state.exit_code, str(error)))
 
 
-def give_up(context: Context, container: Container) -> None:
+def give_up(context: Context, container: Container, cause: Fact = NOTHING) -> None:
     """Let a container that waits for its next start stay ended; the lock is held."""
     if container.again is not None:
         container.again.cancel()
         container.again = None
     state = states.with_status(states.stopped_by_user(container.record.state), Status.EXITED)
-    context.shelf.save(container, states.step(container.record, state), "stop")
+    context.shelf.save(container, states.step(container.record, state), "stop", cause)
     container.waiters.exited(WaitOutcome(state.exit_code))

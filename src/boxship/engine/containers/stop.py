@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from signal import SIGKILL
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from boxship.base.errors import (
     BoxshipError,
@@ -23,6 +24,7 @@ from boxship.base.errors import (
 )
 from boxship.engine.containers import ending, freeze, start, states
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.facts import NOTHING, Course, Fact
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.shimlink import ShimGoneError, ShimSilentError
@@ -47,19 +49,27 @@ class _Signalled:
 
 
 async def stop(
-    context: Context, container: Container, *, signal: str | None, grace: int | None
+    context: Context,
+    container: Container,
+    *,
+    signal: str | None,
+    grace: int | None,
+    cause: Fact = NOTHING,
 ) -> None:
-    """Ask it to end, wait ``grace`` seconds (-1: for ever), kill it."""
+    """Ask it to end, wait ``grace`` seconds (-1: for ever), kill it.
+
+    ``cause`` is for whoever asks later why it has ended.
+    """
     config = container.record.config
     number = parse_signal(signal or str(config.stop_signal or DEFAULT_SIGNAL))
     if not container.record.state.running:
         raise NotModifiedError(f"Container {container.id} is already stopped")
     if grace is None:
         grace = _own_grace(context, container)
-    signalled = await _send(context, container, number, for_good=True)
+    signalled = await _send(context, container, number, cause, for_good=True)
     patience = None if grace < 0 else grace  # of a silent shim too, which may be slow and do it
     if signalled is not None and not await _wait(signalled.ended, patience):
-        await end_now(context, container)
+        await end_now(context, container, cause)
     context.announcer.say(container.record, "stop")
 
 
@@ -70,7 +80,8 @@ async def stop_for_now(context: Context, container: Container, *, at_most: int) 
     if at_most >= 0:
         grace = at_most if grace < 0 else min(grace, at_most)
     with contextlib.suppress(NotModifiedError, NotFoundError):  # it has ended by itself
-        await stop(context, container, signal=None, grace=grace)
+        cause = Fact(course=Course.DAEMON_STOP)
+        await stop(context, container, signal=None, grace=grace, cause=cause)
 
 
 def _own_grace(context: Context, container: Container) -> int:
@@ -78,9 +89,9 @@ def _own_grace(context: Context, container: Container) -> int:
     return context.settings.stop_timeout if own is UNSET or own is None else own
 
 
-async def end_now(context: Context, container: Container) -> None:
+async def end_now(context: Context, container: Container, cause: Fact = NOTHING) -> None:
     """Kill it and wait until it has ended. UnavailableError: it does not end."""
-    signalled = await _send(context, container, SIGKILL, for_good=True)
+    signalled = await _send(context, container, SIGKILL, cause, for_good=True)
     if signalled is not None:
         await _make_sure(context, container, signalled)
 
@@ -92,12 +103,12 @@ def schedule_end(context: Context, container: Container) -> None:
 
 async def _end_unhealthy(context: Context, container: Container) -> None:
     number = parse_signal(str(container.record.config.stop_signal or DEFAULT_SIGNAL))
-    grace = _own_grace(context, container)
+    grace, cause = _own_grace(context, container), Fact(course=Course.HEALTH)
     with contextlib.suppress(NotFoundError):
-        signalled = await _send(context, container, number, for_good=None)
+        signalled = await _send(context, container, number, cause, for_good=None)
         if signalled is None or await _wait(signalled.ended, None if grace < 0 else grace):
             return
-        killed = await _send(context, container, SIGKILL, for_good=None)
+        killed = await _send(context, container, SIGKILL, cause, for_good=None)
         if killed is not None and killed.ended is signalled.ended:
             await _make_sure(context, container, killed)
 
@@ -116,14 +127,14 @@ async def _make_sure(context: Context, container: Container, killed: _Signalled)
         raise UnavailableError(f"container {container.id} did not end after SIGKILL")
 
 
-async def kill(context: Context, container: Container, signal: str) -> None:
+async def kill(context: Context, container: Container, signal: str, cause: Fact = NOTHING) -> None:
     """Send a signal; SIGKILL is waited for."""
     number = parse_signal(signal or "SIGKILL")
     if not container.record.state.running:
         raise ConflictError(
             f"cannot kill container: {container.id}: container {container.id} is not running"
         )
-    signalled = await _send(context, container, number, for_good=False)
+    signalled = await _send(context, container, number, cause, for_good=False)
     if signalled is None:
         return
     if number == SIGKILL:
@@ -143,27 +154,32 @@ def failing_to_restart(reference: str) -> Iterator[None]:
 
 
 async def restart(
-    context: Context, container: Container, *, signal: str | None, grace: int | None
+    context: Context,
+    container: Container,
+    *,
+    signal: str | None,
+    grace: int | None,
+    cause: Fact = NOTHING,
 ) -> None:
     """Stop it if it runs, then start it; one that removes itself at its end stays."""
     container.kept += 1
     try:
         if container.record.state.running:
             try:
-                await stop(context, container, signal=signal, grace=grace)
+                await stop(context, container, signal=signal, grace=grace, cause=cause)
             except NotModifiedError:
                 _log.debug("container %s ended before its restart", container.id)
         async with locked(container, released=True):
             if not container.record.state.running:
                 start.check_startable(container)
-                await start.launch(context, container)
+                await start.launch(context, container, cause)
     finally:
         container.kept -= 1
     context.announcer.say(container.record, "restart")
 
 
 async def _send(
-    context: Context, container: Container, number: int, *, for_good: bool | None
+    context: Context, container: Container, number: int, cause: Fact, *, for_good: bool | None
 ) -> _Signalled | None:
     """Send a signal to its first process; None if there was none to send to any more.
 
@@ -173,7 +189,7 @@ async def _send(
     async with locked(container):
         state = container.record.state
         if state.status is Status.RESTARTING:
-            start.give_up(context, container)
+            start.give_up(context, container, cause)
             return None
         if not state.alive:
             return None
@@ -182,6 +198,7 @@ async def _send(
         if by_person and (for_good or _is_to_stay_ended(container, number)):
             wanted = states.stopped_by_user(state)
             context.shelf.save(container, container.record.with_state(wanted), "")
+        context.shelf.note(container, "signal", replace(cause, signal=int(number)))
         if link is None:
             return _Signalled(ended, answered=False)
         try:
@@ -194,7 +211,7 @@ async def _send(
             raise InternalError(f"cannot send signal {number} to {container.id}: {reply.message}")
         context.announcer.say(container.record, "kill", {"signal": str(int(number))})
         if state.status is Status.PAUSED and _ends_it(container, number):
-            await freeze.thaw(context, container)
+            await freeze.thaw(context, container, cause)
     return _Signalled(ended)
 
 

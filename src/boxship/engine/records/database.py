@@ -10,7 +10,8 @@ Durability is per change. A *durable* one is on the disk (``synchronous=FULL``: 
 is fsynced) before its caller goes on. Any other survives ``kill -9`` of the daemon, but perhaps not
 power loss; it is meant for facts that power loss makes untrue anyway, such as "running".
 
-Reads do not come here: every owner of records loads them at start-up and keeps them in memory.
+Reads hardly come here: every owner of records loads them at start-up and keeps them in memory.
+What is asked for seldom, as what happened to an object, is read behind the changes in the queue.
 """
 
 import asyncio
@@ -88,6 +89,16 @@ class Database:
             return request.done
         self._queue.put(request)
         return request.done
+
+    async def read(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Return rows as they are after all changes so far. UnavailableError: the disk refuses."""
+        rows: list[tuple[object, ...]] = []
+
+        def look(connection: sqlite3.Connection) -> None:
+            rows.extend(connection.execute(query, values).fetchall())
+
+        await self.submit(look, durable=False)
+        return rows
 
     def load(self, query: str) -> list[tuple[object, ...]]:
         """Read rows at start-up, before anything is written."""

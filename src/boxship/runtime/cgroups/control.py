@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KILL_ROUNDS = 100
+_MEMORY_V1 = ("memory.max_usage_in_bytes", "memory.limit_in_bytes")
+_NO_LIMIT = 1 << 62
+"""What the kernel of cgroup v1 says for none is near 2**63."""
 
 
 def processes(plan: CgroupPlan) -> tuple[int, ...]:
@@ -111,6 +114,26 @@ def oom_kills(plan: CgroupPlan) -> int:
         if name == "oom_kill":
             return int(value)
     return 0
+
+
+def memory(plan: CgroupPlan) -> tuple[int, int]:
+    """Return the most memory used at once, and the limit, in bytes; 0: the kernel tells none."""
+    directory = directory_of(plan, "memory")
+    if not directory:
+        return 0, 0
+    unified = any(d.unified and d.path == directory for d in plan.directories)
+    # memory.peak is Linux 5.19's.
+    names = ("memory.peak", "memory.max") if unified else _MEMORY_V1
+    peak, limit = (_number(f"{directory}/{name}") for name in names)
+    return peak, limit if limit < _NO_LIMIT else 0
+
+
+def _number(path: str) -> int:
+    try:
+        text = read_file(path).strip()
+    except OSError:
+        return 0
+    return int(text) if text.isdigit() else 0
 
 
 def pids_current(plan: CgroupPlan) -> int:

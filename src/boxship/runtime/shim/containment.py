@@ -48,6 +48,10 @@ class Containment(Protocol):
         """Tell whether the kernel killed a process of the container for want of memory."""
         ...
 
+    def memory(self, cgroup: CgroupPlan) -> tuple[int, int]:
+        """Return the most memory the container has used, and its limit; 0: unknown, or none."""
+        ...
+
     def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
         """Return the container's processes, as the host numbers them."""
         ...
@@ -105,6 +109,9 @@ class LinuxContainment:
 
     def out_of_memory(self, cgroup: CgroupPlan) -> bool:
         return control.oom_kills(cgroup) > 0
+
+    def memory(self, cgroup: CgroupPlan) -> tuple[int, int]:
+        return control.memory(cgroup)
 
     def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
         return control.processes(cgroup)

@@ -66,6 +66,9 @@ class Stage:
     def out_of_memory(self, cgroup: CgroupPlan) -> bool:
         return False
 
+    def memory(self, cgroup: CgroupPlan) -> tuple[int, int]:
+        return 0, 0
+
     def processes(self, cgroup: CgroupPlan) -> tuple[int, ...]:
         return ()
 

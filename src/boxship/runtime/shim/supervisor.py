@@ -70,7 +70,9 @@ class Supervisor:
         self._log: ContainerLog | None = None
         # Set at the end:
         self._finished_ns = 0
+        self._killed_by = 0
         self._oom_killed = False
+        self._memory = (0, 0)
         self._exit: m.Exit | None = None
         self._recorded = False
         self._released = False
@@ -270,18 +272,22 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             for process in tuple(self._processes.values()):
                 if process.pid == pid:
-                    self._reaped(process, code if code >= 0 else 128 - code)
+                    self._reaped(process, code)
         return pid != 0
 
-    def _reaped(self, process: Process, exit_code: int) -> None:
+    def _reaped(self, process: Process, code: int) -> None:
+        """It has ended with ``code``; negative: by that signal."""
         if process.name == m.INIT:
             self._finished_ns = time.time_ns()
             plan = self._plan()
+            self._killed_by = max(0, -code)
             self._oom_killed = self._containment.out_of_memory(plan.cgroup)
+            if self._oom_killed:  # the evidence goes with the cgroup
+                self._memory = self._containment.memory(plan.cgroup)
             if not plan.new_pid_namespace:
                 # The kernel ends a pid namespace with its init; elsewhere that is our duty.
                 self._destroy(plan)
-        process.reaped(exit_code)
+        process.reaped(code if code >= 0 else 128 - code)
 
     def _process_ended(self, process: Process) -> None:
         if process.name == m.INIT:
@@ -307,6 +313,9 @@ class Supervisor:
             exit_code=init.exit_code or 0,
             oom_killed=self._oom_killed,
             finished_ns=self._finished_ns,
+            signal=self._killed_by,
+            memory_peak=self._memory[0],
+            memory_limit=self._memory[1],
         )
         self._recorded = write_exit(self._birth.directory, self._exit)
         self._tell(m.Exited(exit=self._exit))
