@@ -87,6 +87,7 @@ from boxship.model.image import (
 )
 from boxship.model.requester import NOBODY, Requester
 from boxship.model.statistics import Statistics
+from boxship.model.why import Why
 from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
 from boxship.oci.platform import Platform
@@ -703,6 +704,29 @@ class FakeVolumeCopies:
         raise NotFoundError(path)
 
 
+class FakeReasons:
+    async def container(self, reference: str) -> Why:
+        return self._of("container", reference)
+
+    async def image(self, reference: str) -> Why:
+        return self._of("image", reference)
+
+    async def volume(self, name: str) -> Why:
+        return self._of("volume", name)
+
+    async def network(self, reference: str) -> Why:
+        return self._of("network", reference)
+
+    async def port(self, number: int, protocol: str) -> Why:
+        return self._of("port", f"{number}/{protocol}")
+
+    async def disk(self) -> Why:
+        return self._of("disk", "")
+
+    def _of(self, kind: str, name: str) -> Why:
+        return Why(kind=kind, id=name, name=name, answer="Because.")
+
+
 @dataclass
 class Api:
     """A running API and what is behind it."""
@@ -731,6 +755,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
     registries = FakeRegistries()
     networks, volumes = FakeNetworks(), FakeVolumes()
     backend = Backend(
+        reasons=FakeReasons,
         containers=containers,
         images=images,
         networks=networks,

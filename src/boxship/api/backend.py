@@ -4,7 +4,7 @@
 """
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +79,7 @@ from boxship.model.image import (
 )
 from boxship.model.requester import NOBODY, Requester
 from boxship.model.statistics import InterfaceStatistics, Statistics
+from boxship.model.why import Why
 from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
 
@@ -272,6 +273,17 @@ class Checker(Protocol):
     def check(self, *, repair: bool) -> AsyncGenerator[CheckEvent, None]: ...
 
 
+class Reasons(Protocol):
+    """Why things are as they are; see ``boxship.engine.why.service``."""
+
+    async def container(self, reference: str) -> Why: ...
+    async def image(self, reference: str) -> Why: ...
+    async def volume(self, name: str) -> Why: ...
+    async def network(self, reference: str) -> Why: ...
+    async def port(self, number: int, protocol: str) -> Why: ...
+    async def disk(self) -> Why: ...
+
+
 class RegistryClient(Protocol):
     """Registries beyond this machine; see ``boxship.engine.images.remote``."""
 
@@ -378,3 +390,4 @@ class Backend:
     checker: Checker
     volumes: Volumes
     volume_copies: VolumeCopies
+    reasons: Callable[[], Reasons]

@@ -1,5 +1,6 @@
 """Who is on the other end of a request's connection."""
 
+import re
 import socket
 import struct
 
@@ -9,6 +10,7 @@ from boxship.model.requester import Requester
 _CREDENTIALS = struct.Struct("3i")
 """``struct ucred`` of unix(7): pid, uid, gid."""
 _WORDS = 2
+_INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|sh|bash|dash)[\d.]*$")
 _LONGEST = 200
 
 
@@ -31,12 +33,21 @@ def requester_of(request: Request) -> Requester:
 
 
 def _command(pid: int) -> str:
-    """Return the name of a process's program and its first word; no more: those may be secrets."""
+    """Return the name of a process's program and its first word; no more: those may be secrets.
+
+    Of an interpreter's process the program is the script.
+    """
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read(4096).split(b"\0")
     except OSError:
         return ""
-    program = words[0].rpartition(b"/")[2].decode(errors="replace")
-    first = [word.decode(errors="replace") for word in words[1:_WORDS]]
-    return " ".join([program, *(word for word in first if word[:1] != "-")]).strip()[:_LONGEST]
+    program, *rest = (word.decode(errors="replace") for word in words[: _WORDS + 1])
+    if _INTERPRETERS.match(_name(program)) and rest and rest[0][:1] not in ("-", ""):
+        program, *rest = rest
+    first = [word for word in rest[: _WORDS - 1] if word[:1] != "-"]
+    return " ".join([_name(program), *first]).strip()[:_LONGEST]
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -153,6 +153,7 @@ ENTRIES = (
     _volume("update", "Change a volume of a swarm"),
     Entry("", "search", "registry.search", "Search a registry for images", "search"),
     Entry("", "inspect", "system.inspect", "Show all details of containers or images", "inspect"),
+    Entry("", "why", "system.why", "Say why something is as it is, and what holds it", "why"),
     Entry("system", "df", "system.df", "Show what takes space on the disk"),
     Entry("system", "prune", "system.prune", "Remove what nobody uses"),
     Entry(

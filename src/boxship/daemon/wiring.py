@@ -73,6 +73,7 @@ class Daemon:
             checker=engine.checker,
             volumes=engine.volumes,
             volume_copies=engine.volume_copies,
+            reasons=lambda: engine.reasons,
         )
         server = Server(
             Application(backend).serve,

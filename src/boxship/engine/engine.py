@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from typing import Self
+from typing import TYPE_CHECKING, Self, cast
 
 from boxship import __version__
 from boxship.base.clock import Clock, SystemClock
@@ -64,6 +64,9 @@ from boxship.engine.volumes.service import Volumes
 from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
+if TYPE_CHECKING:
+    from boxship.engine.why.service import Reasons
+
 DATABASE = "boxship.db"
 EVENTS = "events"
 USER_AGENT = f"boxship/{__version__}"
@@ -99,6 +102,7 @@ class Engine:
         self._database = database
         self._context = context
         self._shims = shims
+        self._reasons: Reasons | None = None
 
     @classmethod
     async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
@@ -179,6 +183,14 @@ class Engine:
         await context.volumes.settle()
         await recovery.start_wanted(context)
         return engine
+
+    @property
+    def reasons(self) -> "Reasons":
+        """Who says why things are as they are; loaded when somebody asks."""
+        if self._reasons is None:
+            service = import_module("boxship.engine.why.service")
+            self._reasons = service.Reasons(self._context, self.images, self._database)
+        return cast("Reasons", self._reasons)
 
     @property
     def storage_driver(self) -> str:

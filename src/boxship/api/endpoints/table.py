@@ -20,6 +20,7 @@ from boxship.api.endpoints import (
     system,
     volumefiles,
     volumes,
+    why,
 )
 from boxship.api.router import Endpoint
 
@@ -41,6 +42,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *audit.ROUTES,
     *check.ROUTES,
     *description.ROUTES,
+    *why.ROUTES,
     *registries.ROUTES,
     *absent.ROUTES,
 )

@@ -10,6 +10,7 @@ from boxship.api.openapi import (
     streams,
     system,
     volumefiles,
+    why,
 )
 from boxship.api.openapi.operation import Operation
 
@@ -23,5 +24,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *networks.VOLUMES,
     *volumefiles.OPERATIONS,
     *plans.OPERATIONS,
+    *why.OPERATIONS,
     *absent.OPERATIONS,
 )
