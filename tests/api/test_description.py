@@ -22,7 +22,7 @@ def test_it_says_what_a_client_has_to_know():
     assert create["requestBody"]["required"]
     assert set(create["responses"]) == {"201", "400", "404", "409", "503"}
     host = made["components"]["schemas"]["HostConfig"]["properties"]
-    assert host["Memory"] == {"type": "integer", "default": 0}
+    assert (host["Memory"]["type"], host["Memory"]["default"]) == ("integer", 0)
     (filters,) = (p for p in _parameters("/volumes") if p["name"] == "filters")
     known = filters["content"][JSON]["schema"]["properties"]
     assert set(known) == {"dangling", "driver", "label", "name"}

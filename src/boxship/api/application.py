@@ -11,6 +11,7 @@ from boxship.api.call import EMPTY, Call
 from boxship.api.endpoints.table import ROUTES
 from boxship.api.errors import answer_error
 from boxship.api.http.messages import Answer, Request, Response
+from boxship.api.noting import noted
 from boxship.api.router import Router
 from boxship.wire.errors import encode_error
 from boxship.wire.versions import parse, split_path
@@ -27,7 +28,7 @@ class Application:
         self._backend = backend
         self._router = Router()
         for method, pattern, endpoint in ROUTES:
-            self._router.add(method, pattern, endpoint)
+            self._router.add(method, pattern, noted(method, pattern, endpoint))
 
     async def serve(self, request: Request) -> Answer:
         """Answer a request; raise only if its client has gone."""

@@ -1,0 +1,54 @@
+"""Each route that Docker has and we have not says what it lacks, whatever it is asked."""
+
+import pytest
+
+from boxship.api.openapi.absent import OPERATIONS
+
+ANSWERS = {
+    404: 'plugin "thing" not found',
+    501: "is not implemented in this version of Boxship",
+    503: "This node is not",
+}
+ABSENT = [each for each in OPERATIONS if each.errors]
+
+
+@pytest.mark.parametrize("body", [b"", b'{"Name": "x"}'])
+def test_what_is_not_there_says_so(api, body):
+    """Of all in one test: it is their table that is long, not what there is to see."""
+    for operation in ABSENT:
+        (status,) = operation.errors
+        path = operation.pattern.replace("{name...}", "thing").replace("{id}", "thing")
+        answer = api.client.request(operation.method, path, body)
+        assert answer.status == status, operation
+        assert ANSWERS[status] in answer.message, operation
+
+
+def test_they_are_many():
+    assert len(ABSENT) > 40
+
+
+def test_plugins_are_none(api):
+    assert api.client.json("/plugins") == []
+
+
+def test_the_older_path_of_networks_lists_them(api):
+    found = api.client.json("/networks/?filters=%7B%7D")
+    assert [row["Name"] for row in found] == [row["Name"] for row in api.client.json("/networks")]
+    assert found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/build/prune?keep-storage=1&reserved-space=2&max-used-space=3&min-free-space=4&all=1"
+        "&filters=%7B%7D",
+    ],
+)
+def test_nothing_is_kept_of_builds(api, path):
+    answer = api.client.request("POST", path)
+    assert (answer.status, answer.body) == (200, b'{"CachesDeleted":null,"SpaceReclaimed":0}\n')
+
+
+def test_images_are_listed_with_what_has_no_effect(api):
+    plain = api.client.json("/images/json")
+    assert api.client.json("/images/json?digests=1&identity=1&manifests=0") == plain
