@@ -152,6 +152,7 @@ async def _run(
         raise _not_running(container.record) from None
     if isinstance(reply, Started):
         found.pid = reply.pid if found.running else 0
+        found.settled.set()
         return
     raise _as_error(reply)
 
@@ -232,6 +233,7 @@ def ended(context: Context, container: Container, found: Exec, exit_code: int) -
         found.running, found.exit_code, found.pid = False, exit_code, 0
         found.ended_ns = context.clock.now_ns()
         found.done.set()
+        found.settled.set()
         container.ended_execs.append(found)
 
 
@@ -280,6 +282,7 @@ def _forget_old(context: Context, container: Container) -> None:
 def _forget(context: Context, container: Container, found: Exec) -> None:
     container.execs.pop(found.id, None)
     context.execs.pop(found.id, None)
+    found.settled.set()
 
 
 def _say(context: Context, container: Container, found: Exec, action: str) -> None:

@@ -37,6 +37,8 @@ class Exec:
     ended_ns: int = 0
     done: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it has ended."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once its process is there, or it is certain that none will be."""
 
 
 class Monitoring(Protocol):

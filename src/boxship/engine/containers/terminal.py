@@ -1,5 +1,7 @@
 """Sizes of terminals: the container's and its execs'."""
 
+import asyncio
+import contextlib
 import errno
 
 from boxship.base.errors import ConflictError, InternalError
@@ -8,6 +10,9 @@ from boxship.engine.containers.execs import find
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.shimlink import ShimGoneError
 from boxship.runtime.messages import INIT, Failed, Resize
+
+_PATIENCE_S = 10.0
+"""How long a size waits for the process that it is for."""
 
 
 async def resize(context: Context, container: Container, height: int, width: int) -> None:
@@ -18,8 +23,11 @@ async def resize(context: Context, container: Container, height: int, width: int
 
 
 async def resize_exec(context: Context, exec_id: str, height: int, width: int) -> None:
-    """Set the size of an exec's terminal."""
+    """Set the size of an exec's terminal; soon after its start also before it has one."""
     container, found = find(context, exec_id)
+    # The answer to its start goes out ahead of its process: clients then ask at once.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(found.settled.wait(), _PATIENCE_S)
     if not found.running:
         raise ConflictError(f"exec {exec_id} is not running")
     await _resize(container, found.id, height, width)

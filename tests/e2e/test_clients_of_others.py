@@ -1,0 +1,46 @@
+"""Clients that other people wrote: each drives every kind of resource as its users would.
+
+What they do stands in `support/clients`; `scripts/try-clients` shows it.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.clients import dockerpy
+from support.clients.stage import Stage
+from support.clients.telling import Scene
+
+pytestmark = [
+    pytest.mark.privileged,
+    # docker-py leaves connections of streams to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def _stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with Stage(request.config.getoption("--engine")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def scene(_stage: Stage) -> Iterator[Scene]:
+    """An engine that has busybox and nothing else, and after the test nothing else again."""
+    try:
+        yield _stage.scene
+        _stage.clear()
+    finally:
+        _stage.lab.empty()
+
+
+@pytest.mark.parametrize("resource", dockerpy.RESOURCES)
+def test_docker_py(scene: Scene, resource: str) -> None:
+    dockerpy.drive(resource, scene)
+
+
+def test_docker_py_at_the_oldest_version(scene: Scene) -> None:
+    """Those in between behave as one of the two; `scripts/try-clients` has them as well."""
+    for resource in dockerpy.RESOURCES:
+        dockerpy.drive(resource, scene, "1.24")
