@@ -131,7 +131,7 @@ def test_a_subnet_of_a_family_that_is_off_is_left_out_and_told():
         (PoolRequest("10.9.0.0/24", aux={"a": "x"}), "invalid auxiliary address a:x"),
         (PoolRequest("10.9.0.0/24", aux={"a": "10.8.0.1"}), "invalid auxiliary address a:10.8.0.1"),
         (PoolRequest("10.9.0.0/24", aux={"a": "10.9.0.1"}, gateway="10.9.0.1"), "used already"),
-        (PoolRequest(gateway="10.9.0.1"), "needs a subnet"),
+        (PoolRequest(gateway="10.9.0.1"), "invalid subnet : invalid CIDR block notation"),
         (PoolRequest("10.9.0.0/32"), "10.9.0.0/32 has one address"),
         (PoolRequest("127.0.0.0/8"), "invalid subnet 127.0.0.0/8: every machine has these"),
         (PoolRequest("127.9.0.0/16"), "invalid subnet 127.9.0.0/16: every machine has these"),

@@ -29,7 +29,11 @@ async def inspect_network(call: Call) -> Answer:
     """``verbose`` adds what swarms know, of which there is nothing, and beyond Docker counters."""
     no, yes = _VERBOSE
     if call.text("verbose") not in no | yes:
-        raise InvalidArgumentError(f"invalid value for verbose: {call.text('verbose')}")
+        word = call.text("verbose")
+        raise InvalidArgumentError(
+            f"invalid value for verbose: {word}: strconv.ParseBool: parsing "
+            f'"{word}": invalid syntax'
+        )
     detail = call.backend.networks.inspect(call.target)
     scope = call.text("scope")
     if scope and scope != detail.record.scope:
@@ -54,7 +58,6 @@ async def remove_network(call: Call) -> Answer:
 
 async def connect(call: Call) -> Answer:
     body = await call.optional_body(shapes.ConnectBody)
-    call.backend.networks.inspect(call.target)  # of two that are missing it is told of first
     wish = wish_of(call.target, body.endpoint_config)
     await call.backend.containers.connect(body.container, wish)
     return EMPTY

@@ -69,7 +69,7 @@ def _common(record: NetworkRecord) -> dict[str, Any]:
         "enable_ipv4": record.enable_ipv4,
         "enable_ipv6": record.enable_ipv6,
         "ipam": Ipam(
-            record.ipam_driver, record.ipam_options, tuple(map(_ipam_config, record.ipam))
+            record.ipam_driver, record.ipam_options, tuple(map(_ipam_config, record.ipam)) or None
         ),
         "internal": record.internal,
         "attachable": record.attachable,

@@ -88,6 +88,8 @@ def checked(networks: Networks, wish: EndpointRecord) -> EndpointRecord:
         return networks.check_wish(wish)
     except NotFoundError:
         return msgspec.structs.replace(wish, network_id="")
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"invalid config for network {wish.network}: {error}") from error
 
 
 def settled(networks: Networks, endpoint: EndpointRecord) -> EndpointRecord:

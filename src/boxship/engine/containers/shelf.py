@@ -60,7 +60,7 @@ class Shelf:
         if named in self._containers:
             return self._containers[named]
         if not reference:
-            raise InvalidArgumentError("no container name or ID supplied")
+            raise InvalidArgumentError('invalid name or ID supplied: ""')
         matches = [c for full_id, c in self._containers.items() if full_id.startswith(reference)]
         if len(matches) > 1:
             raise InvalidArgumentError(f"Multiple IDs found with provided prefix: {reference}")

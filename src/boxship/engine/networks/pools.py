@@ -14,6 +14,7 @@ from boxship.engine.networks.addresses import (
     first_address,
     refuse_overlap,
 )
+from boxship.engine.networks.problems import listed
 from boxship.engine.networks.record import PoolRecord
 from boxship.engine.networks.requests import PoolRequest
 
@@ -25,7 +26,7 @@ def read_pools(requests: Sequence[PoolRequest]) -> tuple[PoolRecord, ...]:
     """
     problems = [problem for request in requests for problem in _problems(request)]
     if problems:
-        raise InvalidArgumentError("invalid network config:\n" + "\n".join(problems))
+        raise InvalidArgumentError("invalid network config:\n" + listed(problems))
     pools = tuple(
         PoolRecord(
             str(ip_network(request.subnet)),
@@ -48,11 +49,7 @@ def _refuse_several(pools: Sequence[PoolRecord]) -> None:
 
 def _problems(request: PoolRequest) -> Iterable[str]:
     if not request.subnet:
-        if request.gateway or request.ip_range or any(request.aux.values()):
-            yield (
-                "invalid subnet: an address pool with a gateway, a range or auxiliary addresses "
-                "needs a subnet"
-            )
+        yield "invalid subnet : invalid CIDR block notation"
         return
     subnet = _cidr(request.subnet)
     if subnet is None:

@@ -10,6 +10,7 @@ from boxship.base.errors import ForbiddenError, InvalidArgumentError
 from boxship.engine.networks.addresses import Address
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.options import PREFIX
+from boxship.engine.networks.problems import listed
 from boxship.engine.networks.record import NetworkRecord
 
 SYSCTLS = PREFIX + "endpoint.sysctls"
@@ -36,7 +37,7 @@ def checked(network: NetworkRecord, wish: EndpointRecord) -> EndpointRecord:
     if mac is None:
         problems.append(f"invalid MAC address: {wish.mac_asked}")
     if problems:
-        raise InvalidArgumentError("invalid endpoint settings:\n" + "\n".join(problems))
+        raise InvalidArgumentError("invalid endpoint settings:\n" + listed(problems))
     canonical = msgspec.structs.replace(
         wish,
         network_id=network.id,
@@ -64,34 +65,31 @@ def canonical_mac(text: str) -> str | None:
 
 
 def _address_problems(network: NetworkRecord, wish: EndpointRecord) -> Iterable[str]:
-    read = []
-    for text, version in ((wish.ipv4_asked, 4), (wish.ipv6_asked, 6)):
+    asked = [(text, v) for text, v in ((wish.ipv4_asked, 4), (wish.ipv6_asked, 6)) if text]
+    for text, version in asked:
         address = _read(text)
-        if address is not None and address.version == version:
-            read.append(address)
-        elif text:
+        if address is None or address.version != version:
             yield f"invalid IPv{version} address: {text}"
     for text in wish.link_local:
         address = _read(text)
         if address is None or not address.is_link_local:
             yield f"invalid link-local IP address: {text}"
-    if (wish.ipv4_asked or wish.ipv6_asked) and not network.user_defined:
+    if asked and not network.user_defined:
         yield "user specified IP address is supported on user defined networks only"
-        return
-    for address in read:
-        yield from _subnet_problems(network, address)
+    for text, version in asked:
+        yield from _subnet_problems(network, text, version)
 
 
-def _subnet_problems(network: NetworkRecord, address: Address) -> Iterable[str]:
-    family = [pool for pool in network.ipam if pool.is_ipv6 is (address.version == 6)]
-    holders = [pool for pool in family if address in ip_network(pool.subnet)]
-    if any(pool.chosen for pool in family):
+def _subnet_problems(network: NetworkRecord, text: str, version: int) -> Iterable[str]:
+    family = [pool for pool in network.ipam if pool.is_ipv6 is (version == 6)]
+    address = _read(text)
+    if not network.user_defined or any(pool.chosen for pool in family):
         yield (
             "user specified IP address is supported only when connecting to networks with user "
             "configured subnets"
         )
-    elif not holders:
-        yield f"no configured subnet or ip-range contain the IP address {address}"
+    elif address is None or not any(address in ip_network(pool.subnet) for pool in family):
+        yield f"no configured subnet or ip-range contain the IP address {text}"
 
 
 def _refuse_reserved(network: NetworkRecord, address: str) -> None:

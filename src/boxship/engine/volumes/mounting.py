@@ -8,6 +8,7 @@ addresses only.
 import os
 import socket
 from collections.abc import Mapping
+from errno import EIO
 
 from boxship.base.errors import InternalError
 from boxship.base.files import opened
@@ -42,7 +43,7 @@ def mount(options: Mapping[str, str], place: str) -> None:
     except OSError as error:
         raise InternalError(
             f"error while mounting volume '{place}': failed to mount local volume: mount "
-            f"{device}:{place}{_told(asked)}: {(error.strerror or str(error)).lower()}"
+            f"{device}:{place}{_told(asked)}: {os.strerror(error.errno or EIO).lower()}"
         ) from error
 
 
