@@ -110,23 +110,6 @@ def test_what_is_refused(engine: Engine, option: str) -> None:
     assert words in reply.message
 
 
-LATER = {
-    "HostConfig.Mounts[].VolumeOptions.Subpath": {"Type": "volume", "Target": "/x"},
-    "HostConfig.Mounts[].ImageOptions.Subpath": {"Type": "image", "Target": "/x"},
-}
-
-
-@pytest.mark.boxshipd
-@pytest.mark.option(*LATER, refused="… not available yet")
-@pytest.mark.parametrize("option", LATER)
-def test_what_is_not_there_yet(engine: Engine, option: str) -> None:
-    kind = option.split(".")[2]
-    mount = LATER[option] | {"Source": "busybox", kind: {"Subpath": "a"}}
-    body = {"Image": "busybox", "HostConfig": {"Mounts": [mount]}}
-    reply = engine.api.post("/containers/create", body)
-    assert (reply.status, "not available yet" in reply.message) == (501, True)
-
-
 @pytest.mark.option(
     "HostConfig.Mounts[].VolumeOptions.Labels", "HostConfig.Mounts[].VolumeOptions.DriverConfig"
 )

@@ -111,6 +111,15 @@ def test_a_snapshot_survives_a_restart(
         assert (place / "kept").exists()
 
 
+def test_layers_alone_are_seen_by_short_names(storage: Storage, stack: list[Digest]) -> None:
+    view = storage.snapshots.view(stack)
+    assert (view.cwd, view.upper) == (storage.root.path, "")
+    trees = [os.path.realpath(os.path.join(view.cwd, name)) for name in view.lower]
+    assert trees == [storage.layers.diff_directory(layer) for layer in reversed(stack)]
+    with pytest.raises(NotFoundError):
+        storage.snapshots.view([Digest.of(b"none")])
+
+
 def test_no_layers_at_all(storage: Storage, tmp_path: Path) -> None:
     storage.snapshots.prepare("scratch", [])
     with mounted(storage.snapshots.mount("scratch"), tmp_path / "m") as place:

@@ -25,11 +25,12 @@ from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
 from boxship.runtime import steps
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.mounts import mount_overlay_on
+from boxship.runtime.paths import ensure_directory, ensure_file
 
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
-_NO_TARGET = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-"""It has never been started, or has put something else there."""
+_NO_TARGET = (errno.ENOTDIR, errno.ELOOP, errno.EROFS)
+"""The container has put something else there, or nothing can be made."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def view_mounted(
     *,
     read_only: bool = False,
 ) -> View:
-    """Mount a root, an overlay or a directory, and ``binds`` where their targets exist.
+    """Mount a root, an overlay or a directory, and ``binds``, whose targets are made if need be.
 
     ``read_only`` is the root; the binds say so themselves.
     """
@@ -155,8 +156,13 @@ def _mounted(
 
 def _bind(top: int, bind: Bind) -> None:
     with suppress(FileNotFoundError):  # the source has gone
+        is_directory = os.path.isdir(bind.source)
         try:
-            target = openat2(top, bind.target, os.O_PATH, RESOLVE_IN_ROOT)
+            try:
+                target = openat2(top, bind.target, os.O_PATH, RESOLVE_IN_ROOT)
+            except FileNotFoundError:  # it has never been started, which makes the place, too
+                ensure = ensure_directory if is_directory else ensure_file
+                target = ensure(LINUX, top, bind.target)
         except OSError as error:
             if error.errno in _NO_TARGET:
                 return

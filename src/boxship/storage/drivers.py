@@ -17,7 +17,7 @@ from boxship.storage.layers import LayerStore
 from boxship.storage.overlay import OverlayDriver, mount_problem
 from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
-from boxship.storage.snapshots import Mount
+from boxship.storage.snapshots import Mount, OverlayMount
 from boxship.storage.vfs import VfsDriver
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,9 @@ class Snapshots:
 
     def mount(self, key: str) -> Mount:
         return self._driver(key).mount(key)
+
+    def view(self, layers: Sequence[Digest]) -> OverlayMount:
+        return self._chosen.view(layers)  # the same for all
 
     def remove(self, key: str) -> None:
         self._chosen.remove(key)  # the same for all

@@ -85,6 +85,11 @@ class OverlayDriver:
         except FileNotFoundError as error:
             raise NotFoundError(f"no snapshot {key}") from error
 
+    def view(self, layers: Sequence[Digest]) -> OverlayMount:
+        return OverlayMount(
+            self._root.path, self._names(layers), options=self._rights.mount_options
+        )
+
     def remove(self, key: str) -> None:
         if os.path.lexists(self._root.snapshot(key)):
             self._disposal.add([self._root.move_aside(self._root.snapshot(key))])
@@ -132,8 +137,10 @@ class OverlayDriver:
         }
 
     def _lower(self, layers: Sequence[Digest]) -> tuple[str, ...]:
-        names = (f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
-        return (*names, STUBS)
+        return (*self._names(layers), STUBS)
+
+    def _names(self, layers: Sequence[Digest]) -> tuple[str, ...]:
+        return tuple(f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
 
     def _mount(self, key: str, lower: tuple[str, ...]) -> OverlayMount:
         place = self._relative(key)

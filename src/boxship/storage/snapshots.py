@@ -84,6 +84,10 @@ class SnapshotDriver(Protocol):
         """Say how the snapshot is mounted. Raise NotFoundError."""
         ...
 
+    def view(self, layers: Sequence[Digest]) -> OverlayMount:
+        """Say how layers alone (lowest first) are mounted, for reading. Raise NotFoundError."""
+        ...
+
     def remove(self, key: str) -> None:
         """Delete the snapshot; one that is not there is fine. It must not be mounted."""
         ...

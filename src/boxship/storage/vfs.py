@@ -23,7 +23,7 @@ from boxship.storage.flatten import flatten
 from boxship.storage.layers import LayerStore
 from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot
-from boxship.storage.snapshots import DirectoryMount
+from boxship.storage.snapshots import DirectoryMount, OverlayMount
 from boxship.storage.stubs import STUBS, make_stubs
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -74,6 +74,10 @@ class VfsDriver:
 
     def mount(self, key: str) -> DirectoryMount:
         return DirectoryMount(self._existing(key))
+
+    def view(self, layers: Sequence[Digest]) -> OverlayMount:
+        names = tuple(f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
+        return OverlayMount(self._root.path, names, options=self._rights.mount_options)
 
     def remove(self, key: str) -> None:
         if os.path.lexists(self._root.snapshot(key)):

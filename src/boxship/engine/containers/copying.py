@@ -20,6 +20,7 @@ from boxship.engine.containers import users
 from boxship.engine.containers.commit import check_readable
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
+from boxship.engine.containers.mountsources import mounted_aside
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import PathStat
 from boxship.engine.images.bridge import consume, outbound, to_the_end
@@ -171,6 +172,11 @@ def _root(context: Context, record: ContainerRecord) -> MountOverlay | str:
 
 
 def _mounted(context: Context, record: ContainerRecord) -> View:
+    with mounted_aside(record, context.paths, context.snapshots) as settled:
+        return _mounted_with(context, settled)
+
+
+def _mounted_with(context: Context, record: ContainerRecord) -> View:
     root, place = _root(context, record), context.paths.mountpoint
     files = [
         Bind(source, target)
@@ -184,7 +190,7 @@ def _mounted(context: Context, record: ContainerRecord) -> View:
     binds = [
         Bind(point.source, point.destination, not point.read_write)
         for point in record.mounts
-        if point.type in ("bind", "volume")
+        if point.type != "tmpfs"
     ]
     read_only = record.host.readonly_rootfs
     return view_mounted(root, place, [*files, *binds], read_only=read_only)

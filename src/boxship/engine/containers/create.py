@@ -16,6 +16,7 @@ from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundErro
 from boxship.engine.containers import (
     defaults,
     endpoints,
+    imagemounts,
     linking,
     merging,
     mounts,
@@ -61,11 +62,13 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         try:
             config = merging.merge(request.config, image.image.config)
             wanted = volumes.points(context, own, config, request.host)
-            async with volumes.claimed(context, wanted, request.host) as points:
-                container = Container(
-                    _record(context, request, image, identity=(container_id, name), points=points)
-                )
-                await _make(context, container, image, request.by)
+            with imagemounts.held(context, wanted, request.host) as found:
+                async with volumes.claimed(context, found, request.host) as points:
+                    identity = (container_id, name)
+                    container = Container(
+                        _record(context, request, image, identity=identity, points=points)
+                    )
+                    await _make(context, container, image, request.by)
         except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
             context.shelf.release(name, container_id)
             raise

@@ -24,6 +24,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.facts import Course, Fact
 from boxship.engine.containers.live import Container
+from boxship.engine.containers.mountsources import unmount_sources
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import WaitOutcome
 from boxship.engine.containers.sharedmemory import unmount_shm
@@ -259,6 +260,7 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
     if not again:
         container.waiters.exited(WaitOutcome(exit_.exit_code))
     unmount_shm(record, context.paths)
+    unmount_sources(record, context.paths)
     await volumes.let_go(context, record)
     if ends_here and not again:  # never starts again: nothing depends on the release
         await remove_itself(context, container)

@@ -15,7 +15,7 @@ What volumes become at create is in ``volumes.py``.
 
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -25,7 +25,7 @@ from boxship.engine.containers.propagation import near
 from boxship.engine.containers.record import MountPoint
 from boxship.engine.volumes.record import LOCAL
 from boxship.engine.volumes.wishes import check_name
-from boxship.model.container import BindOptions, HostConfig, Mount, VolumeOptions
+from boxship.model.container import BindOptions, HostConfig, ImageOptions, Mount, VolumeOptions
 
 _KINDS = (
     frozenset({"ro", "rw"}),
@@ -155,29 +155,56 @@ def checked_target(target: str, where: str) -> str:
 
 def _from_mount(mount: Mount) -> MountPoint:
     where = f'invalid mount config for type "{mount.type}": '
-    if mount.type in ("image", "cluster"):
-        raise NotImplementedYetError(f"mounts of type {mount.type} are not available yet")
-    if mount.type not in ("bind", "tmpfs", "volume"):
+    if mount.type == "cluster":
+        raise NotImplementedYetError("mounts of type cluster are not available yet")
+    if mount.type not in _MAKERS:
         raise InvalidArgumentError(f"{where}mount type unknown")
     if not mount.target:
         raise InvalidArgumentError(f"{where}field Target must not be empty")
     _check_options(mount, where)
     target = checked_target(mount.target, where)
-    if mount.type == "volume":
-        return _from_volume_mount(mount, target, where)
-    return _bind(mount, target, where) if mount.type == "bind" else _new_tmpfs(mount, target, where)
+    return _MAKERS[mount.type](mount, target, where)
 
 
 def _from_volume_mount(mount: Mount, target: str, where: str) -> MountPoint:
     options = mount.volume_options or VolumeOptions()
-    if options.subpath:
-        raise NotImplementedYetError(f"{where}Subpath is not available yet")
+    subpath = _subpath(options.subpath, where, "volume")
+    if subpath and not mount.source:
+        raise InvalidArgumentError(f"{where}must not set Subpath when using anonymous volumes")
     if not mount.source and mount.read_only:
         raise InvalidArgumentError(
             f"{where}must not set ReadOnly mode when using anonymous volumes"
         )
     words = ("nocopy",) * options.no_copy + ("ro",) * mount.read_only
-    return _volume(mount.source, target, mode="", words=words)
+    point = _volume(mount.source, target, mode="", words=words)
+    if not subpath:
+        return point
+    # What the image has there is for a whole volume.
+    return msgspec.structs.replace(point, subpath=subpath, copy=False)
+
+
+def _from_image_mount(mount: Mount, target: str, where: str) -> MountPoint:
+    """It can never be written to, whatever is asked for, as in Docker."""
+    if not mount.source:
+        raise InvalidArgumentError(f"{where}field Source must not be empty")
+    options = mount.image_options or ImageOptions()
+    return MountPoint(
+        type="image",
+        source=mount.source,
+        destination=target,
+        read_write=False,
+        subpath=_subpath(options.subpath, where, "image"),
+    )
+
+
+def _subpath(text: str, where: str, whole: str) -> str:
+    """Return a path inside something, normalized; empty: all of it."""
+    path = posixpath.normpath(text) if text else "."
+    if path == ".." or path.startswith(("/", "../")) or "\0" in path:
+        raise InvalidArgumentError(
+            f"{where}subpath must be a relative path within the {whole}: {text!r}"
+        )
+    return "" if path == "." else path
 
 
 def _check_options(mount: Mount, where: str) -> None:
@@ -257,6 +284,14 @@ def _new_tmpfs(mount: Mount, target: str, where: str) -> MountPoint:
         read_write=not mount.read_only,
         options=tuple(options),
     )
+
+
+_MAKERS: dict[str, Callable[[Mount, str, str], MountPoint]] = {
+    "bind": _bind,
+    "image": _from_image_mount,
+    "tmpfs": _new_tmpfs,
+    "volume": _from_volume_mount,
+}
 
 
 def tmpfs_options(host: HostConfig) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ and the exec root's part does not::
     <exec-root>/c/<id>/                made and removed by the shim: shim.sock, shim.pid, exit.json
         oci/                           only with another runtime than ours: its bundle and state
     <exec-root>/shm/<id>/              see sharedmemory.py
+    <exec-root>/sources/<id>/          see mountsources.py
     <exec-root>/root/                  one empty directory on which every container mounts its root
 """
 
@@ -47,6 +48,10 @@ class Paths:
     @property
     def shared_memory(self) -> str:
         return f"{self.exec_root}/shm"
+
+    @property
+    def sources(self) -> str:
+        return f"{self.exec_root}/sources"
 
     @property
     def mountpoint(self) -> str:

@@ -19,7 +19,7 @@ from msgspec import structs
 
 from boxship.base.errors import BoxshipError, ConflictError, InternalError, NotFoundError
 from boxship.base.files import write_atomic
-from boxship.engine.containers import propagation, realtime, users
+from boxship.engine.containers import mountsources, propagation, realtime, users
 from boxship.engine.containers.cdi.edits import inject
 from boxship.engine.containers.cdi.registry import look
 from boxship.engine.containers.cdi.requests import names_of
@@ -144,6 +144,7 @@ class Planner:
         return HookPlan(hooks, spec.oci_version, bundle, spec.annotations)
 
     def _with_settled_mounts(self, record: ContainerRecord) -> ContainerRecord:
+        record = mountsources.settled(record, self._paths)
         if not propagation.asks(record.mounts):
             return record
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:

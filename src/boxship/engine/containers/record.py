@@ -68,7 +68,8 @@ class ContainerState(Struct, frozen=True):
 class MountPoint(Struct, frozen=True):
     """One mount as it was resolved at create; ``inspect`` shows these as ``Mounts``.
 
-    ``type`` is ``bind``, ``tmpfs`` or ``volume``; ``mode`` is the text after a bind's second colon.
+    ``type`` is ``bind``, ``tmpfs``, ``volume`` or ``image``; ``mode`` is the text after a bind's
+    second colon. The source of an image is its name as it was given.
     """
 
     type: str
@@ -86,6 +87,11 @@ class MountPoint(Struct, frozen=True):
     """Nobody gave the volume a name; it goes with the container, if that is asked for."""
     copy: bool = False
     """The volume gets what the image has there, if it is empty when the container is made."""
+    subpath: str = ""
+    """The part of a volume or image that is mounted, relative to its root; empty: all of it."""
+    image_id: str = ""
+    layers: tuple[str, ...] = ()
+    """Of an image; lowest first."""
 
 
 class LinkRecord(Struct, frozen=True):

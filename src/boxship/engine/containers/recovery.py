@@ -28,6 +28,7 @@ from boxship.engine.containers import (
     ending,
     execprobe,
     execs,
+    mountsources,
     networking,
     policy,
     probing,
@@ -356,6 +357,9 @@ async def _remove_orphans(context: Context) -> None:
     for container_id in _entries(context.paths.shared_memory):
         if container_id not in running:
             sharedmemory.discard(f"{context.paths.shared_memory}/{container_id}")
+    for name in _entries(context.paths.sources):
+        if name not in running:
+            mountsources.discard(f"{context.paths.sources}/{name}")
 
 
 def _without_record(context: Context, found: Iterable[str]) -> list[str]:

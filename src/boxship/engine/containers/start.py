@@ -37,6 +37,7 @@ from boxship.engine.containers.facts import NOTHING, Course, Fact
 from boxship.engine.containers.identity import write_files
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.logconfig import shim_log_config
+from boxship.engine.containers.mountsources import mount_sources, unmount_sources
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import StepDuration, WaitOutcome
@@ -241,6 +242,7 @@ def _make_for(path: str, owner: tuple[int, int]) -> None:
 
 def _prepare(context: Context, record: ContainerRecord, made: NamespacePaths) -> Json:
     write_files(context, record)
+    mount_sources(record, context.paths, context.snapshots)
     mount_shm(record, context.paths, users.root_of(record, context.settings))
     mount = context.snapshots.mount(record.id)
     return context.planner.plan(record, mount, context.shelf, made)
@@ -272,6 +274,7 @@ async def _refuse(context: Context, container: Container, error: BoxshipError, c
     code = error.exit_code if isinstance(error, StartRefusedError) else SETUP_EXIT_CODE
     record = container.record
     unmount_shm(record, context.paths)
+    unmount_sources(record, context.paths)
     await context.volumes.unneeded(volumes.ids(record))
     state = states.refused(record.state, code, str(error))
     fact = msgspec.structs.replace(cause, exit_code=code, error=str(error))

@@ -1,11 +1,12 @@
 """What containers stand on: their side of images', volumes' and the check's view of them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import volumes
 from boxship.engine.containers.live import locked
+from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.images.users import ImageUse
 from boxship.oci.digest import Digest
@@ -20,11 +21,8 @@ class Usage:
         self._shelf = shelf
 
     def image_uses(self) -> Iterable[ImageUse]:
-        """Return every container's image."""
-        return tuple(
-            ImageUse(record.id, record.image_id, record.state.running, record.image_ref)
-            for record in (container.record for container in self._shelf)
-        )
+        """Return every container's image, and those that it has mounted."""
+        return tuple(use for container in self._shelf for use in _uses(container.record))
 
     def ids(self) -> Iterable[str]:
         """Return the ids of all containers."""
@@ -33,12 +31,12 @@ class Usage:
     def standing_on(self, layer: Digest) -> Iterable[str]:
         """Return the names of the containers that have this layer under them."""
         records = (container.record for container in self._shelf)
-        return tuple(record.name for record in records if str(layer) in record.layers)
+        return tuple(record.name for record in records if str(layer) in _layers(record))
 
     def layers_in_use(self, without: Collection[str] = ()) -> Iterable[Digest]:
         """Return the layers under the containers, but those ``without``."""
         records = (container.record for container in self._shelf if container.id not in without)
-        texts = {layer for record in records for layer in record.layers}
+        texts = {layer for record in records for layer in _layers(record)}
         return tuple(Digest.parse(text) for text in texts)
 
     def volume_users(self) -> Mapping[str, tuple[str, ...]]:
@@ -63,3 +61,17 @@ class Usage:
         """Return the volumes of containers that have processes."""
         alive = (c.record for c in self._shelf if c.record.state.alive)
         return frozenset(volume_id for record in alive for volume_id in volumes.ids(record))
+
+
+def _uses(record: ContainerRecord) -> Iterator[ImageUse]:
+    running = record.state.running
+    yield ImageUse(record.id, record.image_id, running, record.image_ref)
+    for point in record.mounts:
+        if point.image_id:
+            yield ImageUse(record.id, point.image_id, running, point.source)
+
+
+def _layers(record: ContainerRecord) -> Iterator[str]:
+    yield from record.layers
+    for point in record.mounts:
+        yield from point.layers

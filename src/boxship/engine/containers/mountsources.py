@@ -1,0 +1,193 @@
+"""What is mounted on the host so that a container can have it: images, and parts of volumes.
+
+A bind names its source by a path, which somebody inside another container may turn into a link
+elsewhere before it is walked. So a part of a volume is opened from the volume's root, out of which
+no link leads, and mounted at a place nobody else writes to. An image is mounted there as well, its
+layers alone and read-only. ::
+
+    <exec-root>/sources/<id>/<n>     the n-th of the record's mounts, as long as the container runs
+
+Any runtime can bind these. A daemon that is killed finds them again; those of containers that do
+not run are removed at start-up.
+"""
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+
+import msgspec
+
+from boxship.base.errors import InvalidArgumentError, UnavailableError
+from boxship.base.files import opened
+from boxship.engine.containers.paths import Paths
+from boxship.engine.containers.record import ContainerRecord, MountPoint
+from boxship.kernel import mounts as k
+from boxship.kernel.paths import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, openat2
+from boxship.oci.digest import Digest
+from boxship.storage.snapshots import OverlayMount, SnapshotDriver
+
+_WHOLE = k.OPEN_TREE_CLONE | k.AT_RECURSIVE | k.AT_EMPTY_PATH
+_MOST_OPTIONS = 4095
+_ATTRIBUTES = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NODEV
+
+
+def needs_source(point: MountPoint) -> bool:
+    """Tell whether a mount point's source is made here."""
+    return point.type == "image" or bool(point.subpath)
+
+
+def settled(record: ContainerRecord, paths: Paths) -> ContainerRecord:
+    """Return the record with the sources that are made for it."""
+    return _settled(record, _place(paths, record.id))
+
+
+def mount_sources(record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver) -> None:
+    """Mount what the container needs; before its start.
+
+    InvalidArgumentError: a part is missing, or its path leads out; UnavailableError: the kernel
+    cannot stack the layers.
+    """
+    if any(map(needs_source, record.mounts)):
+        place = _place(paths, record.id)
+        discard(place)
+        _mount_all(record, place, snapshots)
+
+
+def unmount_sources(record: ContainerRecord, paths: Paths) -> None:
+    """Undo it; the container keeps what it has mounted until it ends."""
+    if any(map(needs_source, record.mounts)):
+        discard(_place(paths, record.id))
+
+
+@contextlib.contextmanager
+def mounted_aside(
+    record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver
+) -> Iterator[ContainerRecord]:
+    """Have them for somebody else for a moment, in whatever state the container is."""
+    if not any(map(needs_source, record.mounts)):
+        yield record
+        return
+    os.makedirs(paths.sources, 0o700, exist_ok=True)
+    place = tempfile.mkdtemp(dir=paths.sources)
+    try:
+        _mount_all(record, place, snapshots)
+        yield _settled(record, place)
+    finally:
+        discard(place)
+
+
+def discard(place: str) -> None:
+    """Unmount and remove what is in one of the directories, whatever state it is in."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(place):
+            _clear(f"{place}/{name}")
+        os.rmdir(place)
+
+
+def _settled(record: ContainerRecord, place: str) -> ContainerRecord:
+    points = tuple(
+        msgspec.structs.replace(point, source=f"{place}/{number}") if needs_source(point) else point
+        for number, point in enumerate(record.mounts)
+    )
+    return msgspec.structs.replace(record, mounts=points)
+
+
+def _mount_all(record: ContainerRecord, place: str, snapshots: SnapshotDriver) -> None:
+    os.makedirs(place, 0o700, exist_ok=True)
+    try:
+        for number, point in enumerate(record.mounts):
+            if needs_source(point):
+                _mount(point, f"{place}/{number}", snapshots)
+    except BaseException:
+        discard(place)
+        raise
+
+
+def _mount(point: MountPoint, target: str, snapshots: SnapshotDriver) -> None:
+    if point.type != "image":
+        _mount_part(point, point.source, target)
+        return
+    os.mkdir(target, 0o700)
+    try:
+        _mount_view(snapshots.view(tuple(map(Digest.parse, point.layers))), target)
+    except OSError as error:
+        raise UnavailableError(
+            f"image {point.source} cannot be mounted on {point.destination}: {error}"
+        ) from error
+    if point.subpath:
+        _mount_part(point, target, target)
+
+
+def _mount_part(point: MountPoint, root: str, target: str) -> None:
+    """Mount ``point.subpath`` of ``root`` at ``target``, which may be the root itself."""
+    tree = _part(point, root)
+    try:
+        _clear(target)
+        if stat.S_ISDIR(os.fstat(tree).st_mode):
+            os.mkdir(target, 0o700)
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        _attach(tree, target)
+    finally:
+        os.close(tree)
+
+
+def _part(point: MountPoint, root: str) -> int:
+    """Return a detached copy of the mount, from where ``point.subpath`` is."""
+    where = f'invalid mount config for type "{point.type}": subpath {point.subpath!r} of '
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+    with opened(root, os.O_PATH | os.O_DIRECTORY) as top:
+        try:
+            part = openat2(top, point.subpath, os.O_PATH, resolve)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InvalidArgumentError(f"{where}{point.name or point.source}: {reason}") from error
+    try:
+        return k.open_tree(part, "", _WHOLE)
+    finally:
+        os.close(part)
+
+
+def _mount_view(view: OverlayMount, target: str) -> None:
+    with opened(view.cwd, os.O_PATH | os.O_DIRECTORY) as top:
+        lower = [f"/proc/self/fd/{top}/{name}" for name in view.lower]
+        if len(lower) == 1:
+            tree = k.open_tree(k.AT_FDCWD, lower[0], k.OPEN_TREE_CLONE)
+            try:
+                k.mount_setattr(tree, _ATTRIBUTES)
+                _attach(tree, target)
+            finally:
+                os.close(tree)
+            return
+        options = ",".join((f"lowerdir={':'.join(lower)}", *view.options))
+        if len(options) <= _MOST_OPTIONS:
+            k.mount("overlay", target, "overlay", k.MS_RDONLY | k.MS_NODEV, options)
+            return
+        by_one = (*(f"lowerdir+={name}" for name in lower), *view.options)
+        made = k.new_filesystem("overlay", "overlay", by_one, _ATTRIBUTES)
+        try:
+            _attach(made, target)
+        finally:
+            os.close(made)
+
+
+def _attach(tree: int, target: str) -> None:
+    with opened(target, os.O_PATH) as place:
+        k.move_mount(tree, place)
+
+
+def _clear(target: str) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            k.umount2(target, k.MNT_DETACH)
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            os.unlink(target)
+        except IsADirectoryError:
+            os.rmdir(target)
+
+
+def _place(paths: Paths, container_id: str) -> str:
+    return f"{paths.sources}/{container_id}"
