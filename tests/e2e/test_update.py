@@ -117,7 +117,12 @@ def test_a_stopped_container_starts_with_what_it_was_told(engine: Engine) -> Non
             "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
         ),
         ({"CpusetCpus": "x"}, 400, "Invalid value x for cpuset cpus: invalid format: x"),
-        ({"RestartPolicy": {"Name": "sometimes"}}, 400, "invalid restart policy 'sometimes'"),
+        (
+            {"RestartPolicy": {"Name": "sometimes"}},
+            400,
+            "invalid restart policy: unknown policy 'sometimes'; use one of "
+            "'no', 'always', 'on-failure', 'on-unhealthy', or 'unless-stopped'",
+        ),
     ],
 )
 def test_what_is_refused_changes_nothing(

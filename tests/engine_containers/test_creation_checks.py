@@ -154,14 +154,18 @@ REFUSED_HOST_CONFIGS = [
     ),
     ('{"CgroupnsMode":"foo"}', "invalid cgroup namespace mode: foo"),
     ('{"ShmSize":-1}', "SHM size can not be less than 0"),
-    ('{"RestartPolicy":{"Name":"foo"}}', "invalid restart policy 'foo'"),
+    (
+        '{"RestartPolicy":{"Name":"foo"}}',
+        "invalid restart policy: unknown policy 'foo'; use one of 'no', 'always', 'on-failure', "
+        "'on-unhealthy', or 'unless-stopped'",
+    ),
     (
         '{"RestartPolicy":{"Name":"always","MaximumRetryCount":3}}',
-        "maximum retry count cannot be used with restart policy 'always'",
+        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
     ),
     (
         '{"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":-3}}',
-        "maximum retry count cannot be negative",
+        "invalid restart policy: maximum retry count cannot be negative",
     ),
     (
         '{"AutoRemove":true,"RestartPolicy":{"Name":"always"}}',
@@ -247,7 +251,7 @@ def test_bad_host_config_gets_dockers_answer(host: str, answer: str) -> None:
 
 
 REFUSED_CONFIGS = [
-    ('{"StopSignal":"SIGFOO"}', "Invalid signal: SIGFOO"),
+    ('{"StopSignal":"SIGFOO"}', "invalid signal: SIGFOO"),
     (
         '{"WorkingDir":"rel"}',
         "the working directory 'rel' is invalid, it needs to be an absolute path",

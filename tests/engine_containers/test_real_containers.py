@@ -172,7 +172,7 @@ async def test_its_own_stop_signal_and_other_signals(engine: Engine) -> None:
     await engine.containers.stop(container)
     assert engine.containers.get(container).state.exit_code == 5
     assert "int\n" in await output(engine, container)
-    with pytest.raises(InvalidArgumentError, match="Invalid signal: NO"):
+    with pytest.raises(InvalidArgumentError, match="invalid signal: NO"):
         await engine.containers.kill(container, "NO")
 
 
@@ -197,7 +197,7 @@ async def test_pause_stops_it_and_unpause_lets_it_go_on(engine: Engine) -> None:
     for verb, words in (
         (containers.pause(container), "is already paused"),
         (containers.start(container), "cannot start a paused container, try unpause instead"),
-        (containers.remove(container), "You cannot remove a paused container"),
+        (containers.remove(container), "container is paused and must be unpaused first"),
         (containers.exec_create(container, ExecConfig(("true",))), "is paused, unpause the"),
     ):
         with pytest.raises(ConflictError, match=words):
@@ -537,7 +537,9 @@ async def test_an_init_reaps_and_forwards(engine: Engine) -> None:
 @with_engine
 async def test_force_removes_a_running_one(engine: Engine) -> None:
     container = await run(engine, "sleep", "1000")
-    with pytest.raises(ConflictError, match="You cannot remove a running container"):
+    with pytest.raises(
+        ConflictError, match="container is running: stop the container before removing"
+    ):
         await engine.containers.remove(container)
     await engine.containers.remove(container, force=True)
     with pytest.raises(NotFoundError):

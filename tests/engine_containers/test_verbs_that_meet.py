@@ -114,7 +114,7 @@ async def test_what_has_ended_just_now_can_not_be_paused(engine: Engine, _: Plac
     async with found.lock:
         pause = await waiting_for_the_lock(found, engine.containers.pause(container))
         await ended_unseen(engine, container)
-    with pytest.raises(ConflictError, match=f"Container {container} is not running"):
+    with pytest.raises(ConflictError, match=f"container {container} is not running"):
         await pause
     await until(lambda: found.record.status is Status.EXITED)
 

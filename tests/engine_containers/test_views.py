@@ -132,7 +132,7 @@ def test_filters(filters: dict[str, list[str]], expected: str) -> None:
         ({"foo": ["x"]}, "invalid filter 'foo'"),
         ({"status": ["x"]}, "invalid filter 'status=x'"),
         ({"exited": ["x"]}, "invalid filter 'exited=x'"),
-        ({"health": ["bad"]}, "Unrecognised filter value for health: bad"),
+        ({"health": ["bad"]}, "unrecognized filter value for health: bad"),
         ({"is-task": ["bad"]}, "invalid filter 'is-task=[bad]'"),
     ],
 )

@@ -37,11 +37,19 @@ def format_ns(ns: int) -> str:
     if ns == 0:
         return ZERO_TEXT
     seconds, fraction = divmod(ns, 1_000_000_000)
+    return f"{_date(seconds)}.{fraction:09}Z"
+
+
+def format_file_time(ns: int) -> str:
+    """Write a file's time as Go does: 0 is 1970, and no more digits than it has."""
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    digits = f".{fraction:09}".rstrip("0").removesuffix(".")
+    return f"{_date(seconds)}{digits}Z"
+
+
+def _date(seconds: int) -> str:
     t = time.gmtime(seconds)
-    return (
-        f"{t.tm_year:04}-{t.tm_mon:02}-{t.tm_mday:02}T"
-        f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}.{fraction:09}Z"
-    )
+    return f"{t.tm_year:04}-{t.tm_mon:02}-{t.tm_mday:02}T{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
 
 
 def parse_rfc3339(text: str) -> int:

@@ -80,6 +80,8 @@ INIT: Final = ""
 
 RUNTIME: Final = "runtime"
 """The step of a ``Failed`` whose message is that of another runtime, in full."""
+USER: Final = "user"
+"""The step that looks for the user and the groups that a process is to have."""
 
 Json: TypeAlias = dict[str, Any]
 

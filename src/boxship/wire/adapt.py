@@ -119,8 +119,9 @@ def _virtual_size(plain: dict[str, Any]) -> None:
 
 
 def _built_from_container(plain: dict[str, Any]) -> None:
-    plain.setdefault("Container", "")
-    made_from = plain.get("Stored", {}).get("container_config")
+    stored = plain.get("Stored", {})
+    plain["Container"] = stored.get("container", "")
+    made_from = stored.get("container_config")
     plain["ContainerConfig"] = _EMPTY_CONFIG | _of_containers(made_from)
 
 

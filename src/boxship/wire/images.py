@@ -93,7 +93,6 @@ class ImageInspect(Struct, frozen=True, rename="pascal"):
     os_version: str | UnsetType = UNSET
     parent: str | UnsetType = UNSET
     docker_version: str | UnsetType = UNSET
-    container: str | UnsetType = UNSET
     manifests: tuple[ManifestRow, ...] | UnsetType = UNSET
     """Only if asked for."""
     stored: dict[str, Any] | UnsetType = UNSET

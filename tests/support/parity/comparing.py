@@ -8,6 +8,7 @@ Places are written ``exit``, ``out``, ``err`` of a program, ``status``, ``type``
 ``body`` of a request, and into JSON ``out[].State.Pid``.
 """
 
+import base64
 import difflib
 import json
 import re
@@ -86,6 +87,17 @@ class Correspondence:
     def ours(self, theirs: str) -> str | None:
         return self._ours.get(theirs[:12])
 
+    def translated(self, text: str) -> str:
+        """The text with the first half of our ids for theirs, and a word for unknown ones."""
+        return _ID.sub(lambda match: self._ours.get(match[0][:12], "<id>"), text)
+
+    def shortened(self, text: str) -> str:
+        """The same of ours."""
+        return _ID.sub(lambda match: self._known(match[0][:12]), text)
+
+    def _known(self, ours: str) -> str:
+        return ours if ours in self._theirs else "<id>"
+
 
 def compare(
     scenario: Scenario, outcomes: list[tuple[Outcome, Outcome]]
@@ -159,7 +171,8 @@ class _Comparison:
 
     def _lists(self, at: str, left: list[Any], right: list[Any]) -> Iterator[Difference]:
         if self._step.unordered:
-            left, right = sorted(left, key=_order), sorted(right, key=_order)
+            left = sorted(left, key=lambda value: self._ids.translated(_order(value)))
+            right = sorted(right, key=lambda value: self._ids.shortened(_order(value)))
         place = f"{at}[]"
         if all(isinstance(value, str) for value in (*left, *right)):
             yield from self._texts(place, "\n".join(left), "\n".join(right))
@@ -175,6 +188,9 @@ class _Comparison:
         if self._step.shape or (_is_volatile(at, left) and bool(left) == bool(right)):
             return
         a, b = self._plain(left), self._plain(right)
+        if self._step.unordered:
+            a = "\n".join(sorted(a.splitlines(), key=self._ids.translated))
+            b = "\n".join(sorted(b.splitlines(), key=self._ids.shortened))
         if a != b and _ID.sub("<id>", a) == _ID.sub("<id>", b):
             pairs = zip(_ID.findall(a), _ID.findall(b), strict=True)
             if False not in [self._ids.binds(x, y) for x, y in pairs]:  # all of them are learned
@@ -188,10 +204,7 @@ class _Comparison:
     def _plain(self, text: str) -> str:
         for pattern, word in self._step.replace:
             text = re.sub(pattern, word, text)
-        text = _normal(text)
-        if self._step.unordered:
-            text = "\n".join(sorted(text.splitlines(), key=_order))
-        return text.rstrip("\n")
+        return _normal(text).rstrip("\n")
 
     def _difference(self, at: str, dockerd: str, boxshipd: str) -> Difference:
         return Difference(self._scenario, self._step, at, dockerd, boxshipd)
@@ -203,9 +216,13 @@ def _parts(outcome: Outcome) -> dict[str, Any]:
     return {
         "status": outcome.status,
         "type": outcome.type,
-        "headers": dict(outcome.headers),
+        "headers": {name: _header(name, value) for name, value in outcome.headers},
         "body": _body(outcome),
     }
+
+
+def _header(name: str, value: str) -> Any:
+    return json.loads(base64.b64decode(value)) if name.endswith("-stat") else value
 
 
 def _body(answer: Answered) -> Any:
@@ -255,9 +272,8 @@ def matches(place: str, pattern: str) -> bool:
 
 
 def _order(value: Any) -> str:
-    """What makes lists of both sides have one order: what is not an id or a time."""
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return _ID.sub("<id>", _normal(text))
+    """What makes lists of both sides have one order, besides ids."""
+    return _normal(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
 
 
 def _json(value: Any) -> str:

@@ -112,6 +112,8 @@ class Performer:
                 method, f"/v{step.version}{path}", body or None, headers if body else {}
             )
             answer = _answered(connection.getresponse())
+        except TimeoutError:
+            raise AssertionError(f"{self._engine.home}: no end of the answer: {request}") from None
         finally:
             connection.close()
         self.asked.append((step, method, path, answer))

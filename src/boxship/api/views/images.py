@@ -85,7 +85,6 @@ def image_inspect(
         os_version=image.os_version or UNSET,
         parent=image.parent_id or UNSET,
         docker_version=image.docker_version or UNSET,
-        container=image.container or UNSET,
         size=image.size,
         graph_driver=Driver(image.storage.data, image.storage.driver),
         root_fs=RootFS("layers", image.layers),

@@ -5,7 +5,7 @@ import stat
 
 import msgspec
 
-from boxship.base.clock import format_ns
+from boxship.base.clock import format_file_time
 from boxship.engine.containers.requests import PathStat
 from boxship.wire.containers import PathStatHeader
 
@@ -23,9 +23,8 @@ _FLAGS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 def path_stat(found: PathStat) -> str:
     """Return the header's value."""
-    header = PathStatHeader(
-        found.name, found.size, go_mode(found.mode), format_ns(found.mtime_ns), found.link_target
-    )
+    mtime = format_file_time(found.mtime_ns)
+    header = PathStatHeader(found.name, found.size, go_mode(found.mode), mtime, found.link_target)
     return base64.b64encode(msgspec.json.encode(header)).decode()
 
 

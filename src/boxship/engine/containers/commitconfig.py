@@ -51,7 +51,7 @@ def completed(asked: ImageConfig, own: ImageConfig) -> ImageConfig:
         cmd=cmd,
         entrypoint=entrypoint or None,
         env=(*(asked.env or ()), *kept) or None,
-        labels={**(own.labels or {}), **(asked.labels or {})} or None,
+        labels={**(own.labels or {}), **(asked.labels or {})},
         exposed_ports={**(own.exposed_ports or {}), **(asked.exposed_ports or {})} or None,
         volumes={**(own.volumes or {}), **(asked.volumes or {})} or None,
         user=asked.user or own.user,

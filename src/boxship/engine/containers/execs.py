@@ -27,7 +27,7 @@ from boxship.engine.containers.requests import (
     HijackedStream,
 )
 from boxship.engine.containers.shimlink import ShimGoneError
-from boxship.runtime.messages import RUNTIME, Attachment, Failed, Started, Stdio
+from boxship.runtime.messages import RUNTIME, USER, Attachment, Failed, Started, Stdio
 from boxship.runtime.messages import Exec as ExecMessage
 from boxship.wire.stdcopy import STDOUT, frame
 
@@ -173,7 +173,7 @@ def _as_error(reply: object) -> BoxshipError:
     if not isinstance(reply, Failed):
         return InternalError(f"the shim answered {type(reply).__name__} to exec")
     prefix = FOREIGN_PREFIX if reply.step == RUNTIME else FAILED_PREFIX
-    message = f"{prefix}{reply.message}: unknown"
+    message = reply.message if reply.step == USER else f"{prefix}{reply.message}: unknown"
     if reply.exit_code in (126, 127):
         return StartRefusedError(message, reply.exit_code)
     return InternalError(message)
@@ -270,7 +270,7 @@ def _check_can(record: ContainerRecord) -> None:
 
 
 def _not_running(record: ContainerRecord) -> ConflictError:
-    return ConflictError(f"Container {record.id} is not running")
+    return ConflictError(f"container {record.id} is not running")
 
 
 def _forget_old(context: Context, container: Container) -> None:

@@ -19,9 +19,9 @@ async def pause(context: Context, container: Container, cause: Fact = NOTHING) -
                 f"Container {container.id} is restarting, wait until the container is running"
             )
         if not record.state.alive:
-            raise ConflictError(f"Container {container.id} is not running")
+            raise ConflictError(f"container {container.id} is not running")
         if not await context.planner.freeze(record):
-            raise ConflictError(f"Container {container.id} is not running")
+            raise ConflictError(f"container {container.id} is not running")
         paused = states.with_status(record.state, Status.PAUSED)
         context.shelf.save(container, states.step(record, paused), "pause", cause)
         context.announcer.say(container.record, "pause")

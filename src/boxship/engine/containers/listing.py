@@ -139,7 +139,7 @@ def _network(_: Context, values: Sequence[str]) -> Test:
 def _health(_: Context, values: Sequence[str]) -> Test:
     for value in values:
         if value not in _HEALTH:
-            raise InvalidArgumentError(f"Unrecognised filter value for health: {value}")
+            raise InvalidArgumentError(f"unrecognized filter value for health: {value}")
 
     def test(record: ContainerRecord) -> bool:
         health = record.state.health

@@ -58,12 +58,10 @@ class _StillRunningError(ConflictError):
 
 
 def _still_running(container: Container) -> _StillRunningError:
-    status, full_id = container.record.status, container.id
-    advice = {
-        Status.PAUSED: "Unpause and then stop",
-        Status.RESTARTING: "Stop",
-    }.get(status, "Stop")
-    return _StillRunningError(
-        f"You cannot remove a {status} container {full_id}. "
-        f"{advice} the container before attempting removal or force remove"
+    record = container.record
+    what = (
+        "paused and must be unpaused first"
+        if record.status is Status.PAUSED
+        else f"{record.status}: stop the container before removing or force remove"
     )
+    return _StillRunningError(f'cannot remove container "/{record.name}": container is {what}')

@@ -24,7 +24,7 @@ async def rename(context: Context, container: Container, new_name: str) -> None:
                 "Renaming a container with the same name as its current name"
             )
         try:
-            name = names.checked(new_name)
+            name = names.checked(f"/{new_name.removeprefix('/')}")
             shelf.reserve(name, record.id)
         except (InvalidArgumentError, ConflictError) as error:
             raise type(error)(f"Error when allocating new name: {error}") from None

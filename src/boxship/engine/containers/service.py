@@ -275,16 +275,18 @@ class ContainerService:
         """
         found = self._context.shelf.find(reference)
         cause = Fact(by=by, course=Course.STOP)
-        await self._finish(
-            stop.stop(self._context, found, signal=signal, grace=timeout, cause=cause)
-        )
+        with stop.failing_to("stop", reference):
+            await self._finish(
+                stop.stop(self._context, found, signal=signal, grace=timeout, cause=cause)
+            )
 
     async def kill(
         self, reference: str, signal: str = "SIGKILL", *, by: Requester = NOBODY
     ) -> None:
         """Send a signal, by name or number. ConflictError: it does not run."""
         found, cause = self._context.shelf.find(reference), Fact(by=by, course=Course.KILL)
-        await self._finish(stop.kill(self._context, found, signal, cause))
+        with stop.failing_to("kill", reference):
+            await self._finish(stop.kill(self._context, found, signal, cause))
 
     async def restart(
         self,

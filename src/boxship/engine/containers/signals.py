@@ -10,11 +10,13 @@ _LAST = 64
 
 
 def parse_signal(text: str) -> int:
-    """Return the number. InvalidArgumentError: ``Invalid signal: x``."""
+    """Return the number. InvalidArgumentError: ``invalid signal: x`` or so."""
     if text.isascii() and text.isdigit():
         number = int(text)
         if 0 < number <= _LAST:
             return number
+        if number:
+            raise InvalidArgumentError(f"the linux daemon does not support signal {number}")
     else:
         name = text.upper().removeprefix("SIG")
         if f"SIG{name}" in signal.Signals.__members__:
@@ -25,4 +27,4 @@ def parse_signal(text: str) -> int:
             number = base + sign * int(match[2])
             if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
                 return number
-    raise InvalidArgumentError(f"Invalid signal: {text}")
+    raise InvalidArgumentError(f"invalid signal: {text}")

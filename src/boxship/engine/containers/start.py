@@ -49,7 +49,7 @@ from boxship.engine.containers.shimlink import (
     ShimSilentError,
 )
 from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths
-from boxship.runtime.messages import RUNTIME, Failed, Json, Message, Start, Started, Stdio
+from boxship.runtime.messages import RUNTIME, USER, Failed, Json, Message, Start, Started, Stdio
 
 FOREIGN_PREFIX = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -263,11 +263,18 @@ def _stdio(record: ContainerRecord) -> Stdio:
 def _as_error(reply: object) -> BoxshipError:
     if not isinstance(reply, Failed):
         return InternalError(f"the shim answered {type(reply).__name__} to start")
-    prefix = FOREIGN_PREFIX if reply.step == RUNTIME else FAILED_PREFIX
-    message = f"{prefix}{reply.message}: unknown"
+    message = _told(reply)
     if reply.exit_code in (126, 127):
         return StartRefusedError(message, reply.exit_code)
     return InternalError(message)
+
+
+def _told(reply: Failed) -> str:
+    """Return what happened, in Docker's words: it looks for the user before it has a runtime."""
+    if reply.step == USER:
+        return reply.message
+    prefix = FOREIGN_PREFIX if reply.step == RUNTIME else FAILED_PREFIX
+    return f"{prefix}{reply.message}: unknown"
 
 
 async def _refuse(context: Context, container: Container, error: BoxshipError, cause: Fact) -> None:

@@ -131,9 +131,7 @@ async def kill(context: Context, container: Container, signal: str, cause: Fact 
     """Send a signal; SIGKILL is waited for."""
     number = parse_signal(signal or "SIGKILL")
     if not container.record.state.running:
-        raise ConflictError(
-            f"cannot kill container: {container.id}: container {container.id} is not running"
-        )
+        raise ConflictError(f"container {container.id} is not running")
     signalled = await _send(context, container, number, cause, for_good=False)
     if signalled is None:
         return
@@ -146,10 +144,25 @@ async def kill(context: Context, container: Container, signal: str, cause: Fact 
 @contextlib.contextmanager
 def failing_to_restart(reference: str) -> Iterator[None]:
     """Have errors say, in Docker's words, that a restart has failed, and of what is called so."""
+    with _saying(f"Cannot restart container {reference}"):
+        yield
+
+
+@contextlib.contextmanager
+def failing_to(verb: str, reference: str) -> Iterator[None]:
+    """The same of a stop or a kill, whose errors begin in lower case."""
+    with _saying(f"cannot {verb} container: {reference}"):
+        yield
+
+
+@contextlib.contextmanager
+def _saying(what: str) -> Iterator[None]:
     try:
         yield
+    except NotModifiedError:
+        raise
     except BoxshipError as error:
-        error.args = (f"Cannot restart container {reference}: {error}",)
+        error.args = (f"{what}: {error}",)
         raise
 
 

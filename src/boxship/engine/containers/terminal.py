@@ -35,7 +35,7 @@ async def resize_exec(context: Context, exec_id: str, height: int, width: int) -
 
 async def _resize(container: Container, process: str, height: int, width: int) -> None:
     link = container.shim
-    not_running = ConflictError(f"Container {container.id} is not running")
+    not_running = ConflictError(f"container {container.id} is not running")
     if link is None or not container.record.state.alive:
         raise not_running
     try:

@@ -31,7 +31,7 @@ async def top(context: Context, container: Container, ps_args: str) -> TopTable:
             f"Container {container.id} is restarting, wait until the container is running"
         )
     if not state.alive:
-        raise ConflictError(f"Container {container.id} is not running")
+        raise ConflictError(f"container {container.id} is not running")
     arguments = _arguments(ps_args or "-ef")
     pids = frozenset(context.planner.pids(container.record))
     table = select(await _ps(arguments), pids)

@@ -49,16 +49,21 @@ def check(host: HostConfig) -> None:
 
 def check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
     """Check a restart policy, of a container or by itself."""
-    if policy.name in ("always", "unless-stopped", "no"):
-        if policy.maximum_retry_count:
+    count, prefix = policy.maximum_retry_count, "invalid restart policy: "
+    if policy.name in ("", "always", "unless-stopped", "no"):
+        if count:
+            also = " and cannot be negative" if count < 0 else ""
             raise InvalidArgumentError(
-                f"maximum retry count cannot be used with restart policy '{policy.name}'"
+                f"{prefix}maximum retry count can only be used with 'on-failure'{also}"
             )
     elif policy.name in ("on-failure", "on-unhealthy"):
-        if policy.maximum_retry_count < 0:
-            raise InvalidArgumentError("maximum retry count cannot be negative")
-    elif policy.name:
-        raise InvalidArgumentError(f"invalid restart policy '{policy.name}'")
+        if count < 0:
+            raise InvalidArgumentError(f"{prefix}maximum retry count cannot be negative")
+    else:
+        raise InvalidArgumentError(
+            f"{prefix}unknown policy '{policy.name}'; use one of 'no', 'always', 'on-failure', "
+            "'on-unhealthy', or 'unless-stopped'"
+        )
     if auto_remove and policy.name not in ("", "no"):
         raise InvalidArgumentError("can't create 'AutoRemove' container with restart policy")
 
