@@ -57,10 +57,16 @@ class Side:
         for volume in api.get("/volumes").json()["Volumes"] or ():
             api.delete(f"/volumes/{volume['Name']}", force=1)
         if list(self._images()) != [self._busybox]:
-            for image in self._images():
-                if image[0] != self._busybox[0]:
-                    api.delete(f"/images/{image[0]}", force=1)
-            self._tag_as_before()
+            self._clear_images()
+
+    def _clear_images(self) -> None:
+        api = self.engine.api
+        before = list(self._images(all=1))
+        while others := [row for row in self._images(all=1) if row[0] != self._busybox[0]]:
+            # One with children can't go before these.
+            gone = [api.delete(f"/images/{image[0]}", force=1).status == 200 for image in others]
+            assert any(gone), f"images that can't be removed: {others} of {before}"
+        self._tag_as_before()
 
     def _tag_as_before(self) -> None:
         identity, names = self._busybox
@@ -74,8 +80,8 @@ class Side:
         for name in set(now[identity]) - set(names):
             api.delete(f"/images/{name}")
 
-    def _images(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        for image in self.engine.api.get("/images/json").json():
+    def _images(self, **query: object) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for image in self.engine.api.get("/images/json", **query).json():
             yield image["Id"], tuple(sorted(image["RepoTags"] or ()))
 
 
