@@ -144,10 +144,10 @@ def _mounted(
         mount_overlay_on(LINUX, root, mountpoint)
     top = os.open(mountpoint, _ROOT)
     try:
-        if read_only:
-            k.mount_setattr(top, k.MOUNT_ATTR_RDONLY)
         for bind in sorted(binds, key=lambda bind: bind.target.count("/")):
             _bind(top, bind)
+        if read_only:  # at last: places for binds may have had to be made
+            k.mount_setattr(top, k.MOUNT_ATTR_RDONLY)
         return View(top, os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
     except BaseException:
         os.close(top)
