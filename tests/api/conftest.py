@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from boxship.api.application import Application
-from boxship.api.backend import Backend, DaemonFacts, HostFacts, RuntimeFacts
+from boxship.api.backend import Backend, DaemonFacts, HostFacts, Release, RuntimeFacts
 from boxship.api.errors import answer_error
 from boxship.api.headers import COMMON
 from boxship.api.http.server import Server
@@ -237,8 +237,8 @@ class FakeContainers:
     async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None:
         self.asked.append(("remove_checkpoint", (reference, name, directory)))
 
-    async def sizes(self, reference: str) -> tuple[int, int]:
-        return 5, 12
+    async def sizes(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        return dict.fromkeys(ids, (5, 12))
 
     async def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
         for second in ("1", "2"):
@@ -545,6 +545,7 @@ class FakeSystem:
         ip_forwarding=True,
         seccomp=True,
     )
+    release = Release("0.1")
     daemon = DaemonFacts(
         id="ID",
         version="0.1",

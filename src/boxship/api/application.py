@@ -5,6 +5,7 @@ Every request goes the same way: route → version → endpoint → answer, and 
 """
 
 import logging
+from collections.abc import Awaitable
 
 from boxship.api.backend import Backend
 from boxship.api.call import EMPTY, Call
@@ -30,8 +31,8 @@ class Application:
         for method, pattern, endpoint in ROUTES:
             self._router.add(method, pattern, noted(method, pattern, endpoint))
 
-    async def serve(self, request: Request) -> Answer:
-        """Answer a request; raise only if its client has gone."""
+    def serve(self, request: Request) -> Answer | Awaitable[Answer]:
+        """Answer a request; what is awaited raises only if its client has gone."""
         log.debug("Calling %s %s", request.method, request.path)
         if request.method == "OPTIONS":
             return EMPTY
@@ -42,6 +43,14 @@ class Application:
         endpoint, target = found
         try:
             call = Call(request, parse(version_text), target, self._backend)
-            return await endpoint(call)
+            answer = endpoint(call)
         except Exception as error:  # noqa: BLE001 - this is where every error gets its answer
             return answer_error(request, error)
+        return answer if isinstance(answer, Response) else _awaited(request, answer)
+
+
+async def _awaited(request: Request, coming: Answer | Awaitable[Answer]) -> Answer:
+    try:
+        return await coming if isinstance(coming, Awaitable) else coming
+    except Exception as error:  # noqa: BLE001 - and this for those that come later
+        return answer_error(request, error)

@@ -4,11 +4,12 @@
 """
 
 import builtins
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from boxship.api.http.messages import Chunk
+from boxship.api.views.cache import ViewCache
 from boxship.base.clock import Clock
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.login import LoginOutcome
@@ -91,7 +92,7 @@ class Containers(Protocol):
     def list(self, query: ContainerQuery) -> builtins.list[ContainerRecord]: ...
     def counts(self) -> Counts: ...
     def execs(self, reference: str) -> Sequence[str]: ...
-    async def sizes(self, reference: str) -> tuple[int, int]: ...
+    async def sizes(self, ids: Sequence[str]) -> Mapping[str, tuple[int, int]]: ...
     def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]: ...
     async def statistics(self, reference: str, *, at_once: bool = False) -> Statistics: ...
     async def explain(self, reference: str) -> Explanation: ...
@@ -334,6 +335,14 @@ class RuntimeFacts:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Which daemon it is; told without looking at anything."""
+
+    version: str
+    experimental: bool = False
+
+
+@dataclass(frozen=True)
 class DaemonFacts:
     """The daemon as it is configured now; a reload may change some of it."""
 
@@ -373,6 +382,8 @@ class System(Protocol):
     @property
     def host(self) -> HostFacts: ...
     @property
+    def release(self) -> Release: ...
+    @property
     def daemon(self) -> DaemonFacts: ...
 
 
@@ -391,3 +402,4 @@ class Backend:
     volumes: Volumes
     volume_copies: VolumeCopies
     reasons: Callable[[], Reasons]
+    views: ViewCache = field(default_factory=ViewCache)

@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from boxship.api.call import Call
 from boxship.api.http.messages import Answer
 
-Endpoint = Callable[[Call], Awaitable[Answer]]
+Endpoint = Callable[[Call], Answer | Awaitable[Answer]]
+"""One that waits for nothing is a plain function."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import hashlib
 import logging
 import socket
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from boxship.api.call import Call
@@ -69,7 +70,7 @@ class WebSocketStream:
         return DetachedStream(far.detach())
 
 
-def _accepted(headers: dict[str, str]) -> str:
+def _accepted(headers: Mapping[str, str]) -> str:
     """Check the opening handshake (section 4.2.1), and return what proves that it was read."""
     if headers.get("upgrade", "").lower() != "websocket":
         raise InvalidArgumentError("a websocket must be asked for with 'Upgrade: websocket'")

@@ -3,9 +3,10 @@
 import os
 import uuid
 from collections.abc import Iterator
+from functools import cached_property
 
 from boxship import __version__
-from boxship.api.backend import DaemonFacts, HostFacts, RuntimeFacts
+from boxship.api.backend import DaemonFacts, HostFacts, Release, RuntimeFacts
 from boxship.base.files import write_atomic
 from boxship.daemon.config import DaemonConfig
 from boxship.daemon.networks import network_settings
@@ -33,6 +34,10 @@ class DaemonSystem:
         self._id = engine_id(config.text("data-root"))
 
     @property
+    def release(self) -> Release:
+        return Release(__version__, experimental=self.config.flag("experimental"))
+
+    @property
     def daemon(self) -> DaemonFacts:
         config = self.config
         mode = config.text("default-cgroupns-mode")
@@ -48,7 +53,7 @@ class DaemonSystem:
             labels=config.words("labels"),
             log_driver=config.text("log-driver"),
             storage_driver=self._storage_driver,
-            storage_status=self._storage_status(),
+            storage_status=self._storage_status,
             live_restore=config.flag("live-restore"),
             runtimes={
                 name: RuntimeFacts(program.path, program.arguments)
@@ -70,6 +75,7 @@ class DaemonSystem:
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
 
+    @cached_property
     def _storage_status(self) -> tuple[tuple[str, str], ...]:
         if self._storage_driver != "overlay2":
             return ()

@@ -22,6 +22,7 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -55,10 +56,11 @@ def adapted_list(answers: Sequence[Struct], version: ApiVersion) -> bytes:
     return _ENCODER.encode([_older(answer, undo) for answer in answers])
 
 
+@cache
 def _undo(shape: type[Struct], version: ApiVersion) -> Sequence[Undo]:
     if version == NEWEST:
         return ()
-    return [undo for since, undo in _CHANGES.get(shape, ()) if version < since]
+    return tuple(undo for since, undo in _CHANGES.get(shape, ()) if version < since)
 
 
 def _older(answer: Struct, undo: Sequence[Undo]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Versions of the Engine API: ``1.N``, of which only ``N`` ever changes."""
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from boxship.base.errors import InvalidArgumentError
@@ -29,6 +30,7 @@ def split_path(path: str) -> tuple[str | None, str]:
     return match[1], path[match.end() :]
 
 
+@lru_cache(maxsize=NEWEST + 1)
 def parse(version: str | None) -> ApiVersion:
     """Read the version of a request's path; none means the newest. Refuse what isn't served."""
     if version is None:

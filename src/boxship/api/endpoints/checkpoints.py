@@ -7,7 +7,7 @@ from boxship.wire import containers as shapes
 
 
 def _check_enabled(call: Call) -> None:
-    if not call.backend.system.daemon.experimental:
+    if not call.backend.system.release.experimental:
         raise NotImplementedYetError(
             "This experimental feature is disabled by default. Start the Docker daemon in "
             "experimental mode in order to enable it."

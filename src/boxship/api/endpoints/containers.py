@@ -1,16 +1,21 @@
 """Containers: create, look, change, remove."""
 
-from msgspec import UNSET, structs
+from collections.abc import Awaitable, Mapping
+from functools import cache
 
 from boxship.api.call import EMPTY, NO_CONTENT, Call
 from boxship.api.endpointwishes import wish_of
-from boxship.api.http.messages import Answer
+from boxship.api.http.messages import Answer, Response
 from boxship.api.views import containers as views
 from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.engine.containers.ports import host_ends
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import ContainerQuery, CreateContainer, PortChange
 from boxship.wire import containers as shapes
+from boxship.wire.adapt import adapted
 from boxship.wire.containers import ContainerRow
+
+Sizes = Mapping[str, tuple[int, int]]
 
 
 async def create(call: Call) -> Answer:
@@ -31,41 +36,67 @@ async def create(call: Call) -> Answer:
     return call.json(shapes.CreateAnswer(created.id, created.warnings), 201)
 
 
-async def list_containers(call: Call) -> Answer:
+def list_containers(call: Call) -> Answer | Awaitable[Answer]:
     limit = call.integer("limit") or 0
     query = ContainerQuery(all=call.boolean("all"), limit=limit, filters=call.filters())
-    rows = list_rows(call, query)
-    if call.boolean("size"):
-        rows = [await with_sizes(call, row) for row in rows]
-    return call.json_list(rows)
-
-
-async def with_sizes(call: Call, row: ContainerRow) -> ContainerRow:
-    """Add the bytes written, and those with the image's; one removed meanwhile has none."""
-    try:
-        written, whole = await call.backend.containers.sizes(row.id)
-    except NotFoundError:  # removed meanwhile
-        return row
-    return structs.replace(row, size_rw=written or UNSET, size_root_fs=whole)
-
-
-def list_rows(call: Call, query: ContainerQuery) -> list[ContainerRow]:
-    """Return the rows of a list."""
-    names = _ImageNames(call)
-    now = call.backend.clock.now_ns()
     records = call.backend.containers.list(query)
-    decided_by = call.backend.containers.port_decided_by
-    return [views.container_row(record, now, names.of, decided_by) for record in records]
+    if call.boolean("size"):
+        return _list_with_sizes(call, records)
+    return _listed(call, records, {})
 
 
-class _ImageNames:
-    """How a container's image is shown: as it was asked for, while that name still means it."""
+async def _list_with_sizes(call: Call, records: list[ContainerRecord]) -> Answer:
+    sizes = await call.backend.containers.sizes(tuple(record.id for record in records))
+    return _listed(call, records, sizes)
 
-    def __init__(self, call: Call) -> None:
+
+def _listed(call: Call, records: list[ContainerRecord], sizes: Sizes) -> Answer:
+    facts = _Facts(call, sizes)
+    return call.joined([_row(call, record, facts.of(record)) for record in records])
+
+
+def _row(call: Call, record: ContainerRecord, facts: views.RowFacts) -> bytes:
+    return call.backend.views.get(
+        ("row", record.id, call.version),
+        (record, facts),
+        lambda: adapted(views.container_row(record, facts), call.version),
+    )
+
+
+async def all_rows(call: Call) -> list[ContainerRow]:
+    """Return the rows of all containers, with their sizes."""
+    records = call.backend.containers.list(ContainerQuery(all=True))
+    sizes = await call.backend.containers.sizes(tuple(record.id for record in records))
+    facts = _Facts(call, sizes)
+    return [views.container_row(record, facts.of(record)) for record in records]
+
+
+class _Facts:
+    """What rows show that is not in records, at one moment. One removed meanwhile has no sizes.
+
+    A container's image is shown as it was asked for, while that name still means it.
+    """
+
+    def __init__(self, call: Call, sizes: Sizes) -> None:
         self._images = call.backend.images
         self._meaning: dict[str, str] = {}
+        self._now_ns = call.backend.clock.now_ns()
+        self._sizes = sizes
+        self._decided_by = cache(call.backend.containers.port_decided_by)
 
-    def of(self, record: ContainerRecord) -> str:
+    def of(self, record: ContainerRecord) -> views.RowFacts:
+        return views.RowFacts(
+            self._image(record),
+            views.status_text(record.state, self._now_ns),
+            self._firewalls(record) if record.ports else (),
+            self._sizes.get(record.id),
+        )
+
+    def _firewalls(self, record: ContainerRecord) -> tuple[tuple[str, str], ...]:
+        addresses = dict.fromkeys(address for address, _ in host_ends(record))
+        return tuple((address, self._decided_by(address)) for address in addresses)
+
+    def _image(self, record: ContainerRecord) -> str:
         asked = record.image_ref
         if not asked:
             return record.image_id
@@ -80,15 +111,28 @@ class _ImageNames:
             return ""
 
 
-async def inspect(call: Call) -> Answer:
+def inspect(call: Call) -> Answer | Awaitable[Answer]:
+    record = call.backend.containers.get(call.target)
+    return _inspect_with_sizes(call, record) if call.boolean("size") else _inspected(call, record)
+
+
+async def _inspect_with_sizes(call: Call, record: ContainerRecord) -> Answer:
+    sizes = await call.backend.containers.sizes((record.id,))
+    return _inspected(call, call.backend.containers.get(record.id), sizes.get(record.id))
+
+
+def _inspected(call: Call, record: ContainerRecord, sizes: tuple[int, int] | None = None) -> Answer:
     containers = call.backend.containers
-    record = containers.get(call.target)
-    execs, storage = containers.execs(record.id), containers.storage(record.id)
-    view = views.container_inspect(record, execs, storage, containers.links(record.id))
-    if call.boolean("size"):
-        written, whole = await containers.sizes(record.id)
-        view = structs.replace(view, size_rw=written, size_root_fs=whole)
-    return call.json(view)
+    execs, links = containers.execs(record.id), containers.links(record.id)
+    facts = views.InspectFacts(tuple(execs), links, sizes)
+    key, made_of = ("inspect", record.id, call.version), (record, facts)
+    body = call.backend.views.find(key, made_of)
+    if body is None:
+        storage = containers.storage(record.id)
+        body = adapted(views.container_inspect(record, facts, storage), call.version) + b"\n"
+        if storage:  # it stays where it is; but what is missing may be repaired
+            call.backend.views.keep(key, made_of, body)
+    return Response(body=body)
 
 
 async def top(call: Call) -> Answer:
@@ -104,7 +148,7 @@ async def explain(call: Call) -> Answer:
 async def start(call: Call) -> Answer:
     checkpoint = None
     if name := call.text("checkpoint"):
-        if not call.backend.system.daemon.experimental:
+        if not call.backend.system.release.experimental:
             raise InvalidArgumentError("checkpoint is only supported in experimental mode")
         checkpoint = (name, call.text("checkpoint-dir"))
     keys = call.text("detachKeys") or None

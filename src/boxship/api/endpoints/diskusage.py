@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from msgspec import UNSET, Raw
 
 from boxship.api.call import Call
-from boxship.api.endpoints.containers import list_rows, with_sizes
+from boxship.api.endpoints.containers import all_rows
 from boxship.api.http.messages import Answer
 from boxship.api.views import images as image_views
 from boxship.api.views import volumes as volume_views
 from boxship.base.errors import InvalidArgumentError
-from boxship.engine.containers.requests import ContainerQuery
 from boxship.engine.volumes.requests import VolumeUse
 from boxship.model.image import ImageDiskUsage, ImageQuery
 from boxship.wire.adapt import adapted_list
@@ -37,7 +36,7 @@ class _Kinds:
 async def disk_usage(call: Call) -> Answer:
     kinds = _kinds(call)
     images = call.backend.images.disk_usage()
-    containers = await _containers(call) if kinds.container else []
+    containers = await all_rows(call) if kinds.container else []
     volumes = await call.backend.volumes.usage() if kinds.volume else []
     if call.version >= 52:
         return call.json(_by_kind(call, kinds, images, containers, volumes))
@@ -122,11 +121,6 @@ def _volume_usage(call: Call, volumes: list[VolumeUse], *, verbose: bool) -> Usa
 def _volume_rows(call: Call, volumes: list[VolumeUse]) -> Raw:
     rows = [volume_views.row_with_usage(volume) for volume in volumes]
     return Raw(adapted_list(rows, call.version))
-
-
-async def _containers(call: Call) -> list[ContainerRow]:
-    rows = list_rows(call, ContainerQuery(all=True))
-    return [await with_sizes(call, row) for row in rows]
 
 
 def _image_rows(call: Call) -> Raw:

@@ -51,7 +51,7 @@ async def start(call: Call) -> Answer:
     )
 
 
-async def inspect(call: Call) -> Answer:
+def inspect(call: Call) -> Answer:
     return call.json(exec_inspect(call.backend.containers.exec_inspect(call.target)))
 
 

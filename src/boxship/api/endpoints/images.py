@@ -18,7 +18,7 @@ _LIST_FILTERS = frozenset({"dangling", "label", "label!", "before", "since", "re
 _TAR = "application/x-tar"
 
 
-async def list_images(call: Call) -> Answer:
+def list_images(call: Call) -> Answer:
     query = ImageQuery(
         filters=_filters(call),
         all=call.boolean("all"),
@@ -47,7 +47,7 @@ def _filters(call: Call) -> ImageFilters:
     )
 
 
-async def inspect(call: Call) -> Answer:
+def inspect(call: Call) -> Answer:
     platform = wanted_platform(call) if call.version >= 49 else None
     manifests = call.version >= 48 and call.boolean("manifests")
     if manifests and platform is not None:
@@ -58,7 +58,7 @@ async def inspect(call: Call) -> Answer:
     return call.json(views.image_inspect(found, manifests=manifests, stored=call.version < 50))
 
 
-async def history(call: Call) -> Answer:
+def history(call: Call) -> Answer:
     platform = wanted_platform(call) if call.version >= 48 else None
     steps = call.backend.images.history(call.target, platform)
     return call.json_list([views.history_row(step) for step in steps])

@@ -16,7 +16,7 @@ _VERBOSE = (
 )
 
 
-async def list_networks(call: Call) -> Answer:
+def list_networks(call: Call) -> Answer:
     networks = call.backend.networks
     records = networks.list(NetworkQuery(call.filters()))
     if shapes.lists_containers(call.version):

@@ -23,20 +23,20 @@ _PING = Response(200, b"OK", "text/plain; charset=utf-8", _PING_HEADERS)
 _PING_HEAD = Response(200, b"", "text/plain; charset=utf-8", _PING_HEADERS)
 
 
-async def ping(_call: Call) -> Answer:
+def ping(_call: Call) -> Answer:
     return _PING
 
 
-async def ping_head(_call: Call) -> Answer:
+def ping_head(_call: Call) -> Answer:
     return _PING_HEAD
 
 
-async def version(call: Call) -> Answer:
+def version(call: Call) -> Answer:
     system = call.backend.system
-    return call.json(views.version(system.host, system.daemon))
+    return call.json(views.version(system.host, system.release))
 
 
-async def info(call: Call) -> Answer:
+def info(call: Call) -> Answer:
     backend = call.backend
     return call.json(
         views.info(

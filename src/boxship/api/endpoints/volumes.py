@@ -8,12 +8,12 @@ from boxship.engine.volumes.requests import VolumeQuery
 from boxship.wire import volumes as shapes
 
 
-async def list_volumes(call: Call) -> Answer:
+def list_volumes(call: Call) -> Answer:
     found = call.backend.volumes.list(VolumeQuery(call.filters()))
     return call.json(shapes.VolumeList(tuple(map(views.row, found))))
 
 
-async def inspect_volume(call: Call) -> Answer:
+def inspect_volume(call: Call) -> Answer:
     return call.json(views.row(call.backend.volumes.inspect(call.target)))
 
 

@@ -2,9 +2,10 @@
 
 ::
 
-    bytes ─► head ─► Request ─► task: serve ─► Response ──────────────► next request
-              │        │                  ├──► Stream, chunk by chunk ─► next request
-              │        └─ Body ◄─ bytes   └──► HandedOver: the descriptor has gone elsewhere
+    bytes ─► head ─► Request ─► serve ─┬─► Response ─────────────────────────► next request
+              │        │               └─► task ─┬─► Response ───────────────► next request
+              │        └─ Body ◄─ bytes          ├─► Stream, chunk by chunk ─► next request
+              │                                  └─► HandedOver: the descriptor has gone elsewhere
               └─ what follows the request stays in the buffer
 
 While a request is served, what comes after it is kept and not looked at. It may be the next
@@ -20,12 +21,12 @@ import logging
 import os
 import select
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, cast
 
 from boxship.api.http.body import Body, ClientGoneError, Incoming
 from boxship.api.http.head import LONGEST, Head, HeadError, answer_head, parse_head
-from boxship.api.http.messages import Chunk, HandedOver, Request, Response, Stream
+from boxship.api.http.messages import Answer, Chunk, HandedOver, Request, Response, Stream
 from boxship.api.http.pump import Pump
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _HEAD_WITHIN = 60.0
 _LINGER = 5.0
 _WRITE_HIGH = 256 * 1024
 _NO_BODY = frozenset({204, 304})
+_ANSWERS = (Response, Stream, HandedOver)
 
 # Why the connection isn't being read.
 _BODY_FULL, _BUFFER_FULL, _DETACHED = 1, 2, 4
@@ -206,7 +208,11 @@ class Connection(asyncio.Protocol):
             body=body,
             connection=self,
         )
-        self._task = self._loop.create_task(self._serve(request))
+        answer = self._server.serve(request)
+        if isinstance(answer, Response) and not self._buffer:
+            self._answer_at_once(request, answer)
+        else:  # a task also for who sends many requests at once: others get a turn between them
+            self._task = self._loop.create_task(self._serve(request, answer))
 
     def _feed_body(self, incoming: Incoming, data: bytes) -> None:
         self._buffer = incoming.feed(data)
@@ -224,10 +230,27 @@ class Connection(asyncio.Protocol):
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────
 
-    async def _serve(self, request: Request) -> None:
+    def _answer_at_once(self, request: Request, answer: Response) -> None:
+        keep = self._write_answer(request, answer)
+        if self._writing_paused:
+            self._task = self._loop.create_task(self._end_once_read(keep))
+        else:
+            self._end_request(keep)
+
+    async def _end_once_read(self, keep: bool) -> None:
+        try:
+            await self._flow()
+        except ClientGoneError:
+            log.debug("a client has gone before it had all of its answer")
+        finally:
+            self._task = None
+            if not self._lost:
+                self._end_request(keep)
+
+    async def _serve(self, request: Request, coming: Answer | Awaitable[Answer]) -> None:
         keep = False
         try:
-            answer = await self._server.serve(request)
+            answer = coming if isinstance(coming, _ANSWERS) else await coming
             if isinstance(answer, HandedOver):
                 return
             if isinstance(answer, Stream):
@@ -275,6 +298,14 @@ class Connection(asyncio.Protocol):
         )
 
     async def _send(self, request: Request, answer: Response) -> bool:
+        if self._lost:
+            raise ClientGoneError
+        keep = self._write_answer(request, answer)
+        await self._flow()
+        return keep
+
+    def _write_answer(self, request: Request, answer: Response) -> bool:
+        """Send it all; return whether the connection stays."""
         keep = self._keeps(request)
         bare = answer.status in _NO_BODY
         head = answer_head(
@@ -285,10 +316,7 @@ class Connection(asyncio.Protocol):
             length=None if bare else len(answer.body),
             close=not keep,
         )
-        if self._lost:
-            raise ClientGoneError
         self._transport.write(head if request.method == "HEAD" else head + answer.body)
-        await self._flow()
         return keep
 
     async def _send_stream(self, request: Request, answer: Stream) -> bool:

@@ -50,7 +50,7 @@ class Request:
         method: str,
         path: str,
         query_string: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         minor: int,
         keep_alive: bool,
         body: Body,
@@ -118,5 +118,6 @@ class HandedOver:
 
 
 Answer = Response | Stream | HandedOver
-Serve = Callable[[Request], Awaitable[Answer]]
+Serve = Callable[[Request], Answer | Awaitable[Answer]]
+"""What can be answered without waiting for anything is answered at once: that costs no task."""
 OnError = Callable[[Request, Exception], Response]

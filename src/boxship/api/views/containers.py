@@ -1,8 +1,8 @@
 """Containers as the list and ``inspect`` show them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, Struct, structs
 
 from boxship.api.views.endpoints import endpoints_of, network_settings
 from boxship.api.views.ports import port_rows
@@ -36,23 +36,33 @@ def step_time(step: StepDuration) -> StepTime:
     return StepTime(step.name, step.duration_ns / 1e6)
 
 
-def container_row(
-    record: ContainerRecord,
-    now_ns: int,
-    shown_image: Callable[[ContainerRecord], str],
-    decided_by: Callable[[str], str] = lambda _: "",
-) -> ContainerRow:
-    """Return a row of the list. ``decided_by`` knows the host's firewalls by host address."""
+class RowFacts(Struct, frozen=True):
+    """What a row shows beside its record; from both together it follows.
+
+    ``firewalls`` are those of the host that decide over published ports, by host address;
+    ``sizes`` the bytes written, and those with the image's, where they were asked for.
+    """
+
+    image: str
+    status: str
+    firewalls: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[int, int] | None = None
+
+
+def container_row(record: ContainerRecord, facts: RowFacts) -> ContainerRow:
+    """Return a row of the list."""
+    written, whole = facts.sizes or (0, UNSET)
+    firewalls = dict(facts.firewalls)
     return ContainerRow(
         id=record.id,
         names=(f"/{record.name}",),
-        image=shown_image(record),
+        image=facts.image,
         image_id=record.image_id,
         command=command_text(record.path, record.args),
         created=record.created_ns // 1_000_000_000,
         labels=record.config.labels or {},
         state=record.status.value,
-        status=status_text(record.state, now_ns),
+        status=facts.status,
         host_config=SummaryHost(
             record.host.network_mode or "default",
             record.host.annotations or UNSET,
@@ -60,7 +70,9 @@ def container_row(
         ),
         network_settings=SummaryNetworks(endpoints_of(record)),
         mounts=tuple(map(_mount_row, record.mounts)),
-        ports=port_rows(record, decided_by),
+        ports=port_rows(record, lambda address: firewalls.get(address, "")),
+        size_rw=written or UNSET,
+        size_root_fs=whole,
         health=_summary_health(record.state),
     )
 
@@ -109,13 +121,22 @@ def _summary_health(state: ContainerState) -> SummaryHealth:
     return SummaryHealth(health.status.value, health.failing_streak)
 
 
+class InspectFacts(Struct, frozen=True):
+    """What ``inspect`` shows beside the record and the place of its files.
+
+    ``links`` are as they are now; ``sizes`` as in :class:`RowFacts`.
+    """
+
+    execs: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    sizes: tuple[int, int] | None = None
+
+
 def container_inspect(
-    record: ContainerRecord,
-    exec_ids: Sequence[str],
-    storage: dict[str, str],
-    links: tuple[str, ...] = (),
+    record: ContainerRecord, facts: InspectFacts, storage: dict[str, str]
 ) -> ContainerInspect:
-    """Return a container in full; ``storage`` is where its files are, ``links`` as they are now."""
+    """Return a container in full; ``storage`` is where its files are."""
+    written, whole = facts.sizes or (UNSET, UNSET)
     host = unfolded_host(record.host)
     # Docker makes a container's own files when it is started first, and names none before.
     started = bool(record.state.started_ns)
@@ -134,12 +155,14 @@ def container_inspect(
         restart_count=record.state.restart_count,
         driver=record.driver,
         platform=record.platform,
-        host_config=structs.replace(host, links=links or None),
+        host_config=structs.replace(host, links=facts.links or None),
         graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
         config=unfolded_config(record.config),
         network_settings=network_settings(record),
-        exec_ids=tuple(exec_ids) or None,
+        exec_ids=facts.execs or None,
+        size_rw=written,
+        size_root_fs=whole,
     )
 
 

@@ -5,7 +5,7 @@ import platform
 
 from msgspec import UNSET
 
-from boxship.api.backend import DaemonFacts, HostFacts
+from boxship.api.backend import DaemonFacts, HostFacts, Release
 from boxship.base.clock import format_ns
 from boxship.engine.containers.requests import Counts
 from boxship.oci.platform import host as host_platform
@@ -28,7 +28,7 @@ _PRODUCT = "Boxship"
 _INDEX = "https://index.docker.io/v1/"
 
 
-def version(host: HostFacts, daemon: DaemonFacts) -> Version:
+def version(host: HostFacts, daemon: Release) -> Version:
     """Describe the programs. Docker's word for the interpreter is ``GoVersion``."""
     architecture = host_platform().architecture
     python = f"python{platform.python_version()}"

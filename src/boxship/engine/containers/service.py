@@ -27,6 +27,7 @@ from boxship.engine.containers import (
     prune,
     remove,
     rename,
+    sizes,
     start,
     statistics,
     stop,
@@ -114,12 +115,9 @@ class ContainerService:
         except NotFoundError:
             return {}  # being removed, or damaged: it can be looked at all the same
 
-    async def sizes(self, reference: str) -> tuple[int, int]:
-        """Return the bytes it has written, and those with its image's."""
-        record = self.get(reference)
-        below = sum(layer.size for layer in explain.layers(self._context, record))
-        written = await asyncio.to_thread(explain.written, self._context, record)
-        return written, written + below
+    async def sizes(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return the bytes each has written, and those with its image's; those that are there."""
+        return await sizes.measure(self._context, ids)
 
     def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]:
         """Sample what it uses every second, until it is removed; zeros while it does not run.
