@@ -747,26 +747,35 @@ class Api:
         self.loop.call_soon_threadsafe(function)
 
 
+def make_backend(
+    containers: FakeContainers | None = None, images: FakeImages | None = None, **parts: object
+) -> Backend:
+    """Return fakes of everything; ``parts`` in the places of theirs."""
+    fakes: dict[str, object] = {
+        "reasons": FakeReasons,
+        "containers": containers or FakeContainers(),
+        "images": images or FakeImages(),
+        "networks": FakeNetworks(),
+        "registries": FakeRegistries(),
+        "events": EventBus(FixedClock()),
+        "system": FakeSystem(),
+        "clock": FixedClock(),
+        "checker": FakeChecker(),
+        "volumes": FakeVolumes(),
+        "volume_copies": FakeVolumeCopies(),
+    }
+    return Backend(**fakes | parts)  # type: ignore[arg-type]
+
+
 @contextmanager
 def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) -> Iterator[Api]:
     containers, images, events = FakeContainers(), FakeImages(), EventBus(FixedClock())
     for record in (make_record("web"), make_record("term", tty=True)):
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
-    registries = FakeRegistries()
-    networks, volumes = FakeNetworks(), FakeVolumes()
-    backend = Backend(
-        reasons=FakeReasons,
-        containers=containers,
-        images=images,
-        networks=networks,
-        registries=registries,
-        events=events,
-        system=FakeSystem(),
-        clock=FixedClock(),
-        checker=FakeChecker(),
-        volumes=volumes,
-        volume_copies=FakeVolumeCopies(),
+    registries, networks, volumes = FakeRegistries(), FakeNetworks(), FakeVolumes()
+    backend = make_backend(
+        containers, images, networks=networks, registries=registries, events=events, volumes=volumes
     )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)

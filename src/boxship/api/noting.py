@@ -9,6 +9,7 @@ Elsewhere endpoints are called as they are, and this costs nothing.
 """
 
 import os
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from msgspec import Struct, json
@@ -45,7 +46,8 @@ class Noted:
     async def __call__(self, call: Call) -> Answer:
         status = _BEGUN
         try:
-            answer = await self.endpoint(call)
+            coming = self.endpoint(call)
+            answer = await coming if isinstance(coming, Awaitable) else coming
             if isinstance(answer, Response):
                 status = answer.status
         except Exception as error:
