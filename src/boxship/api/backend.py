@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from boxship.api.http.messages import Chunk
-from boxship.api.views.cache import ViewCache
+from boxship.api.viewcache import ViewCache
 from boxship.base.clock import Clock
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.login import LoginOutcome
