@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.answers import refusal, retry_after
 from boxship.distribution.challenges import Challenge, parse_challenges
 from boxship.distribution.credentials import Credentials
@@ -177,3 +178,9 @@ def test_retry_after_may_be_a_date() -> None:
 def test_secrets_are_in_no_repr() -> None:
     given = Credentials("me", "pass-w", "identity-t", "registry-t", "reg")
     assert repr(given) == "Credentials(username='me', server='reg')"
+
+
+@pytest.mark.parametrize("server", ["x y", "https://c d/", "[::1", "a:b:c", "http://[x]/"])
+def test_what_is_no_host_is_told_so(server):
+    with pytest.raises(InvalidArgumentError, match="unable to parse server address"):
+        registry_host(server)

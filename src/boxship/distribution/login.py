@@ -1,8 +1,10 @@
 """Checking credentials, as ``docker login`` does: with the registry itself, never with a mirror."""
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.answers import refusal
 from boxship.distribution.authorization import Authorizer
 from boxship.distribution.cancel import Cancel
@@ -21,6 +23,7 @@ from boxship.distribution.transport import Request, Transport
 from boxship.distribution.urls import origin, plain_url
 
 SUCCEEDED = "Login Succeeded"
+_HOST = re.compile(r"([\w.-]*|\[[0-9A-Fa-f:.%]+\])(:[0-9]*)?")
 _HUB_NAMES = {"", "docker.io", "index.docker.io", HUB}
 
 
@@ -33,9 +36,17 @@ class LoginOutcome:
 
 
 def registry_host(server: str) -> str:
-    """Return the host and port that a server's name means; Docker Hub's names mean one."""
+    """Return the host and port that a server's name means; Docker Hub's names mean one.
+
+    InvalidArgumentError: it is no name of a host.
+    """
     text = server.strip()
-    host = urlsplit(text if "://" in text else f"//{text}").netloc.rpartition("@")[2]
+    try:
+        host = urlsplit(text if "://" in text else f"//{text}").netloc.rpartition("@")[2]
+    except ValueError as error:
+        raise InvalidArgumentError(f"unable to parse server address: {error}") from error
+    if _HOST.fullmatch(host) is None:
+        raise InvalidArgumentError(f"unable to parse server address: {host!r} is no host's name")
     return HUB if host in _HUB_NAMES else host
 
 

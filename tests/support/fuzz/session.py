@@ -24,6 +24,7 @@ _EXPECTED = re.compile(
     "|".join(
         (
             r"dial tcp",  # a registry, or who an archive is fetched from, cannot be reached
+            r"is not connected to",  # a container that is to leave a network
             r"Couldn't find PID field in ps output",  # `ps --help`
         )
     )

@@ -66,7 +66,7 @@ VOLUMES = (
         "POST", "/volumes/create", "VolumeCreate", "Create a volume, unless it is there",
         body=Body(volume_shapes.VolumeBody, required=False),
         replies=(ok(volume_shapes.VolumeRow, "It is there", 201),),
-        errors=(404, 409, 500),
+        errors=(404, 409, 500, 503),
     ),
     Operation(
         "GET", "/volumes/{name}", "VolumeInspect", "Look at a volume",
