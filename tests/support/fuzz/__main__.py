@@ -2,9 +2,11 @@
 
 import argparse
 import random
+import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from support.engine import Engine
@@ -25,23 +27,31 @@ def main() -> None:
         Engine(networks=True, namespace=world.place.path) as engine,
     ):
         engine.load("busybox")
-        open_before = len(engine.descriptors())
+        before = engine.descriptors()
         session = Session(engine, Path(place), given.seed, _say).prepare()
         findings = session.run(given.requests)
         session.clear()
-        open_after = len(engine.descriptors())
+        more = _more(before, engine.descriptors())
         if "Traceback" in engine.log():
             findings.faults.append("the daemon's log has a traceback")
             for line in engine.log().splitlines():
                 if "Traceback" in line:
                     _say(line.replace("\\n", "\n"))
     print("answers:", *(f"{s}: {n}" for s, n in sorted(findings.statuses.items())), sep="  ")
-    print(f"{len(findings.operations)} operations; descriptors {open_before}, then {open_after}")
+    print(f"{len(findings.operations)} operations; descriptors more than before:", more)
     print(
         f"{findings.sent} requests in {time.monotonic() - started:.0f} s, "
         f"{len(findings.faults)} faults, nothing left behind"
     )
     sys.exit(bool(findings.faults))
+
+
+def _more(before: list[str], after: list[str]) -> dict[str, int]:
+    """Kinds of descriptors, without numbers, and how many more there are."""
+    kinds = [
+        Counter(re.sub(r"[0-9a-f]{4,}|\d+", "#", each) for each in some) for some in (before, after)
+    ]
+    return dict(kinds[1] - kinds[0])
 
 
 def _say(text: str) -> None:
