@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.clients import dockerpy
+from support import programs
+from support.clients import aio, dockerode, dockerpy, testing
 from support.clients.stage import Stage
 from support.clients.telling import Scene
 
@@ -32,7 +33,7 @@ def scene(_stage: Stage) -> Iterator[Scene]:
         yield _stage.scene
         _stage.clear()
     finally:
-        _stage.lab.empty()
+        _stage.reset()
 
 
 @pytest.mark.parametrize("resource", dockerpy.RESOURCES)
@@ -44,3 +45,18 @@ def test_docker_py_at_the_oldest_version(scene: Scene) -> None:
     """Those in between behave as one of the two; `scripts/try-clients` has them as well."""
     for resource in dockerpy.RESOURCES:
         dockerpy.drive(resource, scene, "1.24")
+
+
+@pytest.mark.parametrize("resource", aio.RESOURCES)
+def test_aiodocker(scene: Scene, resource: str) -> None:
+    aio.drive(resource, scene)
+
+
+@programs.needs("node")
+@pytest.mark.parametrize("resource", dockerode.RESOURCES)
+def test_dockerode(scene: Scene, resource: str) -> None:
+    dockerode.drive(resource, scene)
+
+
+def test_testcontainers(scene: Scene, _stage: Stage) -> None:
+    testing.drive(scene, _stage.lab.machine)

@@ -49,3 +49,13 @@ class Stage:
         }
         assert left == {"containers": [], "volumes": [], "images": [["busybox:latest"]]}, left
         self.lab.clear()
+
+    def reset(self) -> None:
+        """Take away what a script has left when it ended early."""
+        self.lab.empty()
+        api = self.lab.engine.api
+        for volume in api.get("/volumes").json()["Volumes"] or ():
+            api.delete(f"/volumes/{volume['Name']}")
+        for image in api.get("/images/json").json():
+            for name in set(image["RepoTags"]) - {"busybox:latest"}:
+                api.delete(f"/images/{name}")
