@@ -5,7 +5,6 @@ import pytest
 
 from boxship.base.errors import (
     InvalidArgumentError,
-    NotImplementedYetError,
 )
 from boxship.engine.containers import mounts, portclaims
 from boxship.engine.containers.checks import limits, request, rights
@@ -228,11 +227,11 @@ REFUSED_HOST_CONFIGS = [
     ),
     (
         '{"Mounts":[{"Type":"bind","Source":"/tmp","Target":"/x","VolumeOptions":{}}]}',
-        'invalid mount config for type "bind": field VolumeOptions must not be specified',
+        'VolumeOptions must not be specified on mount type "bind"',
     ),
     (
         '{"Mounts":[{"Type":"tmpfs","Target":"/x","BindOptions":{}}]}',
-        'invalid mount config for type "tmpfs": field BindOptions must not be specified',
+        'BindOptions must not be specified on mount type "tmpfs"',
     ),
     (
         '{"Mounts":[{"Type":"bind","Source":"/tmp","Target":"/x",'
@@ -282,8 +281,8 @@ def test_hostname_conflicts_with_a_shared_network() -> None:
     assert str(caught.value) == "conflicting options: hostname and the network mode"
 
 
-def test_what_this_version_cannot_do_is_refused_by_name() -> None:
-    with pytest.raises(NotImplementedYetError, match="type cluster"):
+def test_volumes_of_a_swarm_are_refused_by_name() -> None:
+    with pytest.raises(InvalidArgumentError, match='type "cluster": mount type unknown'):
         check(host='{"Mounts":[{"Type":"cluster","Source":"c","Target":"/x"}]}')
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import UNSET
 
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.propagation import near
 from boxship.engine.containers.record import MountPoint
 from boxship.engine.volumes.record import LOCAL
@@ -51,7 +51,7 @@ _VOLUME_MODE = "z"
 def resolve(host: HostConfig, data_root: str = "") -> tuple[MountPoint, ...]:
     """Return the mount points of binds and mounts, checked, in the order they were given.
 
-    InvalidArgumentError and NotImplementedYetError say what is wrong with which of them.
+    InvalidArgumentError says what is wrong with which of them.
     """
     mounts = host.mounts if host.mounts is not UNSET else None
     points = [parse_bind(text) for text in host.binds or ()]
@@ -155,13 +155,11 @@ def checked_target(target: str, where: str) -> str:
 
 def _from_mount(mount: Mount) -> MountPoint:
     where = f'invalid mount config for type "{mount.type}": '
-    if mount.type == "cluster":
-        raise NotImplementedYetError("mounts of type cluster are not available yet")
     if mount.type not in _MAKERS:
         raise InvalidArgumentError(f"{where}mount type unknown")
     if not mount.target:
         raise InvalidArgumentError(f"{where}field Target must not be empty")
-    _check_options(mount, where)
+    _check_options(mount)
     target = checked_target(mount.target, where)
     return _MAKERS[mount.type](mount, target, where)
 
@@ -207,7 +205,7 @@ def _subpath(text: str, where: str, whole: str) -> str:
     return "" if path == "." else path
 
 
-def _check_options(mount: Mount, where: str) -> None:
+def _check_options(mount: Mount) -> None:
     for field, given, kinds in (
         ("BindOptions", mount.bind_options, ("bind",)),
         ("VolumeOptions", mount.volume_options, ("volume",)),
@@ -216,7 +214,9 @@ def _check_options(mount: Mount, where: str) -> None:
         ("TmpfsOptions", mount.tmpfs_options, ("tmpfs", "bind")),
     ):
         if given is not None and mount.type not in kinds:
-            raise InvalidArgumentError(f"{where}field {field} must not be specified")
+            raise InvalidArgumentError(
+                f'{field} must not be specified on mount type "{mount.type}"'
+            )
 
 
 def _bind(mount: Mount, target: str, where: str) -> MountPoint:

@@ -16,6 +16,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from errno import EIO
 
 import msgspec
 
@@ -142,7 +143,7 @@ def _part(point: MountPoint, root: str) -> int:
         try:
             part = openat2(top, point.subpath, os.O_PATH, resolve)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = os.strerror(error.errno or EIO).lower()
             raise InvalidArgumentError(f"{where}{point.name or point.source}: {reason}") from error
     try:
         return k.open_tree(part, "", _WHOLE)

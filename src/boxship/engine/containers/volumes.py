@@ -18,7 +18,7 @@ from functools import partial
 import msgspec
 from msgspec import UNSET
 
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.containers import copying, mounts
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord, MountPoint
@@ -39,7 +39,7 @@ def points(
 ) -> tuple[MountPoint, ...]:
     """Return everything to be mounted; volumes of the request have no id yet.
 
-    NotFoundError, InvalidArgumentError: about ``volumes_from`` and declared volumes.
+    InvalidArgumentError: about ``volumes_from`` and declared volumes.
     """
     found = {point.destination: point for point in own}
     tmpfs = host.tmpfs if host.tmpfs is not UNSET else None
@@ -60,7 +60,13 @@ def _inherited(context: Context, spec: str) -> list[MountPoint]:
     reference, _, mode = spec.partition(":")
     if mode and mode not in _INHERITED_MODES:
         raise InvalidArgumentError(f"invalid mode: {mode}")
-    record = context.shelf.find(reference).record
+    if not spec:
+        raise InvalidArgumentError("volumes-from specification cannot be an empty string")
+    try:
+        record = context.shelf.find(reference).record
+    except NotFoundError as error:
+        # Docker's client takes a creation's "not found" for the image's, and pulls it.
+        raise InvalidArgumentError(str(error)) from error
     return [
         msgspec.structs.replace(
             point, mode=mode, read_write=point.read_write and mode != "ro", copy=False
