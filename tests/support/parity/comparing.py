@@ -49,6 +49,8 @@ _ID = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-zA-Z])"
 _REPLACED = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
+        # Said by the client when an error comes before it has sent everything.
+        (r'time="[^"]*" level=error msg="Can.t (add file|close tar)[^\n]*closed pipe"\n?', ""),
         (r"/tmp/bx-[a-z0-9_]{8}", "<home>"),
         (r"198\.51\.100\.[12]0\b", "<machine>"),
         (r"(?!0001)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "<time>"),

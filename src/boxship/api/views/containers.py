@@ -1,5 +1,6 @@
 """Containers as the list and ``inspect`` show them."""
 
+import base64
 from collections.abc import Sequence
 
 from msgspec import UNSET, Struct, structs
@@ -7,6 +8,7 @@ from msgspec import UNSET, Struct, structs
 from boxship.api.views.endpoints import endpoints_of, network_settings
 from boxship.api.views.ports import port_rows
 from boxship.api.views.times import human_duration
+from boxship.base import detachkeys
 from boxship.base.clock import format_ns
 from boxship.engine.containers.health.state import Health, HealthStatus
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
@@ -212,6 +214,11 @@ def _mount_row(mount: MountPoint) -> MountRow:
     )
 
 
+def _typed(keys: str | None) -> str:
+    """Return what a terminal sends for keys, as Go's JSON has bytes."""
+    return base64.b64encode(detachkeys.parse(keys)).decode() if keys else ""
+
+
 def exec_inspect(view: ExecView) -> ExecInspect:
     """Return an exec in full."""
     config = view.config
@@ -231,6 +238,6 @@ def exec_inspect(view: ExecView) -> ExecInspect:
         open_stdout=config.attach_stdout,
         can_remove=view.can_remove,
         container_id=view.container_id,
-        detach_keys=config.detach_keys or "",
+        detach_keys=_typed(config.detach_keys),
         pid=view.pid,
     )

@@ -74,7 +74,8 @@ async def start(
     """Run a prepared exec. See :meth:`ContainerService.exec_start`."""
     container, found = find(context, exec_id)
     if found.started:
-        raise ConflictError(f"Error: Exec command {exec_id} has already run")
+        state = "is already running" if found.running else "has already run"
+        raise ConflictError(f"Error: Exec command {exec_id} {state}")
     _check_can(container.record)
     found.started = True  # before the first await: nobody else may start it
     found.config = replace(
