@@ -274,7 +274,9 @@ def matches(place: str, pattern: str) -> bool:
 
 
 def _order(value: Any) -> str:
-    """What makes lists of both sides have one order, besides ids."""
+    """What makes lists of both sides have one order, besides ids: a name, if there is one."""
+    if isinstance(value, dict):
+        value = value.get("Names") or value.get("Name") or value
     return _normal(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
 
 
