@@ -46,11 +46,24 @@ def test_streams_for_http_1_0_are_not_chunked(api):
         (b"GET /_ping HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
-        (b"GET /_ping HTTP/1.1\r\nX: " + b"y" * 70_000, 431),
+        (b"GET /_ping HTTP/1.1\r\nX: " + b"y" * 1_100_000, 431),
     ],
 )
 def test_what_is_no_request_is_refused_and_closed(api, request_bytes, status):
     assert api.client.send(request_bytes).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_refusal_can_be_read_by_a_client_that_sends_on(api):
+    """One that closed at once would reset the connection, and with it its own answer."""
+    data = api.client.send(b"GET /_ping HTTP/1.1\r\nX: " + b"y" * 4_000_000)
+    assert data.startswith(b"HTTP/1.1 431 ")
+    assert api.client.request("GET", "/_ping").status == 200
+
+
+def test_a_long_head_is_none_that_is_too_long(api):
+    names = "&".join(f"names=image{number:060}" for number in range(5000))
+    answer = api.client.request("GET", f"/images/get?{names}")
+    assert answer.message.startswith("No such image: image0000")
 
 
 def test_continue_is_sent_when_the_body_is_wanted(api):

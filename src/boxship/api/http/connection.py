@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _HEAD_WITHIN = 60.0
 _LINGER = 5.0
 _WRITE_HIGH = 256 * 1024
+_AHEAD = 64 * 1024
+"""What is read of the next requests while one is served."""
 _NO_BODY = frozenset({204, 304})
 _ANSWERS = (Response, Stream, HandedOver)
 
@@ -61,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._half_closed = False
         self._lost = False
         self._lingering = False
+        self._refused = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._pump: Pump | None = None
 
@@ -72,6 +75,8 @@ class Connection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._pump is not None:
             self._pump.from_client(data)
         elif self._incoming is not None and not self._incoming.body.complete:
@@ -80,7 +85,7 @@ class Connection(asyncio.Protocol):
             self._buffer += data
             if self._task is None:
                 self._next_request()
-            elif len(self._buffer) > LONGEST:
+            elif len(self._buffer) > _AHEAD:
                 self._hold(_BUFFER_FULL, True)
 
     def eof_received(self) -> bool:
@@ -89,7 +94,7 @@ class Connection(asyncio.Protocol):
         if self._pump is not None:
             self._pump.client_eof()
             return True
-        if self._task is None:
+        if self._task is None:  # idle, or refused
             return False
         self._cut_body("the client closed before its request was complete")
         if self._stream is not None and (self._stream.endless or _hung_up(self._transport)):
@@ -186,8 +191,12 @@ class Connection(asyncio.Protocol):
             status, {}, content_type="text/plain; charset=utf-8", length=len(text), close=True
         )
         self._buffer = b""
+        self._refused = True
         self._transport.write(head + text)
-        self._transport.close()
+        # As with an unread body: who closes with bytes unread resets, and the answer is lost.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._loop.call_later(_LINGER, self._transport.close)
 
     def _begin(self, head: Head) -> None:
         continues = head.headers.get("expect", "").lower() == "100-continue"

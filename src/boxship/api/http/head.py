@@ -9,7 +9,8 @@ import httptools
 
 from boxship.api.http.messages import Headers
 
-LONGEST = 64 * 1024
+LONGEST = 1024 * 1024
+"""Of a head, as Go's server has it: ``docker save`` of a thousand images has them all in its URL."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
