@@ -10,7 +10,7 @@ import httptools
 from boxship.api.http.messages import Headers
 
 LONGEST = 1024 * 1024
-"""Of a head, as Go's server has it: ``docker save`` of a thousand images has them all in its URL."""
+"""Of a head, as with Go: ``docker save`` of a thousand images names them all in its URL."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
