@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from bench import bundles, images, networks, report, starts
-from bench.cases import CASES
+from bench.cases import API, CASES, NOTES, Case
 from bench.rows import Engines, Row
 from support import dockerd
 from support.engine import Engine
@@ -22,7 +22,7 @@ _OF_THEIR_OWN = (RUNTIME, IMAGES, NETWORKS)
 
 def main() -> int:
     arguments = _parse()
-    wanted = arguments.cases or [*CASES, *_OF_THEIR_OWN]
+    wanted = arguments.cases or [*CASES, *API, *_OF_THEIR_OWN]
     reached = True
     if RUNTIME in wanted:
         reached = _runtimes(write=arguments.write)
@@ -30,12 +30,16 @@ def main() -> int:
         reached &= _images(write=arguments.write)
     if NETWORKS in wanted:
         reached &= _networks(arguments.only or list(Engines), write=arguments.write)
-    if cases := [name for name in wanted if name not in _OF_THEIR_OWN]:
-        reached &= _engines(cases, arguments.only or list(Engines), write=arguments.write)
+    for title, cases in (("Engines", CASES), ("API", API)):
+        if chosen := {name: case for name, case in cases.items() if name in wanted}:
+            only = arguments.only or list(Engines)
+            reached &= _engines(title, chosen, only, write=arguments.write)
     return 0 if reached else 1
 
 
-def _engines(cases: Sequence[str], only: Sequence[Engines], *, write: bool) -> bool:
+def _engines(
+    title: str, cases: Mapping[str, Case], only: Sequence[Engines], *, write: bool
+) -> bool:
     """Run cases, print their table, and tell whether all goals were reached."""
     with ExitStack() as stack:
         engines: dict[Engines, Engine] = {}
@@ -44,13 +48,13 @@ def _engines(cases: Sequence[str], only: Sequence[Engines], *, write: bool) -> b
             engines[name] = stack.enter_context(engine)
             engine.load("busybox")
         rows: list[Row] = []
-        for case in cases:
-            print(f"{case} …", file=sys.stderr, flush=True)
-            rows += CASES[case](engines)
+        for case_name, case in cases.items():
+            print(f"{case_name} …", file=sys.stderr, flush=True)
+            rows += case(engines)
         versions = _versions(engines)
     print(report.text(report.engines(rows)))
     if write:
-        report.write("Engines", report.engines(rows), versions)
+        report.write(title, report.engines(rows), versions, NOTES.get(title, ""))
     return not any(row.reached is False for row in rows)
 
 
@@ -100,12 +104,12 @@ def _runtimes(*, write: bool) -> bool:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
-        "cases", nargs="*", metavar="CASE", help=", ".join([*CASES, *_OF_THEIR_OWN])
+        "cases", nargs="*", metavar="CASE", help=", ".join([*CASES, *API, *_OF_THEIR_OWN])
     )
     parser.add_argument("--only", action="append", type=Engines, help="dockerd or boxship")
     parser.add_argument("--write", action="store_true", help=f"into {report.DOCUMENT.name}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.cases) - {*CASES, *_OF_THEIR_OWN}:
+    if unknown := set(arguments.cases) - {*CASES, *API, *_OF_THEIR_OWN}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     engines = arguments.cases != [RUNTIME] and Engines.DOCKERD in (arguments.only or Engines)
     if engines and not dockerd.is_installed():

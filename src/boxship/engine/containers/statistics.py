@@ -22,7 +22,7 @@ from boxship.model.statistics import (
     Statistics,
     Throttling,
 )
-from boxship.runtime.cli.statistics import statistics_of
+from boxship.runtime.cli.statistics import counters_of
 
 _INTERVAL = 1.0
 _USER_HZ = 100
@@ -73,7 +73,7 @@ def sample(context: Context, container: Container) -> Statistics:
     record = container.record
     if not record.state.alive:
         return Statistics(f"/{record.name}", record.id)
-    found = statistics_of(context.planner.cgroup(record))
+    found = counters_of(context.planner.cgroup(record))
     unified = context.planner.unified_cgroups
     return Statistics(
         f"/{record.name}",

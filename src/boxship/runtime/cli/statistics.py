@@ -45,14 +45,26 @@ def statistics_of(cgroup: CgroupPlan) -> dict[str, Any]:
     memory = directory_of(cgroup, "memory")
     unified = any(one.unified and one.path == memory for one in cgroup.directories)
     return {
-        "cpu": _cpu_v2(cgroup) if unified else _cpu_v1(cgroup),
+        "cpu": _cpu_v2(cgroup) if unified else _cpu_v1(cgroup, whole=True),
         "cpuset": _cpuset(directory_of(cgroup, "cpuset"), unified=unified),
-        "memory": _memory_v2(memory) if unified else _memory_v1(memory),
+        "memory": _memory_v2(memory) if unified else _memory_v1(memory, whole=True),
         "pids": _pids(cgroup),
         "blkio": _block(cgroup),
         "hugetlb": _huge_pages(directory_of(cgroup, "hugetlb"), unified=unified),
         "intel_rdt": {},
         "network_interfaces": None,
+    }
+
+
+def counters_of(cgroup: CgroupPlan) -> dict[str, Any]:
+    """Return the part of it that a daemon samples every second: not half of the files are read."""
+    memory = directory_of(cgroup, "memory")
+    unified = any(one.unified and one.path == memory for one in cgroup.directories)
+    return {
+        "cpu": _cpu_v2(cgroup) if unified else _cpu_v1(cgroup, whole=False),
+        "memory": _memory_v2(memory) if unified else _memory_v1(memory, whole=False),
+        "pids": _pids(cgroup),
+        "blkio": _block(cgroup),
     }
 
 
@@ -63,21 +75,27 @@ def _pids(cgroup: CgroupPlan) -> dict[str, int]:
     return found | ({"limit": int(limit)} if limit.isdecimal() else {})
 
 
-def _cpu_v1(cgroup: CgroupPlan) -> dict[str, Any]:
+def _cpu_v1(cgroup: CgroupPlan, *, whole: bool) -> dict[str, Any]:
     accounts, path = directory_of(cgroup, "cpuacct"), directory_of(cgroup, "cpu")
     share, throttle = _table(accounts, "cpuacct.stat"), _table(path, "cpu.stat")
-    each = [line.split() for line in _text(accounts, "cpuacct.usage_all").splitlines()[1:]]
     tick = 10**9 // _USER_HZ
     return {
         "usage": {
             "total": _number(accounts, "cpuacct.usage"),
             "percpu": [int(n) for n in _text(accounts, "cpuacct.usage_percpu").split()],
-            "percpu_kernel": [int(kernel) for _, _, kernel in each],
-            "percpu_user": [int(user) for _, user, _ in each],
             "kernel": share.get("system", 0) * tick,
             "user": share.get("user", 0) * tick,
-        },
+        }
+        | (_each_cpu(accounts) if whole else {}),
         "throttling": _throttling(throttle, throttle.get("throttled_time", 0)),
+    }
+
+
+def _each_cpu(path: str) -> dict[str, list[int]]:
+    each = [line.split() for line in _text(path, "cpuacct.usage_all").splitlines()[1:]]
+    return {
+        "percpu_kernel": [int(kernel) for _, _, kernel in each],
+        "percpu_user": [int(user) for _, user, _ in each],
     }
 
 
@@ -102,15 +120,16 @@ def _throttling(table: dict[str, int], nanoseconds: int) -> dict[str, int]:
     }
 
 
-def _memory_v1(path: str) -> dict[str, Any]:
+def _memory_v1(path: str, *, whole: bool) -> dict[str, Any]:
     raw = _table(path, "memory.stat")
-    return {
+    used = {"usage": _memory_entry(path, "memory"), "raw": raw}
+    if not whole:
+        return used
+    return used | {
         "cache": raw.get("cache", 0),
-        "usage": _memory_entry(path, "memory"),
         "swap": _memory_entry(path, "memory.memsw"),
         "kernel": _memory_entry(path, "memory.kmem"),
         "kernelTCP": _memory_entry(path, "memory.kmem.tcp"),
-        "raw": raw,
     }
 
 
@@ -214,8 +233,9 @@ def _huge_page_sizes() -> Iterator[str]:
 def _block(cgroup: CgroupPlan) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if path := directory_of(cgroup, "blkio"):
+        there = _names(path)
         for key, name in _BLOCK_V1:
-            if entries := _block_v1(path, name):
+            if entries := _block_v1(path, name, there):
                 found[key] = entries
         return found
     path = directory_of(cgroup, "io")
@@ -228,9 +248,18 @@ def _block(cgroup: CgroupPlan) -> dict[str, Any]:
     return found | _pressure(path, "io")
 
 
-def _block_v1(path: str, name: str) -> list[dict[str, Any]]:
+def _names(path: str) -> frozenset[str]:
+    """Return the files of a cgroup: to try them all would cost more than all else."""
+    try:
+        return frozenset(os.listdir(path))
+    except OSError:
+        return frozenset()
+
+
+def _block_v1(path: str, name: str, there: frozenset[str]) -> list[dict[str, Any]]:
     for scheduler in _SCHEDULERS:
-        text = _text(path, f"blkio.{scheduler}{name}_recursive")
+        file = f"blkio.{scheduler}{name}_recursive"
+        text = _text(path, file) if file in there else ""
         if entries := list(_block_entries(text.splitlines())):
             return entries
     return []
