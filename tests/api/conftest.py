@@ -49,6 +49,7 @@ from boxship.engine.containers.requests import (
     WaitOutcome,
 )
 from boxship.engine.events.bus import EventBus
+from boxship.engine.housekeeping.trash import Emptied, TrashEntry
 from boxship.engine.housekeeping.volumecopies import CopyEvent, CopyVolume
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
@@ -728,6 +729,21 @@ class FakeReasons:
         return Why(kind=kind, id=name, name=name, answer="Because.")
 
 
+class FakeTrash:
+    """Empty, and off."""
+
+    is_on = False
+
+    async def list(self) -> list[TrashEntry]:
+        return []
+
+    async def restore(self, reference: str, name: str = "") -> TrashEntry:
+        raise NotFoundError(f"no {reference} in the trash")
+
+    async def empty(self, references: Sequence[str] = ()) -> Emptied:
+        return Emptied((), 0)
+
+
 @dataclass
 class Api:
     """A running API and what is behind it."""
@@ -763,6 +779,7 @@ def make_backend(
         "checker": FakeChecker(),
         "volumes": FakeVolumes(),
         "volume_copies": FakeVolumeCopies(),
+        "trash": FakeTrash(),
     }
     return Backend(**fakes | parts)  # type: ignore[arg-type]
 

@@ -37,6 +37,7 @@ from boxship.engine.containers.requests import (
     Waiting,
 )
 from boxship.engine.events.bus import Subscription
+from boxship.engine.housekeeping.trash import Emptied, TrashEntry
 from boxship.engine.housekeeping.volumecopies import CopyEvent, CopyVolume
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
@@ -268,6 +269,16 @@ class VolumeCopies(Protocol):
     ) -> None: ...
 
 
+class Trash(Protocol):
+    """What was removed and can be brought back; see ``boxship.engine.housekeeping.trash``."""
+
+    @property
+    def is_on(self) -> bool: ...
+    async def list(self) -> builtins.list[TrashEntry]: ...
+    async def restore(self, reference: str, name: str = "") -> TrashEntry: ...
+    async def empty(self, references: Sequence[str] = ()) -> Emptied: ...
+
+
 class Checker(Protocol):
     """The check of the store."""
 
@@ -401,5 +412,6 @@ class Backend:
     checker: Checker
     volumes: Volumes
     volume_copies: VolumeCopies
+    trash: Trash
     reasons: Callable[[], Reasons]
     views: ViewCache = field(default_factory=ViewCache)

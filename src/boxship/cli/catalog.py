@@ -163,6 +163,7 @@ ENTRIES = (
         "Pass standard input and output on to the daemon",
     ),
     Entry("system", "check", "system.check", "Verify what is stored, and repair what can be"),
+    Entry("system", "trash", "system.trash", "Bring back what was removed, or empty the trash"),
     Entry(
         "system",
         "events",

@@ -29,7 +29,7 @@ def filters_of(session: Session, given: Invocation) -> list[tuple[str, str]]:
 
 def confirmed(session: Session, given: Invocation, warning: str) -> bool:
     """Ask on the terminal, unless told not to. Anything but a yes is a no."""
-    if given.values.on("force") or given.values.on("dry-run"):
+    if given.values.on("force"):
         return True
     session.out.write(f"WARNING! {warning}\n{QUESTION}")
     session.out.flush()

@@ -26,18 +26,23 @@ class DiskUsage(NamedTuple):
     containers: Kind
     volumes: Kind
     build_cache: Kind
+    trash: Kind | None = None
+    """None where nothing is kept of what is removed, as with Docker's daemon."""
 
 
 def disk_usage(client: EngineClient, *, details: bool) -> DiskUsage:
     answer: JsonObject = client.json("GET", "/system/df", {"verbose": "1" if details else None})
+    trash = _counted(answer["TrashUsage"]) if "TrashUsage" in answer else None
     if "ImageUsage" in answer:
         names = ("ImageUsage", "ContainerUsage", "VolumeUsage", "BuildCacheUsage")
-        return DiskUsage(*(_counted(answer.get(name) or {}) for name in names))
+        images, containers, volumes, caches = (_counted(answer.get(name) or {}) for name in names)
+        return DiskUsage(images, containers, volumes, caches, trash)
     return DiskUsage(
         _images(answer.get("Images") or (), answer.get("LayersSize", 0)),
         _containers(answer.get("Containers") or ()),
         _volumes(answer.get("Volumes") or ()),
         _build_cache(answer.get("BuildCache") or ()),
+        trash,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.moments import parse_duration
 from boxship.daemon.networks import network_settings
 from boxship.daemon.options import (
     BY_FLAG,
@@ -126,6 +127,18 @@ class DaemonConfig:
         return tuple(_ulimit(name, v) for name, v in self.mapping("default-ulimits").items())
 
     @property
+    def trash_retention_ns(self) -> int:
+        """How long what is removed is kept; 0: not at all. InvalidArgumentError: no such time."""
+        text = self.text("trash-retention")
+        try:
+            retention_ns = parse_duration(text or "0")
+        except ValueError:
+            retention_ns = -1
+        if retention_ns < 0:
+            raise InvalidArgumentError(f"invalid trash-retention: {text} (a time like 24h, or 0)")
+        return retention_ns
+
+    @property
     def runtimes(self) -> dict[str, RuntimeProgram]:
         return read_runtimes(self.mapping("runtimes"))
 
@@ -211,7 +224,7 @@ def _check(config: DaemonConfig) -> None:
     for name in config.mapping("features"):
         config.feature(name, default=False)
     _ = config.default_ulimits, registry_settings(config), transfer_limits(config)
-    _ = network_settings(config)
+    _ = network_settings(config), config.trash_retention_ns
     check_default(config.text("default-runtime"), config.runtimes)
 
 

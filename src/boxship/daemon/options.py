@@ -126,6 +126,10 @@ _USED: tuple[Option, ...] = (
         "Seconds for containers to stop when the daemon does", reload=True,
     ),
     Option(
+        "trash-retention", "trash-retention", Kind.TEXT, "0",
+        "How long what is removed can be restored, as 24h (0: not at all)", reload=True,
+    ),
+    Option(
         "default-stop-timeout", "default-stop-timeout", Kind.NUMBER, 10,
         "Seconds between a container's stop signal and its end",
     ),

@@ -74,6 +74,7 @@ class Daemon:
             volumes=engine.volumes,
             volume_copies=engine.volume_copies,
             reasons=lambda: engine.reasons,
+            trash=engine.trash,
         )
         server = Server(
             Application(backend).serve,
@@ -107,6 +108,7 @@ class Daemon:
         self._config = DaemonConfig({**self._config.values, **different})
         self._system.config = self._config
         self._engine.set_runtimes(self._config.text("default-runtime"), self._config.runtimes)
+        self._engine.trash.set_retention(self._config.trash_retention_ns)
         if _TRANSFERS & different.keys():
             settings, limits = registry_settings(self._config), transfer_limits(self._config)
             self._engine.set_registries(settings, limits)
@@ -174,6 +176,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         user_maps=user_maps(config.text("userns-remap")),
         storage_driver=config.text("storage-driver"),
         networks=network_settings(config),
+        trash_retention_ns=config.trash_retention_ns,
         live_restore=config.flag("live-restore"),
         registries=registry_settings(config),
         transfers=transfer_limits(config),

@@ -50,6 +50,7 @@ from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.containers.usage import Usage
 from boxship.engine.events.archive import Archive
 from boxship.engine.events.bus import EventBus
+from boxship.engine.housekeeping.trash import Trash
 from boxship.engine.housekeeping.volumecopies import VolumeCopies
 from boxship.engine.images.remote import RemoteRegistries
 from boxship.engine.images.service import ImageService
@@ -59,8 +60,10 @@ from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
+from boxship.engine.records.trash import TrashBin
 from boxship.engine.settings import EngineSettings, RuntimeProgram, TransferLimits, UserMaps
 from boxship.engine.volumes.service import Volumes
+from boxship.model.event import EventType
 from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
@@ -93,10 +96,11 @@ class Engine:
         self.registries = RemoteRegistries(lambda: images.registries)
         self.events = events
         self.containers = ContainerService(context)
-        usage = Usage(context.shelf)
+        usage = Usage(context.shelf, context.trash)
         images.set_users(usage)
         context.volumes.set_users(usage)
         self.checker = Checker(storage, images, usage)
+        self.trash = Trash(context, images, storage.volumes)
         still = partial(stillness.users_still, context)
         self.volume_copies = VolumeCopies(context.volumes, storage.volumes, still)
         self._database = database
@@ -114,6 +118,8 @@ class Engine:
             _check_maps(settings.data_root, settings.user_maps)  # forks: before there are threads
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
         events = EventBus(clock, Archive(f"{settings.data_root}/{EVENTS}"))
+        trash = TrashBin(database, clock, settings.trash_retention_ns)
+        trash.load()
         storage = Storage.open(settings.data_root, settings.storage_driver)
         images = ImageService(
             database,
@@ -123,6 +129,7 @@ class Engine:
             clock,
             limits=settings.transfers,
             keep_blobs=settings.keep_blobs,
+            trash_bin=trash,
         )
         networks = Networks(
             database,
@@ -132,6 +139,7 @@ class Engine:
             KernelFabric(settings.data_root, f"{settings.exec_root}/forwarding"),
             exec_root=settings.exec_root,
             identity=f"{_machine_id()} {settings.data_root}".encode(),
+            trash=trash,
         )
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
@@ -154,7 +162,8 @@ class Engine:
             networks=networks,
             plugging=open_plugging(settings, networks, clock),
             publications=Publications(),
-            volumes=Volumes(database, storage.volumes, events, clock),
+            volumes=Volumes(database, storage.volumes, events, clock, trash),
+            trash=trash,
             start_again=start.schedule,
             end_unhealthy=stop.schedule_end,
             background=Background(),
@@ -170,7 +179,7 @@ class Engine:
         )
         loaded = context.shelf.load()
         await images.recover(
-            [container.id for container in loaded],
+            [*(c.id for c in loaded), *(item.id for item in trash.of(EventType.CONTAINER))],
             running=any(container.record.state.alive for container in loaded),
         )
         await context.volumes.open()
@@ -182,6 +191,7 @@ class Engine:
         await networking.recover(context)
         await context.volumes.settle()
         await recovery.start_wanted(context)
+        engine.trash.keep_time()
         return engine
 
     @property
@@ -222,6 +232,7 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of everything; containers go on."""
+        await self.trash.close()
         await self._context.background.close()
         for container in self._context.shelf:
             probing.end(container)

@@ -125,5 +125,7 @@ class EngineSettings:
     keep_blobs: bool = False
     """Whether layers are also kept in the compressed form they came or went in."""
     networks: NetworkSettings = field(default_factory=NetworkSettings)
+    trash_retention_ns: int = 0
+    """How long what is removed can be brought back; 0: not at all."""
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""

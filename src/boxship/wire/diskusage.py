@@ -26,6 +26,8 @@ class DiskUsage(Struct, frozen=True, rename="pascal"):
     container_usage: Usage | UnsetType = UNSET
     volume_usage: Usage | UnsetType = UNSET
     build_cache_usage: Usage | UnsetType = UNSET
+    trash_usage: Usage | UnsetType = UNSET
+    """Beyond Docker, where there is a trash: what was removed and can be brought back."""
 
 
 class FlatDiskUsage(Struct, frozen=True, rename="pascal"):
@@ -38,3 +40,5 @@ class FlatDiskUsage(Struct, frozen=True, rename="pascal"):
     build_cache: Raw | None = None
     builder_size: int | UnsetType = UNSET
     """Until 1.41."""
+    trash_usage: Usage | UnsetType = UNSET
+    """Beyond Docker, as above."""

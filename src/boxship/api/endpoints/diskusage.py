@@ -6,7 +6,7 @@ what they have written changes all the time, and is little as a rule.
 
 from dataclasses import dataclass
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType, structs
 
 from boxship.api.call import Call
 from boxship.api.endpoints.containers import all_rows
@@ -38,9 +38,21 @@ async def disk_usage(call: Call) -> Answer:
     images = call.backend.images.disk_usage()
     containers = await all_rows(call) if kinds.container else []
     volumes = await call.backend.volumes.usage() if kinds.volume else []
+    trash = UNSET if call.text("type") else await _trash(call)
     if call.version >= 52:
-        return call.json(_by_kind(call, kinds, images, containers, volumes))
-    return call.json(_flat(call, kinds, images, containers, volumes))
+        usage = _by_kind(call, kinds, images, containers, volumes)
+        return call.json(structs.replace(usage, trash_usage=trash))
+    flat = _flat(call, kinds, images, containers, volumes)
+    return call.json(structs.replace(flat, trash_usage=trash))
+
+
+async def _trash(call: Call) -> Usage | UnsetType:
+    """Return what the trash takes; nothing where there is none."""
+    entries = await call.backend.trash.list()
+    if not (entries or call.backend.trash.is_on):
+        return UNSET
+    size = sum(entry.size for entry in entries)
+    return Usage(total_count=len(entries), reclaimable=size, total_size=size)
 
 
 def _kinds(call: Call) -> _Kinds:

@@ -34,3 +34,4 @@ class DiskUsage(Struct, frozen=True, rename="pascal"):
     container_usage: ContainerUsage | UnsetType = UNSET
     volume_usage: VolumeUsage | UnsetType = UNSET
     build_cache_usage: diskusage.Usage | UnsetType = UNSET
+    trash_usage: diskusage.Usage | UnsetType = UNSET

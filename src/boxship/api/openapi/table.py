@@ -9,6 +9,7 @@ from boxship.api.openapi import (
     plans,
     streams,
     system,
+    trash,
     volumefiles,
     why,
 )
@@ -25,5 +26,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *volumefiles.OPERATIONS,
     *plans.OPERATIONS,
     *why.OPERATIONS,
+    *trash.OPERATIONS,
     *absent.OPERATIONS,
 )

@@ -81,6 +81,7 @@ def summary_rows(usage: DiskUsage) -> tuple[UsageView, ...]:
         UsageView("Containers", usage.containers),
         UsageView("Local Volumes", usage.volumes),
         UsageView("Build Cache", usage.build_cache, share=False),
+        *([UsageView("Trash", usage.trash)] if usage.trash is not None else ()),
     )
 
 

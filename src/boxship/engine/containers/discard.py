@@ -14,6 +14,7 @@ from boxship.engine.containers.facts import NOTHING, Fact
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.requests import WaitOutcome
+from boxship.engine.containers.restoring import trashed
 from boxship.engine.containers.volumes import ids, remove_anonymous
 
 
@@ -31,10 +32,10 @@ async def discard(
         removing = states.step(record, states.with_status(record.state, Status.REMOVING))
         await context.shelf.save_durable(container, removing, "")
     container.drop_pending()
+    kept = None if record.host.auto_remove else trashed(context.trash, record)
     try:
-        # Renames, both: what they hide is deleted in the background.
-        context.snapshots.remove(container.id)
-        context.throw_away(context.paths.of(container.id).directory)
+        if kept is None:
+            throw_away(context, container.id)
     except OSError as error:
         dead = states.with_status(container.record.state, Status.DEAD)
         context.shelf.save(container, container.record.with_state(dead), "dead")
@@ -42,7 +43,9 @@ async def discard(
     if volumes or record.host.auto_remove:
         await remove_anonymous(context, record)
     fact = msgspec.structs.replace(cause, name=record.name)
-    await context.shelf.delete(container, durable=durable, fact=fact)
+    also = context.trash.putting(kept)
+    await context.shelf.delete(container, durable=durable, fact=fact, also=also)
+    context.trash.put(kept)
     context.volumes.used(ids(record))
     container.gone.set()
     for exec_id in container.execs:
@@ -50,3 +53,9 @@ async def discard(
     context.images.used(record.image_id)  # until now; a prune counts from here
     context.announcer.say(record, "destroy")
     container.waiters.removed(WaitOutcome(record.state.exit_code))
+
+
+def throw_away(context: Context, container_id: str) -> None:
+    """Remove a container's files: renames, both; what they hide is deleted in the background."""
+    context.snapshots.remove(container_id)
+    context.throw_away(context.paths.of(container_id).directory)

@@ -25,6 +25,8 @@ async def prune(context: Context, wanted: ContainerPrune) -> PrunedContainers:
             if freed is not None:
                 ids.append(container.id)
                 reclaimed += freed
+    if context.trash.is_on:
+        reclaimed = 0
     context.announcer.pruned(reclaimed)
     return PrunedContainers(tuple(ids), reclaimed)
 

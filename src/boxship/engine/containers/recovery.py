@@ -363,7 +363,8 @@ async def _remove_orphans(context: Context) -> None:
 
 
 def _without_record(context: Context, found: Iterable[str]) -> list[str]:
-    return [name for name in found if ids.is_full_id(name) and name not in context.shelf]
+    known = (context.shelf, context.trash)
+    return [i for i in found if ids.is_full_id(i) and not any(i in those for those in known)]
 
 
 def _entries(directory: str) -> list[str]:

@@ -20,6 +20,7 @@ from boxship.engine.containers.record import ContainerRecord, decode_record, enc
 from boxship.engine.records import history
 from boxship.engine.records.database import Change, Database
 from boxship.engine.records.history import Happening
+from boxship.engine.records.trash import Wrap
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +99,15 @@ class Shelf:
             self._names[record.name] = record.id
         return list(self._containers.values())
 
-    async def add(self, container: Container, *, durable: bool, fact: Fact = NOTHING) -> None:
-        """Commit a new container, whose name is reserved already.
+    async def add(
+        self,
+        container: Container,
+        *,
+        durable: bool,
+        fact: Fact = NOTHING,
+        also: Wrap = lambda change: change,
+    ) -> None:
+        """Commit a new container, whose name is reserved already, and what ``also`` adds to that.
 
         Cancelling the caller cancels nothing here: the commit may come all the same, and with it
         the container. Its directories must stay then; without a record start-up removes them.
@@ -110,7 +118,7 @@ class Shelf:
             if done.exception() is None:
                 self._containers[record.id] = container
 
-        change = _insert(record, self._happening(record, "create", fact))
+        change = also(_insert(record, self._happening(record, "create", fact)))
         done = self._database.submit(change, durable=durable)
         done.add_done_callback(put)
         await asyncio.shield(done)
@@ -182,11 +190,18 @@ class Shelf:
         finally:
             self._being_replaced.discard(record.id)
 
-    async def delete(self, container: Container, *, durable: bool, fact: Fact = NOTHING) -> None:
-        """Commit that the container is gone."""
+    async def delete(
+        self,
+        container: Container,
+        *,
+        durable: bool,
+        fact: Fact = NOTHING,
+        also: Wrap = lambda change: change,
+    ) -> None:
+        """Commit that the container is gone, and what ``also`` adds to that."""
         record = container.record
-        happening = self._happening(record, "destroy", fact)
-        await self._database.write(_delete(record, happening), durable=durable)
+        change = also(_delete(record, self._happening(record, "destroy", fact)))
+        await self._database.write(change, durable=durable)
         self._containers.pop(record.id, None)
         self.release(record.name, record.id)
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from boxship.base.errors import NotFoundError
-from boxship.engine.containers import volumes
+from boxship.engine.containers import restoring, volumes
 from boxship.engine.containers.live import locked
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.images.users import ImageUse
+from boxship.engine.records.trash import TrashBin
+from boxship.model.event import EventType
 from boxship.oci.digest import Digest
 
 
@@ -17,26 +20,29 @@ class Usage:
     :class:`boxship.engine.volumes.users.VolumeUsers`. Called from the event loop.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, trash: TrashBin) -> None:
         self._shelf = shelf
+        self._trash = trash
 
     def image_uses(self) -> Iterable[ImageUse]:
         """Return every container's image, and those that it has mounted."""
         return tuple(use for container in self._shelf for use in _uses(container.record))
 
     def ids(self) -> Iterable[str]:
-        """Return the ids of all containers."""
-        return tuple(container.id for container in self._shelf)
+        """Return the ids of all containers, those in the trash among them."""
+        removed = (item.id for item in self._trash.of(EventType.CONTAINER))
+        return (*(container.id for container in self._shelf), *removed)
 
     def standing_on(self, layer: Digest) -> Iterable[str]:
         """Return the names of the containers that have this layer under them."""
-        records = (container.record for container in self._shelf)
+        records = chain((c.record for c in self._shelf), restoring.records(self._trash))
         return tuple(record.name for record in records if str(layer) in _layers(record))
 
     def layers_in_use(self, without: Collection[str] = ()) -> Iterable[Digest]:
-        """Return the layers under the containers, but those ``without``."""
+        """Return the layers under the containers, but those ``without``; with the trash's."""
         records = (container.record for container in self._shelf if container.id not in without)
-        texts = {layer for record in records for layer in _layers(record)}
+        every = chain(records, restoring.records(self._trash))
+        texts = {layer for record in every for layer in _layers(record)}
         return tuple(Digest.parse(text) for text in texts)
 
     def volume_users(self) -> Mapping[str, tuple[str, ...]]:

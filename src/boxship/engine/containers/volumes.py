@@ -214,4 +214,5 @@ async def remove_anonymous(context: Context, record: ContainerRecord) -> None:
     In this order, because a daemon that is killed in between finds the record and finishes.
     """
     anonymous = [point.volume_id for point in record.mounts if point.anonymous]
-    await context.volumes.remove_anonymous(anonymous, record.id)
+    keep = not record.host.auto_remove
+    await context.volumes.remove_anonymous(anonymous, record.id, keep=keep)

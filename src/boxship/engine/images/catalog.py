@@ -17,6 +17,7 @@ from boxship.base.errors import NotFoundError
 from boxship.engine.images import variants
 from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Change, Database
+from boxship.engine.records.trash import Wrap
 from boxship.oci import platform as platforms
 from boxship.oci import reference
 from boxship.oci.digest import Digest
@@ -163,11 +164,13 @@ class Catalog:
         known: KnownImage,
         names: Iterable[Reference] = (),
         kept: Sequence[Variant] = (),
+        also: Wrap = lambda change: change,
     ) -> None:
         """Add the image, or replace its record, and give it names, in one step.
 
         With ``kept`` variants, these join those of the same index under each name, and the name
-        leads to the one that is preferred here. Without, the names have had variants.
+        leads to the one that is preferred here. Without, the names have had variants. ``also``
+        adds to what is committed.
         """
         names = list(names)
         for name in names:
@@ -184,7 +187,7 @@ class Catalog:
             for name, those in joined.items():
                 variants.write(db, name, those)
 
-        await self._database.write(change)
+        await self._database.write(also(change))
         self._images[known.id] = known
         self._names.update(targets)
         self._variants.update(joined)
@@ -192,10 +195,18 @@ class Catalog:
             if not joined[name]:
                 del self._variants[name]
 
-    async def remove(self, names: Iterable[Reference], image_id: Digest | None = None) -> None:
-        """Take names away and, with ``image_id``, the image (whose names must be among them)."""
+    async def remove(
+        self,
+        names: Iterable[Reference],
+        image_id: Digest | None = None,
+        also: Wrap = lambda change: change,
+    ) -> None:
+        """Take names away and, with ``image_id``, the image (whose names must be among them).
+
+        ``also`` adds to what is committed.
+        """
         names = list(names)
-        await self._database.write(_removal(names, image_id))
+        await self._database.write(also(_removal(names, image_id)))
         for name in names:
             self._names.pop(name, None)
             self._variants.pop(name, None)

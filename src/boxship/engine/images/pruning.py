@@ -11,10 +11,12 @@ added within that time.
 What pulls that broke off have left goes as well.
 """
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from boxship.base.errors import ConflictError, NotFoundError
+from boxship.base.ids import new_id
 from boxship.engine.images import removing
 from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.scope import ImageScope
@@ -50,8 +52,9 @@ async def prune(scope: ImageScope, wanted: ImagePrune) -> Pruned:
     async with scope.pruning:
         removed: list[RemovedImage] = []
         reclaimed = scope.sweep(_abandoned(scope, wanted))
+        lots: dict[Digest, str] = defaultdict(new_id)  # names go one by one, and come back together
         for reference in plan(_candidates(scope), wanted, scope.clock.now_ns()):
-            gone = await _removed(scope, reference)
+            gone = await _removed(scope, reference, lots)
             removed += gone.removed
             reclaimed += scope.sweep(gone.layers)
     scope.events.publish(EventType.IMAGE, "prune", "", {"reclaimed": str(reclaimed)})
@@ -93,11 +96,13 @@ def _abandoned(scope: ImageScope, wanted: ImagePrune) -> set[Digest]:
     return scope.pulls.abandon(until, scope.storage.layers.is_leased)
 
 
-async def _removed(scope: ImageScope, reference: str) -> removing.Gone:
+async def _removed(scope: ImageScope, reference: str, lots: Mapping[Digest, str]) -> removing.Gone:
     gone = removing.Gone()
     async with scope.changing:
         try:
-            if not scope.is_held(scope.find(reference).id):
+            image_id = scope.find(reference).id
+            gone.lot = lots[image_id]
+            if not scope.is_held(image_id):
                 await removing.take(scope, reference, gone, force=False, prune_parents=True)
         except (ConflictError, NotFoundError):
             pass  # in use by now, or gone already

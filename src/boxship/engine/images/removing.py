@@ -6,9 +6,11 @@ A crash in between leaves layers without a record, which the next start removes.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from boxship.base.ids import new_id
 from boxship.engine.images import removal
 from boxship.engine.images.catalog import KnownImage, favour_digest
 from boxship.engine.images.scope import ImageScope, parsed, whole_id
+from boxship.engine.images.trash import item_of
 from boxship.engine.images.variants import Variant
 from boxship.model.image import Deleted, RemovedImage, Untagged
 from boxship.oci.digest import Digest
@@ -23,6 +25,8 @@ class Gone:
 
     removed: list[RemovedImage] = field(default_factory=list)
     layers: set[Digest] = field(default_factory=set)
+    lot: str = field(default_factory=new_id)
+    """What brings together in the trash what went together."""
 
 
 async def remove(
@@ -43,7 +47,7 @@ async def take(
     known = scope.find(reference)
     decision: removal.Removal | None = _decide(scope, known, reference, force=force)
     while decision is not None:
-        gone.removed += await _apply(scope, known, decision, gone.layers)
+        gone.removed += await _apply(scope, known, decision, gone)
         if not decision.delete:
             return
         parent = _parent(scope, known) if prune_parents else None
@@ -71,7 +75,7 @@ async def withdraw(
             if not force:
                 removal.check_unused([use for v in chosen for use in scope.uses_of(v.image_id)])
             await scope.catalog.withdraw(_sharing(scope, parsed(reference), chosen), chosen)
-            dropped = await _drop_unused(scope, chosen)
+            dropped = await _drop_unused(scope, chosen, gone.lot)
             gone.removed += _told(scope, dropped, gone.layers)
             await _drop_documents(scope, dropped, chosen)
     scope.sweep(gone.layers)
@@ -124,32 +128,40 @@ def _target(scope: ImageScope, known: KnownImage) -> removal.Target:
 
 
 async def _apply(
-    scope: ImageScope, known: KnownImage, decision: removal.Removal, layers: set[Digest]
+    scope: ImageScope, known: KnownImage, decision: removal.Removal, so_far: Gone
 ) -> list[RemovedImage]:
-    """Do it; ``layers`` grows by those that may have become superfluous."""
+    """Do it; the layers of ``so_far`` grow by those that may have become superfluous."""
     catalog = scope.catalog
     variants = [v for name in decision.untag for v in catalog.variants_of(name)]
-    with scope.leaving(known.id if decision.delete else None):
-        await catalog.remove(decision.untag, known.id if decision.delete else None)
+    kept = item_of(scope, known, decision.untag, deleted=decision.delete, lot=so_far.lot)
+    deleted = known.id if decision.delete else None
+    with scope.leaving(deleted):
+        await catalog.remove(decision.untag, deleted, scope.trash.putting(kept))
+    scope.trash.put(kept)
     removed: list[RemovedImage] = []
     for name in decision.untag:
         removed.append(Untagged(name.familiar))
         scope.announce("untag", known)
     gone = [known] if decision.delete else []
-    gone += await _drop_unused(scope, [v for v in variants if v.image_id != known.id])
-    removed += _told(scope, gone, layers)
+    others = [v for v in variants if v.image_id != known.id]
+    gone += await _drop_unused(scope, others, so_far.lot)
+    removed += _told(scope, gone, so_far.layers)
     await _drop_documents(scope, gone, variants)
     return removed
 
 
-async def _drop_unused(scope: ImageScope, variants: Iterable[Variant]) -> list[KnownImage]:
+async def _drop_unused(
+    scope: ImageScope, variants: Iterable[Variant], lot: str
+) -> list[KnownImage]:
     """Remove the images of variants that no name has any more and nothing else keeps."""
     gone = []
     for image_id in dict.fromkeys(variant.image_id for variant in variants):
         other = scope.catalog.find(image_id)
         if other is not None and _is_unused(scope, other):
             with scope.leaving(image_id):
-                await scope.catalog.remove((), image_id)
+                kept = item_of(scope, other, (), deleted=True, lot=lot)
+                await scope.catalog.remove((), image_id, scope.trash.putting(kept))
+                scope.trash.put(kept)
             gone.append(other)
     return gone
 

@@ -9,6 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+from msgspec import Struct
+
 from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.distribution.registries import Registries
@@ -18,12 +21,20 @@ from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSource, LayerSources
 from boxship.engine.images.pulls import UnfinishedPulls
 from boxship.engine.images.users import ImageUse, ImageUsers, NoUsers
+from boxship.engine.records.trash import TrashBin
 from boxship.model.event import EventType
 from boxship.oci import reference
 from boxship.oci.digest import Digest, DigestError
 from boxship.oci.platform import Platform
 from boxship.oci.reference import InvalidReferenceError, Reference
 from boxship.storage.storage import Storage
+
+
+class _Needs(Struct, frozen=True):
+    """What an image in the trash needs of the store; see ``trash.py`` for the rest of it."""
+
+    layers: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
 
 
 @dataclass
@@ -42,6 +53,7 @@ class ImageScope:
     events: EventBus
     clock: Clock
     last_use: LastUse
+    trash: TrashBin
     users: ImageUsers = field(default_factory=NoUsers)
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     keep_blobs: bool = False
@@ -112,11 +124,21 @@ class ImageScope:
         """Return the layers that images and containers stand on: all of them are there."""
         used = {layer for known in self.catalog for layer in known.layers}
         used.update(self.users.layers_in_use())
+        used.update(self._in_trash("layers"))
         return used
+
+    def _in_trash(self, what: str) -> Iterator[Digest]:
+        for item in self.trash.of(EventType.IMAGE):
+            for text in getattr(msgspec.json.decode(item.body, type=_Needs), what):
+                yield Digest.parse(text)
+
+    def documents(self) -> set[Digest]:
+        """Return the configs, manifests and indexes that images, removed ones too, need."""
+        return self.catalog.documents() | set(self._in_trash("documents"))
 
     async def drop_documents(self, candidates: Iterable[Digest]) -> None:
         """Remove those configs, manifests and indexes that nobody needs; hold ``changing``."""
-        needed = self.catalog.documents() | self.sources.kept_here()
+        needed = self.documents() | self.sources.kept_here()
         doomed = [digest for digest in candidates if digest not in needed]
         for digest in doomed:
             await asyncio.to_thread(self.storage.blobs.remove, digest)

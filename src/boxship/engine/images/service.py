@@ -36,6 +36,7 @@ from boxship.engine.images import (
     pruning,
     refetching,
     removing,
+    trash,
     urlimport,
     usage,
 )
@@ -54,6 +55,7 @@ from boxship.engine.images.usage import LayerUse
 from boxship.engine.images.users import ImageUsers
 from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
+from boxship.engine.records.trash import TrashBin, TrashItem
 from boxship.engine.settings import DEFAULT_LIMITS, TransferLimits
 from boxship.model.explanation import LayerStep
 from boxship.model.image import (
@@ -103,6 +105,7 @@ class ImageService:
         *,
         limits: TransferLimits = DEFAULT_LIMITS,
         keep_blobs: bool = False,
+        trash_bin: TrashBin | None = None,
     ) -> None:
         catalog = Catalog(database, storage.blobs)
         self._scope = ImageScope(
@@ -114,6 +117,7 @@ class ImageService:
             events,
             clock,
             LastUse(clock, catalog.record_use),
+            TrashBin(database, clock) if trash_bin is None else trash_bin,
         )
         self._scope.keep_blobs = keep_blobs
         self._puller = Puller(self._scope, limits.downloads)
@@ -229,6 +233,18 @@ class ImageService:
         """Remove the images nobody uses, dangling ones or all. ConflictError: at it already."""
         return await to_the_end(pruning.prune(self._scope, wanted))
 
+    async def restore(self, items: Sequence[TrashItem]) -> None:
+        """Bring back what one removal took. ConflictError: a name is another's by now."""
+        await to_the_end(trash.restore(self._scope, items))
+
+    async def empty(self, items: Sequence[TrashItem]) -> int:
+        """Let go of what the trash kept; return the bytes that came free."""
+        return await to_the_end(trash.empty(self._scope, items))
+
+    def trash_size(self, items: Sequence[TrashItem]) -> int:
+        """Return the bytes of the layers that these alone need."""
+        return trash.size(self._scope, items)
+
     def plan_prune(self, wanted: ImagePrune, without: Collection[str] = ()) -> Pruned:
         """Say what a prune would remove if the containers ``without`` were gone."""
         return pruning.foresee(self._scope, wanted, without)
@@ -312,7 +328,7 @@ class ImageService:
         scope = self._scope
         return Needed(
             layers=frozenset(scope.layers_in_use()),
-            blobs=frozenset(scope.catalog.documents()),
+            blobs=frozenset(scope.documents()),
             copies=frozenset(scope.sources.kept_here()),
             awaited=frozenset(scope.pulls.layers()),
         )
@@ -346,7 +362,7 @@ class ImageService:
             whole={known.layers for known in self._scope.catalog},
         )
         storage, needed = self._scope.storage, self._scope.needed_layers()
-        documents = self._scope.catalog.documents() | self._scope.sources.kept_here()
+        documents = self._scope.documents() | self._scope.sources.kept_here()
         live = set(live_containers)
 
         def clean() -> None:

@@ -81,15 +81,18 @@ def restored(row: Sequence[object]) -> tuple[Reference, Variant]:
 def write(db: sqlite3.Connection, name: Reference, variants: Iterable[Variant]) -> None:
     """Replace the rows of a name, within a transaction of the caller's."""
     db.execute("DELETE FROM variants WHERE name = ?", (str(name),))
-    rows = [
-        (
-            str(name),
-            "/".join((v.platform.os, v.platform.architecture, v.platform.variant)),
-            str(v.image_id),
-            str(v.manifest),
-            str(v.index or ""),
-            v.at_ns,
-        )
-        for v in variants
-    ]
+    rows = [row(name, variant) for variant in variants]
     db.executemany("INSERT INTO variants VALUES(?, ?, ?, ?, ?, ?)", rows)
+
+
+def row(name: Reference, variant: Variant) -> tuple[str | int, ...]:
+    """Return the row that :func:`restored` reads."""
+    platform = variant.platform
+    return (
+        str(name),
+        "/".join((platform.os, platform.architecture, platform.variant)),
+        str(variant.image_id),
+        str(variant.manifest),
+        str(variant.index or ""),
+        variant.at_ns,
+    )

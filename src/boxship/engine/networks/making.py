@@ -234,7 +234,7 @@ def _pools(
     if driver == "bridge":
         pools.at_most_one_each(asked, driver)
     asked, warnings = _of_families(asked, families)
-    others = _networks_taken(around.networks)
+    others = networks_taken(around.networks)
     pools.refuse_taken(asked, others)
     warnings += [_told(pool, around.host) for pool in asked]
     made = list(asked)
@@ -261,7 +261,7 @@ def _sized(pool: PoolRequest, around: Surroundings, families: tuple[bool, bool])
         for p in pools_of(around, version)
         if p.base.prefixlen <= int(bits) <= p.base.max_prefixlen
     ]
-    subnet = choose_subnet(sized, [*_networks_taken(around.networks), *around.host])
+    subnet = choose_subnet(sized, [*networks_taken(around.networks), *around.host])
     return PoolRequest(str(subnet), pool.ip_range, pool.gateway, pool.aux)
 
 
@@ -273,7 +273,8 @@ def pools_of(around: Surroundings, version: int) -> Sequence[AddressPool]:
     return IPV4_POOLS if version == 4 else (AddressPool(around.private_range, 64),)
 
 
-def _networks_taken(networks: Collection[NetworkRecord]) -> list[Taken]:
+def networks_taken(networks: Collection[NetworkRecord]) -> list[Taken]:
+    """Return the subnets that are networks' already."""
     return [
         Taken(ip_network(pool.subnet), f"network {network.name}")
         for network in networks

@@ -14,6 +14,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import msgspec
+
 from boxship.base.clock import Clock
 from boxship.base.errors import BoxshipError, ConflictError, ForbiddenError, UnavailableError
 from boxship.base.ids import new_id
@@ -22,7 +24,14 @@ from boxship.engine.networks import interfaces, listing, making, startup, wishes
 from boxship.engine.networks.endpoint import EndpointRecord, host_name
 from boxship.engine.networks.fabric import Fabric, HostView
 from boxship.engine.networks.leases import Leases
-from boxship.engine.networks.record import BRIDGE, NetworkRecord, predefined_id
+from boxship.engine.networks.pools import refuse_taken
+from boxship.engine.networks.record import (
+    BRIDGE,
+    NetworkRecord,
+    decode_record,
+    encode_record,
+    predefined_id,
+)
 from boxship.engine.networks.requests import (
     CreatedNetwork,
     CreateNetwork,
@@ -35,6 +44,7 @@ from boxship.engine.networks.shelf import NetworkShelf
 from boxship.engine.networks.walls import NoWalls, Walls
 from boxship.engine.networks.worker import NetworkWorker
 from boxship.engine.records.database import Database
+from boxship.engine.records.trash import TrashBin, TrashItem, Wrap
 from boxship.engine.settings import NetworkSettings
 from boxship.model.event import EventType
 from boxship.model.statistics import InterfaceStatistics
@@ -57,8 +67,10 @@ class Networks:
         *,
         exec_root: str = interfaces.DEFAULT_EXEC_ROOT,
         identity: bytes = b"",
+        trash: TrashBin | None = None,
     ) -> None:
         """``identity`` is this engine's, for private IPv6 ranges that others don't have."""
+        self._trash = TrashBin(database, clock) if trash is None else trash
         self.settings = settings
         self.worker = NetworkWorker()
         self.walls: Walls = NoWalls()
@@ -201,12 +213,36 @@ class Networks:
         self._say(made.record, "create")
         return CreatedNetwork(identity, "; ".join(made.warnings))
 
-    async def _bring_up(self, record: NetworkRecord) -> None:
+    async def restore(self, item: TrashItem, name: str = "") -> NetworkRecord:
+        """Make one again that was removed, under another ``name`` if one is given.
+
+        ConflictError: the name is taken; ForbiddenError: so is a subnet of it.
+        """
+        return await self._to_its_end(self._restore_removed(item, name))
+
+    async def _restore_removed(self, item: TrashItem, name: str) -> NetworkRecord:
+        record = decode_record(item.body)
+        record = msgspec.structs.replace(record, name=name or record.name)
+        making.check_name(record.name)
+        self._shelf.reserve(record.name, record.id)
+        try:
+            refuse_taken(record.ipam, making.networks_taken(self._shelf.everything()))
+            self._shelf.prepare(record)
+            await self._bring_up(record, self._trash.taking(item))
+        except BaseException:
+            self._shelf.forget(record.id, record.name)
+            raise
+        self._trash.taken(item)
+        self._leases[record.id] = Leases(record)
+        self._say(record, "restore")
+        return record
+
+    async def _bring_up(self, record: NetworkRecord, also: Wrap = lambda change: change) -> None:
         """Interface, firewall, record; what was done is undone if the rest fails."""
         try:
             await self._make_interface(record)
             await self.walls.add(record)
-            await self._shelf.add(record)
+            await self._shelf.add(record, also=also)
         except BaseException:
             await self._take_down(record)
             raise
@@ -249,7 +285,9 @@ class Networks:
     async def _remove(self, record: NetworkRecord) -> None:
         record = self._shelf.get(record.id)  # two may want to remove it
         self._check_unused(record)
-        await self._shelf.take_away(record)
+        kept = self._trash.item(EventType.NETWORK, record.id, record.name, encode_record(record))
+        await self._shelf.take_away(record, self._trash.putting(kept))
+        self._trash.put(kept)
         try:
             await self._take_down(record)
         finally:

@@ -7,6 +7,7 @@ from boxship.base.clock import Clock
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.engine.networks.record import NetworkRecord, decode_record, encode_record
 from boxship.engine.records.database import Change, Database
+from boxship.engine.records.trash import Wrap
 
 
 class NetworkShelf:
@@ -68,21 +69,26 @@ class NetworkShelf:
         if self._names.get(name) == network_id:
             del self._names[name]
 
-    async def add(self, record: NetworkRecord, action: str = "create") -> None:
+    async def add(
+        self,
+        record: NetworkRecord,
+        action: str = "create",
+        also: Wrap = lambda change: change,
+    ) -> None:
         """Commit a new network, or another record of one; then it is found.
 
-        ``action`` goes into the history.
+        ``action`` goes into the history; ``also`` adds to what is committed.
         """
-        await self._database.write(_insert(record, action, self._clock.now_ns()))
+        await self._database.write(also(_insert(record, action, self._clock.now_ns())))
         self._unsettled.pop(record.id, None)
         self._records[record.id] = record
         self._names[record.name] = record.id
 
-    async def take_away(self, record: NetworkRecord) -> None:
+    async def take_away(self, record: NetworkRecord, also: Wrap = lambda change: change) -> None:
         """Commit that a network is gone. Until it is forgotten, its subnets stay taken."""
         self._unsettled[record.id] = self._records.pop(record.id)
         try:
-            await self._database.write(_delete(record, self._clock.now_ns()))
+            await self._database.write(also(_delete(record, self._clock.now_ns())))
         except BaseException:
             self._records[record.id] = self._unsettled.pop(record.id)
             raise

@@ -13,6 +13,8 @@
                                       pulls that have not ended (images/pulls.py)
     networks(id, name, body)          body: NetworkRecord as JSON; name is unique
     volumes(id, name, body)           body: VolumeRecord as JSON; name is unique
+    trash(id, kind, lot, name, removed_ns, expires_ns, body)
+                                      what was removed and can be brought back (records/trash.py)
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
 
 A body is JSON so that a field added later needs no migration: readers fill in its default.
@@ -58,6 +60,14 @@ MIGRATIONS = (
         4,
         (
             "CREATE TABLE volumes(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
+        ),
+    ),
+    Migration(
+        5,
+        (
+            "CREATE TABLE trash(id TEXT PRIMARY KEY, kind TEXT NOT NULL, lot TEXT NOT NULL,"
+            " name TEXT NOT NULL, removed_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,"
             " body BLOB NOT NULL) WITHOUT ROWID",
         ),
     ),

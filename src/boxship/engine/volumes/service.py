@@ -30,9 +30,16 @@ from boxship.base.errors import (
 from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.records.database import Database
+from boxship.engine.records.trash import TrashBin, TrashItem
 from boxship.engine.volumes import listing, mounting, wishes
 from boxship.engine.volumes.filling import fill
-from boxship.engine.volumes.record import ANONYMOUS_LABEL, LOCAL, VolumeRecord
+from boxship.engine.volumes.record import (
+    ANONYMOUS_LABEL,
+    LOCAL,
+    VolumeRecord,
+    decode_record,
+    encode_record,
+)
 from boxship.engine.volumes.requests import (
     CreateVolume,
     PrunedVolumes,
@@ -53,8 +60,14 @@ class Volumes:
     """The volumes of one engine. Not thread-safe: call it from the event loop."""
 
     def __init__(
-        self, database: Database, store: VolumeStore, events: EventBus, clock: Clock
+        self,
+        database: Database,
+        store: VolumeStore,
+        events: EventBus,
+        clock: Clock,
+        trash: TrashBin | None = None,
     ) -> None:
+        self._trash = TrashBin(database, clock) if trash is None else trash
         self._shelf = VolumeShelf(database, clock)
         self._store = store
         self._events = events
@@ -77,7 +90,10 @@ class Volumes:
     async def open(self) -> None:
         """Load the records; afterwards every directory has one, and every record a directory."""
         self._shelf.load()
-        mounted = await asyncio.to_thread(self._sweep, frozenset(r.id for r in self._shelf))
+        removed = frozenset(item.id for item in self._trash.of(EventType.VOLUME))
+        mounted = await asyncio.to_thread(
+            self._sweep, frozenset(r.id for r in self._shelf) | removed
+        )
         self._mounted |= mounted
 
     def _sweep(self, known: frozenset[str]) -> frozenset[str]:
@@ -95,6 +111,10 @@ class Volumes:
     def inspect(self, name: str) -> VolumeView:
         """Return a volume by its name. NotFoundError."""
         return self._view(self._shelf.find(name))
+
+    def has(self, volume_id: str) -> bool:
+        """Tell whether there is a volume of this id."""
+        return volume_id in self._shelf
 
     def list(self, query: VolumeQuery | None = None) -> builtins.list[VolumeView]:
         """Return the volumes, by name. InvalidArgumentError: an unknown filter."""
@@ -228,29 +248,49 @@ class Volumes:
             if record is not None:
                 await self._remove(record)
 
-    async def _remove(self, record: VolumeRecord, user: str = "") -> None:
-        """Remove it; ``user`` is about to go itself, and does not count."""
+    async def _remove(self, record: VolumeRecord, user: str = "", *, keep: bool = True) -> None:
+        """Remove it; ``user`` is about to go itself, and does not count. ``keep``: to the trash."""
         users = [u for u in self._users.volume_users().get(record.id, ()) if u != user]
         if users or self._held[record.id]:
             raise ConflictError(f"remove {record.name}: volume is in use - [{', '.join(users)}]")
-        await self._shelf.delete(record)
+        body = encode_record(record)
+        kept = self._trash.item(EventType.VOLUME, record.id, record.name, body) if keep else None
+        await self._shelf.delete(record, self._trash.putting(kept))
+        self._trash.put(kept)
         try:
-            await asyncio.to_thread(self._store.remove, record.id)
+            dispose = self._store.unmount if kept else self._store.remove
+            await asyncio.to_thread(dispose, record.id)
         except OSError as error:  # without a record it is garbage, and goes at the next start
             _log.error("the files of volume %s could not be removed: %s", record.name, error)
         self._mounted.discard(record.id)
         self._mounting.pop(record.id, None)
         self._say(record, "destroy")
 
-    async def remove_anonymous(self, volume_ids: Collection[str], user: str = "") -> None:
-        """Remove the volumes of a container that is about to go, where no other one has them."""
+    async def restore(self, item: TrashItem, name: str = "") -> VolumeView:
+        """Bring one back, under another ``name`` if one is given. ConflictError: it is taken."""
+        async with self._changing:
+            record = decode_record(item.body)
+            record = msgspec.structs.replace(record, name=name or record.name)
+            self._check_free(record.name)
+            await self._shelf.add(record, self._trash.taking(item))
+            self._trash.taken(item)
+        self._say(record, "restore")
+        return self._view(record)
+
+    async def remove_anonymous(
+        self, volume_ids: Collection[str], user: str = "", *, keep: bool = False
+    ) -> None:
+        """Remove the volumes of a container that is about to go, where no other one has them.
+
+        ``keep``: they can be brought back as long as it can.
+        """
         for volume_id in volume_ids:
             async with self._changing:
                 record = self._shelf.get(volume_id)
                 if record is None:
                     continue
                 try:
-                    await self._remove(record, user)
+                    await self._remove(record, user, keep=keep)
                 except ConflictError:
                     continue
                 except BoxshipError as error:
@@ -267,6 +307,8 @@ class Volumes:
                 if await self._removed_unused(record):
                     names.append(record.name)
                     reclaimed += max(0, size)
+        if self._trash.is_on:
+            reclaimed = 0
         self._events.publish(EventType.VOLUME, "prune", "", {"reclaimed": str(reclaimed)})
         return PrunedVolumes(tuple(names), reclaimed)
 

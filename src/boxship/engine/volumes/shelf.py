@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from boxship.base.clock import Clock
 from boxship.base.errors import NotFoundError
 from boxship.engine.records.database import Change, Database
+from boxship.engine.records.trash import Wrap
 from boxship.engine.volumes.record import VolumeRecord, decode_record, encode_record
 
 
@@ -43,9 +44,9 @@ class VolumeShelf:
             assert isinstance(body, bytes)
             self._put(decode_record(body))
 
-    async def add(self, record: VolumeRecord, *, durable: bool = True) -> None:
-        """Commit a new volume; then it is found."""
-        await self._database.write(_insert(record, self._clock.now_ns()), durable=durable)
+    async def add(self, record: VolumeRecord, also: Wrap = lambda change: change) -> None:
+        """Commit a new volume, and what ``also`` adds to that; then it is found."""
+        await self._database.write(also(_insert(record, self._clock.now_ns())))
         self._put(record)
 
     def touch(self, record: VolumeRecord) -> None:
@@ -61,9 +62,9 @@ class VolumeShelf:
             del self._names[record.name]
         self._put(renamed)
 
-    async def delete(self, record: VolumeRecord) -> None:
-        """Commit that a volume is gone."""
-        await self._database.write(_delete(record, self._clock.now_ns()))
+    async def delete(self, record: VolumeRecord, also: Wrap = lambda change: change) -> None:
+        """Commit that a volume is gone, and what ``also`` adds to that."""
+        await self._database.write(also(_delete(record, self._clock.now_ns())))
         self._records.pop(record.id, None)
         if self._names.get(record.name) == record.id:
             del self._names[record.name]

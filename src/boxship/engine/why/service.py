@@ -37,7 +37,7 @@ class Reasons:
         self._context = context
         self._images = images
         self._database = database
-        self._usage = Usage(context.shelf)
+        self._usage = Usage(context.shelf, context.trash)
 
     # ── containers ───────────────────────────────────────────────────────────────────────────
 

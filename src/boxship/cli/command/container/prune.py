@@ -16,8 +16,8 @@ FLAGS = (
 
 def run(session: Session, given: Invocation) -> int:
     filters = filters_of(session, given)
-    if confirmed(session, given, "This will remove all stopped containers."):
-        dry = given.values.on("dry-run")
+    dry = given.values.on("dry-run")
+    if dry or confirmed(session, given, "This will remove all stopped containers."):
         report(session, [pruning.containers(session.client, filters, dry=dry)], dry=dry)
     return 0
 

@@ -25,8 +25,8 @@ _UNUSED = "This will remove all images without at least one container associated
 def run(session: Session, given: Invocation) -> int:
     all_unused = given.values.on("all")
     filters = filters_of(session, given)
-    if confirmed(session, given, _UNUSED if all_unused else _DANGLING):
-        dry = given.values.on("dry-run")
+    dry = given.values.on("dry-run")
+    if dry or confirmed(session, given, _UNUSED if all_unused else _DANGLING):
         report(
             session,
             [pruning.images(session.client, filters, all_unused=all_unused, dry=dry)],

@@ -17,8 +17,8 @@ FLAGS = (
 def run(session: Session, given: Invocation) -> int:
     filters = filters_of(session, given)
     warning = "This will remove all custom networks not used by at least one container."
-    if confirmed(session, given, warning):
-        dry = given.values.on("dry-run")
+    dry = given.values.on("dry-run")
+    if dry or confirmed(session, given, warning):
         pruned = pruning.networks(session.client, filters, dry=dry)
         if dry:
             report(session, [pruned], dry=True)

@@ -21,8 +21,8 @@ def run(session: Session, given: Invocation) -> int:
     if given.values.on("all"):
         which = "local volumes not used by at least one container"
         filters.append(("all", "true"))
-    if confirmed(session, given, f"This will remove all {which}."):
-        dry = given.values.on("dry-run")
+    dry = given.values.on("dry-run")
+    if dry or confirmed(session, given, f"This will remove all {which}."):
         report(session, [pruning.volumes(session.client, filters, dry=dry)], dry=dry)
     return 0
 
