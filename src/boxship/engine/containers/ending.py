@@ -19,7 +19,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from boxship.base.errors import BoxshipError
-from boxship.engine.containers import execs, networking, policy, probing, states, volumes
+from boxship.engine.containers import execs, networking, oomwatch, policy, probing, states, volumes
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.discard import discard
 from boxship.engine.containers.facts import Course, Fact
@@ -230,6 +230,7 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
     """Take the step; the lock is held. The shim behind ``link`` is let go before another start."""
     before = container.record
     probing.end(container)
+    told = oomwatch.end(container)
     networking.unplug(context, container)
     record = container.record
     verdict = policy.decide(record, exit_.exit_code, held=container.held)
@@ -254,7 +255,7 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
         letting_go = _release(context, container, link, recorded)
         container.releasing = context.background.chore(letting_go)
     execs.container_ended(context, container)
-    _announce(context, container, exit_)
+    _announce(context, container, exit_, told=told)
     networking.announce_end(context, before)
     container.ended.set()
     if not again:
@@ -281,9 +282,9 @@ def _fact(exit_: Exit, verdict: policy.Verdict) -> Fact:
     )
 
 
-def _announce(context: Context, container: Container, exit_: Exit) -> None:
+def _announce(context: Context, container: Container, exit_: Exit, *, told: bool) -> None:
     state = container.record.state
-    if exit_.oom_killed:
+    if exit_.oom_killed and not told:
         context.announcer.say(container.record, "oom")
     seconds = max(0, state.finished_ns - state.started_ns) // 10**9
     context.announcer.say(

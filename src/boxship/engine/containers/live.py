@@ -41,6 +41,12 @@ class Exec:
     """Set once its process is there, or it is certain that none will be."""
 
 
+class OomWatching(Protocol):
+    """See ``oomwatch.py``."""
+
+    def close(self) -> bool: ...
+
+
 class Monitoring(Protocol):
     """Whoever probes its health during a run."""
 
@@ -131,6 +137,8 @@ class Container:
         """The last run's shim being let go; only after that may another run begin."""
         self.monitor: Monitoring | None = None
         """Probes its health, while it runs and has a check."""
+        self.oom_watch: OomWatching | None = None
+        """Says when it is out of memory, while it runs and has a limit."""
         self.ended = asyncio.Event()
         """Set while it has no processes; one event per run, so that nobody misses the end."""
         self.ended.set()

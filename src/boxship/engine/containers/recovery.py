@@ -30,6 +30,7 @@ from boxship.engine.containers import (
     execs,
     mountsources,
     networking,
+    oomwatch,
     policy,
     probing,
     sharedmemory,
@@ -204,6 +205,7 @@ async def _take_over(context: Context, container: Container, link: ShimLink, sta
     ending.watch(context, container, link)
     context.background.spawn(execprobe.end_left(context, container))
     probing.begin(context, container, recovered=True)
+    oomwatch.begin(context, container)
     _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
     return True
 

@@ -25,6 +25,7 @@ from boxship.engine.containers import (
     checkpoints,
     ending,
     networking,
+    oomwatch,
     policy,
     probing,
     states,
@@ -125,6 +126,7 @@ def _begins(context: Context, container: Container, started: Started, cause: Fac
     container.ended = asyncio.Event()
     container.record = states.step(record, state)
     probing.begin(context, container)
+    oomwatch.begin(context, container)
     context.shelf.save(container, container.record, "start", cause)
     context.images.used(record.image_id)
     context.volumes.used(volumes.ids(record))
