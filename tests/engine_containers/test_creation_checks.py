@@ -197,6 +197,8 @@ REFUSED_HOST_CONFIGS = [
         '{"StorageOpt":{"size":"1G"}}',
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
     ),
+    ('{"StorageOpt":{"size":"big"}}', "invalid --storage-opt size: invalid size: 'big'"),
+    ('{"StorageOpt":{"size":"1k"}}', "invalid --storage-opt size: 1k: it is too small"),
     ('{"StorageOpt":{"foo":"1G"}}', "Unknown option foo"),
     ('{"CapAdd":["CAP_ALL"]}', 'invalid CapAdd: unknown capability: "CAP_ALL"'),
     ('{"CpusetCpus":"0,,1"}', "Invalid value 0,,1 for cpuset cpus: invalid format: 0,,1"),
@@ -241,7 +243,6 @@ REFUSED_HOST_CONFIGS = [
 ]
 
 
-@pytest.mark.option("HostConfig.StorageOpt", refused="--storage-opt is supported only for …")
 @pytest.mark.parametrize(("host", "answer"), REFUSED_HOST_CONFIGS)
 def test_bad_host_config_gets_dockers_answer(host: str, answer: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:

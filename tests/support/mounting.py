@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
+import pytest
+
 from boxship.runtime.kernel import LINUX
 from boxship.runtime.mounts import mount_overlay_on
 from boxship.runtime.steps import MountOverlay
@@ -27,3 +29,21 @@ def mounted(mount: Mount, place: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+@contextmanager
+def disk_with_projects(scratch: Path) -> Iterator[Path]:
+    """An ext4 file system with project quotas; the test is skipped where the kernel has none."""
+    image, place = scratch / "image", scratch / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(128 << 20)
+    make = ["mkfs.ext4", "-q", "-O", "project,quota", "-E", "quotatype=prjquota", str(image)]
+    subprocess.run(make, check=True)
+    mount = ["mount", "-o", "loop,prjquota", str(image), str(place)]
+    if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("this kernel has no project quotas (CONFIG_QFMT_V2)")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

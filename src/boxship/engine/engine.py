@@ -149,7 +149,9 @@ class Engine:
             settings=settings,
             paths=paths,
             clock=clock,
-            machine=this_machine(missing_limits(host.layout)),
+            machine=this_machine(
+                missing_limits(host.layout), limits_size=storage.snapshots.limits_size
+            ),
             shelf=Shelf(database, clock),
             announcer=Announcer(events),
             images=images,

@@ -60,6 +60,13 @@ class Snapshots:
     def takes_long(self, layers: Sequence[Digest]) -> bool:
         return self._chosen.takes_long(layers)
 
+    @property
+    def limits_size(self) -> bool:
+        return self._chosen.limits_size
+
+    def limit(self, key: str, size: int) -> None:
+        self._driver(key).limit(key, size)
+
     def mount(self, key: str) -> Mount:
         return self._driver(key).mount(key)
 

@@ -16,6 +16,7 @@ from boxship.base.errors import ConflictError, NotFoundError
 from boxship.base.files import opened
 from boxship.kernel.mounts import new_filesystem
 from boxship.oci.digest import Digest
+from boxship.storage.disklimits import DiskLimits
 from boxship.storage.disposal import Disposal
 from boxship.storage.flatten import flatten
 from boxship.storage.layers import LayerStore
@@ -52,6 +53,7 @@ class OverlayDriver:
         self._rights = rights
         self._most = most
         self._appends: bool | None = None
+        self._limits = DiskLimits(root)
         make_stubs(root.join(STUBS))
 
     @property
@@ -77,6 +79,14 @@ class OverlayDriver:
 
     def takes_long(self, layers: Sequence[Digest]) -> bool:
         return len(layers) + 1 > self._most or len(layers) > _FIT_INTO_A_PAGE
+
+    @property
+    def limits_size(self) -> bool:
+        return self._limits.possible
+
+    def limit(self, key: str, size: int) -> None:
+        place = self._root.snapshot(key)
+        self._limits.limit((self.place(key), os.path.join(place, "work")), size)
 
     def mount(self, key: str) -> OverlayMount:
         try:

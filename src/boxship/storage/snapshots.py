@@ -80,6 +80,15 @@ class SnapshotDriver(Protocol):
         """Tell whether ``prepare`` copies files for these layers."""
         ...
 
+    @property
+    def limits_size(self) -> bool:
+        """Tell whether new snapshots can be kept from growing."""
+        ...
+
+    def limit(self, key: str, size: int) -> None:
+        """Let a snapshot that is as it was prepared hold ``size`` bytes. Raise UnavailableError."""
+        ...
+
     def mount(self, key: str) -> Mount:
         """Say how the snapshot is mounted. Raise NotFoundError."""
         ...

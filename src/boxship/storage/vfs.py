@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from boxship.base.errors import ConflictError, NotFoundError
+from boxship.base.errors import ConflictError, NotFoundError, UnavailableError
 from boxship.oci.digest import Digest
 from boxship.storage.difference import Comparison
 from boxship.storage.disposal import Disposal
@@ -71,6 +71,13 @@ class VfsDriver:
 
     def takes_long(self, layers: Sequence[Digest]) -> bool:
         return bool(layers)
+
+    @property
+    def limits_size(self) -> bool:
+        return False
+
+    def limit(self, key: str, size: int) -> None:
+        raise UnavailableError("the storage driver vfs cannot limit a container's size")
 
     def mount(self, key: str) -> DirectoryMount:
         return DirectoryMount(self._existing(key))

@@ -30,6 +30,7 @@ from boxship.engine.containers.checks import support
 from boxship.engine.containers.checks.limits import check_cgroup_parent
 from boxship.engine.containers.checks.modes import check_mapped, joined_container
 from boxship.engine.containers.checks.options import check_log
+from boxship.engine.containers.checks.refusals import size_limit
 from boxship.engine.containers.checks.rights import check_writable_cgroups
 from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.facts import Fact
@@ -174,6 +175,8 @@ async def _make(context: Context, container: Container, image: FoundImage, by: R
             await asyncio.to_thread(context.snapshots.prepare, record.id, image.layers)
         else:
             context.snapshots.prepare(record.id, image.layers)
+        if size := size_limit(record.host):
+            context.snapshots.limit(record.id, size)
         await volumes.fill(context, record)
         fact = Fact(by=by, name=record.name)
         await context.shelf.add(container, durable=not record.host.auto_remove, fact=fact)

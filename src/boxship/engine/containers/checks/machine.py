@@ -14,20 +14,22 @@ class Machine:
     memory_nodes: frozenset[int]
     missing: frozenset[str] = frozenset()
     """Limits that the kernel does not have, by the names in ``support.py``."""
+    limits_size: bool = False
+    """What containers write can be limited."""
 
     @property
     def cpu_count(self) -> int:
         return len(self.cpus)
 
 
-def this_machine(missing: frozenset[str] = frozenset()) -> Machine:
+def this_machine(missing: frozenset[str] = frozenset(), *, limits_size: bool = False) -> Machine:
     """Look at the machine we are on; ``missing`` are the limits it does not have."""
     try:
         with open("/sys/devices/system/node/online") as file:
             nodes = parse_list(file.read().strip())
     except (OSError, ValueError):
         nodes = frozenset({0})
-    return Machine(frozenset(os.sched_getaffinity(0)), nodes, missing)
+    return Machine(frozenset(os.sched_getaffinity(0)), nodes, missing, limits_size)
 
 
 def parse_list(text: str) -> frozenset[int]:

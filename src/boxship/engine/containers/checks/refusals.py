@@ -5,21 +5,37 @@ from ipaddress import ip_address
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.base.units import parse_bytes
+from boxship.engine.containers.checks.machine import Machine
 from boxship.engine.containers.health.settings import is_unknown
 from boxship.model.container import ContainerConfig, HealthConfig, HostConfig
 
+_LEAST_SIZE = 1 << 16
+"""Less does not hold the directories that a container begins with."""
 _LOOPBACK6 = ip_address("::1")
 
 
-def check(host: HostConfig) -> None:
+def check(host: HostConfig, machine: Machine) -> None:
     """Raise InvalidArgumentError naming the option."""
-    if host.storage_opt is not UNSET and host.storage_opt:
-        unknown = next((name for name in host.storage_opt if name.lower() != "size"), None)
-        if unknown is not None:
-            raise InvalidArgumentError(f"Unknown option {unknown}")
+    if size_limit(host) and not machine.limits_size:
         raise InvalidArgumentError(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+
+
+def size_limit(host: HostConfig) -> int:
+    """Return how many bytes a container may write; 0: any. Raise InvalidArgumentError."""
+    size = 0
+    for name, text in (host.storage_opt or {}).items() if host.storage_opt is not UNSET else ():
+        if name.lower() != "size":
+            raise InvalidArgumentError(f"Unknown option {name}")
+        try:
+            size = parse_bytes(text)
+        except ValueError as error:
+            raise InvalidArgumentError(f"invalid --storage-opt size: {error}") from None
+        if size < _LEAST_SIZE:
+            raise InvalidArgumentError(f"invalid --storage-opt size: {text}: it is too small")
+    return size
 
 
 def without_effect(config: ContainerConfig, host: HostConfig) -> list[str]:

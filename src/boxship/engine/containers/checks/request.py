@@ -10,5 +10,5 @@ def check(wanted: ContainerConfig, host: HostConfig, machine: Machine) -> list[s
     config.check(wanted)
     modes.check(wanted, host)
     options.check(host)
-    refusals.check(host)
+    refusals.check(host, machine)
     return limits.check(host, machine) + refusals.without_effect(wanted, host)

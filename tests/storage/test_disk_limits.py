@@ -1,0 +1,76 @@
+"""Snapshots that may hold so much and no more, by projects of the file system."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boxship.base.errors import UnavailableError
+from boxship.kernel.quota import project_of
+from boxship.storage.disklimits import DiskLimits
+from boxship.storage.root import StorageRoot
+from support.mounting import disk_with_projects
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[StorageRoot]:
+    with disk_with_projects(tmp_path) as place:
+        yield StorageRoot(str(place / "data"))
+
+
+def snapshot(root: StorageRoot, key: str) -> tuple[str, str]:
+    upper, work = (os.path.join(root.snapshot(key), name) for name in ("upper", "work"))
+    os.makedirs(upper)
+    os.mkdir(work)
+    return upper, work
+
+
+def project(directory: str) -> int:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return project_of(fd)
+    finally:
+        os.close(fd)
+
+
+def write(path: str, size: int) -> None:
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(size // MIB):
+            file.write(bytes(MIB))
+
+
+@pytest.mark.privileged
+def test_beyond_the_limit_there_is_no_space(root: StorageRoot) -> None:
+    limits = DiskLimits(root)
+    assert limits.possible
+    small, large = snapshot(root, "small"), snapshot(root, "large")
+    limits.limit(small, 4 * MIB)
+    limits.limit(large, 16 * MIB)
+    os.mkdir(f"{small[0]}/deep")
+    with pytest.raises(OSError) as caught:
+        write(f"{small[0]}/deep/full", 8 * MIB)
+    assert caught.value.errno in {errno.EDQUOT, errno.ENOSPC}
+    assert os.statvfs(small[0]).f_blocks * os.statvfs(small[0]).f_frsize == 4 * MIB
+    write(f"{large[0]}/file", 8 * MIB)
+
+
+@pytest.mark.privileged
+def test_each_has_a_number_of_its_own_also_for_the_next_daemon(root: StorageRoot) -> None:
+    one, other = snapshot(root, "one"), snapshot(root, "other")
+    DiskLimits(root).limit(one, 4 * MIB)
+    aside = root.move_aside(root.snapshot("one"))
+    DiskLimits(root).limit(other, 4 * MIB)
+    assert project(other[0]) == project(other[1]) == project(f"{aside}/upper") + 1
+
+
+def test_where_there_are_no_projects(tmp_path: Path) -> None:
+    root = StorageRoot(str(tmp_path / "data"))
+    limits = DiskLimits(root)
+    if limits.possible:
+        pytest.skip("the file system of temporary files limits projects")
+    with pytest.raises(UnavailableError, match="size cannot be limited"):
+        limits.limit(snapshot(root, "one"), 4 * MIB)
