@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.parity import contract
 from support.parity.pair import pair
 from support.parity.reviewed import Reviewed
 from support.parity.run import Run
@@ -24,6 +25,12 @@ def run() -> Iterator[Run]:
 def test_scenario(run: Run, scenario: Scenario) -> None:
     differences = run.scenario(scenario)
     assert not differences, "\n" + "\n".join(map(str, differences))
+
+
+@pytest.mark.skipif(not contract.PLACE.exists(), reason="Docker's description is not there")
+def test_our_answers_are_as_dockers_description_has_them(run: Run) -> None:
+    assert run.pair.boxshipd.performer.asked or len(run.ran) < len(SCENARIOS)
+    assert not run.pair.faults()
 
 
 def test_each_entry_of_the_table_is_needed(run: Run) -> None:

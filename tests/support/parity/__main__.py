@@ -29,10 +29,12 @@ def main() -> int:
             print(f"{scenario.id}: {len(scenario.steps)} steps, {took:.1f} s", flush=True)
             print_each_once(differences)
     idle = run.idle(every)
+    faults = both.faults()
+    print(*faults, sep="\n", end="\n" if faults else "")
     for entry in idle:
         print(f"nothing differs any more as in: {entry}")
     print(*run.tally.lines(run.reviewed.reasons), sep="\n")
-    return 1 if run.tally.unexplained or idle else 0
+    return 1 if run.tally.unexplained or idle or faults else 0
 
 
 def print_each_once(differences: list[Difference]) -> None:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from support.dockerd import Dockerd
 from support.engine import Engine
 from support.machines import Machine, World
+from support.parity import contract
 from support.parity.performing import Outcome, Performer
 from support.parity.scenarios import Scenario
 from support.programs import required
@@ -37,7 +38,8 @@ class Side:
             "machine": machine.address,
             "home": str(engine.home),
         }
-        self.performer = Performer(engine, machine.path, around)
+        newest = "" if isinstance(engine, Dockerd) else contract.VERSION
+        self.performer = Performer(engine, machine.path, around, newest)
         (self._busybox,) = self._images()
 
     def run(self, scenario: Scenario) -> list[Outcome]:
@@ -97,6 +99,14 @@ class Pair:
         sides = (self.dockerd, self.boxshipd)
         left, right = _at_once(*(lambda side=side: side.run(scenario) for side in sides))
         return list(zip(left, right, strict=True))
+
+    def faults(self) -> list[str]:
+        """What of our answers so far is not as Docker's description has it, if that is there."""
+        if not contract.PLACE.exists():
+            return []
+        found = contract.Contract()
+        asked = self.boxshipd.performer.asked
+        return sorted({f for m, p, a in asked for f in found.faults(m, p, a.status, a.body)})
 
 
 @contextmanager
