@@ -13,7 +13,7 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
 1.46    the list of containers has ``HostConfig.Annotations``
 1.45    image inspect without ``Container``, ``ContainerConfig``; endpoints' ``Aliases`` without the
-        beginning of the container's id
+        beginning of the container's id and, in inspect, its host name
 1.44    ``VirtualSize`` went; endpoints: ``DNSNames`` came; ``/info``: ``CDISpecDirs``;
         empty lists of image tags and digests instead of null; no zero ``Created``
 1.43    ``HostConfig.Annotations`` came
@@ -108,6 +108,14 @@ def _short_id_as_alias(plain: dict[str, Any]) -> None:
             endpoint["Aliases"] = [*(endpoint["Aliases"] or ()), plain["Id"][:12]]
 
 
+def _host_name_as_alias(plain: dict[str, Any]) -> None:
+    """And its host name, after that."""
+    host = plain["Config"]["Hostname"]
+    for name, endpoint in plain["NetworkSettings"]["Networks"].items():
+        if name not in _PREDEFINED and host not in endpoint["Aliases"]:
+            endpoint["Aliases"].append(host)
+
+
 def _default_bridge(plain: dict[str, Any]) -> None:
     """What there is of the default bridge stood at the top as well."""
     settings = plain["NetworkSettings"]
@@ -122,7 +130,8 @@ def _virtual_size(plain: dict[str, Any]) -> None:
 
 def _built_from_container(plain: dict[str, Any]) -> None:
     stored = plain.get("Stored", {})
-    plain["Container"] = stored.get("container", "")
+    if stored.get("container"):
+        plain["Container"] = stored["container"]
     made_from = stored.get("container_config")
     plain["ContainerConfig"] = _EMPTY_CONFIG | _of_containers(made_from)
 
@@ -206,6 +215,7 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (52, _default_bridge),
         (48, _endpoints("GwPriority")),
         (45, _short_id_as_alias),
+        (45, _host_name_as_alias),
         (44, _endpoints("DNSNames")),
         (43, _without("Annotations", inside="HostConfig")),
         (42, _with({"KernelMemory": 0, "KernelMemoryTCP": 0}, inside="HostConfig")),

@@ -12,7 +12,7 @@ Conflicts, in the order they are looked for; ``force`` overrides the soft ones o
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from boxship.base.errors import ConflictError, NotFoundError
 from boxship.base.ids import short_id
@@ -38,6 +38,8 @@ class Removal:
 
     untag: tuple[Reference, ...]
     delete: bool
+    along: tuple[Reference, ...] = field(default=(), compare=False)
+    """Those names that nobody asked for by themselves: no event tells of them."""
 
 
 def by_name(target: Target, name: Reference, asked: Reference, *, force: bool) -> Removal:
@@ -48,12 +50,13 @@ def by_name(target: Target, name: Reference, asked: Reference, *, force: bool) -
             f"container {short_id(target.uses[0].container_id)} is using its referenced image "
             f"{target.id.short}"
         )
-    taken = (name, *_orphaned_digests(target.names, name))
+    along = _orphaned_digests(target.names, name)
+    taken = (name, *along)
     if len(taken) < len(target.names):
-        return Removal(taken, delete=False)
+        return Removal(taken, delete=False, along=along)
     # The last name is gone: so is the image, unless somebody still needs it.
     needed = target.has_children or any(use.running or not force for use in target.uses)
-    return Removal(taken, delete=not needed)
+    return Removal(taken, delete=not needed, along=along)
 
 
 def by_id(target: Target, *, force: bool) -> Removal:

@@ -139,9 +139,10 @@ async def _apply(
         await catalog.remove(decision.untag, deleted, scope.trash.putting(kept))
     scope.trash.put(kept)
     removed: list[RemovedImage] = []
+    removed += [Untagged(name.familiar) for name in decision.untag]
     for name in decision.untag:
-        removed.append(Untagged(name.familiar))
-        scope.announce("untag", known)
+        if name not in decision.along:
+            scope.announce("untag", known)
     gone = [known] if decision.delete else []
     others = [v for v in variants if v.image_id != known.id]
     gone += await _drop_unused(scope, others, so_far.lot)
