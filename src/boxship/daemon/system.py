@@ -7,13 +7,14 @@ from functools import cached_property
 
 from boxship import __version__
 from boxship.api.backend import DaemonFacts, HostFacts, Release, RuntimeFacts
-from boxship.base.files import write_atomic
+from boxship.base.files import opened, write_atomic
 from boxship.daemon.config import DaemonConfig
 from boxship.daemon.networks import network_settings
 from boxship.daemon.registries import registry_settings
 from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
 from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
+from boxship.kernel.filesystems import tells_types
 
 
 class DaemonSystem:
@@ -79,7 +80,27 @@ class DaemonSystem:
     def _storage_status(self) -> tuple[tuple[str, str], ...]:
         if self._storage_driver != "overlay2":
             return ()
-        return (("Backing Filesystem", _filesystem(self.config.text("data-root"))),)
+        root = self.config.text("data-root")
+        with opened(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as directory:
+            types = tells_types(directory)
+        return (
+            ("Backing Filesystem", _filesystem(root)),
+            ("Supports d_type", _text(types)),
+            # What layers are mounted with; see storage/rights.py.
+            ("Using metacopy", _text(False)),
+            ("Native Overlay Diff", _text(True)),
+            ("userxattr", _text(_in_user_namespace())),
+        )
+
+
+def _in_user_namespace() -> bool:
+    """Tell whether our root is not the host's, and can't write overlayfs' usual marks."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return file.read().split() != ["0", "0", str(2**32 - 1)]
+
+
+def _text(truth: bool) -> str:
+    return "true" if truth else "false"
 
 
 def _runtimes(config: DaemonConfig) -> dict[str, RuntimeProgram]:
@@ -128,4 +149,4 @@ def _filesystem(path: str) -> str:
             inside = mount in ("/", real) or real.startswith(f"{mount}/")
             if inside and len(mount) >= len(best):
                 best, kind = mount, after.split(" ", 1)[0]
-    return kind
+    return "extfs" if kind in ("ext2", "ext3", "ext4") else kind  # Docker's name for all of them
