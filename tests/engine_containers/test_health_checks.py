@@ -93,8 +93,8 @@ def test_commands_as_docker_runs_them() -> None:
         assert result.output == 2048 * "y\n" + "..."
         assert result.start_ns < result.end_ns
         failing = await settled(engine, ill, "unhealthy")
-        assert failing.failing_streak == 2
-        assert [(r.exit_code, r.output) for r in failing.log] == [(3, "no\n")] * 2
+        assert failing.failing_streak >= 2  # it goes on
+        assert {(r.exit_code, r.output) for r in failing.log} == {(3, "no\n")}
         refused = (await settled(engine, missing, "unhealthy")).log[0]
         assert (refused.exit_code, refused.output) == (
             -1,

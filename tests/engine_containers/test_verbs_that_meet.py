@@ -215,8 +215,9 @@ async def test_a_container_that_could_not_be_removed_keeps_its_name(
 ) -> None:
     container = await make(engine, "true", name="dead")
     _context, found = inside(engine, container)
-    dead = states.with_status(found.record.state, Status.DEAD)
-    found.record = found.record.with_state(dead)
+    async with found.lock:
+        for status in (Status.REMOVING, Status.DEAD):
+            found.record = states.step(found.record, states.with_status(found.record.state, status))
     with pytest.raises(ConflictError, match="marked for removal"):
         await engine.containers.rename(container, "other")
 

@@ -242,7 +242,7 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
         finished_ns=exit_.finished_ns,
         oom_killed=exit_.oom_killed,
         error=exit_.error,
-        restarting=again,
+        restart_after=_pause(record, exit_) if again else None,
     )
     ends_here = record.host.auto_remove and not container.kept
     recorded = None
@@ -268,6 +268,12 @@ async def end(context: Context, container: Container, exit_: Exit, link: ShimLin
         return
     if again:
         context.start_again(context, container)
+
+
+def _pause(record: ContainerRecord, exit_: Exit) -> float:
+    state = record.state
+    run_ns = exit_.finished_ns - state.started_ns if state.started_ns else 0
+    return policy.pause_after(state.pause, run_ns)
 
 
 def _fact(exit_: Exit, verdict: policy.Verdict) -> Fact:

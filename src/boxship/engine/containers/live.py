@@ -5,7 +5,8 @@
 - Steps from one state to another are taken with ``lock`` held, one at a time, and never wait for
   the container's end under the lock: the end itself is such a step. Verbs take it by
   :func:`locked`, because the container may have been removed while they waited.
-- ``record`` is replaced as a whole, by the shelf.
+- ``record`` is replaced as a whole. Another state in it is refused unless there is such a step,
+  and who takes it has the lock: a forgotten lock is an error at once, not a race some day.
 - ``shim`` is set while a shim lives, from before the start until its directory is gone.
 """
 
@@ -14,13 +15,36 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
-from boxship.base.errors import NotFoundError
+from boxship.base.errors import InternalError, NotFoundError
+from boxship.engine.containers import states
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import ExecConfig, WaitCondition, Waiting, WaitOutcome
 from boxship.engine.containers.shimlink import ShimLink
+
+
+class Ownership(asyncio.Lock):
+    """The right to take a container's steps; it knows which task has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._owner: asyncio.Task[Any] | None = None
+
+    async def acquire(self) -> Literal[True]:
+        await super().acquire()
+        self._owner = asyncio.current_task()
+        return True
+
+    def release(self) -> None:
+        self._owner = None
+        super().release()
+
+    @property
+    def mine(self) -> bool:
+        """Tell whether the task that asks has it."""
+        return self._owner is not None and self._owner is asyncio.current_task()
 
 
 @dataclass(eq=False)
@@ -111,8 +135,8 @@ class Container:
     """One container's record and live handles; see the module's rules."""
 
     def __init__(self, record: ContainerRecord) -> None:
-        self.record = record
-        self.lock = asyncio.Lock()
+        self._record = record
+        self.lock = Ownership()
         self.shim: ShimLink | None = None
         self.pending: list[PendingAttachment] = []
         self.execs: dict[str, Exec] = {}
@@ -124,7 +148,6 @@ class Container:
         """The start to come, while the restart policy waits."""
         self.called_up = False
         """That start is because the daemon has come up, and not because of an end."""
-        self.backoff = 0.0
         self.kept = 0
         """Above 0: a restart is under way, during which the end does not remove it."""
         self.readers = 0
@@ -147,7 +170,19 @@ class Container:
 
     @property
     def id(self) -> str:
-        return self.record.id
+        return self._record.id
+
+    @property
+    def record(self) -> ContainerRecord:
+        return self._record
+
+    @record.setter
+    def record(self, record: ContainerRecord) -> None:
+        if record.status is not self._record.status:
+            states.check(self._record, record.status)
+            if not self.lock.mine:
+                raise InternalError(f"container {self.id}: a step without the lock")
+        self._record = record
 
     def take_pending(self) -> list[PendingAttachment]:
         """Return the attachments that wait for the start; the caller owns them now."""

@@ -68,6 +68,13 @@ def wanted_at_startup(record: ContainerRecord) -> bool:
     return policy.name in ("on-failure", "on-unhealthy") and state.status is Status.RESTARTING
 
 
+def time_left(record: ContainerRecord, now_ns: int) -> float:
+    """Return the seconds until its next start: all of the pause, if the clock has been set."""
+    state = record.state
+    gone = (now_ns - state.finished_ns) / 10**9
+    return state.pause - gone if 0 <= gone <= state.pause else 0.0 if gone > 0 else state.pause
+
+
 def pause_after(previous: float, run_ns: int) -> float:
     """Return the seconds to wait before the next start."""
     if previous == 0 or run_ns >= LONG_RUN_NS:

@@ -39,6 +39,10 @@ class ContainerState(Struct, frozen=True):
     started_ns: int = 0
     finished_ns: int = 0
     restart_count: int = 0
+    """How often its policy has started it since a person did."""
+    pause: float = 0.0
+    """Seconds between its last end and its next start, if the policy wants one; kept, so that a
+    daemon that is killed again and again does not make a failing container start the faster."""
     stopped_by_user: bool = False
     """A person stopped or killed it; ``unless-stopped`` and the other policies heed that."""
     held: bool = False

@@ -105,6 +105,9 @@ async def launch(
     On failure the record says why, the waiting clients are let go, and the error is raised; a
     container that removes itself at its end does so now.
     """
+    record = container.record
+    counted = states.counted(record.state, by_policy=cause.course is Course.POLICY)
+    container.record = record.with_state(counted)
     pending = container.take_pending()
     fds = [attachment.take() for attachment in pending]
     try:
@@ -297,25 +300,17 @@ async def _refuse(context: Context, container: Container, error: BoxshipError, c
 
 def schedule(context: Context, container: Container) -> None:
     """Start it again after the pause; the lock is held and its state is RESTARTING."""
-    state = container.record.state
-    run = state.finished_ns - state.started_ns if state.started_ns else 0
-    container.backoff = policy.pause_after(container.backoff, run)
     container.again = context.background.spawn(_start_again(context, container))
 
 
 async def _start_again(context: Context, container: Container) -> None:
-    await asyncio.sleep(container.backoff)
+    await asyncio.sleep(policy.time_left(container.record, context.clock.now_ns()))
     async with locked(container, released=True):
         container.again = None
         course = Course.DAEMON_START if container.called_up else Course.POLICY
         container.called_up = False
-        record = container.record
-        if record.status is not Status.RESTARTING:
+        if container.record.status is not Status.RESTARTING:
             return
-        counted = msgspec.structs.replace(
-            record.state, restart_count=record.state.restart_count + 1
-        )
-        container.record = record.with_state(counted)
         try:
             await launch(context, container, Fact(course=course))
         except BoxshipError as error:

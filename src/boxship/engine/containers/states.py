@@ -12,7 +12,11 @@
            ▼ remove
         REMOVING ──► no record          (DEAD: the effects of remove failed; remove again)
 
-Every change of a state goes through :func:`step`, called by the container's owner alone.
+A daemon that comes up takes EXITED ──► RESTARTING with those that a policy wants. One that removes
+itself at its end goes from EXITED to no record, or to DEAD.
+
+Every change of a state goes through :func:`check`, and is taken by the container's owner alone: by
+the task that holds its lock (``live.py``).
 """
 
 import msgspec
@@ -27,7 +31,7 @@ ALLOWED: dict[Status, frozenset[Status]] = {
     _S.RUNNING: frozenset({_S.RUNNING, _S.PAUSED, _S.EXITED, _S.RESTARTING}),
     _S.PAUSED: frozenset({_S.RUNNING, _S.EXITED, _S.RESTARTING}),
     _S.RESTARTING: frozenset({_S.RUNNING, _S.EXITED, _S.RESTARTING}),
-    _S.EXITED: frozenset({_S.EXITED, _S.RUNNING, _S.REMOVING}),
+    _S.EXITED: frozenset({_S.EXITED, _S.RUNNING, _S.RESTARTING, _S.REMOVING, _S.DEAD}),
     _S.REMOVING: frozenset({_S.REMOVING, _S.DEAD}),
     _S.DEAD: frozenset({_S.REMOVING, _S.DEAD}),
 }
@@ -35,15 +39,20 @@ ALLOWED: dict[Status, frozenset[Status]] = {
 
 def step(record: ContainerRecord, state: ContainerState) -> ContainerRecord:
     """Return the record in its next state. InternalError: there is no such step."""
-    if state.status not in ALLOWED[record.status]:
-        raise InternalError(
-            f"container {record.id}: no step leads from {record.status} to {state.status}"
-        )
+    check(record, state.status)
     return record.with_state(state)
 
 
+def check(record: ContainerRecord, status: Status) -> None:
+    """Raise InternalError if no step leads there."""
+    if status not in ALLOWED[record.status]:
+        raise InternalError(
+            f"container {record.id}: no step leads from {record.status} to {status}"
+        )
+
+
 def started(state: ContainerState, pid: int, started_ns: int, boot_id: str = "") -> ContainerState:
-    """It runs: what remained of the run before is forgotten."""
+    """It runs: what remained of the run before is forgotten, but not how often it has failed."""
     return ContainerState(
         status=Status.RUNNING,
         pid=pid,
@@ -51,6 +60,7 @@ def started(state: ContainerState, pid: int, started_ns: int, boot_id: str = "")
         boot_id=boot_id,
         finished_ns=state.finished_ns,
         restart_count=state.restart_count,
+        pause=state.pause,
         health=state.health,
     )
 
@@ -68,12 +78,16 @@ def ended(
     finished_ns: int,
     oom_killed: bool = False,
     error: str = "",
-    restarting: bool = False,
+    restart_after: float | None = None,
 ) -> ContainerState:
-    """Its first process has ended, and with it all others."""
+    """Its first process has ended, and with it all others.
+
+    ``restart_after`` so many seconds its policy starts it again; None: it does not.
+    """
     return msgspec.structs.replace(
         state,
-        status=Status.RESTARTING if restarting else Status.EXITED,
+        status=Status.EXITED if restart_after is None else Status.RESTARTING,
+        pause=restart_after or 0.0,
         pid=0,
         held=False,
         exit_code=exit_code,
@@ -96,6 +110,14 @@ def with_status(state: ContainerState, status: Status) -> ContainerState:
 def held(state: ContainerState, status: Status) -> ContainerState:
     """It is paused by the daemon itself (PAUSED), or is about to be (RUNNING)."""
     return msgspec.structs.replace(state, status=status, held=True)
+
+
+def counted(state: ContainerState, *, by_policy: bool) -> ContainerState:
+    """It is about to be started: once more by its policy, or anew, which begins the count again."""
+    count = state.restart_count + 1 if by_policy else 0
+    return msgspec.structs.replace(
+        state, restart_count=count, pause=state.pause if by_policy else 0.0
+    )
 
 
 def stopped_by_user(state: ContainerState) -> ContainerState:
