@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]  # dockerd's is for 
 
 @pytest.fixture
 def limiting(make_engine: Callable[..., Engine], tmp_path: Path) -> Iterator[Engine]:
-    """A daemon whose data root is on ext4 with project quotas."""
-    with disk_with_projects(tmp_path) as place:
+    """A daemon whose data root is on xfs with project quotas."""
+    with disk_with_projects(tmp_path, "xfs") as place:
         engine = make_engine()
         engine.data = place / "data"
         try:

@@ -197,6 +197,16 @@ REFUSED_HOST_CONFIGS = [
         '{"StorageOpt":{"size":"1G"}}',
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
     ),
+    ('{"PortBindings":{"x":[]}}', 'invalid port specification: "x"'),
+    (
+        '{"LogConfig":{"Type":"json-file","Config":{"max-buffer-size":"1m"}}}',
+        "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
+    ),
+    (
+        '{"LogConfig":{"Type":"json-file","Config":'
+        '{"mode":"non-blocking","max-buffer-size":"big"}}}',
+        "error parsing option max-buffer-size: invalid size: 'big'",
+    ),
     ('{"StorageOpt":{"size":"big"}}', "invalid --storage-opt size: invalid size: 'big'"),
     ('{"StorageOpt":{"size":"1k"}}', "invalid --storage-opt size: 1k: it is too small"),
     ('{"StorageOpt":{"foo":"1G"}}', "Unknown option foo"),
@@ -243,6 +253,7 @@ REFUSED_HOST_CONFIGS = [
 ]
 
 
+@pytest.mark.option("HostConfig.StorageOpt", refused="--storage-opt is supported only for …")
 @pytest.mark.parametrize(("host", "answer"), REFUSED_HOST_CONFIGS)
 def test_bad_host_config_gets_dockers_answer(host: str, answer: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:

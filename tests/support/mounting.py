@@ -1,5 +1,6 @@
 """Mount a snapshot where a test can look at it, by the calls that a container's start makes."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
@@ -32,17 +33,19 @@ def mounted(mount: Mount, place: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def disk_with_projects(scratch: Path) -> Iterator[Path]:
-    """An ext4 file system with project quotas; the test is skipped where the kernel has none."""
+def disk_with_projects(scratch: Path, kind: str) -> Iterator[Path]:
+    """A file system, ext4 or xfs, with project quotas; the test is skipped where there are none."""
+    if shutil.which(f"mkfs.{kind}") is None:
+        pytest.skip(f"mkfs.{kind} is not installed")
     image, place = scratch / "image", scratch / "disk"
     place.mkdir()
     with image.open("wb") as file:
-        file.truncate(128 << 20)
-    make = ["mkfs.ext4", "-q", "-O", "project,quota", "-E", "quotatype=prjquota", str(image)]
-    subprocess.run(make, check=True)
+        file.truncate(320 << 20)
+    projects = {"ext4": ["-O", "project,quota", "-E", "quotatype=prjquota"], "xfs": []}
+    subprocess.run([f"mkfs.{kind}", "-q", *projects[kind], str(image)], check=True)
     mount = ["mount", "-o", "loop,prjquota", str(image), str(place)]
     if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode != 0:
-        pytest.skip("this kernel has no project quotas (CONFIG_QFMT_V2)")
+        pytest.skip(f"this kernel has no project quotas for {kind}")
     try:
         yield place
     finally:

@@ -17,7 +17,7 @@ _PROJECTS = 2
 _LIMIT, _STATE = 0x5804, 0x5805
 _ENFORCED = 1 << 5
 _STATE_BYTES = 80
-_HARD, _SOFT = 1 << 3, 1 << 2
+_HARD = 1 << 3
 _BLOCK = 512
 _LIMITS = struct.Struct("=bbHIQQ88x")
 """``struct fs_disk_quota``: version, kind, which fields, project, hard and soft limit in blocks."""
@@ -51,9 +51,12 @@ def enforces_projects(fd: int) -> bool:
 
 
 def limit_project(fd: int, project: int, size: int) -> None:
-    """Let a project hold no more than ``size`` bytes; 0: as much as there is."""
+    """Let a project hold no more than ``size`` bytes; 0: as much as there is.
+
+    On ext4 it does not hold for those who have CAP_SYS_RESOURCE.
+    """
     blocks = -(-size // _BLOCK)
-    wanted = _LIMITS.pack(1, _PROJECTS, _HARD | _SOFT, project, blocks, blocks)
+    wanted = _LIMITS.pack(1, _PROJECTS, _HARD, project, blocks, 0)
     buffer = ctypes.create_string_buffer(wanted)
     _quotactl_fd(fd, _command(_LIMIT), project, ctypes.addressof(buffer))
 

@@ -3,6 +3,9 @@
 Every file made in a directory of a project is the project's, so what a container writes is counted
 by the file system itself, and beyond the limit there is no space left for it. A project is nothing
 but a number in its directories; a number that no snapshot has any more is free.
+
+It is for xfs alone. On ext4 no limit holds for those who have CAP_SYS_RESOURCE, and overlayfs
+writes with the rights of whoever has mounted it, which is us.
 """
 
 import os
@@ -11,9 +14,11 @@ import threading
 from boxship.base.errors import UnavailableError
 from boxship.base.files import opened
 from boxship.kernel import quota
+from boxship.kernel.mounts import filesystem_magic
 from boxship.storage.root import StorageRoot
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_XFS = 0x58465342
 _FIRST = 1 << 20
 """Low numbers are other people's, by /etc/projects."""
 
@@ -27,10 +32,10 @@ class DiskLimits:
 
     @property
     def possible(self) -> bool:
-        """Tell whether the file system has project quotas and they are switched on."""
+        """Tell whether the file system is xfs and its project quotas are switched on."""
         try:
             with opened(self._root.path, _DIRECTORY) as fd:
-                return quota.enforces_projects(fd)
+                return filesystem_magic(fd) == _XFS and quota.enforces_projects(fd)
         except OSError:
             return False
 

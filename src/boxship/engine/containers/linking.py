@@ -25,6 +25,8 @@ def resolve(shelf: Shelf, host: HostConfig) -> tuple[LinkRecord, ...]:
     """Return the links that are asked for. InvalidArgumentError: one is to nobody."""
     found = []
     for text in host.links or ():
+        if not text:
+            raise InvalidArgumentError("empty string specified for links")
         if text.count(":") > 1:
             raise InvalidArgumentError(f"bad format for links: {text}")
         name, alias = link_names(text)

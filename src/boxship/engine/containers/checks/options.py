@@ -9,7 +9,7 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.base.units import parse_bytes
 from boxship.engine.containers.checks import rights
 from boxship.engine.networks import egress
-from boxship.engine.networks.portwishes import wishes_of
+from boxship.engine.networks.portwishes import span_of, wishes_of
 from boxship.model.container import ContainerConfig, HostConfig, LogConfig, RestartPolicy
 from boxship.oci.runtime import RLIMITS
 
@@ -34,6 +34,8 @@ def check(host: HostConfig) -> None:
     _check_devices(host)
     _check_ulimits(host)
     wishes_of(ContainerConfig(), host)
+    for key in host.port_bindings or {}:  # one without an end is no wish
+        span_of(key)
     egress.parse(egress.words_of(host))
     _check_sysctls(host)
     rights.check(host)
@@ -41,7 +43,7 @@ def check(host: HostConfig) -> None:
         raise InvalidArgumentError(
             "invalid Annotations: the empty string is not permitted as an annotation key"
         )
-    if host.isolation not in ("", "default"):
+    if host.isolation.lower() not in ("", "default"):
         raise InvalidArgumentError(
             f"Invalid isolation: \"{host.isolation}\" - linux only supports 'default'"
         )
@@ -96,6 +98,21 @@ def check_log(log: LogConfig) -> None:
             f'logger: logging mode "{options["mode"]}" not supported, '
             'expected "blocking" or "non-blocking"'
         )
+    _check_buffer(options)
+
+
+def _check_buffer(options: dict[str, str]) -> None:
+    size = options.get("max-buffer-size")
+    if size is None:
+        return
+    if options.get("mode") != "non-blocking":
+        raise InvalidArgumentError(
+            "logger: max-buffer-size option is only supported with 'mode=non-blocking'"
+        )
+    try:
+        parse_bytes(size)
+    except ValueError as error:
+        raise InvalidArgumentError(f"error parsing option max-buffer-size: {error}") from None
 
 
 _CONTROL = "control characters"
