@@ -112,6 +112,10 @@ class ImageScope:
         attributes = {**known.labels, "name": name or str(known.id)}
         self.events.publish(EventType.IMAGE, action, actor or str(known.id), attributes)
 
+    def use_counts(self) -> Counter[str]:
+        """Return how many containers there are of each image, by its id."""
+        return Counter(use.image_id for use in self.users.image_uses())
+
     def uses_of(self, image_id: Digest) -> list[ImageUse]:
         """Return the containers made from an image."""
         return [use for use in self.users.image_uses() if use.image_id == str(image_id)]

@@ -261,15 +261,12 @@ class ImageService:
         rows.sort(key=lambda row: (row.known.created_ns, str(row.known.id)), reverse=True)
         shown = listing.select(rows, query, lambda text: self._scope.find(text).created_ns)
         use = LayerUse.of(self._scope.catalog) if query.shared_size else None
+        uses = self._scope.use_counts() if query.count_containers else None
         return [
             listing.summary(
                 row,
                 shared_size=NOT_COUNTED if use is None else use.shared_with_others(row.known),
-                containers=(
-                    len(self._scope.uses_of(row.known.id))
-                    if query.count_containers
-                    else NOT_COUNTED
-                ),
+                containers=NOT_COUNTED if uses is None else uses[str(row.known.id)],
                 last_used_ns=self._scope.last_use.of(row.known),
                 manifests=manifests_of(self._scope, row.names) if query.manifests else (),
             )
