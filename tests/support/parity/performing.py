@@ -117,7 +117,7 @@ class Performer:
             if method == "GET" and not _STREAMS.search(path):
                 again = self._exchange(step, method, f"/v{self._newest}{path}", b"")
                 self.asked.append((method, path, again))
-            elif method != "GET":
+            elif method not in ("GET", "HEAD"):
                 self.asked.append((method, path, answer))
         return answer
 
