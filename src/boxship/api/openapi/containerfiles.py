@@ -25,13 +25,13 @@ OPERATIONS = (
         "HEAD", "/containers/{id}/archive", "ContainerArchiveInfo", "Look at a path",
         (_PATH,),
         replies=(Reply(200, "It is there", headers=(_STAT,)),),
-        errors=(404,),
+        errors=(404, 409),
     ),
     Operation(
         "GET", "/containers/{id}/archive", "ContainerArchive", "Copy out of a container",
         (_PATH,),
         replies=(file(TAR, "An archive of it", _STAT),),
-        errors=(404,),
+        errors=(404, 409),
     ),
     Operation(
         "PUT", "/containers/{id}/archive", "PutContainerArchive", "Copy into a container",
@@ -47,12 +47,12 @@ OPERATIONS = (
     Operation(
         "GET", "/containers/{id}/changes", "ContainerChanges", "List what a container changed",
         replies=(ok(tuple[shapes.ChangeRow, ...] | None, "Paths; null: none"),),
-        errors=(404,),
+        errors=(404, 409),
     ),
     Operation(
         "GET", "/containers/{id}/export", "ContainerExport", "Get all of a container's files",
         replies=(file(OCTETS, "An archive of its root"),),
-        errors=(404,),
+        errors=(404, 409),
     ),
     Operation(
         "POST", "/commit", "ImageCommit", "Make an image of a container",
