@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from support import programs
-from support.clients import aio, dockerode, dockerpy, testing
+from support.clients import aio, compose, dockerode, dockerpy, testing
 from support.clients.stage import Stage
 from support.clients.telling import Scene
 
@@ -60,3 +60,8 @@ def test_dockerode(scene: Scene, resource: str) -> None:
 
 def test_testcontainers(scene: Scene, _stage: Stage) -> None:
     testing.drive(scene, _stage.lab.machine)
+
+
+@pytest.mark.parametrize("version", compose.composes())
+def test_compose(scene: Scene, version: str) -> None:
+    compose.drive(version, scene, briefly=True)

@@ -31,6 +31,14 @@ def test_range():
             versions.parse(bad)
 
 
+def test_compose_of_old_gets_what_it_knows():
+    old = "docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1"
+    assert versions.understood(versions.NEWEST, old) == 41
+    assert versions.understood(versions.ApiVersion(30), old) == 30
+    for agent in ("docker-compose/2.26.1", "docker-sdk-python/7.1.0", "compose/v2.26.1", ""):
+        assert versions.understood(versions.NEWEST, agent) == versions.NEWEST
+
+
 ROW = ImageRow("sha256:a", "", (), (), 1, 2, -1, None, -1)
 
 

@@ -15,7 +15,7 @@ from boxship.api.http.messages import Answer, Request, Response
 from boxship.api.noting import noted
 from boxship.api.router import Router
 from boxship.wire.errors import encode_error
-from boxship.wire.versions import parse, split_path
+from boxship.wire.versions import parse, split_path, understood
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ class Application:
             return _NOT_FOUND
         endpoint, target = found
         try:
-            call = Call(request, parse(version_text), target, self._backend)
+            version = understood(parse(version_text), request.headers.get("user-agent", ""))
+            call = Call(request, version, target, self._backend)
             answer = endpoint(call)
         except Exception as error:  # noqa: BLE001 - this is where every error gets its answer
             return answer_error(request, error)

@@ -12,6 +12,9 @@ ApiVersion = NewType("ApiVersion", int)
 NEWEST = ApiVersion(56)
 OLDEST = ApiVersion(24)
 
+_COMPOSE_1 = "docker-compose/1."
+_KNOWN_TO_COMPOSE_1 = ApiVersion(41)
+
 _PREFIX = re.compile(r"/v([0-9.]+)(?=/)")
 
 
@@ -50,3 +53,15 @@ def parse(version: str | None) -> ApiVersion:
             f"{text(OLDEST)}, please upgrade your client to a newer version"
         )
     return ApiVersion(number[1])
+
+
+def understood(version: ApiVersion, agent: str) -> ApiVersion:
+    """Return the version that a request is answered as: what it names, as far as its client goes.
+
+    ``agent`` is its ``User-Agent``. docker-compose 1.x names whatever is the engine's newest, and
+    then misses what went since its time: image inspect's ``ContainerConfig``, events' ``status``
+    (ADR 66).
+    """
+    if version > _KNOWN_TO_COMPOSE_1 and agent.startswith(_COMPOSE_1):
+        return _KNOWN_TO_COMPOSE_1
+    return version
