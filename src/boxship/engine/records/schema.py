@@ -16,6 +16,7 @@
     trash(id, kind, lot, name, removed_ns, expires_ns, body)
                                       what was removed and can be brought back (records/trash.py)
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
+                                      (records/history.py; of containers: containers/facts.py)
 
 A body is JSON so that a field added later needs no migration: readers fill in its default.
 """
