@@ -172,21 +172,18 @@ def test_a_volume_holds_its_paths(docker: Cli, boxship: Cli, data: str, tmp_path
 def test_writers_stand_still_while_they_are_copied(
     docker: Cli, boxship: Cli, data: str, engine: Engine
 ) -> None:
-    docker(
-        "run", "-d", "--net=none", "--name", "writer", "-v", "busy:/d", "busybox", "sleep", "9999"
-    )
-    docker(
-        "run", "-d", "--net=none", "--name", "reader", "-v", "busy:/d:ro", "busybox", "sleep", "9"
-    )
+    start = ("run", "-d", "--net=none", "--name")
+    docker(*start, "copied-writer", "-v", "busy:/d", "busybox", "sleep", "9999")
+    docker(*start, "copied-reader", "-v", "busy:/d:ro", "busybox", "sleep", "9999")
     boxship("volume", "clone", "--no-pause", "busy", "first")
     boxship("volume", "clone", "busy", "second")
     until = docker("info", "-f", "{{.SystemTime}}")
     events = docker("events", "--since=1", f"--until={until}", "--format", "{{json .}}")
     told = [json.loads(line) for line in events.splitlines()]
     paused = [e["Actor"]["Attributes"]["name"] for e in told if e["Action"] in ("pause", "unpause")]
-    assert paused[-2:] == ["writer", "writer"]
-    assert "reader" not in paused
-    docker("rm", "-f", "writer", "reader")
+    assert paused[-2:] == ["copied-writer", "copied-writer"]
+    assert "copied-reader" not in paused
+    docker("rm", "-f", "copied-writer", "copied-reader")
 
 
 def test_refusals_name_what_is_wrong(engine: Engine, data: str) -> None:
@@ -225,11 +222,10 @@ def test_a_killed_daemon_leaves_no_half_copy(make_engine: Callable[..., Engine])
     """Nor does a client that goes away; and the next daemon can copy what the last one did not."""
     engine = make_engine()
     engine.start()
-    size = 96 << 20
     engine.docker("volume", "create", "big")
     where = Path(inspected(engine.docker, "big")["Mountpoint"])
-    for number in range(4):  # a file each, so that there is something to tell in between
-        (where / str(number)).write_bytes(b"x" * (size // 4))
+    for number in range(8000):  # the first is told of when there is much to do still
+        (where / str(number)).write_bytes(b"x")
     with engine.api.stream("POST", "/volumes/big/clone", {"Name": "left"}) as answer:
         assert b"Copying" in answer.readline()
     eventually(lambda: not os.listdir(engine.data / "tmp"), "the end of what nobody waits for")
