@@ -133,7 +133,7 @@ def test_a_bind_is_not_deleted_with_its_volume(docker: Cli, tmp_path: object) ->
     docker("volume", "create", "-o", "type=none", "-o", "device=/nowhere", "-o", "o=bind", "bad")
     told = docker.run(*RUN, "-v", "bad:/x", "busybox", "true").err
     assert "failed to mount local volume: mount /nowhere:" in told
-    assert "No such file or directory" in told
+    assert "no such file or directory" in told
     docker("volume", "rm", "bad")
 
 
