@@ -180,7 +180,19 @@ def test_secrets_are_in_no_repr() -> None:
     assert repr(given) == "Credentials(username='me', server='reg')"
 
 
-@pytest.mark.parametrize("server", ["x y", "https://c d/", "[::1", "a:b:c", "http://[x]/"])
+@pytest.mark.parametrize(
+    "server", ["x y", "https://c d/", "[::1", "a:b:c", "http://[x]/", "a..b", "..", "x" * 64 + ".y"]
+)
 def test_what_is_no_host_is_told_so(server):
     with pytest.raises(InvalidArgumentError, match="unable to parse server address"):
         registry_host(server)
+
+
+@pytest.mark.parametrize("term", ["../..", "a..b/x", ".a/x", "a b.c/x", "x" * 64 + ".y/z"])
+def test_a_search_of_what_is_no_host(term):
+    with pytest.raises(InvalidArgumentError, match="is no host's name"):
+        parse(term)
+
+
+def test_a_name_that_no_resolver_takes_is_not_trusted():
+    assert not InsecureRegistries(("10.0.0.0/8",)).contains("a..b:5000")

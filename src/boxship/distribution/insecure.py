@@ -56,6 +56,6 @@ def _addresses(name: str) -> list[Address]:
         pass
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return []  # a name that doesn't resolve is no reason to trust it; dialling will tell
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

@@ -1,6 +1,5 @@
 """Checking credentials, as ``docker login`` does: with the registry itself, never with a mirror."""
 
-import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -20,10 +19,9 @@ from boxship.distribution.errors import (
 )
 from boxship.distribution.session import Ask, Session
 from boxship.distribution.transport import Request, Transport
-from boxship.distribution.urls import origin, plain_url
+from boxship.distribution.urls import is_host, origin, plain_url
 
 SUCCEEDED = "Login Succeeded"
-_HOST = re.compile(r"([\w.-]*|\[[0-9A-Fa-f:.%]+\])(:[0-9]*)?")
 _HUB_NAMES = {"", "docker.io", "index.docker.io", HUB}
 
 
@@ -45,7 +43,7 @@ def registry_host(server: str) -> str:
         host = urlsplit(text if "://" in text else f"//{text}").netloc.rpartition("@")[2]
     except ValueError as error:
         raise InvalidArgumentError(f"unable to parse server address: {error}") from error
-    if _HOST.fullmatch(host) is None:
+    if host and not is_host(host):
         raise InvalidArgumentError(f"unable to parse server address: {host!r} is no host's name")
     return HUB if host in _HUB_NAMES else host
 

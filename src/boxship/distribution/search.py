@@ -24,6 +24,7 @@ from boxship.distribution.errors import (
     RegistryUnavailableError,
 )
 from boxship.distribution.transport import Request, Transport
+from boxship.distribution.urls import is_host
 
 _HUB_INDEX = "index.docker.io"
 _LONGEST = 8 << 20
@@ -63,7 +64,7 @@ class _Answer(msgspec.Struct):
 
 
 def parse(term: str) -> SearchTerm:
-    """Read ``[host/]term``. Raise InvalidArgumentError for an address with a scheme."""
+    """Read ``[host/]term``. InvalidArgumentError: an address with a scheme, no host."""
     if "://" in term:
         raise InvalidArgumentError(
             f"invalid repository name ({term}): leave out the scheme, as in localhost:5000/{{term}}"
@@ -73,6 +74,8 @@ def parse(term: str) -> SearchTerm:
         return SearchTerm(_HUB_INDEX, term.removeprefix("library/"))
     if first in {"docker.io", _HUB_INDEX}:
         return SearchTerm(_HUB_INDEX, rest.removeprefix("library/"))
+    if not is_host(first):
+        raise InvalidArgumentError(f"invalid repository name ({term}): {first} is no host's name")
     return SearchTerm(first, rest)
 
 

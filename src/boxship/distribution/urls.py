@@ -1,11 +1,14 @@
 """URLs that others give: in ``Location``, in ``Link``, as a token server. They may be anything."""
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 from boxship.distribution.errors import BadRegistryAnswerError
 
 Origin = tuple[str, str, int]
 
+_LABEL = r"[\w-]{1,63}"
+_HOST = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.%]+\])(:[0-9]*)?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -38,3 +41,8 @@ def plain_url(url: str) -> str:
     """Return a URL without what may be secret: its query (a signature), a name and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def is_host(text: str) -> bool:
+    """Tell whether it can be a host's name or address, perhaps with a port."""
+    return _HOST.fullmatch(text) is not None
