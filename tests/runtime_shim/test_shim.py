@@ -41,6 +41,10 @@ def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def processor_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
@@ -113,6 +117,18 @@ def test_a_plan_that_is_none_names_the_field(shim):
 def test_without_a_request_the_shim_leaves_with_the_daemon(shim):
     shim.peer.sock.close()
     assert shim.wait() == 0
+
+
+def test_a_start_that_comes_from_the_grave_is_none(shim):
+    """The next daemon has found nothing of it, and may start the same container."""
+    starter = eventually(lambda: children(shim.pid), "its starter")[0]
+    os.kill(starter, signal.SIGSTOP)
+    start = m.Start(container_id="c1", directory=str(shim.directory), plan=shim.plan("sleep", "60"))
+    shim.peer.sock.sendall(encode(start, seq=1))
+    shim.peer.sock.close()
+    os.kill(starter, signal.SIGCONT)
+    assert shim.wait() == 0
+    assert not shim.directory.exists()
 
 
 def test_garbage_on_the_first_connection_ends_an_idle_shim(shim):

@@ -233,6 +233,9 @@ def serve_start(control: _socket.socket, containment: Containment) -> Outcome:
     frame = parse(raw)
     error = _no_sockets(raw.fds)
     numbers = tuple(range(1, len(raw.fds) + 1))
+    if _has_hung_up(control):
+        # Its successor can't see yet that this was asked for, and may have it done once more.
+        raise ProtocolError("the daemon has gone")
 
     def answer(reply: bytes) -> None:
         with contextlib.suppress(OSError):  # a daemon that has gone again is no reason to stop
@@ -272,6 +275,13 @@ def _no_sockets(fds: tuple[Descriptor, ...]) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def _has_hung_up(control: _socket.socket) -> bool:
+    try:
+        return not control.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 def _receive(control: _socket.socket) -> RawFrame:
