@@ -23,6 +23,7 @@ class Container:
     networks: set[str]
     volume: str
     state: State = State.CREATED
+    deaths: int = 0
 
     @property
     def alive(self) -> bool:
@@ -71,6 +72,7 @@ class Model:
     def die(self, name: str) -> None:
         """Somebody else kills it."""
         found = self.containers[name]
+        found.deaths += 1
         found.state = State.EXITED if found.policy == "no" else State.RUNNING
 
     def pause(self, name: str) -> int:
@@ -124,8 +126,8 @@ class Model:
         found = self.containers.get(name)
         if found is None or network not in self.networks:
             return 404
-        if network in found.networks:
-            return 403
+        if network in found.networks and found.alive:
+            return 403  # of one that does not run it is no more than a change of its record
         found.networks.add(network)
         return 200
 
