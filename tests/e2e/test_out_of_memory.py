@@ -40,6 +40,7 @@ def test_a_process_of_one_that_goes_on(engine: Engine) -> None:
     assert engine.api.inspect(container)["State"]["Running"]
     engine.api.post(f"/containers/{container}/stop")
     assert actions(engine, container) == ["start", "oom", "die"]
+    assert first_event(engine, container, "oom") == event  # told again to who comes later
 
 
 def test_the_first_process(engine: Engine) -> None:

@@ -61,7 +61,8 @@ async def stream_events(call: Call) -> Answer:
             f"`until` time ({call.text('until')})"
         )
     # `until` alone asks for the past as well, however long ago.
-    subscription = call.backend.events.subscribe(since_ns=since if since or until else None)
+    past = bool(call.text("since") or until)  # since 0 is all there is
+    subscription = call.backend.events.subscribe(since_ns=since if past else None)
     ahead = (until - call.backend.clock.now_ns()) / 1e9
     release = _closing_after(max(0.0, ahead), subscription) if until else subscription.close
     chunks = _lines(call, subscription, events.EventFilter(filters), until)

@@ -14,8 +14,9 @@ from boxship.runtime.blueprint import CgroupPlan
 from boxship.runtime.cgroups import control
 from boxship.runtime.cgroups.oom import OomSource, watch
 
-_LOOKS = (0.001, 0.01, 0.1, 1.0)
-"""The kernel tells before it kills: look again after so many seconds."""
+_LOOKS = (0.001, 0.01, 0.1, 1.0, 3.0, 10.0)
+"""The kernel tells before it kills, and writes a report in between: look again after so many
+seconds, since that goes to the console, which may be slow."""
 _log = logging.getLogger(__name__)
 
 
@@ -23,16 +24,23 @@ class OomWatch:
     """Watches one container for one run; on the event loop."""
 
     def __init__(
-        self, context: Context, container: Container, cgroup: CgroupPlan, source: OomSource
+        self,
+        context: Context,
+        container: Container,
+        cgroup: CgroupPlan,
+        source: OomSource,
+        *,
+        seen: int,
     ) -> None:
         self._context = context
         self._container = container
         self._cgroup = cgroup
         self._source = source
-        self._seen = control.oom_kills(cgroup)
+        self._seen = seen
         self._loop = asyncio.get_running_loop()
-        self._next: asyncio.TimerHandle | None = None
         self._loop.add_reader(source.fileno(), self._told)
+        # What happened before we watched, told once the start is.
+        self._next: asyncio.Handle | None = self._loop.call_soon(self._look, ())
 
     def _told(self) -> None:
         self._source.drain()
@@ -63,8 +71,11 @@ class OomWatch:
         return self._seen > 0
 
 
-def begin(context: Context, container: Container) -> None:
-    """Watch a container that has just begun to run, or has been found running."""
+def begin(context: Context, container: Container, *, recovered: bool = False) -> None:
+    """Watch a container that has just begun to run, or has been found running.
+
+    Of what was killed in one that is ``recovered``, the daemon before us has told.
+    """
     record = container.record
     if not (record.host.memory or record.host.cgroup_parent):
         return
@@ -76,7 +87,8 @@ def begin(context: Context, container: Container) -> None:
         _log.debug("container %s is not watched for want of memory: %s", record.id, error)
         return
     if source is not None:
-        container.oom_watch = OomWatch(context, container, cgroup, source)
+        seen = control.oom_kills(cgroup) if recovered else 0
+        container.oom_watch = OomWatch(context, container, cgroup, source, seen=seen)
 
 
 def end(container: Container) -> bool:

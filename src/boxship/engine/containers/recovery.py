@@ -205,7 +205,7 @@ async def _take_over(context: Context, container: Container, link: ShimLink, sta
     ending.watch(context, container, link)
     context.background.spawn(execprobe.end_left(context, container))
     probing.begin(context, container, recovered=True)
-    oomwatch.begin(context, container)
+    oomwatch.begin(context, container, recovered=True)
     _log.info("container %s runs on, pid %d", ids.short_id(container.id), state.pid)
     return True
 
