@@ -106,8 +106,8 @@ def test_a_list_of_images(engine: Engine) -> None:
         )
         return found
 
-    assert [row["SharedSize"] for row in rows("")] == [-1]
-    assert [row["SharedSize"] for row in rows("shared-size=1")] == [0]
+    assert {row["SharedSize"] for row in rows("")} == {-1}
+    assert -1 not in {row["SharedSize"] for row in rows("shared-size=1")}
     assert rows("digests=1&identity=1") == rows("")
     assert len(rows("filter=busybox", "v1.40")) == 1
     assert rows("filter=nothing", "v1.40") == []
@@ -140,7 +140,7 @@ def test_a_name_goes_alone(engine: Engine) -> None:
     "request_line",
     ["POST /images/create?fromImage=127.0.0.1:1/x", "GET /distribution/127.0.0.1:1/x/json"],
 )
-def test_a_login_is_shown_and_told_to_nobody(engine: Engine, request_line: str) -> None:
+def test_a_login_is_told_to_nobody(engine: Engine, request_line: str) -> None:
     _, said = ask(engine, request_line, headers=SHOWN)
     assert b"connection refused" in said
     assert SHOWN["X-Registry-Auth"] not in engine.log()

@@ -94,7 +94,7 @@ def test_a_prune_does_what_its_plan_says(house: Engine) -> None:
     assert house.docker("volume", "ls", "-q").split().count("named") == 1
 
 
-def test_docker_itself_is_never_asked_to_prune(house: Engine) -> None:
-    """A daemon that knows no plan says so; a parameter it would ignore, and prune."""
+def test_plans_are_asked_for_and_not_done(house: Engine) -> None:
+    """They have routes of their own: Docker's daemon would ignore a parameter, and prune."""
     for kind in ("containers", "networks", "volumes", "images"):
         assert house.api.post(f"/{kind}/prune/plan").status in (404, 405)

@@ -181,8 +181,7 @@ def test_writers_stand_still_while_they_are_copied(
     events = docker("events", "--since=1", f"--until={until}", "--format", "{{json .}}")
     told = [json.loads(line) for line in events.splitlines()]
     paused = [e["Actor"]["Attributes"]["name"] for e in told if e["Action"] in ("pause", "unpause")]
-    assert paused[-2:] == ["copied-writer", "copied-writer"]
-    assert "copied-reader" not in paused
+    assert [name for name in paused if name.startswith("copied-")] == ["copied-writer"] * 2
     docker("rm", "-f", "copied-writer", "copied-reader")
 
 
@@ -218,6 +217,15 @@ def test_two_want_one_name(engine: Engine, data: str) -> None:
     eventually(lambda: not os.listdir(engine.data / "tmp"), "the end of what was copied in vain")
 
 
+def whole_or_gone(engine: Engine, name: str, files: int) -> None:
+    """A copy that was broken off has not come about; or it was faster than who broke it off."""
+    names = engine.docker("volume", "ls", "-q").split()
+    assert len(os.listdir(engine.data / "volumes")) == len(names)
+    if name in names:
+        assert len(os.listdir(inspected(engine.docker, name)["Mountpoint"])) == files
+        engine.docker("volume", "rm", name)
+
+
 def test_a_killed_daemon_leaves_no_half_copy(make_engine: Callable[..., Engine]) -> None:
     """Nor does a client that goes away; and the next daemon can copy what the last one did not."""
     engine = make_engine()
@@ -229,12 +237,11 @@ def test_a_killed_daemon_leaves_no_half_copy(make_engine: Callable[..., Engine])
     with engine.api.stream("POST", "/volumes/big/clone", {"Name": "left"}) as answer:
         assert b"Copying" in answer.readline()
     eventually(lambda: not os.listdir(engine.data / "tmp"), "the end of what nobody waits for")
-    assert engine.docker("volume", "ls", "-q") == "big"
+    whole_or_gone(engine, "left", 4000)
     with engine.api.stream("POST", "/volumes/big/clone", {"Name": "copy"}) as answer:
         assert b"Copying" in answer.readline()
         engine.kill()
     engine.start()
     eventually(lambda: not os.listdir(engine.data / "tmp"), "the end of the half copy")
-    assert engine.docker("volume", "ls", "-q") == "big"
-    assert len(os.listdir(engine.data / "volumes")) == 1
+    whole_or_gone(engine, "copy", 4000)
     assert engine.boxship("volume", "clone", "big", "copy") == "copy"

@@ -79,6 +79,15 @@ def test_mounts_as_inspect_shows_them(docker: Cli) -> None:
     docker("volume", "rm", "one", "two", "three")
 
 
+def test_of_two_that_are_removed_at_once_somebody_takes_their_volumes(docker: Cli) -> None:
+    for _ in range(5):
+        one = docker("create", "--net=none", "-v", "/x", "-v", "/y", "busybox", "true")
+        two = docker("create", "--net=none", "--volumes-from", one, "busybox", "true")
+        names = [str(row["Name"]) for row in rows(docker, one)]
+        docker("rm", "-v", one, two)
+        assert not {*names}.intersection(docker("volume", "ls", "-q").split())
+
+
 def test_anonymous_volumes_go_with_their_container(docker: Cli) -> None:
     docker(*RUN, "-v", "/x", "busybox", "touch", "/x/f")
     assert docker("volume", "ls", "-q") == ""

@@ -41,7 +41,10 @@ def test_others_are_left_alone() -> None:
         subprocess.Popen(["sleep", "1000"], start_new_session=True) as other,
         subprocess.Popen(["sleep", "1000"], start_new_session=True) as first,
     ):
-        assert kill_family(lambda: (first.pid, other.pid, os.getpid()), first.pid)
-        assert first.wait() == -9
-        assert other.poll() is None
-        other.kill()
+        try:
+            assert kill_family(lambda: (first.pid, other.pid, os.getpid()), first.pid)
+            assert first.wait() == -9
+            assert other.poll() is None
+        finally:
+            first.kill()
+            other.kill()

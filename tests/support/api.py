@@ -136,7 +136,8 @@ class Api:
         return int(reply.json()["StatusCode"])
 
     def remove(self, container: str, *, force: bool = True) -> None:
-        reply = self.delete(f"/containers/{container}", force=int(force))
+        """Remove it with its anonymous volumes."""
+        reply = self.delete(f"/containers/{container}", force=int(force), v=1)
         assert reply.status == 204, reply.body
 
     def inspect(self, container: str) -> Any:

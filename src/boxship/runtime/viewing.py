@@ -29,7 +29,7 @@ from boxship.runtime.paths import ensure_directory, ensure_file
 
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
-_NO_TARGET = (errno.ENOTDIR, errno.ELOOP, errno.EROFS)
+_NO_TARGET = (errno.ENOTDIR, errno.ELOOP, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 """The container has put something else there, or nothing can be made."""
 
 

@@ -46,6 +46,9 @@ async def discard(
     also = context.trash.putting(kept)
     await context.shelf.delete(container, durable=durable, fact=fact, also=also)
     context.trash.put(kept)
+    if volumes:
+        # Of two that share them and are removed at once, each has left them to the other.
+        await remove_anonymous(context, record)
     context.volumes.used(ids(record))
     container.gone.set()
     for exec_id in container.execs:

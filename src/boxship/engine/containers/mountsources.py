@@ -12,6 +12,7 @@ not run are removed at start-up.
 """
 
 import contextlib
+import logging
 import os
 import stat
 import tempfile
@@ -29,6 +30,7 @@ from boxship.kernel.paths import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, openat2
 from boxship.oci.digest import Digest
 from boxship.storage.snapshots import OverlayMount, SnapshotDriver
 
+_log = logging.getLogger(__name__)
 _WHOLE = k.OPEN_TREE_CLONE | k.AT_RECURSIVE | k.AT_EMPTY_PATH
 _MOST_OPTIONS = 4095
 _ATTRIBUTES = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NODEV
@@ -80,11 +82,18 @@ def mounted_aside(
 
 
 def discard(place: str) -> None:
-    """Unmount and remove what is in one of the directories, whatever state it is in."""
-    with contextlib.suppress(FileNotFoundError):
+    """Unmount and remove what is in one of the directories, whatever state it is in.
+
+    What the disk does not let go stays until the next daemon looks: no end may wait for it.
+    """
+    try:
         for name in os.listdir(place):
             _clear(f"{place}/{name}")
         os.rmdir(place)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.error("mounted parts of volumes and images stay: %s", error)
 
 
 def _settled(record: ContainerRecord, place: str) -> ContainerRecord:

@@ -29,6 +29,8 @@ from boxship.storage.volumes import VolumeStore
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT = 600.0
 """Seconds; the clock may be set meanwhile."""
+_AGAIN = 60.0
+"""Seconds until the next attempt after one that failed."""
 
 
 @dataclass(frozen=True)
@@ -181,14 +183,14 @@ class Trash:
         self._bin.changed = self._arm
         self._arm()
 
-    def _arm(self) -> None:
+    def _arm(self, at_least: float = 0.0) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if (next_ns := self._bin.next_ns()) is not None:
             left = (next_ns - self._context.clock.now_ns()) / 1e9
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(min(max(left, 0.0), _LONGEST_WAIT), self._wake)
+            self._timer = loop.call_later(min(max(left, at_least), _LONGEST_WAIT), self._wake)
 
     def _wake(self) -> None:
         self._emptying = asyncio.ensure_future(self._empty_expired())
@@ -197,9 +199,11 @@ class Trash:
         try:
             async with self._changing:
                 await self._empty(self._bin.expired())
-        except BoxshipError as error:
+        except (OSError, BoxshipError) as error:
             _log.error("the trash could not be emptied: %s", error)
-        self._arm()
+            self._arm(at_least=_AGAIN)
+        else:
+            self._arm()
 
     async def close(self) -> None:
         """Let go; what expires meanwhile goes when the engine is opened again."""

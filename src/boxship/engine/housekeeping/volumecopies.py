@@ -94,7 +94,7 @@ class VolumeCopies:
                     if wish.pause:
                         await held.enter_async_context(self._still(view.record.id))
                     await self._gather(view, place, tell)
-                tell(await self._volumes.admit(request, place))
+                tell(await to_the_end(self._volumes.admit(request, place)))
 
     async def _gather(
         self, view: VolumeView, place: str, tell: Callable[[CopyEvent], None]
@@ -143,7 +143,7 @@ class VolumeCopies:
                     await consume(archive, unpack)
                 except OSError as error:
                     raise UnavailableError(f"import {request.name}: {error}") from error
-                return await self._volumes.admit(request, place)
+                return await to_the_end(self._volumes.admit(request, place))
 
     # ── files ────────────────────────────────────────────────────────────────────────────────
 
