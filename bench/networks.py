@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bench.rows import Engines, Goal, Row
 from bench.timing import medians, milliseconds
 from support import residue
 from support.lab import Box, Lab
+from support.names import ask
 from support.places import Place
 from support.waiting import eventually
 
@@ -40,7 +41,7 @@ def networks(versions: Callable[[Labs], None], only: Sequence[Engines]) -> Itera
     with ExitStack() as stack:
         labs = {name: stack.enter_context(Lab(kinds[name])) for name in only}
         versions(labs)
-        for case in (_run, _crowd, _stream, _requests, _names, _range):
+        for case in (_run, _crowd, _stream, _requests, _names, _restart, _range):
             print(f"  {case.__name__[1:]} …", file=sys.stderr, flush=True)
             yield from case(labs)
             for lab in labs.values():
@@ -175,6 +176,32 @@ def _names(labs: Labs) -> Iterator[Row]:
     ):
         figures = {name: statistics.median(values) for name, values in taken.items()}
         yield Row(title, unit, figures, Goal(limit, of_dockerd=False))
+
+
+def _restart(labs: Labs) -> Iterator[Row]:
+    """A container's names after its daemon was killed; dockerd's keep silent until it is up."""
+    lab = labs.get(Engines.BOXSHIP)
+    if lab is None:
+        return
+    lab.network("kept")
+    web, asking = lab.run("web", "--network=kept"), lab.run("asking", "--network=kept")
+    known = (web.address(),)
+
+    def answered() -> None:
+        lab.engine.launch()
+        while True:
+            with suppress(OSError):
+                if ask(asking, "web", timeout=0.02).addresses == known:
+                    return
+
+    times: list[float] = []
+    for _ in range(5):
+        lab.engine.kill()
+        times.append(milliseconds(answered))
+        eventually(lab.engine.answers, "the daemon")
+    figure = {Engines.BOXSHIP: statistics.median(times)}
+    title = "names answered after kill -9, from the daemon's start"
+    yield Row(title, "ms", figure, Goal(1000, of_dockerd=False))
 
 
 def _range(labs: Labs) -> Iterator[Row]:

@@ -146,6 +146,8 @@ def engine(_shared_engine: Engine) -> Iterator[Engine]:
     yield _shared_engine
     for container in _shared_engine.api.get("/containers/json", all=1).json():
         _shared_engine.api.remove(container["Id"])
+    for volume in _shared_engine.api.get("/volumes").json()["Volumes"] or ():
+        _shared_engine.api.delete(f"/volumes/{volume['Name']}", force=1)
     eventually(lambda: not _shared_engine.remains(), "the end of what containers leave")
     eventually(
         lambda: len(_shared_engine.descriptors()) <= descriptors,

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from contextlib import suppress
 
 import pytest
@@ -59,21 +58,21 @@ def test_a_killed_daemon_stops_no_traffic(lab: Lab, shop: tuple[Box, Box]) -> No
     lab.is_again(before)
 
 
-def test_names_are_back_within_a_second(lab: Lab, shop: tuple[Box, Box]) -> None:
-    """Counted from the daemon's start, an interpreter's start included."""
+def test_names_are_back_with_the_next_daemon(lab: Lab, shop: tuple[Box, Box]) -> None:
+    """By itself: nobody has to ask it for anything. How soon, the benchmark tells."""
     web, client = shop
     lab.engine.kill()
-    begin = time.monotonic()
+    with pytest.raises(OSError):
+        ask(client, "web", timeout=0.05)
     lab.engine.launch()
-    while True:
-        try:
-            assert ask(client, "web", timeout=0.05).addresses == (web.address(),)
-            break
-        except OSError:
-            assert time.monotonic() - begin < 5, "no answer"
-    took = time.monotonic() - begin
+
+    def known() -> bool:
+        with suppress(OSError):
+            return ask(client, "web", timeout=0.05).addresses == (web.address(),)
+        return False
+
+    eventually(known, "the names")
     eventually(lab.engine.answers, "the daemon")
-    assert took < 1 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1), took
 
 
 def test_all_is_known_after_a_kill(lab: Lab, shop: tuple[Box, Box]) -> None:
