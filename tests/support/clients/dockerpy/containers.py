@@ -181,7 +181,7 @@ _ASKED = {
 
 
 def _health(client: docker.DockerClient, scene: Scene, made: Container) -> None:
-    for event in client.events(decode=True, since=0, filters={"container": "asked"}):
+    for event in client.events(decode=True, since=0, filters={"container": made.id}):
         status = event["Action"]
         if status.startswith("health_status"):
             break
