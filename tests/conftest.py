@@ -139,15 +139,19 @@ def _shared_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         yield engine
 
 
+def _volumes(engine: Engine) -> set[str]:
+    return {volume["Name"] for volume in engine.api.get("/volumes").json()["Volumes"] or ()}
+
+
 @pytest.fixture
 def engine(_shared_engine: Engine) -> Iterator[Engine]:
     """A daemon with busybox loaded; after the test it holds no more than before."""
-    descriptors = len(_shared_engine.descriptors())
+    descriptors, volumes = len(_shared_engine.descriptors()), _volumes(_shared_engine)
     yield _shared_engine
     for container in _shared_engine.api.get("/containers/json", all=1).json():
         _shared_engine.api.remove(container["Id"])
-    for volume in _shared_engine.api.get("/volumes").json()["Volumes"] or ():
-        _shared_engine.api.delete(f"/volumes/{volume['Name']}", force=1)
+    for volume in _volumes(_shared_engine) - volumes:
+        _shared_engine.api.delete(f"/volumes/{volume}", force=1)
     eventually(lambda: not _shared_engine.remains(), "the end of what containers leave")
     eventually(
         lambda: len(_shared_engine.descriptors()) <= descriptors,
