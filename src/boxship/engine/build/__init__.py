@@ -1,6 +1,6 @@
-"""Builds: a Dockerfile becomes a graph, its steps are carried out, the result is an image.
+"""Builds: from a Dockerfile and files to images in the store, with a cache in between.
 
-It uses runtime and storage directly, not containers' records: a step is a process over a snapshot.
-What a client offers a build (its files, secrets, agents, credentials) is behind one interface,
-whichever door it came through. Start reading in ``service.py``.
+Knows no HTTP and no gRPC: the doors make a ``BuildRequest`` and a ``ClientSide`` and turn progress
+events into their own stream. Nothing of it is imported before the first build. Start reading in
+``service.py``; ``docs/dev/build-lifecycle.md`` walks through a build once.
 """
