@@ -1,6 +1,7 @@
 """Volumes without containers: records, directories, claims, filters."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from boxship.base.errors import (
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
+    UnavailableError,
 )
 from boxship.engine.events.bus import EventBus
 from boxship.engine.records.database import Database
@@ -50,14 +52,15 @@ class Users:
 class Place:
     """A data root that can be opened again and again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, store: type[VolumeStore] = VolumeStore) -> None:
         self.path = path
+        self.store = store
         self.users = Users()
 
     async def __aenter__(self) -> Volumes:
         clock = SystemClock()
         self._database = Database(f"{self.path}/db", MIGRATIONS)
-        store = VolumeStore(StorageRoot(str(self.path)), Disposal())
+        store = self.store(StorageRoot(str(self.path)), Disposal())
         volumes = Volumes(self._database, store, EventBus(clock), clock)
         volumes.set_users(self.users)
         await volumes.open()
@@ -119,8 +122,63 @@ def test_what_goes_with_its_container(place: Place) -> None:
             await volumes.remove_anonymous([mine, shared], "c1")
             assert [view.record.id for view in volumes.list()] == [shared]
             with pytest.raises(NotFoundError):
-                async with volumes.claimed([], [mine]):
+                async with volumes.held([mine]):
                     pass
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_while_a_volume_goes_does_not_get_it(place: Place) -> None:
+    async def scenario() -> None:
+        async with place as volumes:
+            mine = (await volumes.create(CreateVolume())).record.id
+            data = (await volumes.create(CreateVolume("data"))).record.id
+            place.users.of = {mine: ("c1",)}
+            for going, comes in (
+                (volumes.remove_anonymous([mine], "c1"), volumes.held([mine])),
+                (volumes.remove("data"), volumes.opened("data")),
+            ):
+                removing = asyncio.create_task(going)
+                while not volumes._changing.locked():  # then its deletion is being committed
+                    assert not removing.done()
+                    await asyncio.sleep(0)
+                assert {mine, data} & {view.record.id for view in volumes.list()}
+                with pytest.raises(NotFoundError):
+                    async with comes:
+                        pass
+                await removing
+            assert volumes.list() == []
+
+    asyncio.run(scenario())
+
+
+def test_files_that_stay_are_no_success_and_go_with_the_next_daemon(tmp_path: Path) -> None:
+    class Stubborn(VolumeStore):
+        refuses = True
+
+        def remove(self, volume_id: str) -> None:
+            if self.refuses:
+                raise OSError(errno.EPERM, "no")
+            super().remove(volume_id)
+
+    place = Place(tmp_path, Stubborn)
+
+    async def scenario() -> None:
+        async with place as volumes:
+            first, second = [(await volumes.create(CreateVolume())).record.id for _ in range(2)]
+            with pytest.raises(UnavailableError, match=f"remove {first}: .*; remove {second}: "):
+                await volumes.remove_anonymous([first, second])
+            await volumes.create(CreateVolume("data"))
+            with pytest.raises(UnavailableError, match="remove data: its files stay until"):
+                await volumes.remove("data")
+            await volumes.create(CreateVolume("more"))
+            assert (await volumes.prune(VolumePrune(all=True))).names == ("more",)
+            assert volumes.list() == []
+        async with place:
+            assert place.directories == 4
+        Stubborn.refuses = False
+        async with place:
+            assert place.directories == 0
 
     asyncio.run(scenario())
 

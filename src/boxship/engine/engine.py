@@ -191,7 +191,7 @@ class Engine:
         networking.claim(context)
         await recovery.recover(context)
         await networking.recover(context)
-        await context.volumes.settle()
+        await context.volumes.mounts.settle()
         await recovery.start_wanted(context)
         engine.trash.keep_time()
         return engine

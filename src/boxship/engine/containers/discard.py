@@ -23,25 +23,26 @@ async def discard(
 ) -> None:
     """Remove one that does not run; the lock is held. UnavailableError: something is in the way.
 
-    Its anonymous volumes go with it, if that is asked for or it was to remove itself.
+    Its anonymous volumes go with it, if that is asked for or it was to remove itself. It stays,
+    dead, while one of them does, so that nobody is told that all is gone; Docker keeps the volume
+    and says nothing.
     """
     record = container.record
     durable = not record.host.auto_remove
-    needs_mark = durable or record.status is Status.CREATED
-    if needs_mark and record.status is not Status.REMOVING:
-        removing = states.step(record, states.with_status(record.state, Status.REMOVING))
-        await context.shelf.save_durable(container, removing, "")
+    volumes = volumes or record.host.auto_remove
+    if durable or record.status is Status.CREATED:
+        await _mark(context, container, volumes=volumes)
     container.drop_pending()
     kept = None if record.host.auto_remove else trashed(context.trash, record)
     try:
         if kept is None:
             throw_away(context, container.id)
-    except OSError as error:
+        if volumes:
+            await remove_anonymous(context, record)
+    except (OSError, UnavailableError) as error:
         dead = states.with_status(container.record.state, Status.DEAD)
         context.shelf.save(container, container.record.with_state(dead), "dead")
         raise UnavailableError(f"container {record.id} cannot be removed: {error}") from error
-    if volumes or record.host.auto_remove:
-        await remove_anonymous(context, record)
     fact = msgspec.structs.replace(cause, name=record.name)
     also = context.trash.putting(kept)
     await context.shelf.delete(container, durable=durable, fact=fact, also=also)
@@ -56,6 +57,13 @@ async def discard(
     context.images.used(record.image_id)  # until now; a prune counts from here
     context.announcer.say(record, "destroy")
     container.waiters.removed(WaitOutcome(record.state.exit_code))
+
+
+async def _mark(context: Context, container: Container, *, volumes: bool) -> None:
+    record = container.record
+    removing = states.removing(record.state, volumes=volumes)
+    if removing != record.state:
+        await context.shelf.save_durable(container, states.step(record, removing), "")
 
 
 def throw_away(context: Context, container_id: str) -> None:

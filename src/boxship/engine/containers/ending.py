@@ -301,9 +301,13 @@ def _announce(context: Context, container: Container, exit_: Exit, *, told: bool
 
 
 async def remove_itself(context: Context, container: Container) -> None:
-    """Do what ``--rm`` asked for; the lock is held. A failure is for the log: nobody waits."""
+    """Do what ``--rm`` asked for, or a removal that was broken off; the lock is held.
+
+    A failure is for the log: nobody waits.
+    """
     try:
-        await discard(context, container, cause=Fact(course=Course.OTHER))
+        volumes_too = container.record.state.volumes_too
+        await discard(context, container, volumes=volumes_too, cause=Fact(course=Course.OTHER))
     except (BoxshipError, OSError):
         _log.exception("container %s could not be removed after its end", container.id)
         with contextlib.suppress(BoxshipError):

@@ -48,6 +48,9 @@ class ContainerState(Struct, frozen=True):
     held: bool = False
     """Paused by the daemon itself, which reads its files; not by a person. Set before the pause, so
     that a daemon that is killed meanwhile knows whom to let go."""
+    volumes_too: bool = False
+    """It is being removed, and those of its volumes with it that have no name; kept, so that who
+    finishes a removal that was broken off does what was asked for."""
     boot_id: str = ""
     """The machine's run in which it was started. Unlike times, it can't be set: it tells for sure
     whether the machine went down since."""

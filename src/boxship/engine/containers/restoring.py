@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from boxship.base.errors import ConflictError
+from boxship.base.errors import ConflictError, NotFoundError
 from boxship.engine.containers import names
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
@@ -18,6 +18,7 @@ from boxship.engine.containers.record import (
     decode_record,
     encode_record,
 )
+from boxship.engine.containers.volumes import ids
 from boxship.engine.records.trash import TrashBin, TrashItem
 from boxship.model.event import EventType
 
@@ -32,7 +33,9 @@ def trashed(trash: TrashBin, record: ContainerRecord) -> TrashItem | None:
 
 def _at_rest(state: ContainerState) -> ContainerState:
     status = Status.EXITED if state.started_ns else Status.CREATED
-    return msgspec.structs.replace(state, status=status, pid=0, stopped_by_user=True)
+    return msgspec.structs.replace(
+        state, status=status, pid=0, stopped_by_user=True, volumes_too=False
+    )
 
 
 def records(trash: TrashBin) -> Iterable[ContainerRecord]:
@@ -48,11 +51,18 @@ async def restore(context: Context, item: TrashItem, name: str = "") -> Containe
     """
     record = decode_record(item.body)
     record = msgspec.structs.replace(record, name=names.checked(name) if name else record.name)
-    for point in record.mounts:
-        if point.volume_id and not context.volumes.has(point.volume_id):
-            raise ConflictError(
-                f"container {record.name} cannot be restored: its volume {point.name} is gone"
-            )
+    try:
+        async with context.volumes.held(ids(record)):
+            return await _restore(context, item, record)
+    except NotFoundError as error:
+        lost = {i for i in ids(record) if not context.volumes.has(i)}
+        gone = ", ".join(point.name for point in record.mounts if point.volume_id in lost)
+        raise ConflictError(
+            f"container {record.name} cannot be restored: its volume {gone} is gone"
+        ) from error
+
+
+async def _restore(context: Context, item: TrashItem, record: ContainerRecord) -> ContainerRecord:
     context.shelf.reserve(record.name, record.id)
     container = Container(record)
     try:

@@ -149,7 +149,7 @@ async def _run(
         record, made = container.record, socket.paths if socket else NOTHING_MADE
         try:
             await _make_sources(context, record)
-            await context.volumes.ready(volumes.ids(record))
+            await context.volumes.mounts.ready(volumes.ids(record))
             plan = _prepare(context, record, made)
             if images:
                 plan = checkpoints.restoring(context, record, images, plan)
@@ -287,7 +287,7 @@ async def _refuse(context: Context, container: Container, error: BoxshipError, c
     record = container.record
     unmount_shm(record, context.paths)
     unmount_sources(record, context.paths)
-    await context.volumes.unneeded(volumes.ids(record))
+    await context.volumes.mounts.unneeded(volumes.ids(record))
     state = states.refused(record.state, code, str(error))
     fact = msgspec.structs.replace(cause, exit_code=code, error=str(error))
     context.shelf.save(container, states.step(record, state), "start-refused", fact)

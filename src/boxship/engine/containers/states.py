@@ -107,6 +107,11 @@ def with_status(state: ContainerState, status: Status) -> ContainerState:
     return msgspec.structs.replace(state, status=status, held=False, health=health)
 
 
+def removing(state: ContainerState, *, volumes: bool) -> ContainerState:
+    """It is about to go, with ``volumes`` those as well that have no name."""
+    return msgspec.structs.replace(with_status(state, Status.REMOVING), volumes_too=volumes)
+
+
 def held(state: ContainerState, status: Status) -> ContainerState:
     """It is paused by the daemon itself (PAUSED), or is about to be (RUNNING)."""
     return msgspec.structs.replace(state, status=status, held=True)

@@ -46,10 +46,10 @@ class Usage:
         return tuple(Digest.parse(text) for text in texts)
 
     def volume_users(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the containers of each volume."""
+        """Return the containers of each volume, but those that it is being removed with."""
         found: dict[str, tuple[str, ...]] = {}
         for container in self._shelf:
-            for volume_id in volumes.ids(container.record):
+            for volume_id in volumes.staying(container.record):
                 found[volume_id] = (*found.get(volume_id, ()), container.id)
         return found
 

@@ -11,8 +11,8 @@ keeps it (``engine/volumes/service.py``).
 """
 
 import posixpath
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import msgspec
@@ -32,6 +32,17 @@ _INHERITED_MODES = frozenset({"ro", "rw", "z", "Z"})
 def ids(record: ContainerRecord) -> tuple[str, ...]:
     """Return the ids of a container's volumes."""
     return tuple(dict.fromkeys(point.volume_id for point in record.mounts if point.volume_id))
+
+
+def staying(record: ContainerRecord) -> tuple[str, ...]:
+    """Return the ids of the volumes that a container needs: not those that go with it just now.
+
+    Of two that share one and are removed at once, neither leaves it to the other.
+    """
+    if not record.state.volumes_too:
+        return ids(record)
+    wanted = (point for point in record.mounts if point.volume_id and not point.anonymous)
+    return tuple(dict.fromkeys(point.volume_id for point in wanted))
 
 
 def points(
@@ -86,11 +97,24 @@ async def claimed(
         yield wanted
         return
     wishes = [_wish(point, host) for point in fresh]
-    async with context.volumes.claimed(wishes, known) as views:
+    async with _held(context, known), context.volumes.claimed(wishes) as views:
         made = {
             point.destination: _of(point, view) for point, view in zip(fresh, views, strict=True)
         }
         yield tuple(made.get(point.destination, point) for point in wanted)
+
+
+@asynccontextmanager
+async def _held(context: Context, inherited: Collection[str]) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        if inherited:
+            try:
+                await stack.enter_async_context(context.volumes.held(inherited))
+            except NotFoundError as error:  # as in :func:`_inherited`
+                raise InvalidArgumentError(
+                    f"volumes-from: the container is being removed: {error}"
+                ) from error
+        yield
 
 
 def _of(point: MountPoint, view: VolumeView) -> MountPoint:
@@ -136,11 +160,11 @@ async def fill(context: Context, record: ContainerRecord) -> None:
         return
     volume_ids = [point.volume_id for point in wanted]
     with context.volumes.kept(volume_ids):
-        await context.volumes.ready(volume_ids)
+        await context.volumes.mounts.ready(volume_ids)
         with await copying.made(partial(copying.bare, context, record)) as view:
             for point in wanted:
-                await context.volumes.fill(point.volume_id, view.root, point.destination)
-    await context.volumes.unneeded(volume_ids)
+                await context.volumes.mounts.fill(point.volume_id, view.root, point.destination)
+    await context.volumes.mounts.unneeded(volume_ids)
 
 
 def renamed(record: ContainerRecord, volume_id: str, old: str, new: str) -> ContainerRecord:
@@ -205,13 +229,14 @@ async def let_go(context: Context, record: ContainerRecord) -> None:
     for point in record.mounts:
         if point.volume_id:
             context.volumes.announce("unmount", point.volume_id, {"container": record.id})
-    await context.volumes.unneeded(ids(record))
+    await context.volumes.mounts.unneeded(ids(record))
 
 
 async def remove_anonymous(context: Context, record: ContainerRecord) -> None:
     """Remove those of a container's volumes that have no name; its own record goes next.
 
-    In this order, because a daemon that is killed in between finds the record and finishes.
+    In this order, because a daemon that is killed in between finds the record, in which it stands
+    that they were to go, and finishes. UnavailableError: the disk refuses some.
     """
     anonymous = [point.volume_id for point in record.mounts if point.anonymous]
     keep = not record.host.auto_remove

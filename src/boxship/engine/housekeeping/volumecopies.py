@@ -83,7 +83,7 @@ class VolumeCopies:
         if not wish.name:
             raise InvalidArgumentError("the copy needs a name")
         with self._volumes.reserved(wish.name):
-            async with self._opened(name) as view, self._staged() as place:
+            async with self._volumes.opened(name) as view, self._staged() as place:
                 request = CreateVolume(
                     wish.name,
                     labels=wish.labels,
@@ -179,20 +179,8 @@ class VolumeCopies:
     # ── what all of them stand on ────────────────────────────────────────────────────────────
 
     @asynccontextmanager
-    async def _opened(self, name: str) -> AsyncIterator[VolumeView]:
-        """Keep a volume from removal, and have its options mounted."""
-        view = self._volumes.inspect(name)
-        ids = (view.record.id,)
-        try:
-            with self._volumes.kept(ids):
-                await self._volumes.ready(ids)
-                yield view
-        finally:
-            await self._volumes.unneeded(ids)
-
-    @asynccontextmanager
     async def _viewed(self, name: str) -> AsyncIterator[tuple[str, View]]:
-        async with self._opened(name) as opened:
+        async with self._volumes.opened(name) as opened:
             place = opened.mountpoint
             with await made(lambda: View(os.open(place, _DIRECTORY))) as view:
                 yield f"volume {name}", view

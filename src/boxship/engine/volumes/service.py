@@ -13,9 +13,8 @@ has ended. What a killed daemon left is found in the mount table and goes on fro
 import asyncio
 import builtins
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 
 import msgspec
 
@@ -27,12 +26,13 @@ from boxship.base.errors import (
     NotFoundError,
     UnavailableError,
 )
-from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.records.database import Database
 from boxship.engine.records.trash import TrashBin, TrashItem
-from boxship.engine.volumes import listing, mounting, wishes
-from boxship.engine.volumes.filling import fill
+from boxship.engine.volumes import listing
+from boxship.engine.volumes.claims import Claims
+from boxship.engine.volumes.making import Making
+from boxship.engine.volumes.mounts import VolumeMounts
 from boxship.engine.volumes.record import (
     ANONYMOUS_LABEL,
     LOCAL,
@@ -73,34 +73,33 @@ class Volumes:
         self._events = events
         self._clock = clock
         self._users: VolumeUsers = NoVolumeUsers()
-        self._held: Counter[str] = Counter()
-        """Volumes that somebody is about to use, whose record does not say so yet."""
-        self._being_made: set[str] = set()
-        """Names of volumes whose files are on their way."""
+        self._claims = Claims()
+        self._making = Making(self._shelf, store, clock, lambda made: self._say(made, "create"))
         self._changing = asyncio.Lock()
         """Making and removing, one at a time: names are few, and each is quick."""
-        self._mounting: dict[str, asyncio.Lock] = {}
-        self._mounted: set[str] = set()
         self._pruning = asyncio.Lock()
+        self.mounts = VolumeMounts(store, self._shelf, self._claims)
 
     def set_users(self, users: VolumeUsers) -> None:
         """Say whom to ask who uses volumes."""
         self._users = users
+        self.mounts.set_users(users)
 
     async def open(self) -> None:
         """Load the records; afterwards every directory has one, and every record a directory."""
         self._shelf.load()
         removed = frozenset(item.id for item in self._trash.of(EventType.VOLUME))
-        mounted = await asyncio.to_thread(
-            self._sweep, frozenset(r.id for r in self._shelf) | removed
-        )
-        self._mounted |= mounted
+        known = frozenset(r.id for r in self._shelf) | removed
+        self.mounts.found(await asyncio.to_thread(self._sweep, known))
 
     def _sweep(self, known: frozenset[str]) -> frozenset[str]:
         present = set(self._store.ids())
         for volume_id in present - known:
             _log.info("removing what is left of volume %s, which has no record", volume_id)
-            self._store.remove(volume_id)
+            try:
+                self._store.remove(volume_id)
+            except OSError as error:  # it is in nobody's way
+                _log.error("what is left of volume %s stays: %s", volume_id, error)
         for volume_id in known - present:
             _log.error("the files of volume %s are gone; it is empty now", volume_id)
             self._store.make(volume_id)
@@ -158,40 +157,16 @@ class Volumes:
         UnavailableError: the disk refuses.
         """
         async with self._changing:
-            return self._view((await self._find_or_make(request))[0])
+            return self._view((await self._making.find_or_make(request))[0])
 
-    async def _find_or_make(self, request: CreateVolume) -> tuple[VolumeRecord, bool]:
-        """Return a volume, and whether it is new."""
-        name = request.name
-        wishes.check_driver(name, request.driver)
-        if name and (found := self._shelf.named(name)) is not None:
-            return found, False
-        if name:
-            self._check_free(name)
-        wishes.check_options(name, request.options or {})
-        return await self._make(request), True
-
-    def _check_free(self, name: str) -> None:
-        """InvalidArgumentError: it cannot be a name; ConflictError: it is another's."""
-        wishes.check_name(name)
-        if name in self._being_made or self._shelf.named(name) is not None:
-            raise ConflictError(f"the volume name {name} is already in use: choose another one")
-
-    @contextmanager
-    def reserved(self, name: str) -> Iterator[None]:
+    def reserved(self, name: str) -> AbstractContextManager[None]:
         """Claim a name while files are gathered for its volume. Errors as of :meth:`create`."""
-        if name:
-            self._check_free(name)
-        self._being_made.add(name)
-        try:
-            yield
-        finally:
-            self._being_made.discard(name)
+        return self._making.reserved(name)
 
     async def admit(self, request: CreateVolume, place: str) -> VolumeView:
         """Make a volume of a staged place, under a name that is reserved. UnavailableError."""
         async with self._changing:
-            return self._view(await self._make(request, place))
+            return self._view(await self._making.make(request, place))
 
     async def rename(self, name: str, new_name: str) -> None:
         """Call a volume otherwise, also in the containers that have it; their files stay.
@@ -203,8 +178,8 @@ class Volumes:
             record = self._shelf.find(name)
             if new_name == name:
                 raise InvalidArgumentError(f"rename {name}: that is its name already")
-            self._check_free(new_name)
-            if self._held[record.id]:
+            self._making.check_free(new_name)
+            if record.id in self._claims:
                 raise ConflictError(f"rename {name}: somebody begins to use it: try again")
             labels = {k: v for k, v in (record.labels or {}).items() if k != ANONYMOUS_LABEL}
             renamed = msgspec.structs.replace(record, name=new_name, labels=labels or None)
@@ -212,34 +187,6 @@ class Volumes:
         # Without our lock, because who has a container's may be waiting for it.
         await self._users.volume_renamed(record.id, name, new_name)
         self._say(renamed, "rename", {"oldName": name})
-
-    async def _make(self, request: CreateVolume, place: str = "") -> VolumeRecord:
-        identity = new_id()
-        labels = dict(request.labels) if request.labels else None
-        if not request.name:
-            labels = {**(labels or {}), ANONYMOUS_LABEL: ""}
-        record = VolumeRecord(
-            id=identity,
-            name=request.name or identity,
-            created_ns=self._clock.now_ns(),
-            labels=labels,
-            options=None if request.options is None else dict(request.options),
-            read_only=request.read_only,
-            origin=request.origin,
-        )
-        try:
-            if place:
-                await asyncio.to_thread(self._store.settle, place, identity)
-            else:
-                self._store.make(identity)
-            await self._shelf.add(record)
-        except OSError as error:
-            raise UnavailableError(f"create {record.name}: {error}") from error
-        except BoxshipError:
-            self._store.remove(identity)
-            raise
-        self._say(record, "create")
-        return record
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Remove a volume. NotFoundError, unless ``force``; ConflictError: somebody uses it."""
@@ -249,29 +196,33 @@ class Volumes:
                 await self._remove(record)
 
     async def _remove(self, record: VolumeRecord, user: str = "", *, keep: bool = True) -> None:
-        """Remove it; ``user`` is about to go itself, and does not count. ``keep``: to the trash."""
+        """Remove it; ``user`` is about to go itself, and does not count. ``keep``: to the trash.
+
+        ConflictError; UnavailableError: the disk refuses, also if it is only the files that stay.
+        """
         users = [u for u in self._users.volume_users().get(record.id, ()) if u != user]
-        if users or self._held[record.id]:
+        if users or record.id in self._claims:
             raise ConflictError(f"remove {record.name}: volume is in use - [{', '.join(users)}]")
         body = encode_record(record)
         kept = self._trash.item(EventType.VOLUME, record.id, record.name, body) if keep else None
         await self._shelf.delete(record, self._trash.putting(kept))
         self._trash.put(kept)
+        self.mounts.forget(record.id)
+        self._say(record, "destroy")
         try:
             dispose = self._store.unmount if kept else self._store.remove
             await asyncio.to_thread(dispose, record.id)
-        except OSError as error:  # without a record it is garbage, and goes at the next start
-            _log.error("the files of volume %s could not be removed: %s", record.name, error)
-        self._mounted.discard(record.id)
-        self._mounting.pop(record.id, None)
-        self._say(record, "destroy")
+        except OSError as error:
+            raise UnavailableError(
+                f"remove {record.name}: its files stay until the daemon is started again: {error}"
+            ) from error
 
     async def restore(self, item: TrashItem, name: str = "") -> VolumeView:
         """Bring one back, under another ``name`` if one is given. ConflictError: it is taken."""
         async with self._changing:
             record = decode_record(item.body)
             record = msgspec.structs.replace(record, name=name or record.name)
-            self._check_free(record.name)
+            self._making.check_free(record.name)
             await self._shelf.add(record, self._trash.taking(item))
             self._trash.taken(item)
         self._say(record, "restore")
@@ -282,8 +233,10 @@ class Volumes:
     ) -> None:
         """Remove the volumes of a container that is about to go, where no other one has them.
 
-        ``keep``: they can be brought back as long as it can.
+        ``keep``: they can be brought back as long as it can. UnavailableError: the disk refuses
+        some; the others are gone.
         """
+        failed = []
         for volume_id in volume_ids:
             async with self._changing:
                 record = self._shelf.get(volume_id)
@@ -294,7 +247,9 @@ class Volumes:
                 except ConflictError:
                     continue
                 except BoxshipError as error:
-                    _log.error("volume %s could not be removed: %s", record.name, error)
+                    failed.append(str(error))
+        if failed:
+            raise UnavailableError("; ".join(failed))
 
     async def prune(self, wanted: VolumePrune) -> PrunedVolumes:
         """Remove the volumes that nobody uses. ConflictError: one runs already."""
@@ -322,7 +277,7 @@ class Volumes:
         self, wanted: VolumePrune, without: Collection[str] = ()
     ) -> builtins.list[VolumeRecord]:
         users = self._users.volume_users()
-        used = {i for i, ids in users.items() if set(ids).difference(without)} | self._held.keys()
+        used = {i for i, ids in users.items() if set(ids).difference(without)} | self._claims.ids()
         # With options, what one holds may be on another machine: Docker leaves those, too.
         found = [r for r in self._shelf if not r.options]
         return [r for r in found if wanted.admits(r) and r.id not in used]
@@ -335,46 +290,84 @@ class Volumes:
                 await self._remove(record)
         except ConflictError:
             return False  # somebody uses it meanwhile: it is left to them
+        except UnavailableError as error:
+            if record.id in self._shelf:
+                raise
+            _log.error("%s", error)
         return True
 
     # ── for containers ───────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
     async def claimed(
-        self, wishes_: Collection[CreateVolume], known: Collection[str] = ()
+        self, wishes_: Collection[CreateVolume]
     ) -> AsyncIterator[tuple[VolumeView, ...]]:
         """Have volumes made where they are missing, and keep them while the ``with`` lasts.
 
-        ``known`` are the ids of others to be kept. If it ends in an error, new ones without a name
-        go again. Errors as of :meth:`create`; NotFoundError: a known one is gone.
+        If it ends in an error, new ones without a name go again. Errors as of :meth:`create`.
         """
-        for volume_id in known:  # of a container that is being removed
-            if volume_id not in self._shelf:
-                raise NotFoundError(f"get {volume_id}: no such volume")
         found: builtins.list[VolumeRecord] = []
         anonymous: builtins.list[str] = []
-        self._held.update(known)
         try:
             for wish in wishes_:
                 async with self._changing:
-                    record, _ = await self._find_or_make(wish)
+                    record, _ = await self._making.find_or_make(wish)
                     found.append(record)
-                    self._held[record.id] += 1
+                    self._claims.take((record.id,))
                 if not wish.name:
                     anonymous.append(record.id)
             yield tuple(map(self._view, found))
         except Exception:
-            self._let_go(known, found)
-            known, found = (), []
-            await self.remove_anonymous(anonymous)
+            self._claims.give_back(record.id for record in found)
+            found = []
+            try:
+                await self.remove_anonymous(anonymous)
+            except BoxshipError as error:  # why it came to this says more
+                _log.error("volumes of a container that did not come about stay: %s", error)
             raise
         finally:  # of a caller that was cancelled the container may come about all the same
-            self._let_go(known, found)
+            self._claims.give_back(record.id for record in found)
 
-    def _let_go(self, known: Collection[str], found: Collection[VolumeRecord]) -> None:
-        self._held.subtract(known)
-        self._held.subtract(record.id for record in found)
-        self._held = +self._held
+    @asynccontextmanager
+    async def held(self, volume_ids: Collection[str]) -> AsyncIterator[None]:
+        """Keep volumes that others made while the ``with`` lasts. NotFoundError: one is gone.
+
+        Whoever has no container's record to rely on asks here: a removal that is under way comes
+        first, and a later one is refused.
+        """
+        async with self._changing:
+            for volume_id in volume_ids:
+                if volume_id not in self._shelf:
+                    raise NotFoundError(f"get {volume_id}: no such volume")
+            self._claims.take(volume_ids)
+        try:
+            yield
+        finally:
+            self._claims.give_back(volume_ids)
+
+    @contextmanager
+    def kept(self, volume_ids: Collection[str]) -> Iterator[None]:
+        """Keep a container's volumes, and what is mounted on them, while the ``with`` lasts.
+
+        Its record, or a claim, keeps them from removal already.
+        """
+        self._claims.take(volume_ids)
+        try:
+            yield
+        finally:
+            self._claims.give_back(volume_ids)
+
+    @asynccontextmanager
+    async def opened(self, name: str) -> AsyncIterator[VolumeView]:
+        """Keep a volume, and have its options mounted. NotFoundError; InternalError."""
+        view = self.inspect(name)
+        ids = (view.record.id,)
+        try:
+            async with self.held(ids):
+                await self.mounts.ready(ids)
+                yield view
+        finally:
+            await self.mounts.unneeded(ids)
 
     def used(self, volume_ids: Collection[str]) -> None:
         """Remember that these volumes serve somebody now."""
@@ -383,62 +376,6 @@ class Volumes:
             record = self._shelf.get(volume_id)
             if record is not None:
                 self._shelf.touch(msgspec.structs.replace(record, last_used_ns=now_ns))
-
-    async def ready(self, volume_ids: Collection[str]) -> None:
-        """Have what options say mounted. InternalError: it cannot be; NotFoundError: it is gone."""
-        for volume_id in volume_ids:
-            record = self._shelf.get(volume_id)
-            if record is None or not record.options:
-                continue
-            async with self._mounting.setdefault(volume_id, asyncio.Lock()):
-                if volume_id not in self._mounted:
-                    place = self._store.data(volume_id)
-                    await asyncio.to_thread(mounting.mount, record.options, place)
-                    self._mounted.add(volume_id)
-
-    async def unneeded(self, volume_ids: Collection[str]) -> None:
-        """Unmount what no container with processes has any more."""
-        for volume_id in self._mounted & set(volume_ids):
-            async with self._mounting.setdefault(volume_id, asyncio.Lock()):
-                if self._is_needed(volume_id) or volume_id not in self._mounted:
-                    continue
-                try:
-                    await asyncio.to_thread(self._store.unmount, volume_id)
-                except OSError as error:
-                    _log.error("volume %s could not be unmounted: %s", volume_id, error)
-                else:
-                    self._mounted.discard(volume_id)
-
-    def _is_needed(self, volume_id: str) -> bool:
-        return self._held[volume_id] > 0 or volume_id in self._users.live_volumes()
-
-    async def settle(self) -> None:
-        """At start-up, when it is known who lives: unmount what a killed daemon left."""
-        await self.unneeded(tuple(self._mounted))
-
-    @contextmanager
-    def kept(self, volume_ids: Collection[str]) -> Iterator[None]:
-        """Keep volumes, and what is mounted on them, while the ``with`` lasts."""
-        self._held.update(volume_ids)
-        try:
-            yield
-        finally:
-            self._held.subtract(volume_ids)
-            self._held = +self._held
-
-    async def fill(self, volume_id: str, root: int, path: str) -> None:
-        """Copy what the tree ``root`` (a descriptor) has at ``path`` into a volume that is empty.
-
-        InvalidArgumentError: there is a file; UnavailableError: the disk refuses.
-        """
-        async with self._mounting.setdefault(volume_id, asyncio.Lock()):
-            busy = volume_id in self._mounted | self._users.live_volumes()
-            try:
-                await asyncio.to_thread(
-                    fill, self._store, volume_id, (root, path), at_once=not busy
-                )
-            except OSError as error:
-                raise UnavailableError(f"cannot fill the volume at {path}: {error}") from error
 
     def _say(
         self, record: VolumeRecord, action: str, more: Mapping[str, str] | None = None

@@ -1,0 +1,89 @@
+"""Make volumes: names, directories, records; the record is the commit point."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from boxship.base.clock import Clock
+from boxship.base.errors import BoxshipError, ConflictError, UnavailableError
+from boxship.base.ids import new_id
+from boxship.engine.volumes import wishes
+from boxship.engine.volumes.record import ANONYMOUS_LABEL, VolumeRecord
+from boxship.engine.volumes.requests import CreateVolume
+from boxship.engine.volumes.shelf import VolumeShelf
+from boxship.storage.volumes import VolumeStore
+
+
+class Making:
+    """Of one engine; whoever calls it sees to it that one is made at a time."""
+
+    def __init__(
+        self,
+        shelf: VolumeShelf,
+        store: VolumeStore,
+        clock: Clock,
+        say: Callable[[VolumeRecord], None],
+    ) -> None:
+        self._shelf = shelf
+        self._store = store
+        self._clock = clock
+        self._say = say
+        self._being_made: set[str] = set()
+        """Names of volumes whose files are on their way."""
+
+    async def find_or_make(self, request: CreateVolume) -> tuple[VolumeRecord, bool]:
+        """Return a volume, and whether it is new. Errors as of :meth:`Volumes.create`."""
+        name = request.name
+        wishes.check_driver(name, request.driver)
+        if name and (found := self._shelf.named(name)) is not None:
+            return found, False
+        if name:
+            self.check_free(name)
+        wishes.check_options(name, request.options or {})
+        return await self.make(request), True
+
+    def check_free(self, name: str) -> None:
+        """InvalidArgumentError: it cannot be a name; ConflictError: it is another's."""
+        wishes.check_name(name)
+        if name in self._being_made or self._shelf.named(name) is not None:
+            raise ConflictError(f"the volume name {name} is already in use: choose another one")
+
+    @contextmanager
+    def reserved(self, name: str) -> Iterator[None]:
+        """Claim a name while files are gathered for its volume. Errors as of :meth:`create`."""
+        if name:
+            self.check_free(name)
+        self._being_made.add(name)
+        try:
+            yield
+        finally:
+            self._being_made.discard(name)
+
+    async def make(self, request: CreateVolume, place: str = "") -> VolumeRecord:
+        """Make one, of a staged ``place`` if one is given. UnavailableError: the disk refuses."""
+        identity = new_id()
+        labels = dict(request.labels) if request.labels else None
+        if not request.name:
+            labels = {**(labels or {}), ANONYMOUS_LABEL: ""}
+        record = VolumeRecord(
+            id=identity,
+            name=request.name or identity,
+            created_ns=self._clock.now_ns(),
+            labels=labels,
+            options=None if request.options is None else dict(request.options),
+            read_only=request.read_only,
+            origin=request.origin,
+        )
+        try:
+            if place:
+                await asyncio.to_thread(self._store.settle, place, identity)
+            else:
+                self._store.make(identity)
+            await self._shelf.add(record)
+        except OSError as error:
+            raise UnavailableError(f"create {record.name}: {error}") from error
+        except BoxshipError:
+            self._store.remove(identity)
+            raise
+        self._say(record)
+        return record
