@@ -36,3 +36,14 @@ class DockerfileError(InvalidArgumentError):
 
 class ExpansionError(DockerfileError):
     """A variable can't be replaced: its reference is malformed, or it is required and unset."""
+
+
+class IncludesWantedError(DockerfileError):
+    """Files that INCLUDE names are not at hand: fetch ``names`` and read again.
+
+    The names are paths from the directory that the Dockerfile's own name is relative to.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        super().__init__(f"INCLUDE names files that are missing: {', '.join(names)}")

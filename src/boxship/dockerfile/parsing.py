@@ -1,0 +1,133 @@
+"""From a text to a :class:`~boxship.dockerfile.instructions.Dockerfile`."""
+
+from collections.abc import Iterator, Mapping
+
+from boxship.dockerfile.directives import read_directives
+from boxship.dockerfile.errors import DockerfileError
+from boxship.dockerfile.instructions import Arg, Dockerfile, From, Instruction, Onbuild, Stage
+from boxship.dockerfile.lines import Lines
+from boxship.dockerfile.places import Range
+from boxship.dockerfile.readers.statement import Statement
+from boxship.dockerfile.readers.table import INSTRUCTIONS
+from boxship.dockerfile.statements import Statements, take_apart
+from boxship.dockerfile.suggestions import nearest
+
+_LARGEST = 16 << 20
+
+
+def parse(
+    text: str | bytes,
+    name: str = "Dockerfile",
+    *,
+    included: Mapping[str, str | bytes] | None = None,
+) -> Dockerfile:
+    """Read a Dockerfile. ``name`` is its path, as in messages and for relative INCLUDEs.
+
+    ``included`` are files for INCLUDE by path. Raise :class:`DockerfileError` for the first
+    mistake, :class:`~boxship.dockerfile.errors.IncludesWantedError` if files are missing there.
+    """
+    source = decoded(text)
+    statements = Statements({path: decoded(one) for path, one in (included or {}).items()})
+    directives = read_directives(source)
+    arguments: list[Arg] = []
+    stages: list[tuple[From, list[Instruction]]] = []
+    end = None
+    for statement in statements.read(source, name):
+        instruction = read_instruction(statement)
+        end = statement.where
+        if isinstance(instruction, From):
+            stages.append((instruction, []))
+        elif stages:
+            stages[-1][1].append(instruction)
+        elif isinstance(instruction, Arg):
+            arguments.append(instruction)
+        else:
+            raise DockerfileError(
+                "no build stage in current context",
+                statement.where,
+                hint=f"{statement.name} has to come after a FROM",
+            )
+    _check_stages(end, bool(stages))
+    return Dockerfile(
+        name=name,
+        text=source,
+        directives=directives,
+        arguments=tuple(arguments),
+        stages=tuple(Stage(i, start, tuple(rest)) for i, (start, rest) in enumerate(stages)),
+        files=tuple(statements.used.items()),
+    )
+
+
+def _check_stages(end: Range | None, stages: bool) -> None:
+    if end is None:
+        raise DockerfileError("file with no instructions", Range(1, 1))
+    if not stages:
+        raise DockerfileError(
+            "dockerfile contains no stages to build", end, hint="there is no FROM"
+        )
+
+
+def parse_trigger(text: str) -> Instruction:
+    """Read what ``ONBUILD`` put into an image; raise :class:`DockerfileError`."""
+    found = [read_instruction(one) for one in _single(text)]
+    if len(found) != 1 or isinstance(found[0], From | Onbuild):
+        raise DockerfileError(f'"{text[:80]}" can\'t be an ONBUILD trigger')
+    return found[0]
+
+
+def _single(text: str) -> Iterator[Statement]:
+    statements = Statements({})
+    lines = Lines(text)
+    for line in lines:
+        yield statements.one(lines, line)
+
+
+def read_instruction(statement: Statement) -> Instruction:
+    """Read one instruction; errors name its place."""
+    entry = INSTRUCTIONS.get(statement.name)
+    try:
+        if entry is None:
+            raise _unknown(statement.keyword)
+        instruction = entry.read(statement)
+        if isinstance(instruction, Onbuild):
+            _check_trigger(statement)
+    except DockerfileError as error:
+        raise error.at(statement.where) from None
+    return instruction
+
+
+def _unknown(keyword: str) -> DockerfileError:
+    shown = keyword if len(keyword) <= 40 else f"{keyword[:40]}…"
+    return DockerfileError(
+        f"unknown instruction: {shown}", hint=nearest(keyword, (*INSTRUCTIONS, "INCLUDE"))
+    )
+
+
+def _check_trigger(statement: Statement) -> None:
+    """Read the trigger now, so that a mistake is found where it was made."""
+    keyword, flags, rest = take_apart(statement.rest)
+    entry = INSTRUCTIONS.get(keyword.upper())
+    if entry is None:
+        raise _unknown(keyword)
+    entry.read(
+        Statement(
+            keyword=keyword,
+            flags=flags,
+            rest=rest,
+            code=statement.rest,
+            where=statement.where,
+            escape=statement.escape,
+            heredocs=statement.heredocs,
+        )
+    )
+
+
+def decoded(text: str | bytes) -> str:
+    """Return the text of a file: UTF-8, and what is not is replaced, as in an image's config."""
+    if len(text) > _LARGEST:
+        raise DockerfileError(f"the Dockerfile is larger than {_LARGEST >> 20} MiB")
+    if isinstance(text, str):
+        return text
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DockerfileError("the Dockerfile is UTF-16", hint="save it as UTF-8")
+    return text.decode("utf-8", "replace")
