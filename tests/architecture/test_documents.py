@@ -32,12 +32,14 @@ def test_attacks_are_tests() -> None:
     named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", text))
     existing = {
         (path.name, name)
-        for tests in ("runtime", "net_firewall")
+        for tests in ("runtime", "net_firewall", "engine_containers")
         for path in (ROOT / "tests" / tests).glob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
     assert named - existing == set()
-    attacks = {test for test in existing if test[0].startswith("test_attacks_mounts")}
+    attacks = {
+        test for test in existing if test[0].startswith(("test_attacks_mounts", "test_attacks_on"))
+    }
     assert attacks - named <= {
         ("test_attacks_mounts.py", "test_what_lxcfs_provides_may_be_shown"),
         ("test_attacks_mounts.py", "test_a_sysctl_is_the_kernels_when_nobody_interferes"),

@@ -5,11 +5,9 @@ out that stops it, where it must succeed.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +19,12 @@ from boxship.runtime import apply, enter, mounts, paths, steps
 from boxship.runtime.apply import Setup, StepError, walk
 from boxship.runtime.kernel import LINUX, Kernel
 from support.boxes import Box, Container, Outcome, in_a_shim
+from support.exchanging import exchanging
 
 pytestmark = pytest.mark.privileged
 
 Weaken = pytest.MonkeyPatch
 OWN_MOUNTS = (steps.Unshare(("mnt",)), steps.SetPropagation("rprivate"))
-_EXCHANGE = 2
 
 
 def attempt(root: Path, *wanted: steps.Step, seen: Callable[[], str]) -> str:
@@ -64,22 +62,6 @@ def root(tmp_path: Path) -> Path:
     for name in ("dev", "proc", "etc", "data"):
         (place / name).mkdir(parents=True)
     return place
-
-
-@contextlib.contextmanager
-def exchanging(one: Path, other: Path) -> Iterator[None]:
-    """Have a process exchange two names as fast as it can, as one with the volume could."""
-    libc = ctypes.CDLL(None)
-    names = os.fsencode(one), os.fsencode(other)
-    pid = os.fork()
-    if pid == 0:
-        while True:
-            libc.renameat2(-100, names[0], -100, names[1], _EXCHANGE)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
 
 # ── targets ──────────────────────────────────────────────────────────────────────────────────
