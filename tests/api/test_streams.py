@@ -53,6 +53,15 @@ def test_wait_tells_an_error(api):
         }
 
 
+def test_wait_for_a_removal_that_failed_had_no_body_before_1_34(api):
+    for version, body in (("1.33", b""), ("1.34", b'{"StatusCode":1,"Error":{"Message":"it')):
+        sock, _ = open_stream(api, f"/v{version}/containers/web/wait?condition=removed", "POST")
+        with sock:
+            api.containers.end(WaitOutcome(1, "it broke"))
+            assert chunk(sock).startswith(body)
+        api.containers.waiting.clear()
+
+
 def test_wait_of_nothing_is_404_and_a_bad_condition_400(api):
     assert api.client.request("POST", "/containers/nope/wait").status == 404
     answer = api.client.request("POST", "/containers/web/wait?condition=x")

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.model.container import BindOptions, HostConfig, Mount, PortBinding
-from boxship.wire.containers import CreateBody, ExecStartBody, config_of, host_config_of
+from boxship.model.container import HostConfig, Mount, PortBinding
+from boxship.wire.containers import CreateBody, ExecStartBody
+from boxship.wire.creation import creation_of
 from boxship.wire.decoding import decode_body
 from boxship.wire.versions import ApiVersion
 
@@ -78,28 +79,12 @@ def test_config_and_host_config_are_taken_apart_without_loss():
         Image="a", Tty=True, StopTimeout=3, Healthcheck={"Test": ["NONE"]},
         HostConfig={"Mounts": [{"Type": "tmpfs", "Target": "/t"}], "PidsLimit": 5},
     )  # fmt: skip
-    config = config_of(read)
+    asked = creation_of(read, ApiVersion(56), unified_cgroups=True)
+    config, host = asked.config, asked.host
     assert (config.image, config.tty, config.stop_timeout) == ("a", True, 3)
     assert config.healthcheck.test == ("NONE",)
-    host = host_config_of(read, ApiVersion(56))
     assert host.mounts == (Mount(type="tmpfs", target="/t"),)
     assert host.pids_limit == 5
-
-
-def test_binds_mean_what_the_clients_version_had():
-    def bind(version, read_only=True, **options):
-        mount = {"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": read_only}
-        asked = body(HostConfig={"Mounts": [mount | {"BindOptions": options}]})
-        (found,) = host_config_of(asked, ApiVersion(version)).mounts
-        return found.bind_options
-
-    assert bind(44) == BindOptions()
-    assert bind(43) == BindOptions(read_only_non_recursive=True)
-    assert bind(43, read_only=False) == BindOptions()
-    assert bind(44, CreateMountpoint=True).create_mountpoint
-    assert not bind(41, CreateMountpoint=True).create_mountpoint
-    with pytest.raises(InvalidArgumentError, match=r"needs API v1\.44"):
-        bind(43, ReadOnlyForceRecursive=True)
 
 
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False)

@@ -46,7 +46,7 @@ class ContainerConfig(Struct, frozen=True, rename="pascal"):
     entrypoint: tuple[str, ...] | None = None
     network_disabled: bool | UnsetType | None = UNSET
     mac_address: str | UnsetType | None = UNSET
-    on_build: tuple[str, ...] | None = None
+    on_build: tuple[str, ...] | UnsetType | None = None
     labels: dict[str, str] | None = None
     stop_signal: str | UnsetType | None = UNSET
     stop_timeout: Int64 | UnsetType | None = UNSET

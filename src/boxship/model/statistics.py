@@ -81,6 +81,7 @@ class Statistics(Struct, frozen=True):
 
     name: str
     id: str
+    os_type: str = "linux"
     read: str = NEVER
     preread: str = NEVER
     pids_stats: PidsStatistics = PidsStatistics()

@@ -4,20 +4,36 @@ Structs describe the newest version. A change says in which version it came and 
 the plain objects (``dict``) of an answer. An answer for the newest version never becomes a dict.
 
 ======  ==========================================================================================
-1.52    the default bridge's settings went from inspect; ``Health`` came to the list; image inspect
-        lost ``Parent`` and ``DockerVersion``; networks: ``Status`` came to inspect, ``Containers``
-        went from the list; events (``events.py``) ``status``, ``id``, ``from``
+1.53    ``/system/df``: flat lists went (``diskusage.py``)
+1.52    the default bridge's settings went from inspect, and ``Config.MacAddress``; an empty
+        ``OnBuild`` of containers and empty members of an image and of its ``Config`` are left
+        out; ``Health`` came to the list; networks: ``Status`` came to inspect, ``Containers`` went
+        from the list; stats: ``os_type``; events (``events.py``): ``status``, ``id``, ``from``
+1.51    the list of images counts ``Containers`` (before: -1)
 1.50    image inspect: ``Config`` holds what the OCI specification knows, nothing else;
         ``/info`` without ``BridgeNfIptables``, with ``DiscoveredDevices``
-1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` went
+1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` and what the registry said of
+        layers that may not be distributed went (1.48: always null)
 1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
-1.46    the list of containers has ``HostConfig.Annotations``
+1.46    the list of containers has ``HostConfig.Annotations``; events tell of images that were made
 1.45    image inspect without ``Container``, ``ContainerConfig``; endpoints' ``Aliases`` without the
         beginning of the container's id and, in inspect, its host name
 1.44    ``VirtualSize`` went; endpoints: ``DNSNames`` came; ``/info``: ``CDISpecDirs``;
         empty lists of image tags and digests instead of null; no zero ``Created``
 1.43    ``HostConfig.Annotations`` came
 1.42    ``HostConfig.KernelMemory``, ``KernelMemoryTCP`` went, also from ``/info``
+1.41    ``/info``: ``CgroupVersion``, ``DefaultAddressPools``; events tell of prunes
+1.40    ``/info``: ``PidsLimit``
+1.39    ``/info``: ``Warnings``; what is not known of the machine is empty instead of ``<unknown>``
+1.36    events tell of the end of an exec
+1.35    ``/version``: ``Platform``, ``Components``
+1.31    volumes: ``CreatedAt``
+1.30    ``/info``: ``Plugins.Log``
+1.29    networks: ``Ingress``
+1.28    the list of networks lost the containers on them (``networks.py``)
+1.27    stats: ``online_cpus``
+1.25    ``/version``: ``MinAPIVersion``; ``/info``: ``Isolation``, security options with their
+        values, ``ExecutionDriver`` went; volumes: ``Options``; networks: ``Created``; exec: ``Pid``
 ======  ==========================================================================================
 """
 
@@ -29,11 +45,13 @@ import msgspec
 from msgspec import Struct
 
 from boxship.base.clock import ZERO_TEXT
-from boxship.wire.containers import ContainerInspect, ContainerRow
+from boxship.model.statistics import Statistics
+from boxship.wire.containers import ContainerInspect, ContainerRow, ExecInspect
 from boxship.wire.images import ImageInspect, ImageRow
 from boxship.wire.networks import Network, NetworkInspect
-from boxship.wire.system import Info
+from boxship.wire.system import Info, Version
 from boxship.wire.versions import NEWEST, ApiVersion
+from boxship.wire.volumes import VolumeList, VolumeRow
 
 Undo = Callable[[dict[str, Any]], None]
 
@@ -147,6 +165,36 @@ def _expected_commits(plain: dict[str, Any]) -> None:
         plain[name]["Expected"] = plain[name]["ID"]
 
 
+def _nondistributable(value: object) -> Undo:
+    """The registry's configuration had two lists more, in the end without anything in them."""
+
+    def undo(plain: dict[str, Any]) -> None:
+        for name in ("CIDRs", "Hostnames"):
+            plain["RegistryConfig"][f"AllowNondistributableArtifacts{name}"] = value
+
+    return undo
+
+
+def _unknown(plain: dict[str, Any]) -> None:
+    for name in ("KernelVersion", "OperatingSystem"):
+        plain[name] = plain[name] or "<unknown>"
+
+
+def _names_of_security_options(plain: dict[str, Any]) -> None:
+    """Options stood there by their names alone: ``seccomp``, not ``name=seccomp,profile=…``."""
+    plain["SecurityOptions"] = [
+        option.partition(",")[0].removeprefix("name=") for option in plain["SecurityOptions"]
+    ]
+
+
+def _each_volume(undo: Undo) -> Undo:
+    def undo_each(plain: dict[str, Any]) -> None:
+        for volume in plain["Volumes"]:
+            undo(volume)
+
+    return undo_each
+
+
 def _full_config(plain: dict[str, Any]) -> None:
     stored = _of_containers(plain.get("Stored", {}).get("config"))
     plain["Config"] = _EMPTY_CONFIG | stored | plain["Config"]
@@ -202,6 +250,13 @@ _DEFAULT_BRIDGE = {
     "MacAddress": "",
 }
 
+_OF_IMAGES: dict[str, Any] = {
+    **dict.fromkeys(("Cmd", "Entrypoint", "Env", "Labels", "OnBuild", "Volumes")),
+    **dict.fromkeys(("User", "WorkingDir"), ""),
+}
+
+_VOLUME = ((31, _without("CreatedAt")), (25, _without("Options")))
+
 # Shape → (version that made the change, how to undo it), newest change first.
 _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
     ContainerRow: (
@@ -213,6 +268,7 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
     ),
     ContainerInspect: (
         (52, _default_bridge),
+        (52, _with({"OnBuild": None}, inside="Config")),
         (48, _endpoints("GwPriority")),
         (45, _short_id_as_alias),
         (45, _host_name_as_alias),
@@ -225,7 +281,8 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (43, _null_lists),
     ),
     ImageInspect: (
-        (52, _with({"Parent": "", "DockerVersion": ""})),
+        (52, _with({"Parent": "", "DockerVersion": "", "Comment": "", "Author": ""})),
+        (52, _with(_OF_IMAGES, inside="Config")),
         (50, _full_config),
         (45, _built_from_container),
         (44, _virtual_size),
@@ -235,18 +292,42 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
     Network: (
         (52, _with({"Containers": {}})),
         (48, _without("EnableIPv4")),
+        (29, _without("Ingress")),
+        (25, _without("Created")),
     ),
     NetworkInspect: (
         (52, _without("Status")),
         (48, _without("EnableIPv4")),
+        (29, _without("Ingress")),
+        (25, _without("Created")),
     ),
     Info: (
         (50, _with({"BridgeNfIptables": False, "BridgeNfIp6tables": False})),
         (50, _without("DiscoveredDevices")),
         (49, _without("FirewallBackend")),
         (49, _expected_commits),
+        (49, _nondistributable(None)),
+        (48, _nondistributable([])),
         (44, _without("CDISpecDirs")),
         (42, _with({"KernelMemory": False, "KernelMemoryTCP": False})),
-        (41, _without("CgroupVersion")),
+        (41, _without("CgroupVersion", "DefaultAddressPools")),
+        (40, _without("PidsLimit")),
+        (39, _without("Warnings")),
+        (39, _unknown),
+        (30, _without("Log", inside="Plugins")),
+        (25, _without("Isolation")),
+        (25, _with({"ExecutionDriver": "<not supported>"})),
+        (25, _names_of_security_options),
+    ),
+    Version: (
+        (35, _without("Platform", "Components")),
+        (25, _without("MinAPIVersion")),
+    ),
+    VolumeRow: _VOLUME,
+    VolumeList: tuple((since, _each_volume(undo)) for since, undo in _VOLUME),
+    ExecInspect: ((25, _without("Pid")),),
+    Statistics: (
+        (52, _without("os_type")),
+        *((27, _without("online_cpus", inside=part)) for part in ("cpu_stats", "precpu_stats")),
     ),
 }

@@ -2,61 +2,20 @@
 
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType, field, structs
+from msgspec import UNSET, Struct, UnsetType, field
 
-from boxship.base.errors import InvalidArgumentError
 from boxship.model.container import ContainerConfig, HostConfig, PortBinding, RestartPolicy
 from boxship.model.integers import Int64, Uint16, Uint32
 from boxship.wire.images import Driver
-from boxship.wire.mounts import mount_of
-from boxship.wire.networks import Endpoint, EndpointWish, NetworkingConfig
+from boxship.wire.networks import Endpoint, NetworkingConfig
 from boxship.wire.versions import ApiVersion
 
 
 class CreateBody(ContainerConfig, frozen=True, rename="pascal"):
-    """The body of ``POST /containers/create``: a config with two more members."""
+    """The body of ``POST /containers/create``: a config with two more members (``creation.py``)."""
 
     host_config: HostConfig | None = None
     networking_config: NetworkingConfig | None = None
-
-
-def config_of(body: CreateBody) -> ContainerConfig:
-    """Return the body without the two members that aren't of the config."""
-    return ContainerConfig(**{name: getattr(body, name) for name in _CONFIG_FIELDS})
-
-
-_CONFIG_FIELDS = ContainerConfig.__struct_fields__
-
-
-def host_config_of(body: CreateBody, version: ApiVersion) -> HostConfig:
-    """Return the host's part as the client's version means it."""
-    host = body.host_config or HostConfig()
-    changes: dict[str, Any] = {}
-    if version < 25:
-        changes["auto_remove"] = False
-    if version < 40 and not host.ipc_mode:
-        changes["ipc_mode"] = "shareable"
-    if version < 41:
-        changes["cgroupns_mode"] = "host"
-    if version < 42:
-        changes["console_size"] = (0, 0)
-    else:
-        changes |= {"kernel_memory": UNSET, "kernel_memory_tcp": UNSET}
-    if version < 43:
-        changes["annotations"] = UNSET
-    if version < 44 and host.mounts is not UNSET and host.mounts:
-        changes["mounts"] = tuple(mount_of(mount, version) for mount in host.mounts)
-    return structs.replace(host, **changes)
-
-
-def endpoints_of(body: CreateBody, version: ApiVersion) -> dict[str, EndpointWish | None]:
-    """Return the endpoints by network. InvalidArgumentError: several, of an older client."""
-    networking = body.networking_config
-    endpoints = (networking.endpoints_config or {}) if networking else {}
-    if version < 44 and len(endpoints) > 1:
-        names = ", ".join(sorted(endpoints))
-        raise InvalidArgumentError(f"Container cannot be connected to network endpoints: {names}")
-    return endpoints
 
 
 class UpdateBody(Struct, frozen=True, rename="pascal"):

@@ -1,9 +1,10 @@
-"""``GET /system/df``: since 1.52 by kind of object, before that as flat lists. Sizes in bytes.
+"""``GET /system/df``: since 1.53 by kind of object, before 1.52 as flat lists, 1.52 had both.
 
-Rows are those of the lists of images and containers, as the client's version has them, encoded.
+Sizes are bytes. Rows are those of the lists of images and containers, as the client's version has
+them, encoded.
 """
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 EMPTY = Raw(b"[]")
 TYPES = frozenset({"container", "image", "volume", "build-cache"})
@@ -42,3 +43,17 @@ class FlatDiskUsage(Struct, frozen=True, rename="pascal"):
     """Until 1.41."""
     trash_usage: Usage | UnsetType = UNSET
     """Beyond Docker, as above."""
+
+
+class BothDiskUsages(FlatDiskUsage, frozen=True, rename="pascal"):
+    """The form of 1.52: flat lists, and the kinds beside them. Kinds not asked for are left out."""
+
+    image_usage: Usage | UnsetType = UNSET
+    container_usage: Usage | UnsetType = UNSET
+    volume_usage: Usage | UnsetType = UNSET
+    build_cache_usage: Usage | UnsetType = UNSET
+
+
+def both_forms(flat: FlatDiskUsage, usage: DiskUsage) -> BothDiskUsages:
+    """Put an answer's two forms together."""
+    return BothDiskUsages(**structs.asdict(flat) | structs.asdict(usage))

@@ -10,6 +10,9 @@ from boxship.model.event import Event, EventType
 from boxship.wire.parameters import Filters
 from boxship.wire.versions import ApiVersion
 
+JSON = "application/json"
+"""What streams of events are called where nobody asks, though they are many objects."""
+
 FILTERS = frozenset(
     {
         *("config", "container", "daemon", "event", "image", "label", "network", "node"),
@@ -37,9 +40,41 @@ class EventMessage(Struct, frozen=True, omit_defaults=True):
     time_nano: int = msgspec.field(default=0, name="timeNano")
 
 
+_CAME: dict[tuple[EventType, str], int] = {
+    (EventType.IMAGE, "create"): 46,
+    **{(kind, "prune"): 41 for kind in EventType},
+    (EventType.CONTAINER, "exec_die"): 36,
+}
+"""Events that came later than the first versions."""
+
+MEDIA_TYPES = {
+    "application/jsonl": b"",
+    "application/x-ndjson": b"",
+    "application/json-seq": b"\x1e",
+}
+"""What a listener may ask for by name, and what stands before each event: RFC 7464 has a mark."""
+
+
 def form(version: ApiVersion) -> bool:
     """Tell versions apart whose lines differ: whether they double type, action and actor."""
     return version < 52
+
+
+def is_known(event: Event, version: ApiVersion) -> bool:
+    """Tell whether a version has events of this kind."""
+    return version >= _CAME.get((event.type, event.action), 0)
+
+
+def media_type(accept: str) -> tuple[str, bytes]:
+    """Choose the type of a stream by ``Accept``, and what stands before each of its events.
+
+    The first one named that there is, whatever its weight: clients name what they like best first.
+    """
+    for word in accept.split(","):
+        name = word.partition(";")[0].strip().lower()
+        if name in MEDIA_TYPES:
+            return name, MEDIA_TYPES[name]
+    return JSON, b""
 
 
 def encode_event(event: Event, version: ApiVersion) -> bytes:

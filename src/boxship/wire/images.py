@@ -73,15 +73,15 @@ class Metadata(Struct, frozen=True, rename="pascal"):
     """Beyond Docker."""
 
 
-class ImageInspect(Struct, frozen=True, rename="pascal"):
+class ImageInspect(Struct, frozen=True, rename="pascal", kw_only=True):
     """``GET /images/{name}/json``."""
 
     id: str
     repo_tags: tuple[str, ...]
     repo_digests: tuple[str, ...]
-    comment: str
-    created: str | UnsetType
-    author: str
+    comment: str | UnsetType = UNSET
+    created: str | UnsetType = UNSET
+    author: str | UnsetType = UNSET
     config: ImageConfig
     architecture: str
     os: str

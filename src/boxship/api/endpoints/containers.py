@@ -14,26 +14,27 @@ from boxship.engine.containers.requests import ContainerQuery, CreateContainer, 
 from boxship.wire import containers as shapes
 from boxship.wire.adapt import adapted
 from boxship.wire.containers import ContainerRow
+from boxship.wire.creation import creation_of
 
 Sizes = Mapping[str, tuple[int, int]]
 
 
 async def create(call: Call) -> Answer:
     body = await call.body(shapes.CreateBody)
+    unified = call.backend.system.host.cgroup_version == 2
+    asked = creation_of(body, call.version, unified_cgroups=unified)
     created = await call.backend.containers.create(
         CreateContainer(
-            config=shapes.config_of(body),
-            host=shapes.host_config_of(body, call.version),
+            config=asked.config,
+            host=asked.host,
             name=call.text("name").removeprefix("/") or None,
-            endpoints=tuple(
-                wish_of(name, wish)
-                for name, wish in shapes.endpoints_of(body, call.version).items()
-            ),
+            endpoints=tuple(wish_of(name, wish) for name, wish in asked.endpoints.items()),
             platform=(call.text("platform") or None) if call.version >= 41 else None,
             by=call.requester,
+            shallow_read_only=asked.shallow_read_only,
         )
     )
-    return call.json(shapes.CreateAnswer(created.id, created.warnings), 201)
+    return call.json(shapes.CreateAnswer(created.id, (*created.warnings, *asked.warnings)), 201)
 
 
 def list_containers(call: Call) -> Answer | Awaitable[Answer]:
@@ -129,7 +130,8 @@ def _inspected(call: Call, record: ContainerRecord, sizes: tuple[int, int] | Non
     body = call.backend.views.find(key, made_of)
     if body is None:
         storage = containers.storage(record.id)
-        body = adapted(views.container_inspect(record, facts, storage), call.version) + b"\n"
+        shown = views.container_inspect(record, facts, storage, own_mac=call.version < 52)
+        body = adapted(shown, call.version) + b"\n"
         if storage:  # it stays where it is; but what is missing may be repaired
             call.backend.views.keep(key, made_of, body)
     return Response(body=body)

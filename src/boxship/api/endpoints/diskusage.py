@@ -18,7 +18,7 @@ from boxship.engine.volumes.requests import VolumeUse
 from boxship.model.image import ImageDiskUsage, ImageQuery
 from boxship.wire.adapt import adapted_list
 from boxship.wire.containers import ContainerRow
-from boxship.wire.diskusage import EMPTY, TYPES, DiskUsage, FlatDiskUsage, Usage
+from boxship.wire.diskusage import EMPTY, TYPES, DiskUsage, FlatDiskUsage, Usage, both_forms
 
 _ACTIVE = ("running", "paused", "restarting")
 
@@ -41,7 +41,12 @@ async def disk_usage(call: Call) -> Answer:
     trash = UNSET if call.text("type") else await _trash(call)
     if call.version >= 52:
         usage = _by_kind(call, kinds, images, containers, volumes)
-        return call.json(structs.replace(usage, trash_usage=trash))
+        usage = structs.replace(usage, trash_usage=trash)
+        if call.version > 52 or call.text("verbose"):
+            return call.json(usage)
+        # 1.52 answered in both forms, unless its own was asked for.
+        flat = _flat(call, kinds, images, containers, volumes)
+        return call.json(both_forms(flat, usage))
     flat = _flat(call, kinds, images, containers, volumes)
     return call.json(structs.replace(flat, trash_usage=trash))
 

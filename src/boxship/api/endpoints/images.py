@@ -11,6 +11,7 @@ from boxship.api.views.transfers import sized_bar
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.ids import short_id
 from boxship.model.image import ImageFilters, ImageQuery, LoadedImage, LoadEvent
+from boxship.oci.platform import Platform
 from boxship.wire import parameters
 from boxship.wire.jsonstream import Progress, ProgressDetail
 
@@ -19,12 +20,15 @@ _TAR = "application/x-tar"
 
 
 def list_images(call: Call) -> Answer:
+    manifests = call.version >= 47 and call.boolean("manifests")
+    if call.version >= 54 and call.boolean("identity") and not manifests:
+        raise InvalidArgumentError("conflicting options: identity requires manifests=1")
     query = ImageQuery(
         filters=_filters(call),
         all=call.boolean("all"),
-        shared_size=call.boolean("shared-size"),
+        shared_size=call.version >= 42 and call.boolean("shared-size"),
         count_containers=call.version >= 51,
-        manifests=call.version >= 47 and call.boolean("manifests"),
+        manifests=manifests,
     )
     found = call.backend.images.list(query)
     return call.json_list([views.image_row(image, manifests=query.manifests) for image in found])
@@ -91,12 +95,23 @@ async def save_many(call: Call) -> Answer:
 
 
 def _saved(call: Call, names: list[str]) -> Answer:
-    platforms = wanted_platforms(call) if call.version >= 48 else ()
+    platforms = _platforms(call)
     return Stream(call.backend.images.save(names, platforms), _TAR, awaits_first=True)
 
 
-async def load(call: Call) -> Answer:
+def _platforms(call: Call) -> tuple[Platform, ...]:
+    """Return what to save or load of an image of several platforms: before 1.52 one of them."""
     platforms = wanted_platforms(call) if call.version >= 48 else ()
+    if len(platforms) > 1 and call.version < 52:
+        raise InvalidArgumentError(
+            "multiple platform parameters are not supported in this API version; use API version "
+            "1.52 or later"
+        )
+    return platforms
+
+
+async def load(call: Call) -> Answer:
+    platforms = _platforms(call)
     events = call.backend.images.load(aiter(call.request.body), platforms)
     quiet = call.boolean("quiet", default=False)
     return Stream(told(_loading(events, quiet=quiet)), awaits_first=True)

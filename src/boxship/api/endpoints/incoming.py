@@ -38,7 +38,7 @@ async def _pulling(call: Call) -> AsyncGenerator[Progress, None]:
         async for line in _made_here(call):
             yield line
         return
-    request = PullRequest(reference, _platform(call.text("platform")), credentials(call.request))
+    request = PullRequest(reference, _platform(call), credentials(call.request))
     events = call.backend.images.pull(request)
     try:
         async for event in events:
@@ -84,12 +84,13 @@ def _import_options(call: Call) -> ImportOptions:
         reference=f"{repository}:{tag}" if tag else repository,
         changes=call.request.query.get("changes", ()),
         message=call.text("message"),
-        platform=_platform(call.text("platform")),
+        platform=_platform(call),
     )
 
 
-def _platform(text: str) -> Platform | None:
-    if not text:
+def _platform(call: Call) -> Platform | None:
+    text = call.text("platform")
+    if not text or call.version < 32:
         return None
     try:
         return parse_platform(text)

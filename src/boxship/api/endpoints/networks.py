@@ -47,6 +47,8 @@ async def inspect_network(call: Call) -> Answer:
 
 async def create_network(call: Call) -> Answer:
     body = await call.optional_body(shapes.NetworkBody)
+    if call.version < 48:
+        body = replace(body, enable_ipv4=None)
     created = await call.backend.networks.create(views.create_request(body))
     return call.json(shapes.NetworkCreated(created.id, created.warning), 201)
 

@@ -19,15 +19,19 @@ from boxship.engine.containers.requests import (
     Waiting,
 )
 from boxship.model.statistics import Statistics
+from boxship.wire.adapt import adapted
 from boxship.wire.containers import WaitAnswer, WaitError
 from boxship.wire.stdcopy import LineEncoder
+from boxship.wire.versions import ApiVersion
 
 
 async def wait(call: Call) -> Answer:
     """Answer twice: the header once the wait is registered, the body when it is over."""
     condition = _condition(call)
     waiting = await call.backend.containers.wait(call.target, condition)
-    return Stream(Guarded(_outcome(waiting), waiting.cancel), endless=True)
+    silent = condition is WaitCondition.REMOVED and call.version < 34
+    outcome = _outcome(waiting, tells_errors=not silent)
+    return Stream(Guarded(outcome, waiting.cancel), endless=True)
 
 
 def _condition(call: Call) -> WaitCondition:
@@ -38,8 +42,11 @@ def _condition(call: Call) -> WaitCondition:
         raise InvalidArgumentError(f'invalid condition: "{text}"') from error
 
 
-async def _outcome(waiting: Waiting) -> AsyncGenerator[bytes, None]:
+async def _outcome(waiting: Waiting, *, tells_errors: bool) -> AsyncGenerator[bytes, None]:
+    """Tell how it ended. Clients from before 1.34 take an answer without a body for the error."""
     outcome = await waiting
+    if outcome.error and not tells_errors:
+        return
     error = WaitError(outcome.error) if outcome.error else None
     yield msgspec.json.encode(WaitAnswer(outcome.exit_code, error)) + b"\n"
 
@@ -119,19 +126,22 @@ def _attach_request(call: Call) -> AttachRequest:
 
 async def stats(call: Call) -> Answer:
     containers = call.backend.containers
-    stream, at_once = call.boolean("stream", default=True), call.boolean("one-shot")
+    stream = call.boolean("stream", default=True)
+    at_once = call.version >= 41 and call.boolean("one-shot")
     if stream and at_once:
         raise InvalidArgumentError("cannot have stream=true and one-shot=true")
     if not stream:
         return call.json(await containers.statistics(call.target, at_once=at_once))
     samples = containers.follow_statistics(call.target)
-    return Stream(_lines(samples), endless=True)
+    return Stream(_lines(samples, call.version), endless=True)
 
 
-async def _lines(samples: AsyncGenerator[Statistics, None]) -> AsyncGenerator[bytes, None]:
+async def _lines(
+    samples: AsyncGenerator[Statistics, None], version: ApiVersion
+) -> AsyncGenerator[bytes, None]:
     try:
         async for sample in samples:
-            yield msgspec.json.encode(sample) + b"\n"
+            yield adapted(sample, version) + b"\n"
     finally:
         await samples.aclose()
 

@@ -65,9 +65,11 @@ async def stream_events(call: Call) -> Answer:
     subscription = call.backend.events.subscribe(since_ns=since if past else None)
     ahead = (until - call.backend.clock.now_ns()) / 1e9
     release = _closing_after(max(0.0, ahead), subscription) if until else subscription.close
-    chunks = _lines(call, subscription, events.EventFilter(filters), until)
+    media, mark = events.media_type(call.request.headers.get("accept", ""))
+    wants = events.EventFilter(filters).wants
+    chunks = _lines(call, subscription, wants, until, mark=mark)
     # An end to come is none for a client that leaves before it.
-    return Stream(Guarded(chunks, release), endless=not until or ahead > 0)
+    return Stream(Guarded(chunks, release), media, endless=not until or ahead > 0)
 
 
 def _closing_after(seconds: float, subscription: Subscription) -> Callable[[], None]:
@@ -82,15 +84,22 @@ def _closing_after(seconds: float, subscription: Subscription) -> Callable[[], N
 
 
 async def _lines(
-    call: Call, subscription: Subscription, wanted: events.EventFilter, until_ns: int
+    call: Call,
+    subscription: Subscription,
+    wants: Callable[[Event], bool],
+    until_ns: int,
+    *,
+    mark: bytes,
 ) -> AsyncGenerator[bytes, None]:
     def encode(event: Event) -> bytes:
-        return events.encode_event(event, call.version)
+        return mark + events.encode_event(event, call.version)
 
-    form = events.form(call.version)
+    form = (events.form(call.version), mark)
     async with aclosing(subscription.batches()) as batches:
         async for batch in batches:
-            wanting = [p for p in batch if wanted.wants(p.event)]
+            wanting = [
+                p for p in batch if wants(p.event) and events.is_known(p.event, call.version)
+            ]
             # Events are out of order where the clock was put back: each is looked at.
             lines = [
                 p.form(form, encode) for p in wanting if not until_ns or p.event.time_ns <= until_ns

@@ -35,7 +35,7 @@ OPERATIONS = (
             flag("manifests", "Tell of each platform"),
             _OLD_FILTER,
             unused(flag("digests", "Show digests"), "they are always shown"),
-            unused(flag("identity", "Show who signed"), "signatures are not looked at"),
+            flag("identity", "Show who signed, with `manifests`; signatures are not looked at"),
         ),
         replies=(ok(tuple[shapes.ImageRow, ...], "The images"),),
         errors=(404,),

@@ -135,10 +135,14 @@ class InspectFacts(Struct, frozen=True):
 
 
 def container_inspect(
-    record: ContainerRecord, facts: InspectFacts, storage: dict[str, str]
+    record: ContainerRecord, facts: InspectFacts, storage: dict[str, str], *, own_mac: bool = False
 ) -> ContainerInspect:
-    """Return a container in full; ``storage`` is where its files are."""
+    """Return a container in full; ``storage`` is where its files are.
+
+    ``own_mac`` adds the address asked for its first endpoint, for versions where it was its own.
+    """
     written, whole = facts.sizes or (UNSET, UNSET)
+    config = unfolded_config(record.config)
     host = unfolded_host(record.host)
     # Docker makes a container's own files when it is started first, and names none before.
     started = bool(record.state.started_ns)
@@ -160,12 +164,21 @@ def container_inspect(
         host_config=structs.replace(host, links=facts.links or None),
         graph_driver=Driver(storage, record.driver),
         mounts=tuple(map(_mount_row, record.mounts)),
-        config=unfolded_config(record.config),
+        config=structs.replace(
+            config,
+            mac_address=(own_mac and _mac_asked(record)) or UNSET,
+            on_build=config.on_build or UNSET,
+        ),
         network_settings=network_settings(record),
         exec_ids=facts.execs or None,
         size_rw=written,
         size_root_fs=whole,
     )
+
+
+def _mac_asked(record: ContainerRecord) -> str:
+    mode = record.host.network_mode
+    return next((each.mac_asked for each in record.endpoints if each.network == mode), "")
 
 
 def _state(state: ContainerState) -> State:

@@ -27,7 +27,7 @@ def image_config(config: ContainerConfig) -> ImageConfig:
         volumes={path: Empty() for path in config.volumes or ()} or None,
         working_dir=config.working_dir,
         labels=config.labels,
-        on_build=config.on_build,
+        on_build=config.on_build or None,
         stop_signal=config.stop_signal or "",
         stop_timeout=None if config.stop_timeout is UNSET else config.stop_timeout,
         shell=config.shell or None,

@@ -54,6 +54,8 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
     own = mounts.resolve(request.host, context.settings.data_root)
+    if request.shallow_read_only:
+        own = mounts.shallow_read_only(own)
     mounts.tmpfs_options(request.host)
     if not request.config.image:
         raise InvalidArgumentError("no command specified")

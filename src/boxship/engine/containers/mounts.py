@@ -45,6 +45,7 @@ sync unbindable
 _TMPFS_FLAGS = frozenset(_TMPFS_WORDS.split())
 _TMPFS_VALUES = frozenset({"gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"})
 _VOLUME_MODE = "z"
+_SHALLOW = "ro-non-recursive"
 """What Docker shows as the mode of a volume, if none was asked for."""
 
 
@@ -58,6 +59,16 @@ def resolve(host: HostConfig, data_root: str = "") -> tuple[MountPoint, ...]:
     points += [_from_mount(mount) for mount in mounts or ()]
     _check_unique(points, _tmpfs(host))
     return tuple(_with_propagation(point, data_root) for point in points)
+
+
+def shallow_read_only(points: tuple[MountPoint, ...]) -> tuple[MountPoint, ...]:
+    """Leave what is mounted below read-only binds as it is, as all did before API 1.44."""
+    return tuple(
+        msgspec.structs.replace(point, options=(*point.options, _SHALLOW))
+        if point.type == "bind" and not point.read_write and _SHALLOW not in point.options
+        else point
+        for point in points
+    )
 
 
 def _with_propagation(point: MountPoint, data_root: str) -> MountPoint:
@@ -239,7 +250,7 @@ def _bind(mount: Mount, target: str, where: str) -> MountPoint:
     if create:
         options.append("create")
     if bind and bind.read_only_non_recursive:
-        options.append("ro-non-recursive")
+        options.append(_SHALLOW)
     return MountPoint(
         type="bind",
         source=posixpath.normpath(mount.source),

@@ -19,7 +19,10 @@ DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q"
 
 @dataclass(frozen=True)
 class CreateContainer:
-    """A wish for a container. ``endpoints`` are those of ``NetworkingConfig``, as asked."""
+    """A wish for a container. ``endpoints`` are those of ``NetworkingConfig``, as asked.
+
+    ``shallow_read_only``: a bind that is read-only is so at its top, not what is mounted below.
+    """
 
     config: ContainerConfig
     host: HostConfig
@@ -27,6 +30,7 @@ class CreateContainer:
     endpoints: tuple[EndpointRecord, ...] = ()
     platform: str | None = None
     by: Requester = NOBODY
+    shallow_read_only: bool = False
 
 
 @dataclass(frozen=True)
