@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,16 @@ from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import RegistryNotFoundError, RegistryUnauthorizedError
 from boxship.distribution.login import LoginOutcome
 from boxship.distribution.search import SearchFilters, SearchResult
+from boxship.engine.build.clientside import ClientSide
+from boxship.engine.build.progress import ProgressEvent, Tell
+from boxship.engine.build.requests import (
+    BuildRequest,
+    BuildResult,
+    BuiltImage,
+    CacheEntry,
+    PruneRequest,
+)
+from boxship.engine.build.requests import Pruned as PrunedCache
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -729,6 +739,48 @@ class FakeReasons:
         return Why(kind=kind, id=name, name=name, answer="Because.")
 
 
+class FakeBuilder:
+    """Tells what the test has it tell, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[BuildRequest] = []
+        self.asked: list[object] = []
+        self.clients: list[ClientSide] = []
+        self.events: list[ProgressEvent] = []
+        self.failure: Exception | None = None
+        self.endless = False
+        self.ended = threading.Event()
+
+    async def build(self, request: BuildRequest, client: ClientSide, tell: Tell) -> BuildResult:
+        self.requests.append(request)
+        self.clients.append(client)
+        try:
+            for event in self.events:
+                tell(event)
+            if self.endless:
+                await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+        if self.failure is not None:
+            raise self.failure
+        return BuildResult("r", (BuiltImage(Platform("linux", "amd64"), b"{}", (), IMAGE),))
+
+    async def cancel(self, reference: str) -> None:
+        self.asked.append(("cancel", reference))
+
+    async def prune(self, request: PruneRequest) -> PrunedCache:
+        self.asked.append(request)
+        return PrunedCache((CacheEntry("one", "regular", "RUN make", 5, NOW),))
+
+
+class FakeUploads:
+    """Takes archives as they are: the directory's name tells their bytes."""
+
+    @asynccontextmanager
+    async def unpacked(self, archive: AsyncIterator[bytes]) -> AsyncIterator[str]:
+        yield "/" + b"".join([chunk async for chunk in archive]).decode()
+
+
 class FakeTrash:
     """Empty, and off."""
 
@@ -757,6 +809,7 @@ class Api:
     events: EventBus
     loop: asyncio.AbstractEventLoop
     server: Server
+    builder: FakeBuilder
 
     def call(self, function: Callable[[], object]) -> None:
         """Run something in the server's loop."""
@@ -769,6 +822,8 @@ def make_backend(
     """Return fakes of everything; ``parts`` in the places of theirs."""
     fakes: dict[str, object] = {
         "reasons": FakeReasons,
+        "builds": FakeBuilder,
+        "uploads": FakeUploads,
         "containers": containers or FakeContainers(),
         "images": images or FakeImages(),
         "networks": FakeNetworks(),
@@ -791,8 +846,14 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
     registries, networks, volumes = FakeRegistries(), FakeNetworks(), FakeVolumes()
+    builder = FakeBuilder()
     backend = make_backend(
-        containers, images, networks=networks, registries=registries, events=events, volumes=volumes
+        *(containers, images),
+        networks=networks,
+        registries=registries,
+        events=events,
+        volumes=volumes,
+        builds=lambda: builder,
     )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
@@ -808,7 +869,7 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
         await server.listen(listener, tls)
         api = Api(
             *(Client(path), containers, images, networks, registries, volumes),
-            *(events, loop, server),
+            *(events, loop, server, builder),
         )
         ready.set()
         await stop.wait()

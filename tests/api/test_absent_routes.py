@@ -37,18 +37,6 @@ def test_the_older_path_of_networks_lists_them(api):
     assert found
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/build/prune?keep-storage=1&reserved-space=2&max-used-space=3&min-free-space=4&all=1"
-        "&filters=%7B%7D",
-    ],
-)
-def test_nothing_is_kept_of_builds(api, path):
-    answer = api.client.request("POST", path)
-    assert (answer.status, answer.body) == (200, b'{"CachesDeleted":null,"SpaceReclaimed":0}\n')
-
-
 def test_images_are_listed_with_what_has_no_effect(api):
     plain = api.client.json("/images/json")
     assert api.client.json("/images/json?digests=1") == plain

@@ -78,11 +78,6 @@ def test_containers(api) -> None:
     assert api.containers.asked == [("prune", wanted)]
 
 
-def test_of_what_there_is_none_nothing_is_removed(api) -> None:
-    answer = api.client.request("POST", "/build/prune")
-    assert msgspec.json.decode(answer.body) == {"CachesDeleted": None, "SpaceReclaimed": 0}
-
-
 def test_usage_as_lists(api) -> None:
     usage = api.client.json("/v1.41/system/df")
     assert usage["LayersSize"] == 5

@@ -5,6 +5,7 @@ they are given it. Bodies are files (read as they come) or JSON of a shape.
 """
 
 import ast
+import importlib
 import inspect
 import sys
 import textwrap
@@ -40,13 +41,24 @@ def _follow(function: Callable[..., Any], found: Reading, seen: set[Any]) -> Non
     if function in seen or not function.__module__.startswith(_OWN):
         return
     seen.add(function)
-    space = vars(sys.modules[function.__module__])
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    space = {**vars(sys.modules[function.__module__]), **_imported_late(tree)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             _note(node, space, found)
             for callee in _callees(node, space):
                 _follow(callee, found, seen)
     found.takes_file |= "aiter(call.request.body)" in inspect.getsource(function)
+
+
+def _imported_late(tree: ast.AST) -> dict[str, Any]:
+    """What a function imports itself."""
+    return {
+        name.asname or name.name: getattr(importlib.import_module(node.module), name.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for name in node.names
+    }
 
 
 def _note(node: ast.Call, space: dict[str, Any], found: Reading) -> None:
@@ -62,6 +74,8 @@ def _note(node: ast.Call, space: dict[str, Any], found: Reading) -> None:
         found.names.add(str(ast.literal_eval(given[0])) if given else "platform")
     elif called == "credentials":
         found.names.add("X-Registry-Auth")
+    elif called == "registry_logins":
+        found.names.add("X-Registry-Config")
     elif called in ("call.body", "call.optional_body") and first is not None:
         found.shape = _evaluate(first, space)
         found.optional_body = called == "call.optional_body"

@@ -5,8 +5,9 @@
 
 import builtins
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from boxship.api.http.messages import Chunk
 from boxship.api.viewcache import ViewCache
@@ -84,6 +85,9 @@ from boxship.model.statistics import InterfaceStatistics, Statistics
 from boxship.model.why import Why
 from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from boxship.engine.build.service import Builder
 
 
 class Containers(Protocol):
@@ -306,6 +310,12 @@ class RegistryClient(Protocol):
     async def inspect(self, name: str, credentials: Credentials | None) -> RemoteImage: ...
 
 
+class Uploads(Protocol):
+    """Contexts of builds that come as archives; see ``boxship.engine.build.uploads``."""
+
+    def unpacked(self, archive: AsyncIterator[bytes]) -> AbstractAsyncContextManager[str]: ...
+
+
 class Events(Protocol):
     """The engine's bus."""
 
@@ -414,4 +424,7 @@ class Backend:
     volume_copies: VolumeCopies
     trash: Trash
     reasons: Callable[[], Reasons]
+    builds: "Callable[[], Builder]"
+    """Loaded when somebody builds, as is the next."""
+    uploads: Callable[[], Uploads]
     views: ViewCache = field(default_factory=ViewCache)

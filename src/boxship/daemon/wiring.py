@@ -74,6 +74,8 @@ class Daemon:
             volumes=engine.volumes,
             volume_copies=engine.volume_copies,
             reasons=lambda: engine.reasons,
+            builds=lambda: engine.builds,
+            uploads=lambda: engine.uploads,
             trash=engine.trash,
         )
         server = Server(

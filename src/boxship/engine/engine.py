@@ -68,6 +68,8 @@ from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
 if TYPE_CHECKING:
+    from boxship.engine.build.service import Builder
+    from boxship.engine.build.uploads import Uploads
     from boxship.engine.why.service import Reasons
 
 DATABASE = "boxship.db"
@@ -104,6 +106,7 @@ class Engine:
         still = partial(stillness.users_still, context)
         self.volume_copies = VolumeCopies(context.volumes, storage.volumes, still)
         self._database = database
+        self._storage = storage
         self._context = context
         self._shims = shims
         self._reasons: Reasons | None = None
@@ -203,6 +206,16 @@ class Engine:
             service = import_module("boxship.engine.why.service")
             self._reasons = service.Reasons(self._context, self.images, self._database)
         return cast("Reasons", self._reasons)
+
+    @property
+    def builds(self) -> "Builder":
+        """Who builds images; loaded when somebody builds."""
+        return cast("Builder", import_module("boxship.engine.build.absent").NoBuilds())
+
+    @property
+    def uploads(self) -> "Uploads":
+        """Who takes in contexts of builds; loaded likewise."""
+        return cast("Uploads", import_module("boxship.engine.build.uploads").Uploads(self._storage))
 
     @property
     def storage_driver(self) -> str:

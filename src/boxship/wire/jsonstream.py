@@ -1,7 +1,7 @@
 r"""Streams of JSON objects: one a line, ended by ``\r\n`` for progress and ``\n`` for events."""
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class ProgressDetail(Struct, frozen=True, omit_defaults=True):
@@ -18,12 +18,17 @@ class ErrorDetail(Struct, frozen=True, omit_defaults=True):
     message: str = ""
 
 
-class PushResult(Struct, frozen=True, rename="pascal"):
-    """What a pushed name is in its registry; the size is the manifest's."""
+class Outcome(Struct, frozen=True, omit_defaults=True, rename="pascal"):
+    """What has come of it, for programs.
 
-    tag: str
-    digest: str
-    size: int
+    Of a push: what a name is in its registry, the size being the manifest's. Of a build: the id
+    of the image.
+    """
+
+    tag: str = ""
+    digest: str = ""
+    size: int = 0
+    id: str = field(default="", name="ID")
 
 
 class Progress(Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -36,7 +41,7 @@ class Progress(Struct, frozen=True, omit_defaults=True, rename="camel"):
     id: str = ""
     error_detail: ErrorDetail | None = None
     error: str = ""
-    aux: PushResult | None = None
+    aux: Outcome | None = None
 
 
 def encode_progress(message: Progress) -> bytes:

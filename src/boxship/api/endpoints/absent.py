@@ -13,8 +13,6 @@ from boxship.base.errors import (
 )
 
 _NOT_YET = (
-    ("POST", "/build"),
-    ("POST", "/build/cancel"),
     ("POST", "/grpc"),
     ("POST", "/session"),
     ("GET", "/images/{name...}/attestations"),

@@ -1,8 +1,5 @@
 """Prune: remove what nobody uses, a route for each kind of object.
 
-Of build caches there are none yet. Their route says so truthfully instead of failing, because
-``docker system prune`` asks for one kind after the other.
-
 A plan says what a prune would remove, and is a route of its own instead of a parameter: a daemon
 that does not know it (Docker's) answers 404 where it would ignore a parameter and prune.
 """
@@ -117,10 +114,6 @@ async def plan_everything(call: Call) -> Answer:
     )
 
 
-async def build_cache(call: Call) -> Answer:
-    return call.json(prune.CachesPruned())
-
-
 def _filters(call: Call, allowed: frozenset[str]) -> tuple[Filters, int | None]:
     given = call.filters()
     parameters.allow(given, allowed)
@@ -132,7 +125,6 @@ ROUTES = (
     ("POST", "/images/prune", images),
     ("POST", "/networks/prune", networks),
     ("POST", "/volumes/prune", volumes),
-    ("POST", "/build/prune", build_cache),
     ("GET", "/containers/prune/plan", plan_containers),
     ("GET", "/images/prune/plan", plan_images),
     ("GET", "/networks/prune/plan", plan_networks),

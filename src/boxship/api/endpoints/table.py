@@ -3,6 +3,7 @@
 from boxship.api.endpoints import (
     absent,
     audit,
+    builds,
     check,
     checkpoints,
     containerfiles,
@@ -39,6 +40,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *volumes.ROUTES,
     *volumefiles.ROUTES,
     *prune.ROUTES,
+    *builds.ROUTES,
     *trash.ROUTES,
     *diskusage.ROUTES,
     *audit.ROUTES,

@@ -13,8 +13,6 @@ _SWARM = (
     ("POST", "/swarm/leave", "SwarmLeave"),
 )
 _NOT_YET = (
-    ("POST", "/build", "ImageBuild"),
-    ("POST", "/build/cancel", "BuildCancel"),
     ("POST", "/grpc", "Grpc"),
     ("POST", "/session", "Session"),
     ("GET", "/images/{name...}/attestations", "ImageAttestations"),

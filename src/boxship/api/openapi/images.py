@@ -138,19 +138,4 @@ OPERATIONS = (
         replies=(ok(registries.AuthAnswer, "It is right"), Reply(204, "It is right")),
         errors=(401, 403, 404, 500, 503),
     ),
-    Operation(
-        "POST", "/build/prune", "BuildPrune", "Remove what builds keep",
-        tuple(
-            unused(parameter, "nothing is kept")
-            for parameter in (
-                number("keep-storage", "How many bytes to keep; until API 1.47"),
-                number("reserved-space", "How many bytes to keep"),
-                number("max-used-space", "How many bytes to keep at most"),
-                number("min-free-space", "How many bytes of the disk to have free"),
-                flag("all", "All of it"),
-                text("filters", "Which of it"),
-            )
-        ),
-        replies=(ok(prune.CachesPruned, "What is gone, and its bytes"),),
-    ),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from boxship.api.openapi import (
     absent,
+    builds,
     containerfiles,
     containers,
     images,
@@ -21,6 +22,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *containerfiles.OPERATIONS,
     *streams.OPERATIONS,
     *images.OPERATIONS,
+    *builds.OPERATIONS,
     *networks.NETWORKS,
     *networks.VOLUMES,
     *volumefiles.OPERATIONS,

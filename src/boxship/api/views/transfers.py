@@ -17,7 +17,7 @@ from boxship.model.image import (
     TransferEvent,
     TransferPhase,
 )
-from boxship.wire.jsonstream import Progress, ProgressDetail, PushResult, progress_bar
+from boxship.wire.jsonstream import Outcome, Progress, ProgressDetail, progress_bar
 
 
 def pull_line(event: TransferEvent) -> Progress:
@@ -33,7 +33,7 @@ def push_lines(event: TransferEvent) -> tuple[Progress, ...]:
         return (Progress(status=f"The push refers to repository [{event.repository}]"),)
     if isinstance(event, TransferDigest):
         text = f"{event.tag}: digest: {event.digest} size: {event.size}"
-        result = PushResult(event.tag, event.digest, event.size)
+        result = Outcome(event.tag, event.digest, event.size)
         return Progress(status=text), Progress(progress_detail=ProgressDetail(), aux=result)
     raise TypeError(event)
 

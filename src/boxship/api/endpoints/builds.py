@@ -1,0 +1,59 @@
+"""Builds: the classic door, and what is kept for the next build.
+
+What builds need is imported with the first of them: a daemon that never builds is the smaller.
+"""
+
+from boxship.api.call import EMPTY, Call
+from boxship.api.http.messages import Answer
+from boxship.base.errors import InvalidArgumentError
+from boxship.wire.prune import CachesPruned
+
+_CLASSIC = ("", "1")
+_FILTERS = frozenset(
+    {"id", "parent", "type", "description", "inuse", "shared", "private", "mutable", "immutable",
+     "until", "unused-for"}
+)  # fmt: skip
+
+
+async def build(call: Call) -> Answer:
+    from boxship.api.classic.door import build as classic
+
+    if call.text("version") not in _CLASSIC:
+        raise InvalidArgumentError(f'invalid version "{call.text("version")}"')
+    return classic(call)
+
+
+async def cancel(call: Call) -> Answer:
+    """End a build by the ``buildid`` it was begun with; of one that has ended nothing is said."""
+    if not call.text("id"):
+        raise InvalidArgumentError("build ID not provided")
+    await call.backend.builds().cancel(call.text("id"))
+    return EMPTY
+
+
+async def prune(call: Call) -> Answer:
+    from boxship.engine.build.requests import PruneRequest
+
+    given = call.filters()
+    for name in given:
+        if name not in _FILTERS:
+            raise InvalidArgumentError(f"failed to prune build cache: invalid filter '{name}'")
+    reserved = call.integer("reserved-space") or call.integer("keep-storage")
+    pruned = await call.backend.builds().prune(
+        PruneRequest(
+            all=call.boolean("all"),
+            keep_bytes=reserved or 0,
+            max_used_bytes=call.integer("max-used-space") or 0,
+            min_free_bytes=call.integer("min-free-space") or 0,
+            filters=given,
+        )
+    )
+    ids = tuple(entry.id for entry in pruned.entries)
+    return call.json(CachesPruned(ids or None, pruned.space_reclaimed))
+
+
+ROUTES = (
+    ("POST", "/build", build),
+    ("POST", "/build/cancel", cancel),
+    ("POST", "/build/prune", prune),
+)

@@ -1,0 +1,3 @@
+#include "times.h"
+
+long times(long a, long b) { return a * b; }

@@ -1,0 +1,1 @@
+long times(long a, long b);

@@ -1,0 +1,2 @@
+with open("installed") as said:
+    print("app", said.read().strip())

@@ -1,0 +1,117 @@
+"""Contexts that come as archives: what is in them stays in them, and nothing stays behind."""
+
+import asyncio
+import bz2
+import gzip
+import lzma
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from boxship.api.http.body import ClientGoneError
+from boxship.base.errors import InvalidArgumentError
+from boxship.engine.build.uploads import Uploads
+from boxship.storage.storage import Storage
+from support.tars import Member, directory, hard_link, symlink, tar
+
+pytestmark = pytest.mark.privileged
+
+CONTEXT = tar(
+    Member("Dockerfile", b"FROM scratch\n", uid=1000, gid=1000), directory("a"), Member("a/b")
+)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage.open(str(tmp_path / "data"))
+
+
+def unpack(
+    storage: Storage, data: bytes, look: Callable[[Path], object], step: int = 997
+) -> object:
+    """What `look` says of the directory; afterwards it is gone."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(data), 997):
+            yield data[at : at + 997]
+
+    async def run() -> object:
+        async with Uploads(storage).unpacked(chunks()) as path:
+            return look(Path(path))
+
+    try:
+        return asyncio.run(run())
+    finally:
+        storage.disposal.settle()
+        assert storage.root.left_over() == []
+
+
+def names(path: Path) -> list[str]:
+    return sorted(str(one.relative_to(path)) for one in path.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "compress",
+    [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress],
+)
+def test_an_archive_is_unpacked(storage: Storage, compress: Callable[[bytes], bytes]) -> None:
+    assert unpack(storage, compress(CONTEXT), names) == ["Dockerfile", "a", "a/b"]
+
+
+def test_files_are_roots(storage: Storage) -> None:
+    found = unpack(storage, CONTEXT, lambda path: os.lstat(path / "Dockerfile"))
+    assert isinstance(found, os.stat_result)
+    assert (found.st_uid, found.st_gid, found.st_mtime) == (0, 0, 1_600_000_000)
+
+
+def test_no_body_is_an_empty_context(storage: Storage) -> None:
+    assert unpack(storage, b"", names) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "stays"),
+    [
+        ([Member("/evil", b"x")], ["evil"]),
+        ([symlink("l", "../../.."), Member("l/pwned", b"x")], ["l", "pwned"]),
+        ([symlink("l", "/etc/passwd")], ["l"]),
+    ],
+)
+def test_nothing_leads_out(storage: Storage, members: list[Member], stays: list[str]) -> None:
+    assert unpack(storage, tar(*members), names) == stays
+    assert not os.path.exists("/tmp/pwned")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tar(Member("../evil", b"x")),
+        tar(hard_link("h", "../../etc/passwd")),
+        b"hello world" * 200,
+        tar(symlink("l", "/tmp"), Member("l/pwned", b"x")),
+        CONTEXT[:518],
+        gzip.compress(CONTEXT)[:-20],
+        gzip.compress(CONTEXT)[:40] + b"damaged" + gzip.compress(CONTEXT)[47:],
+    ],
+    ids=["name", "link", "dangling", "no-tar", "ends-early", "compressed-ends-early", "damaged"],
+)
+def test_archives_that_lie_are_refused(storage: Storage, data: bytes) -> None:
+    with pytest.raises(InvalidArgumentError, match="Error processing tar file"):
+        unpack(storage, data, names)
+
+
+def test_a_client_that_goes_away_leaves_nothing(storage: Storage) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield CONTEXT[:600]
+        raise ClientGoneError("the client has gone")
+
+    async def run() -> None:
+        async with Uploads(storage).unpacked(chunks()):
+            pytest.fail("it was not complete")
+
+    with pytest.raises(ClientGoneError):
+        asyncio.run(run())
+    storage.disposal.settle()
+    assert storage.root.left_over() == []
