@@ -1,0 +1,138 @@
+"""Which variables are seen where: ARG before the first FROM, ARG and ENV of a stage, built-in ones.
+
+::
+
+    global_scope ──► FROM's base and platform
+         │  ARG name        (without a default: takes the global value)
+         ▼
+    Scope of a stage ──► its instructions; ENV goes before ARG of the same name
+         │  FROM stage
+         ▼
+    Scope of the next: declared arguments and ENV are inherited
+
+A value given with ``--build-arg`` goes before every default. Proxy variables are given to RUN
+though nobody declares them; they belong neither to cache keys nor to histories, unless declared.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from boxship.dockerfile.errors import DockerfileError
+from boxship.dockerfile.instructions import Arg, Env
+from boxship.dockerfile.shellwords import Rules, expand_word
+
+PREDEFINED = frozenset(
+    name
+    for kind in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+    for name in (kind, kind.lower())
+)
+"""Arguments that may be given without being declared."""
+
+PLATFORM_ARGUMENTS = tuple(
+    f"{side}{part}"
+    for side in ("BUILD", "TARGET")
+    for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
+)
+"""Arguments of the global scope whose values the builder knows."""
+
+BUILTIN = frozenset(
+    (
+        "BUILDKIT_BUILD_NAME",
+        "BUILDKIT_CACHE_MOUNT_NS",
+        "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+        "BUILDKIT_DOCKERFILE_CHECK",
+        "BUILDKIT_INLINE_CACHE",
+        "BUILDKIT_MULTI_PLATFORM",
+        "BUILDKIT_SANDBOX_HOSTNAME",
+        "BUILDKIT_SBOM_SCAN_CONTEXT",
+        "BUILDKIT_SBOM_SCAN_STAGE",
+        "BUILDKIT_SYNTAX",
+        "SOURCE_DATE_EPOCH",
+    )
+)
+"""Arguments that speak to the builder; they may be given without being declared."""
+
+
+def platform_arguments(side: str, os: str, architecture: str, variant: str) -> dict[str, str]:
+    """Return ``side``'s four arguments; ``side`` is BUILD or TARGET."""
+    whole = "/".join(filter(None, (os, architecture, variant)))
+    parts = {"PLATFORM": whole, "OS": os, "ARCH": architecture, "VARIANT": variant}
+    return {f"{side}{part}": value for part, value in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Variables at one point of a stage. ``environment`` is the image's, ``given`` the client's."""
+
+    given: Mapping[str, str]
+    outside: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str | None] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What instructions see: declared arguments that have a value, and ENV before them."""
+        set_ones = {name: value for name, value in self.arguments.items() if value is not None}
+        return set_ones | dict(self.environment)
+
+    def declare(self, arg: Arg, escape: str = "\\") -> "Scope":
+        """Return the scope behind an ARG instruction, which is not expanded yet."""
+        scope = self
+        try:
+            for definition in arg.definitions:
+                name = expand_word(definition.name, scope.variables, Rules(escape)).text
+                value = scope._value(name, definition.default, escape)
+                scope = replace(scope, arguments={**scope.arguments, name: value})
+        except DockerfileError as error:
+            raise error.at(arg.where) from None
+        return scope
+
+    def _value(self, name: str, default: str | None, escape: str) -> str | None:
+        if name in self.given:
+            return self.given[name]
+        if default is not None:
+            return expand_word(default, self.variables, Rules(escape)).text
+        return self.outside.get(name)
+
+    def set(self, env: Env) -> "Scope":
+        """Return the scope behind an ENV instruction that has been expanded."""
+        pairs = {pair.name: pair.value for pair in env.pairs}
+        return replace(self, environment={**self.environment, **pairs})
+
+    def undeclared(self) -> list[str]:
+        """Return the given arguments that nobody may have meant: neither declared nor known."""
+        known = PREDEFINED | BUILTIN | set(PLATFORM_ARGUMENTS) | set(self.arguments)
+        return sorted(set(self.given) - known - set(self.outside))
+
+
+def global_scope(
+    arguments: Iterable[Arg],
+    given: Mapping[str, str],
+    platforms: Mapping[str, str],
+    escape: str = "\\",
+) -> Scope:
+    """Return the scope of FROM: ARG before the first one, platforms' and given values.
+
+    ``platforms`` is :func:`platform_arguments` of both sides.
+    """
+    known = {name: given.get(name, value) for name, value in platforms.items()}
+    scope = Scope(given=given, arguments=dict(known))
+    for arg in arguments:
+        scope = scope.declare(arg, escape)
+    return scope
+
+
+def stage_scope(
+    outside: Scope, environment: Mapping[str, str], parent: Scope | None = None
+) -> Scope:
+    """Return the scope behind a FROM.
+
+    ``outside`` is the global one, ``environment`` that of the base's config, and ``parent`` the
+    scope at the end of the stage that is the base.
+    """
+    return Scope(
+        given=outside.given,
+        outside=outside.variables,
+        arguments={} if parent is None else parent.arguments,
+        environment=environment,
+    )
