@@ -25,6 +25,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 from boxship.storage.chunks import CHUNK, Buffer
 from boxship.storage.layered import LayeredTree, Node, reading
@@ -62,11 +63,44 @@ class Hidden:
 Item = Node | Hidden
 
 
-def layer_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
+class Notes(Protocol):
+    """Who wants to know what an archive is made of, while it is written."""
+
+    def entry(self, entry: Entry) -> None:
+        """An entry begins."""
+        ...
+
+    def framing(self, data: Buffer) -> None:
+        """Bytes that are in no file."""
+        ...
+
+    def file(self, path: bytes, size: int) -> None:
+        """The next bytes are those of a file."""
+        ...
+
+    def left_out(self, path: Path) -> None:
+        """A file for which archives of this kind have no words."""
+        ...
+
+
+class _NoNotes:
+    def entry(self, entry: Entry) -> None: ...
+    def framing(self, data: Buffer) -> None: ...
+    def file(self, path: bytes, size: int) -> None: ...
+    def left_out(self, path: Path) -> None: ...
+
+
+_NO_NOTES: Notes = _NoNotes()
+
+
+def layer_tar(
+    snapshots: SnapshotDriver, key: str, notes: Notes = _NO_NOTES, latest_ns: int | None = None
+) -> Iterator[Buffer]:
     """Yield the tar of what a snapshot has over what it was made of.
 
     Applied to that, it gives what the container sees. Nothing but the two blocks of the end if
-    nothing was written. UnreadableError: the snapshot has been removed, or the disk fails.
+    nothing was written. With ``latest_ns`` no time in it is after that. UnreadableError: the
+    snapshot has been removed, or the disk fails.
     """
     with (
         reading(),
@@ -75,8 +109,10 @@ def layer_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
     ):
         top = os.stat(snapshots.below(key)[0])
         root = (tree.root(),) if _differs(tree.root().found, top) else ()
-        yield from Archiver(tree).write(chain(root, _written(tree)))
+        archiver = Archiver(tree, notes=notes, latest_ns=latest_ns)
+        yield from archiver.write(chain(root, _written(tree, notes)))
         snapshots.below(key)  # NotFoundError: it is being deleted, perhaps since long
+        notes.framing(END)
         yield END
 
 
@@ -147,9 +183,9 @@ def _from(tree: LayeredTree, top: Node, closed: frozenset[int] = frozenset()) ->
             levels.append(iter(tree.children(node).values()))
 
 
-def _written(tree: LayeredTree) -> Iterator[Item]:
+def _written(tree: LayeredTree, notes: Notes) -> Iterator[Item]:
     """Yield what is in the own directory of a snapshot, in the words of a layer."""
-    levels = [iter(_own_entries(tree, ()))]
+    levels = [iter(_own_entries(tree, (), notes))]
     while levels:
         item = next(levels[-1], None)
         if item is None:
@@ -159,15 +195,17 @@ def _written(tree: LayeredTree) -> Iterator[Item]:
         if isinstance(item, Node) and item.is_directory:
             if tree.is_opaque(0, item.path):
                 yield Hidden((*item.path, OPAQUE_MARK))
-            levels.append(iter(_own_entries(tree, item.path)))
+            levels.append(iter(_own_entries(tree, item.path, notes)))
 
 
-def _own_entries(tree: LayeredTree, directory: Path) -> Iterator[Item]:
+def _own_entries(tree: LayeredTree, directory: Path, notes: Notes) -> Iterator[Item]:
     for entry in tree.entries(0, directory):
         if entry.whiteout:
             yield Hidden((*directory, WHITEOUT_PREFIX + entry.name))
         elif _can_be_said((*directory, entry.name)):
             yield Node((*directory, entry.name), entry.found, (0,))
+        else:
+            notes.left_out((*directory, entry.name))
 
 
 def _differs(ours: os.stat_result, below: os.stat_result) -> bool:
@@ -191,17 +229,22 @@ class Archiver:
         tree: LayeredTree,
         name: Callable[[Path], bytes] = join,
         owners: Callable[[int, int], tuple[int, int]] = lambda uid, gid: (uid, gid),
+        *,
+        notes: Notes = _NO_NOTES,
+        latest_ns: int | None = None,
     ) -> None:
         self._tree = tree
         self._name = name
         self._owners = owners
+        self._notes = notes
+        self._latest_ns = latest_ns
         self._links: dict[tuple[int, int], bytes] = {}
 
     def write(self, items: Iterable[Item]) -> Iterator[Buffer]:
         """Yield headers and payloads; the end of the archive is for the caller."""
         for item in items:
             if isinstance(item, Hidden):
-                yield encode_entry(Entry(Kind.FILE, join(item.path), mode=_WHITEOUT_MODE))
+                yield self._header(Entry(Kind.FILE, join(item.path), mode=_WHITEOUT_MODE))
                 continue
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile; nothing is written yet
                 yield from self._file(item)
@@ -209,17 +252,27 @@ class Archiver:
     def _file(self, node: Node) -> Iterator[Buffer]:
         kind = _KINDS.get(stat.S_IFMT(node.found.st_mode))
         if kind is None:
+            self._notes.left_out(node.path)
             return
         with self._tree.looking(node) as fd:
             found = os.fstat(fd)
             entry = self._entry(node, kind, found, fd)
             if entry.kind is not Kind.FILE or not entry.size:
-                yield encode_entry(entry)
+                yield self._header(entry)
                 return
             with open(f"/proc/self/fd/{fd}", "rb", buffering=0) as source:
-                yield encode_entry(entry)
+                yield self._header(entry)
+                self._notes.file(join(node.path), entry.size)
                 yield from _payload(source.fileno(), found)
-                yield bytes(-entry.size % BLOCK)
+                padding = bytes(-entry.size % BLOCK)
+                self._notes.framing(padding)
+                yield padding
+
+    def _header(self, entry: Entry) -> Buffer:
+        header = encode_entry(entry)
+        self._notes.entry(entry)
+        self._notes.framing(header)
+        return header
 
     def _entry(self, node: Node, kind: Kind, found: os.stat_result, fd: int) -> Entry:
         name, link, size = self._name(node.path), b"", 0
@@ -234,9 +287,12 @@ class Archiver:
         device = (os.major(found.st_rdev), os.minor(found.st_rdev)) if kind in _DEVICES else (0, 0)
         xattrs = {} if kind is Kind.HARD_LINK else _attributes(fd)
         owner = self._owners(found.st_uid, found.st_gid)
+        mtime_ns = found.st_mtime_ns
+        if self._latest_ns is not None and mtime_ns > self._latest_ns:
+            mtime_ns = self._latest_ns
         return Entry(
             kind, name, link, stat.S_IMODE(found.st_mode), *owner,
-            size, found.st_mtime_ns, device, xattrs,
+            size, mtime_ns, device, xattrs,
         )  # fmt: skip
 
 

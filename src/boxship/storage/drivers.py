@@ -82,6 +82,9 @@ class Snapshots:
     def difference(self, key: str) -> AbstractContextManager[str]:
         return self._driver(key).difference(key)
 
+    def hand_over(self, key: str, target: str) -> bool:
+        return self._driver(key).hand_over(key, target)
+
     def below(self, key: str) -> tuple[str, ...]:
         return self._driver(key).below(key)
 

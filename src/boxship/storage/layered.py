@@ -119,6 +119,19 @@ class LayeredTree:
             if merged.found is not None
         }
 
+    def child(self, directory: Node, name: bytes) -> Node | None:
+        """Return what a directory has under one name, without looking at the others."""
+        merged = _Merging()
+        for place in directory.places:
+            entry = self._entry(place, directory.path, name)
+            if entry is not None:
+                merged.add(place, entry)
+                if merged.closed or self.is_opaque(place, (*directory.path, name)):
+                    break
+        if merged.found is None:
+            return None
+        return Node((*directory.path, name), merged.found, tuple(merged.places))
+
     def entries(self, place: int, path: Path) -> list[Entry]:
         """Return what one of the directories itself has, whiteouts too, sorted by name."""
         return sorted(self._entries(place, path), key=lambda entry: entry.name)
@@ -171,6 +184,19 @@ class LayeredTree:
                     whiteout = bool(self._opaque) and is_whiteout(found)
                     hides = whiteout or (marked and self._is_marked(parent.fd, entry.name))
                     yield Entry(os.fsencode(entry.name), found, hides)
+
+    def _entry(self, place: int, path: Path, name: bytes) -> Entry | None:
+        try:
+            parent = self._trees[place].directory(path, make=False)
+            found = os.lstat(name, dir_fd=parent.fd)
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            raise
+        whiteout = bool(self._opaque) and is_whiteout(found)
+        if not whiteout and self._mark(parent.fd) == _HAS_MARKED_FILES:
+            whiteout = self._is_marked(parent.fd, os.fsdecode(name))
+        return Entry(name, found, whiteout)
 
     def _mark(self, fd: int) -> bytes | None:
         return _attribute(fd, self._opaque) if self._opaque else None

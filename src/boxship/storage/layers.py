@@ -293,9 +293,13 @@ class LayerStore:
             if expected not in (None, diff_id):
                 raise MalformedLayerError(f"layer is {diff_id}, and {expected} was announced")
             lease.hold(diff_id)
-            return self._commit(place, diff_id, stage.size, unpacked)
+            return self.commit(place, diff_id, stage.size, unpacked)
 
-    def _commit(self, place: str, diff_id: Digest, tar_size: int, unpacked: Unpacked) -> Layer:
+    def commit(self, place: str, diff_id: Digest, tar_size: int, unpacked: Unpacked) -> Layer:
+        """Make a layer of the directory ``place``, which has all that one is made of.
+
+        If it is here already, ``place`` stays as it is.
+        """
         with self._lock:
             present = self.find(diff_id)
             if present is not None:

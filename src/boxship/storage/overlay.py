@@ -115,6 +115,10 @@ class OverlayDriver:
             raise NotFoundError(f"no snapshot {key}")
         yield upper
 
+    def hand_over(self, key: str, target: str) -> bool:
+        os.rename(self.place(key), target)
+        return True
+
     def below(self, key: str) -> tuple[str, ...]:
         lower = self.mount(key).lower
         return tuple(os.path.realpath(self._root.join(name)) for name in lower)

@@ -111,6 +111,13 @@ class SnapshotDriver(Protocol):
         NotFoundError."""
         ...
 
+    def hand_over(self, key: str, target: str) -> bool:
+        """Move what was written to the path ``target``, in the form of ``difference``.
+
+        The snapshot is fit for nothing but its removal then. False: that would mean to copy.
+        """
+        ...
+
     def below(self, key: str) -> tuple[str, ...]:
         """Return the directories that the snapshot was made of, topmost first. Raise NotFoundError.
 

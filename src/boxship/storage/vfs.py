@@ -101,6 +101,9 @@ class VfsDriver:
             comparison.write(upper)
             yield upper
 
+    def hand_over(self, key: str, target: str) -> bool:
+        return False
+
     def below(self, key: str) -> tuple[str, ...]:
         self._existing(key)
         return tuple(self._directories(self._layers_of(key)))

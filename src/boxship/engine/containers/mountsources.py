@@ -55,7 +55,7 @@ def mount_sources(record: ContainerRecord, paths: Paths, snapshots: SnapshotDriv
     if any(map(needs_source, record.mounts)):
         place = _place(paths, record.id)
         discard(place)
-        _mount_all(record, place, snapshots)
+        mount_all(record, place, snapshots)
 
 
 def unmount_sources(record: ContainerRecord, paths: Paths) -> None:
@@ -75,7 +75,7 @@ def mounted_aside(
     os.makedirs(paths.sources, 0o700, exist_ok=True)
     place = tempfile.mkdtemp(dir=paths.sources)
     try:
-        _mount_all(record, place, snapshots)
+        mount_all(record, place, snapshots)
         yield _settled(record, place)
     finally:
         discard(place)
@@ -88,7 +88,7 @@ def discard(place: str) -> None:
     """
     try:
         for name in os.listdir(place):
-            _clear(f"{place}/{name}")
+            clear(f"{place}/{name}")
         os.rmdir(place)
     except FileNotFoundError:
         return
@@ -104,7 +104,8 @@ def _settled(record: ContainerRecord, place: str) -> ContainerRecord:
     return msgspec.structs.replace(record, mounts=points)
 
 
-def _mount_all(record: ContainerRecord, place: str, snapshots: SnapshotDriver) -> None:
+def mount_all(record: ContainerRecord, place: str, snapshots: SnapshotDriver) -> None:
+    """Mount all in the directory ``place``; on an error what is in there is discarded."""
     os.makedirs(place, 0o700, exist_ok=True)
     try:
         for number, point in enumerate(record.mounts):
@@ -134,7 +135,7 @@ def _mount_part(point: MountPoint, root: str, target: str) -> None:
     """Mount ``point.subpath`` of ``root`` at ``target``, which may be the root itself."""
     tree = _part(point, root)
     try:
-        _clear(target)
+        clear(target)
         if stat.S_ISDIR(os.fstat(tree).st_mode):
             os.mkdir(target, 0o700)
         else:
@@ -188,7 +189,8 @@ def _attach(tree: int, target: str) -> None:
         k.move_mount(tree, place)
 
 
-def _clear(target: str) -> None:
+def clear(target: str) -> None:
+    """Unmount whatever is on ``target``, and remove it; not there is fine."""
     with contextlib.suppress(OSError):
         while True:
             k.umount2(target, k.MNT_DETACH)

@@ -19,8 +19,13 @@ from boxship.storage.tree import Path, join
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MISSING = "is missing"
-_NOT_FROM_ARCHIVES = ("security.selinux", "security.ima", "security.evm", "security.apparmor")
-"""Attributes that a machine gives to its files by itself."""
+_NOTES = ("origin", "impure", "nlink", "uuid", "upper")
+_NOT_FROM_ARCHIVES = (
+    *("security.selinux", "security.ima", "security.evm", "security.apparmor"),
+    *(f"{kind}.overlay.{note}" for kind in ("trusted", "user") for note in _NOTES),
+)
+"""Attributes that a machine gives to its files by itself. Overlayfs' are at what a build's step has
+written, which is a layer as it is; they mean nothing there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,260 @@
+"""What a step sees beside its root: parts of other trees, caches, secrets, sockets of agents.
+
+Sources are made on the host where containers' are, so that a daemon that is killed leaves nothing
+that its successor does not find::
+
+    <exec-root>/sources/<id>/<n>        part of a tree, mounted (``containers/mountsources.py``)
+                             <n>.over   the same, for a step that may write to it
+                             memory/    a tmpfs with the secrets, scripts and sockets in it
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from boxship.base import ids
+from boxship.base.errors import InvalidArgumentError
+from boxship.base.files import opened
+from boxship.engine.build.caches import Caches
+from boxship.engine.build.clientside import SshAgent, SshConnection
+from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
+from boxship.engine.containers import mountsources
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.record import MountPoint
+from boxship.kernel import mounts as k
+from boxship.solver.operations import (
+    BindMount,
+    CacheMount,
+    Exec,
+    Input,
+    Mount,
+    SecretMount,
+    SshMount,
+    TmpfsMount,
+)
+from boxship.storage.snapshots import DirectoryMount
+
+_MEMORY = "memory"
+_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the mounts of one step are made of."""
+
+    context: Context
+    caches: Caches
+    step_id: str
+    inputs: Sequence[Tree]
+    extras: Extras
+
+    @property
+    def place(self) -> str:
+        """The step's directory of sources."""
+        return f"{self.context.paths.sources}/{self.step_id}"
+
+    def tree(self, which: Input) -> Tree:
+        """Return one of the step's inputs, or nothing at all."""
+        return LayersTree() if which is None else self.inputs[which]
+
+    def owner(self, uid: int, gid: int) -> tuple[int, int]:
+        """Return whom a file belongs to on the host that is to be ``uid``'s inside."""
+        maps = self.context.settings.user_maps
+        if maps is None:
+            return uid, gid
+        return _outside(maps.uids, uid), _outside(maps.gids, gid)
+
+
+@asynccontextmanager
+async def made(ground: Ground, step: Exec) -> AsyncIterator[tuple[MountPoint, ...]]:
+    """Make what the step's mounts show, for as long as it runs.
+
+    InvalidArgumentError: a part of a tree that is not there. May wait for a cache that is locked.
+    """
+    async with AsyncExitStack() as stack:
+        stack.callback(mountsources.discard, ground.place)
+        points = []
+        for number, mount in enumerate(step.mounts):
+            point = await _point(ground, mount, number, stack)
+            if point is not None:
+                points.append(point)
+        if step.script:
+            points.append(_script(ground, step))
+        yield tuple(points)
+
+
+async def _point(
+    ground: Ground, mount: Mount, number: int, stack: AsyncExitStack
+) -> MountPoint | None:
+    if isinstance(mount, BindMount):
+        return _bind(ground, mount, number, stack)
+    if isinstance(mount, CacheMount):
+        seed = (ground.tree(mount.input), mount.source)
+        path = await stack.enter_async_context(ground.caches.held(mount, seed))
+        return MountPoint(
+            "volume", mount.target, path, read_write=not mount.read_only, options=("rbind",)
+        )
+    if isinstance(mount, TmpfsMount):
+        options = ("exec", *((f"size={mount.size}",) if mount.size else ()))
+        return MountPoint("tmpfs", mount.target, options=options)
+    if isinstance(mount, SecretMount):
+        return _secret(ground, mount, number)
+    return await _agent(ground, mount, number, stack)
+
+
+# ── parts of trees ───────────────────────────────────────────────────────────────────────────
+
+
+def _bind(ground: Ground, mount: BindMount, number: int, stack: AsyncExitStack) -> MountPoint:
+    tree, part = ground.tree(mount.input), mount.source.strip("/")
+    if mount.writable:
+        source = stack.enter_context(_writable(ground, tree, number))
+        return MountPoint("volume", mount.target, source, options=("rbind",), subpath=part)
+    if isinstance(tree, DirectoryTree):
+        return MountPoint(
+            "volume", mount.target, tree.path, read_write=False, options=("rbind",), subpath=part
+        )
+    if not tree.layers:
+        raise InvalidArgumentError(f"{mount.target}: there is nothing to mount from")
+    return MountPoint(
+        "image", mount.target, "the build", read_write=False, options=("rbind",),
+        subpath=part, layers=tuple(map(str, tree.layers)),
+    )  # fmt: skip
+
+
+@contextmanager
+def _writable(ground: Ground, tree: Tree, number: int) -> Iterator[str]:
+    """Mount a tree with a place above it for what is written, which goes with the step."""
+    snapshots, key = ground.context.snapshots, ids.new_id()
+    layers = tree.layers if isinstance(tree, LayersTree) else ()
+    snapshots.prepare(key, layers)
+    try:
+        mount = snapshots.mount(key)
+        if isinstance(mount, DirectoryMount):
+            if isinstance(tree, DirectoryTree):
+                raise InvalidArgumentError("the storage driver vfs cannot mount a context with rw")
+            yield mount.path
+            return
+        target = f"{ground.place}/{number}.over"
+        os.makedirs(target, 0o700)
+        with opened(mount.cwd, os.O_PATH | os.O_DIRECTORY) as top, ExitStack() as stack:
+            names = [f"/proc/self/fd/{top}/{name}" for name in mount.lower]
+            if isinstance(tree, DirectoryTree):
+                context = stack.enter_context(opened(tree.path, os.O_PATH | os.O_DIRECTORY))
+                names = [f"/proc/self/fd/{context}"]
+            upper, work = (f"/proc/self/fd/{top}/{name}" for name in (mount.upper, mount.work))
+            options = (
+                f"lowerdir={':'.join(names)}", f"upperdir={upper}", f"workdir={work}",
+                *mount.options,
+            )  # fmt: skip
+            k.mount("overlay", target, "overlay", k.MS_NODEV, ",".join(options))
+        yield target
+    finally:
+        mountsources.clear(f"{ground.place}/{number}.over")
+        snapshots.remove(key)
+
+
+# ── in memory ────────────────────────────────────────────────────────────────────────────────
+
+
+def _memory(ground: Ground) -> str:
+    """Return a directory that is on no disk."""
+    place = f"{ground.place}/{_MEMORY}"
+    if not os.path.isdir(place):
+        os.makedirs(place, 0o700)
+        k.mount("tmpfs", place, "tmpfs", _NOSUID_NODEV_NOEXEC, "mode=711")
+    return place
+
+
+def _secret(ground: Ground, mount: SecretMount, number: int) -> MountPoint | None:
+    data = ground.extras.secrets.get(mount.id)
+    if data is None or not mount.target:
+        return None
+    path = f"{_memory(ground)}/{number}"
+    _write(path, data, mount.mode, ground.owner(mount.uid, mount.gid))
+    return MountPoint("bind", mount.target, path, read_write=False, options=("bind",))
+
+
+def _script(ground: Ground, step: Exec) -> MountPoint:
+    path = f"{_memory(ground)}/script"
+    _write(path, step.script.encode(errors="surrogateescape"), 0o755, ground.owner(0, 0))
+    return MountPoint("bind", step.args[0], path, read_write=False, options=("bind",))
+
+
+def _write(path: str, data: bytes, mode: int, owner: tuple[int, int]) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as f:
+        f.write(data)
+        os.fchown(f.fileno(), *owner)
+        os.fchmod(f.fileno(), mode)
+
+
+# ── agents ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def _agent(
+    ground: Ground, mount: SshMount, number: int, stack: AsyncExitStack
+) -> MountPoint | None:
+    agent = ground.extras.agents.get(mount.id)
+    if agent is None:
+        return None
+    path = f"{_memory(ground)}/{number}"
+    relay = _Relay(agent)
+    server = await asyncio.start_unix_server(relay.serve, path)
+    stack.push_async_callback(relay.close)
+    stack.callback(server.close)
+    os.chown(path, *ground.owner(mount.uid, mount.gid))
+    os.chmod(path, mount.mode)
+    return MountPoint("bind", mount.target, path, options=("bind",))
+
+
+class _Relay:
+    """Hands each connection to a step's socket on to the client's agent."""
+
+    def __init__(self, agent: SshAgent) -> None:
+        self._agent = agent
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            connection = await self._agent.connect()
+            try:
+                answers = asyncio.create_task(_answer(connection, writer))
+                while data := await reader.read(_CHUNK):
+                    await connection.write(data)
+                answers.cancel()
+                await asyncio.gather(answers, return_exceptions=True)
+            finally:
+                await connection.close()
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def close(self) -> None:
+        """End what is still connected."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answer(connection: SshConnection, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await connection.read():
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def _outside(maps: Sequence[object], inside: int) -> int:
+    for one in maps:
+        first, host, size = one.container_id, one.host_id, one.size  # type: ignore[attr-defined]
+        if first <= inside < first + size:
+            return int(host) + inside - int(first)
+    raise InvalidArgumentError(f"{inside} is nobody in the user namespace of containers")
