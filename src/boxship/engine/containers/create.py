@@ -53,7 +53,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         check_mapped(request.host)
     check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
-    own = mounts.resolve(request.host, context.settings.data_root)
+    own = await _resolved(context, request.host)
     if request.shallow_read_only:
         own = mounts.shallow_read_only(own)
     mounts.tmpfs_options(request.host)
@@ -80,6 +80,12 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     context.volumes.used(volumes.ids(container.record))
     context.announcer.say(container.record, "create")
     return CreatedContainer(container_id, tuple(warnings))
+
+
+async def _resolved(context: Context, host: HostConfig) -> tuple[MountPoint, ...]:
+    if mounts.looks_at_host(host):
+        return await asyncio.to_thread(mounts.resolve, host, context.settings.data_root)
+    return mounts.resolve(host, context.settings.data_root)
 
 
 def _platform(request: CreateContainer) -> Platform | None:

@@ -49,6 +49,12 @@ _SHALLOW = "ro-non-recursive"
 """What Docker shows as the mode of a volume, if none was asked for."""
 
 
+def looks_at_host(host: HostConfig) -> bool:
+    """Tell whether :func:`resolve` looks for a source: it may lie where nobody answers."""
+    own = host.mounts if host.mounts is not UNSET else None
+    return any(mount.type == "bind" for mount in own or ())
+
+
 def resolve(host: HostConfig, data_root: str = "") -> tuple[MountPoint, ...]:
     """Return the mount points of binds and mounts, checked, in the order they were given.
 

@@ -41,26 +41,30 @@ def needs_source(point: MountPoint) -> bool:
     return point.type == "image" or bool(point.subpath)
 
 
+def has_sources(record: ContainerRecord) -> bool:
+    """Tell whether there is anything to mount for a container; of most there is not."""
+    return any(map(needs_source, record.mounts))
+
+
 def settled(record: ContainerRecord, paths: Paths) -> ContainerRecord:
     """Return the record with the sources that are made for it."""
     return _settled(record, _place(paths, record.id))
 
 
 def mount_sources(record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver) -> None:
-    """Mount what the container needs; before its start.
+    """Mount what the container needs; before its start. Blocking, for ever where a server is dead.
 
     InvalidArgumentError: a part is missing, or its path leads out; UnavailableError: the kernel
     cannot stack the layers.
     """
-    if any(map(needs_source, record.mounts)):
-        place = _place(paths, record.id)
-        discard(place)
-        mount_all(record, place, snapshots)
+    place = _place(paths, record.id)
+    discard(place)
+    mount_all(record, place, snapshots)
 
 
 def unmount_sources(record: ContainerRecord, paths: Paths) -> None:
     """Undo it; the container keeps what it has mounted until it ends."""
-    if any(map(needs_source, record.mounts)):
+    if has_sources(record):
         discard(_place(paths, record.id))
 
 
@@ -69,7 +73,7 @@ def mounted_aside(
     record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver
 ) -> Iterator[ContainerRecord]:
     """Have them for somebody else for a moment, in whatever state the container is."""
-    if not any(map(needs_source, record.mounts)):
+    if not has_sources(record):
         yield record
         return
     os.makedirs(paths.sources, 0o700, exist_ok=True)

@@ -38,7 +38,11 @@ from boxship.engine.containers.facts import NOTHING, Course, Fact
 from boxship.engine.containers.identity import write_files
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.logconfig import shim_log_config
-from boxship.engine.containers.mountsources import mount_sources, unmount_sources
+from boxship.engine.containers.mountsources import (
+    has_sources,
+    mount_sources,
+    unmount_sources,
+)
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import StepDuration, WaitOutcome
@@ -150,6 +154,8 @@ async def _run(
         try:
             await _make_sources(context, record)
             await context.volumes.mounts.ready(volumes.ids(record))
+            if has_sources(record):  # in a thread, for the same reason
+                await asyncio.to_thread(mount_sources, record, context.paths, context.snapshots)
             plan = _prepare(context, record, made)
             if images:
                 plan = checkpoints.restoring(context, record, images, plan)
@@ -247,7 +253,6 @@ def _make_for(path: str, owner: tuple[int, int]) -> None:
 
 def _prepare(context: Context, record: ContainerRecord, made: NamespacePaths) -> Json:
     write_files(context, record)
-    mount_sources(record, context.paths, context.snapshots)
     mount_shm(record, context.paths, users.root_of(record, context.settings))
     mount = context.snapshots.mount(record.id)
     return context.planner.plan(record, mount, context.shelf, made)
