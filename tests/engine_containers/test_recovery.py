@@ -9,6 +9,7 @@ import pytest
 
 from boxship.base.errors import NotFoundError, UnavailableError
 from boxship.engine.containers import start
+from boxship.engine.containers.oomwatch import OomWatch
 from boxship.engine.containers.record import Status
 from boxship.engine.containers.requests import (
     ContainerQuery,
@@ -238,6 +239,21 @@ def test_policies_hold_over_a_restart_of_the_daemon() -> None:
             await until(lambda: engine.containers.get("aa").state.status is Status.RUNNING)
             assert engine.containers.get("bb").status is Status.EXITED
             assert engine.containers.get("cc").status is Status.EXITED
+
+    scene(act)
+
+
+def test_an_engine_that_is_closed_watches_nobody_any_more() -> None:
+    async def act(place: Place) -> None:
+        async with opened(place) as engine:
+            await run(engine, "sleep", "1000", name="box", host=HostConfig(memory=64 << 20))
+            container = engine._context.shelf.find("box")
+            watching = container.oom_watch
+            assert isinstance(watching, OomWatch)
+            fd = watching._source.fileno()
+        assert container.oom_watch is None
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
 
     scene(act)
 

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from boxship.base.errors import UnavailableError
 from boxship.engine.containers import ending
+from boxship.engine.containers.record import Status
+from boxship.engine.containers.requests import CommitRequest
 from boxship.engine.engine import Engine
+from boxship.model.container import HostConfig
 from support.killed import scene
-from support.opened import Place, opened, outcome, run, until
+from support.opened import PATIENCE, Place, make, opened, outcome, run, until
 
 pytestmark = pytest.mark.privileged
 
@@ -68,6 +72,40 @@ def test_an_end_is_recorded_when_the_disk_takes_it(long: bool) -> None:
                 assert recorded_code(place) == -1
             await until(lambda: recorded_code(place) == 7)
             await until(lambda: not place.names("exec/c"))
+
+    scene(act)
+
+
+def test_a_reader_s_pause_is_refused_where_it_cannot_be_recorded() -> None:
+    async def act(place: Place) -> None:
+        async with opened(place) as engine:
+            container = await run(engine, "sleep", "1000", name="box", stop_signal="SIGKILL")
+            await engine._context.shelf.trim_history()
+            with full_disk(engine):
+                with pytest.raises(UnavailableError, match="disk is full"):
+                    await asyncio.wait_for(
+                        engine.containers.commit("box", CommitRequest()), PATIENCE
+                    )
+                state = engine.containers.get("box").state
+                assert (state.status, state.held) == (Status.RUNNING, False)
+                await engine.containers.stop("box")  # nobody has its lock
+                assert await outcome(engine, container) == 137
+
+    scene(act)
+
+
+def test_containers_learn_of_a_volume_s_name_though_the_disk_refuses() -> None:
+    async def act(place: Place) -> None:
+        async with opened(place) as engine:
+            await make(engine, "true", name="box", host=HostConfig(binds=("old:/v",)))
+            (volume,) = engine.volumes.list()
+            with full_disk(engine):
+                users = engine.volumes._users
+                renaming = users.volume_renamed(volume.record.id, "old", "new")
+                await asyncio.wait_for(renaming, PATIENCE)
+                assert engine.containers.get("box").mounts[0].name == "new"
+                await asyncio.wait_for(engine._context.shelf.find("box").lock.acquire(), PATIENCE)
+                engine._context.shelf.find("box").lock.release()
 
     scene(act)
 

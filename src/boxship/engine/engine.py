@@ -28,6 +28,7 @@ from boxship.distribution.settings import RegistrySettings
 from boxship.engine.check import Checker
 from boxship.engine.containers import (
     networking,
+    oomwatch,
     probing,
     recovery,
     start,
@@ -251,6 +252,7 @@ class Engine:
         await self._context.background.close()
         for container in self._context.shelf:
             probing.end(container)
+            oomwatch.end(container)
             if container.shim is not None:
                 link, container.shim = container.shim, None
                 link.close()

@@ -138,6 +138,15 @@ class Shelf:
         self._try_to_save(container, happening, saved, _FIRST_PAUSE)
         return saved
 
+    async def save_now(self, container: Container, record: ContainerRecord) -> None:
+        """Make ``record`` what the container is, and commit it, which power loss may undo.
+
+        UnavailableError: the disk refuses it; what the container is then is for the caller.
+        """
+        container.record = record
+        change = _update(record, self._happening(record, "", NOTHING))
+        await self._database.write(change, durable=False)
+
     def note(self, container: Container, action: str, fact: Fact) -> None:
         """Queue a row of history that goes with no change of the record."""
         change = history.note(self._happening(container.record, action, fact))

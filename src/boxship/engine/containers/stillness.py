@@ -20,7 +20,10 @@ from boxship.engine.containers.record import Status
 
 @asynccontextmanager
 async def still(context: Context, container: Container) -> AsyncIterator[None]:
-    """Pause it for the length of a ``with``. UnavailableError: the kernel does not do it."""
+    """Pause it for the length of a ``with``.
+
+    UnavailableError: the kernel does not do it, or the disk takes no record of it.
+    """
     if not await _hold(context, container):
         yield
         return
@@ -52,9 +55,9 @@ async def _hold(context: Context, container: Container) -> bool:
         if record.status is not Status.RUNNING:
             return False
         about_to = states.step(record, states.held(record.state, Status.RUNNING))
-        await context.shelf.save(container, about_to, "")
         is_still = False
         try:
+            await context.shelf.save_now(container, about_to)
             is_still = await context.planner.freeze(record)
         finally:
             if not is_still:

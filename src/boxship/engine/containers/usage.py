@@ -54,14 +54,17 @@ class Usage:
         return found
 
     async def volume_renamed(self, volume_id: str, old: str, new: str) -> None:
-        """Have the records of a volume's containers say its new name."""
+        """Have the records of a volume's containers say its new name.
+
+        A disk that refuses them is not waited for: the next daemon catches up (``volumes.py``).
+        """
         for container in self._shelf:
             if volume_id not in volumes.ids(container.record):
                 continue
             with suppress(NotFoundError):  # removed meanwhile
                 async with locked(container):
                     record = volumes.renamed(container.record, volume_id, old, new)
-                    await self._shelf.save(container, record, "")
+                    self._shelf.save(container, record, "")
 
     def live_volumes(self) -> frozenset[str]:
         """Return the volumes of containers that have processes."""
