@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.client import HTTPConnection
 
-from bench import files, memory, requests, steady
+from bench import events, files, memory, requests, steady
 from bench.rows import Engines, Goal, Row
 from bench.timing import medians, milliseconds
 from support.api import Api, keep_alive, talk
@@ -175,6 +175,7 @@ CASES: Mapping[str, Case] = {
 
 API: Mapping[str, Case] = {
     "requests": requests.requests,
+    "events": events.events,
     "cp": files.files,
     "health": steady.health,
     "stats": steady.stats,

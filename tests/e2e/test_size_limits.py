@@ -39,6 +39,8 @@ def test_a_container_is_full_and_others_are_not(limiting: Engine) -> None:
         assert "160+0 records out" in said[name]
     assert said[small].split()[-5] == "4", "df tells the limit"
     assert docker("inspect", "-f", "{{.HostConfig.StorageOpt.size}}", small) == "4m"
+    refused = docker.run("create", "--storage-opt=size=big", "busybox")
+    assert "invalid --storage-opt size" in refused.err
     docker("rm", small, large, free)
     assert not limiting.remains()
 
@@ -54,8 +56,3 @@ def test_a_limit_survives_the_daemon_and_its_number_is_not_given_away(limiting: 
     other = docker("create", "--net=none", *command, "b")
     assert docker("start", "-a", other) == "done"
     docker("rm", one, other)
-
-
-def test_what_is_no_size_is_refused(limiting: Engine) -> None:
-    done = limiting.docker.run("create", "--storage-opt=size=big", "busybox")
-    assert "invalid --storage-opt size" in done.err

@@ -53,6 +53,10 @@ REFUSED_HOST_CONFIGS = [
         '{"Binds":["v:/x"]}',
         "create v: volume name is too short, names should be at least two alphanumeric characters",
     ),
+    (
+        '{"Mounts":[{"Type":"tmpfs","Target":"/a\\u0000"}]}',
+        "invalid mount config for type \"tmpfs\": invalid mount path: '/a\\x00' has a NUL in it",
+    ),
     ('{"Binds":["/a:/b:rw:z:y"]}', "invalid volume specification: '/a:/b:rw:z:y'"),
     ('{"Binds":["/tmp:/x","/var:/x"]}', "Duplicate mount point: /x"),
     ('{"Tmpfs":{"/x":""},"Binds":["/tmp:/x"]}', "Duplicate mount point: /x"),

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -164,13 +165,18 @@ class Server:
         with suppress(OSError):
             connection, caller = listener.accept()
             connection.setblocking(False)
-            self._selector.register(connection, selectors.EVENT_READ, self._echo)
             connection.send(self._greeting(caller[0]))
+            self._selector.register(connection, selectors.EVENT_READ, self._echo)
 
-    def _echo(self, connection: socket.socket) -> None:
+    def _echo(self, connection: socket.socket, waiting: bytes = b"") -> None:
+        """Send back what has come; what does not fit waits, and nothing more is read until then."""
         with suppress(OSError):
-            if data := connection.recv(1 << 16):
-                connection.send(data)
+            if data := waiting or connection.recv(1 << 16):
+                with suppress(BlockingIOError):
+                    data = data[connection.send(data) :]
+                wish = selectors.EVENT_WRITE if data else selectors.EVENT_READ
+                again = partial(self._echo, waiting=data)
+                self._selector.modify(connection, wish, again)
                 return
         self._selector.unregister(connection)
         connection.close()

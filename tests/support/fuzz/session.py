@@ -25,6 +25,7 @@ _EXPECTED = re.compile(
         (
             r"dial tcp",  # a registry, or who an archive is fetched from, cannot be reached
             r"is not connected to",  # a container that is to leave a network
+            r"unable to find (user|group)",  # known when it starts, by the image's own files
             r"Couldn't find PID field in ps output",  # `ps --help`
         )
     )

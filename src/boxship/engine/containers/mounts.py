@@ -164,6 +164,8 @@ def checked_target(target: str, where: str) -> str:
         raise InvalidArgumentError(
             f"{where}invalid mount path: '{target}' mount path must be absolute"
         )
+    if "\0" in target:
+        raise InvalidArgumentError(f"{where}invalid mount path: {target!r} has a NUL in it")
     target = "/" + posixpath.normpath(target).lstrip("/")
     if target == "/":
         raise InvalidArgumentError(f"{where}invalid specification: destination can't be '/'")
