@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.engine.containers.copying import made
+from boxship.engine.containers.viewed import made
 from boxship.engine.images.bridge import outbound
 from boxship.runtime.viewing import View
 

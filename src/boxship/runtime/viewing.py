@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from boxship.base.suppress import suppress
 from boxship.kernel import credentials, processes
@@ -42,6 +43,14 @@ class Bind:
     read_only: bool = False
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Something that belongs there and cannot be had, and why."""
+
+    target: str
+    why: str
+
+
 _KERNELS = frozenset(
     {
         *("proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "debugfs", "tracefs"),
@@ -55,14 +64,20 @@ class View:
 
     ``kernels`` are the devices (``st_dev``) of file systems that are the kernel's own: what is in
     them are no files of the container. To read some of them takes something away from somebody,
-    to write them changes the machine.
+    to write them changes the machine. ``missing`` are those that stand for what could not be
+    mounted, empty and read-only, each with the reason.
     """
 
     def __init__(
-        self, root: int, namespace: int = -1, kernels: frozenset[int] = frozenset()
+        self,
+        root: int,
+        namespace: int = -1,
+        kernels: frozenset[int] = frozenset(),
+        missing: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         self.root = root
         self.kernels = kernels
+        self.missing = missing
         self._namespace = namespace
 
     def __enter__(self) -> View:
@@ -100,7 +115,7 @@ def _kernels(pid: int) -> frozenset[int]:
 def view_mounted(
     root: steps.MountOverlay | str,
     mountpoint: str,
-    binds: Sequence[Bind],
+    binds: Sequence[Bind | Missing],
     *,
     read_only: bool = False,
 ) -> View:
@@ -133,7 +148,10 @@ def _become(uid: int, gid: int, capabilities: tuple[int, int, int]) -> None:
 
 
 def _mounted(
-    root: steps.MountOverlay | str, mountpoint: str, binds: Sequence[Bind], read_only: bool
+    root: steps.MountOverlay | str,
+    mountpoint: str,
+    binds: Sequence[Bind | Missing],
+    read_only: bool,
 ) -> View:
     unshare(CLONE_FLAGS["mnt"])  # and with it our own working directory
     k.mount("", "/", "", k.MS_SLAVE | k.MS_REC)
@@ -143,12 +161,17 @@ def _mounted(
         os.chdir(root.cwd)
         mount_overlay_on(LINUX, root, mountpoint)
     top = os.open(mountpoint, _ROOT)
+    missing: dict[int, str] = {}
     try:
         for bind in sorted(binds, key=lambda bind: bind.target.count("/")):
-            _bind(top, bind)
+            if isinstance(bind, Bind):
+                _bind(top, bind)
+            else:
+                missing |= _stand_in(top, bind)
         if read_only:  # at last: places for binds may have had to be made
             k.mount_setattr(top, k.MOUNT_ATTR_RDONLY)
-        return View(top, os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
+        namespace = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        return View(top, namespace, missing=missing)
     except BaseException:
         os.close(top)
         raise
@@ -168,6 +191,32 @@ def _bind(top: int, bind: Bind) -> None:
                 return
             raise
         _attach(bind.source, target, k.OPEN_TREE_CLONE | k.AT_RECURSIVE, read_only=bind.read_only)
+
+
+def _stand_in(top: int, missing: Missing) -> dict[int, str]:
+    """Cover the place of what is missing, so that nothing gets below it; return the device.
+
+    A place that is not there is not made: it is not known what it should be.
+    """
+    try:
+        target = openat2(top, missing.target, os.O_PATH, RESOLVE_IN_ROOT)
+    except OSError:
+        return {}
+    try:
+        cover = k.new_filesystem("tmpfs", "", ("mode=555",))
+        try:
+            device = os.fstat(cover).st_dev
+            if not stat.S_ISDIR(os.fstat(target).st_mode):
+                os.close(os.open("file", os.O_CREAT | os.O_CLOEXEC, 0o444, dir_fd=cover))
+                whole, cover = cover, k.open_tree(cover, "file", k.OPEN_TREE_CLONE)
+                os.close(whole)
+            k.mount_setattr(cover, k.MOUNT_ATTR_RDONLY)
+            k.move_mount(cover, target)
+        finally:
+            os.close(cover)
+    finally:
+        os.close(target)
+    return {device: missing.why}
 
 
 def _attach(source: str, target: int, flags: int, *, read_only: bool = False) -> None:

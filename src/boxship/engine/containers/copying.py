@@ -11,30 +11,32 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-from boxship.base.errors import ConflictError, ForbiddenError, InvalidArgumentError, NotFoundError
+from boxship.base.errors import (
+    ForbiddenError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
 from boxship.engine.containers import users
 from boxship.engine.containers.commit import check_readable
 from boxship.engine.containers.context import Context
-from boxship.engine.containers.live import Container, locked
-from boxship.engine.containers.mountsources import mounted_aside
+from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import PathStat
+from boxship.engine.containers.viewed import viewed
 from boxship.engine.images.bridge import consume, outbound, to_the_end
 from boxship.engine.settings import UserMaps
 from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
 from boxship.oci.runtime import IdMapping
-from boxship.runtime.steps import MountOverlay
 from boxship.runtime.users import UnknownUserError, read_database, resolve_user
-from boxship.runtime.viewing import Bind, View, making_files_as, view_mounted, view_running
+from boxship.runtime.viewing import View, making_files_as
 from boxship.storage.archiving import subtree_tar
 from boxship.storage.chunks import Buffer
 from boxship.storage.extracting import Extraction, Owners, extract
 from boxship.storage.layers import coalesced
-from boxship.storage.snapshots import DirectoryMount
 from boxship.storage.tree import split
 
 _NOBODY = 65534
@@ -121,79 +123,8 @@ async def write(
 async def _viewed(context: Context, container: Container, path: str) -> AsyncIterator[View]:
     if not path:
         raise InvalidArgumentError("bad parameter: path cannot be empty")
-    check_readable(container, "copy files of")
-    state = container.record.state
-    if state.alive and state.pid:
-        with _running(state.pid, container) as view:
-            yield view
-        return
-    async with locked(container):
-        if container.record.state.alive:
-            raise ConflictError(f"Container {container.id} was started meanwhile: try again")
-        check_readable(container, "copy files of")
-        with await made(partial(_mounted, context, container.record)) as view:
-            yield view
-
-
-async def made(make: Callable[[], View]) -> View:
-    """Make a view in a thread. One that nobody waits for any more is closed, and its mounts go."""
-    making = asyncio.ensure_future(asyncio.to_thread(make))
-    try:
-        return await asyncio.shield(making)
-    except asyncio.CancelledError:
-        with suppress(Exception), await making:
-            pass
-        raise
-
-
-def _running(pid: int, container: Container) -> View:
-    try:
-        view = view_running(pid)
-    except OSError as error:
-        raise ConflictError(f"Container {container.id} ended meanwhile: try again") from error
-    if container.record.state.pid != pid:
-        with view:
-            raise ConflictError(f"Container {container.id} ended meanwhile: try again")
-    return view
-
-
-def bare(context: Context, record: ContainerRecord) -> View:
-    """Look at a snapshot without what is mounted into the container."""
-    place = context.paths.mountpoint
-    return view_mounted(_root(context, record), place, (), read_only=True)
-
-
-def _root(context: Context, record: ContainerRecord) -> MountOverlay | str:
-    mount = context.snapshots.mount(record.id)
-    if isinstance(mount, DirectoryMount):
-        return mount.path
-    place = context.paths.mountpoint
-    return MountOverlay(mount.cwd, mount.lower, mount.upper, mount.work, place, mount.options)
-
-
-def _mounted(context: Context, record: ContainerRecord) -> View:
-    with mounted_aside(record, context.paths, context.snapshots) as settled:
-        return _mounted_with(context, settled)
-
-
-def _mounted_with(context: Context, record: ContainerRecord) -> View:
-    root, place = _root(context, record), context.paths.mountpoint
-    files = [
-        Bind(source, target)
-        for source, target in (
-            (record.hostname_path, "/etc/hostname"),
-            (record.hosts_path, "/etc/hosts"),
-            (record.resolv_conf_path, "/etc/resolv.conf"),
-        )
-        if source
-    ]
-    binds = [
-        Bind(point.source, point.destination, not point.read_write)
-        for point in record.mounts
-        if point.type != "tmpfs"
-    ]
-    read_only = record.host.readonly_rootfs
-    return view_mounted(root, place, [*files, *binds], read_only=read_only)
+    async with viewed(context, container) as view:
+        yield view
 
 
 def _name(container: Container) -> str:
@@ -205,6 +136,8 @@ def _spot(view: View, owner: str, path: str, *, writing: bool = False) -> Iterat
     """Open a path of ``owner``. NotFoundError names both."""
     if "\0" in path:
         raise InvalidArgumentError("bad parameter: path has a null byte in it")
+    if view.missing:
+        _check_had(view, owner, path)
     try:
         spot = Spot(view.root, path)
     except OSError as error:
@@ -217,6 +150,23 @@ def _spot(view: View, owner: str, path: str, *, writing: bool = False) -> Iterat
         yield spot
     finally:
         os.close(spot.directory)
+
+
+def _check_had(view: View, owner: str, path: str) -> None:
+    """UnavailableError: the path leads to, or through, what could not be mounted."""
+    way = [each for each in posixpath.normpath(f"/{path.lstrip('/')}").split("/") if each]
+    for length in range(1, len(way) + 1):
+        last = os.O_NOFOLLOW if length == len(way) and not path.endswith(("/", "/.")) else 0
+        try:
+            fd = openat2(view.root, "/".join(way[:length]), os.O_PATH | last, RESOLVE_IN_ROOT)
+        except OSError:
+            return
+        try:
+            why = view.missing.get(os.fstat(fd).st_dev)
+        finally:
+            os.close(fd)
+        if why is not None:
+            raise UnavailableError(f"cannot reach {path} in {owner}: {why}")
 
 
 def _not_found(path: str, owner: str, error: OSError) -> Exception:
@@ -271,7 +221,8 @@ def archive_of(view: View, owner: str, path: str, owners: Owners) -> Iterator[Bu
             raise _not_found(path, owner, error) from error
         shown = os.fsencode(spot.shown)
         name = os.fsencode(spot.name)
-        yield from subtree_tar(spot.directory, name, shown, owners, view.kernels)
+        closed = view.kernels | view.missing.keys()
+        yield from subtree_tar(spot.directory, name, shown, owners, closed)
 
 
 def unpack_in(

@@ -21,7 +21,7 @@ from errno import EIO
 
 import msgspec
 
-from boxship.base.errors import InvalidArgumentError, UnavailableError
+from boxship.base.errors import BoxshipError, InvalidArgumentError, UnavailableError
 from boxship.base.files import opened
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, MountPoint
@@ -71,16 +71,25 @@ def unmount_sources(record: ContainerRecord, paths: Paths) -> None:
 @contextlib.contextmanager
 def mounted_aside(
     record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver
-) -> Iterator[ContainerRecord]:
-    """Have them for somebody else for a moment, in whatever state the container is."""
+) -> Iterator[tuple[ContainerRecord, dict[str, str]]]:
+    """Have them for somebody else for a moment, in whatever state the container is.
+
+    With the record come the destinations of those that cannot be had, each with the reason.
+    """
     if not has_sources(record):
-        yield record
+        yield record, {}
         return
     os.makedirs(paths.sources, 0o700, exist_ok=True)
     place = tempfile.mkdtemp(dir=paths.sources)
+    lost = {}
     try:
-        mount_all(record, place, snapshots)
-        yield _settled(record, place)
+        for number, point in enumerate(record.mounts):
+            try:
+                if needs_source(point):
+                    _mount(point, f"{place}/{number}", snapshots)
+            except BoxshipError as error:
+                lost[point.destination] = str(error)
+        yield _settled(record, place), lost
     finally:
         discard(place)
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
-from boxship.engine.containers import copying, mounts
+from boxship.engine.containers import mounts, viewed
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.volumes.record import LOCAL
@@ -161,7 +161,7 @@ async def fill(context: Context, record: ContainerRecord) -> None:
     volume_ids = [point.volume_id for point in wanted]
     with context.volumes.kept(volume_ids):
         await context.volumes.mounts.ready(volume_ids)
-        with await copying.made(partial(copying.bare, context, record)) as view:
+        with await viewed.made(partial(viewed.bare, context, record)) as view:
             for point in wanted:
                 await context.volumes.mounts.fill(point.volume_id, view.root, point.destination)
     await context.volumes.mounts.unneeded(volume_ids)

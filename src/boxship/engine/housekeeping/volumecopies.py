@@ -22,8 +22,9 @@ from boxship.base.errors import (
     InvalidArgumentError,
     UnavailableError,
 )
-from boxship.engine.containers.copying import archive_of, made, stat_in, unpack_in
+from boxship.engine.containers.copying import archive_of, stat_in, unpack_in
 from boxship.engine.containers.requests import PathStat
+from boxship.engine.containers.viewed import made
 from boxship.engine.images.bridge import consume, outbound, stoppable, telling, to_the_end
 from boxship.engine.volumes.requests import CreateVolume, VolumeView
 from boxship.engine.volumes.service import Volumes
