@@ -1,4 +1,4 @@
-"""``docker cp`` of a container that does not run: with its volumes, or without those it can't have."""
+"""``docker cp`` of containers that do not run, with what they have mounted or without it."""
 
 import asyncio
 import os
