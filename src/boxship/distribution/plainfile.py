@@ -52,6 +52,11 @@ class PlainFile:
                 reason = reason.strerror.lower()
             raise UnavailableError(f'Get "{self.url}": {reason}') from error
 
+    def header(self, name: str) -> str:
+        """Return what the answer says about the file; empty: nothing."""
+        assert self._response is not None
+        return self._response.headers.get(name) or ""
+
     def pieces(self, told: Callable[[int, int], None]) -> Iterator[bytes]:
         """Yield what the server sends, to the length that it has announced.
 

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from boxship.base.errors import InvalidArgumentError, NotFoundError, UnavailableError
+from boxship.base.errors import NotFoundError, UnavailableError
 from boxship.engine.build.files import modes
 from boxship.engine.build.files.copier import Copier, Manner, make_room
 from boxship.engine.build.files.copying import CopyJob, path_of
@@ -65,12 +65,10 @@ class _Work:
         into = action.into_directory
         if into and (action.path.endswith("/") or self._destination.is_directory(path)):
             path = (*path, os.fsencode(into))
-        if not path:
-            raise InvalidArgumentError(f"{action.path}: a file cannot take the place of the root")
-        made = Made(ids, action.modified_ns)
-        with self._destination.directory(path[:-1], made) as parent:
-            make_room(parent.fd, path[-1], (*parent.path, path[-1]))
-            fd = os.open(path[-1], _CREATE, 0o600, dir_fd=parent.fd)
+        parent, name = self._destination.parent(path, Made(ids, action.modified_ns))
+        with parent:
+            make_room(parent.fd, name, (*parent.path, name))
+            fd = os.open(name, _CREATE, 0o600, dir_fd=parent.fd)
             with open(fd, "wb") as file:
                 file.write(action.data)
                 file.flush()

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from boxship.base.errors import NotFoundError
 from boxship.engine.build.files import globbing, unpacking
 from boxship.engine.build.files.copier import Copier
 from boxship.engine.build.files.destination import Destination, Made
@@ -37,7 +38,7 @@ class CopyJob:
             try:
                 opened = self._open(whole, _LOOK)
             except (FileNotFoundError, NotADirectoryError):
-                continue
+                raise NotFoundError(f'"/{os.fsdecode(join(whole))}": not found') from None
             try:
                 self._copy(opened, whole, path)
             finally:
@@ -88,8 +89,9 @@ class CopyJob:
             target = (*target, whole[-1])
         parent, name = self._behind_links(whole)
         try:
-            with self.destination.directory(target[:-1], self._made()) as directory:
-                place = (*directory.path, target[-1])
+            directory, new_name = self.destination.parent(target, self._made())
+            with directory:
+                place = (*directory.path, new_name)
                 self.copier.entry(parent, name, directory.fd, place, (whole[-1],))
         finally:
             os.close(parent)

@@ -67,6 +67,23 @@ class Destination:
             raise InvalidArgumentError(f"cannot copy to non-directory: /{shown}") from None
         return Directory(fd, self._real(fd))
 
+    def parent(self, path: Path, made: Made, links: int = _MOST_LINKS) -> tuple[Directory, bytes]:
+        """Open the directory that a file is to be in, and return its name there.
+
+        A link at the end of the path stays, and what it leads to is meant, as in BuildKit.
+        """
+        if not path:
+            raise InvalidArgumentError("a file cannot take the place of the root directory")
+        above = self.directory(path[:-1], made)
+        try:
+            content = os.readlink(path[-1], dir_fd=above.fd)
+        except OSError:  # nothing, or no link
+            return above, path[-1]
+        with above:
+            if not links:
+                raise InvalidArgumentError(f"too many links at /{os.fsdecode(join(path))}")
+            return self.parent(_led(above.path, content), made, links - 1)
+
     def _make(self, path: Path, made: Made, links: int) -> Directory:
         with self.directory(path[:-1], made, links) as above:
             name = path[-1]
@@ -87,14 +104,19 @@ class Destination:
             shown = os.fsdecode(join((*above.path, name)))
             raise InvalidArgumentError(f"cannot copy to non-directory: /{shown}")
         content = os.readlink(name, dir_fd=above.fd)
-        path = () if content.startswith(b"/") else above.path
-        for part in content.split(b"/"):
-            if part == b"..":
-                path = path[:-1]
-            elif part not in (b"", b"."):
-                path = (*path, part)
-        return self.directory(path, made, links - 1)
+        return self.directory(_led(above.path, content), made, links - 1)
 
     def _real(self, fd: int) -> Path:
         found = os.readlink(b"/proc/self/fd/%d" % fd)
         return tuple(part for part in found[len(self._own) :].split(b"/") if part)
+
+
+def _led(directory: Path, content: bytes) -> Path:
+    """Return where a link in a directory leads."""
+    path = () if content.startswith(b"/") else directory
+    for part in content.split(b"/"):
+        if part == b"..":
+            path = path[:-1]
+        elif part not in (b"", b"."):
+            path = (*path, part)
+    return path

@@ -1,8 +1,10 @@
 """ADD of a tar archive, plain or compressed: what is in it, in place of itself."""
 
+import errno
 import os
 from collections.abc import Iterator
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.files.owning import Ids
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import CompressionError
@@ -11,6 +13,12 @@ from boxship.storage.layers import plain
 from boxship.storage.tar.header import TarError
 from boxship.storage.tar.reader import TarReader
 from boxship.storage.tree import Path
+
+_BY_THE_ARCHIVE = frozenset(
+    {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+    | {errno.EINVAL, errno.EXDEV, errno.EMLINK}
+)
+"""What comes about when it contradicts itself or the tree."""
 
 
 def is_archive(file: int) -> bool:
@@ -34,7 +42,12 @@ def unpack(file: int, root: int, place: Path, owner: Ids | None) -> None:
     def owners(uid: int, gid: int) -> tuple[int, int]:
         return (uid, gid) if owner is None else (owner.uid, owner.gid)
 
-    extract(root, place, _chunks(file), Extraction(owners))
+    try:
+        extract(root, place, _chunks(file), Extraction(owners))
+    except OSError as error:
+        if error.errno not in _BY_THE_ARCHIVE:
+            raise
+        raise InvalidArgumentError(f"Error processing tar file: {error}") from error
 
 
 def _chunks(file: int) -> Iterator[Buffer]:
