@@ -35,13 +35,27 @@ def test_a_global_argument_is_seen_by_from_and_declared_by_a_stage() -> None:
     assert behind(scope, read.stages[0].instructions[0]).variables == {"W": "2x-arm"}
 
 
-def test_given_values_go_before_defaults_and_env_before_both() -> None:
-    text = "FROM a\nARG A=1 B=1 C=1\nENV C=env\nARG C=2\n"
+def test_given_values_go_before_defaults_and_the_later_of_arg_and_env_counts() -> None:
+    text = "FROM a\nARG A=1 B=1 C=1 D=1\nENV C=env\nENV D=env\nARG D=2\n"
     assert last_variables(text, {"B": "given", "C": "given"}, {}) == {
         "A": "1",
         "B": "given",
         "C": "env",
+        "D": "2",
     }
+
+
+def test_for_the_classic_builder_env_has_the_last_word() -> None:
+    read = parse("FROM a\nENV C=env\nARG C=2\nARG E=3\n")
+    scope = stage_scope(global_scope((), {"C": "given"}, {}, classic=True), {})
+    for instruction in read.stages[0].instructions:
+        scope = behind(scope, instruction)
+    assert scope.variables == {"C": "env", "E": "3"}
+    assert scope.arguments == {"E": "3"}
+
+
+def test_definitions_of_one_arg_do_not_see_each_other() -> None:
+    assert last_variables("FROM a\nARG A=1 B=x$A\n", {}, {}) == {"A": "1", "B": "x"}
 
 
 def test_what_nobody_gave_a_value_is_unset() -> None:

@@ -30,6 +30,7 @@ from boxship.dockerfile.instructions import (
     Label,
     Pair,
     Run,
+    Script,
     StopSignal,
     User,
     Volume,
@@ -65,6 +66,24 @@ def expand(instruction: I, variables: Mapping[str, str], escape: str = "\\") -> 
     except DockerfileError as error:
         raise error.at(instruction.where) from None
     return Expansion(result, frozenset(words.used), frozenset(words.missing))
+
+
+def described(instruction: Instruction, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """Return the instruction on one line for people, with the variables' values.
+
+    Its keyword is in upper case, quotes stay, unset variables stay. Of a heredoc that is a script
+    the first line follows in parentheses.
+    """
+    keyword, _, rest = instruction.code.partition(" ")
+    line = f"{keyword.upper()} {rest}".rstrip()
+    if isinstance(instruction, Run) and isinstance(instruction.command, Script):
+        first, *more = instruction.command.text.strip().splitlines() or [""]
+        line += f" ({first}{'...' if more else ''})"
+    try:
+        rules = Rules(escape, keep_quotes=True, keep_unset=True)
+        return expand_word(line, variables, rules).text
+    except DockerfileError:
+        return line
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ def read_flags(words: list[str], allowed: Mapping[str, Kind]) -> Flags:
         name, separator, value = word.removeprefix("--").partition("=")
         kind = allowed.get(name)
         if kind is None:
-            raise DockerfileError(f"unknown flag: --{name}", hint=nearest(name, allowed, "--"))
+            raise DockerfileError(f"unknown flag: {name}", hint=nearest(name, allowed, "--"))
         if name in values and kind is not Kind.LIST:
             raise DockerfileError(f"duplicate flag specified: {name}")
         if kind is Kind.SWITCH:

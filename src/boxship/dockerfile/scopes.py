@@ -5,12 +5,14 @@
     global_scope ──► FROM's base and platform
          │  ARG name        (without a default: takes the global value)
          ▼
-    Scope of a stage ──► its instructions; ENV goes before ARG of the same name
+    Scope of a stage ──► its instructions; of ARG and ENV of one name the later one counts
          │  FROM stage
          ▼
     Scope of the next: declared arguments and ENV are inherited
 
-A value given with ``--build-arg`` goes before every default. Proxy variables are given to RUN
+A value given with ``--build-arg`` goes before every default. For the classic builder ENV goes
+before ARG, whichever is later; BuildKit has it otherwise, against its documentation, and images
+are built with what it does. Proxy variables are given to RUN
 though nobody declares them; they belong neither to cache keys nor to histories, unless declared.
 """
 
@@ -62,30 +64,46 @@ def platform_arguments(side: str, os: str, architecture: str, variant: str) -> d
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Variables at one point of a stage. ``environment`` is the image's, ``given`` the client's."""
+    """Variables at one point of a stage.
+
+    ``given`` are the client's arguments, ``outside`` the global ones, ``declared`` the names that
+    ARG has named, ``environment`` is the image's, and ``variables`` what instructions see.
+    ``classic`` gives ENV the last word.
+    """
 
     given: Mapping[str, str]
     outside: Mapping[str, str] = field(default_factory=dict)
-    arguments: Mapping[str, str | None] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    classic: bool = False
 
     @property
-    def variables(self) -> dict[str, str]:
-        """What instructions see: declared arguments that have a value, and ENV before them."""
-        set_ones = {name: value for name, value in self.arguments.items() if value is not None}
-        return set_ones | dict(self.environment)
+    def arguments(self) -> dict[str, str]:
+        """What RUN gets beside the environment: declared arguments that have a value."""
+        return {
+            name: value
+            for name, value in self.variables.items()
+            if name in self.declared and self.environment.get(name) != value
+        }
 
     def declare(self, arg: Arg, escape: str = "\\") -> "Scope":
-        """Return the scope behind an ARG instruction, which is not expanded yet."""
-        scope = self
+        """Return the scope behind an ARG instruction, which is not expanded yet.
+
+        Several definitions in one instruction don't see each other.
+        """
+        values = dict(self.variables)
+        declared = set(self.declared)
         try:
             for definition in arg.definitions:
-                name = expand_word(definition.name, scope.variables, Rules(escape)).text
-                value = scope._value(name, definition.default, escape)
-                scope = replace(scope, arguments={**scope.arguments, name: value})
+                name = expand_word(definition.name, self.variables, Rules(escape)).text
+                value = self._value(name, definition.default, escape)
+                declared.add(name)
+                if value is not None and not (self.classic and name in self.environment):
+                    values[name] = value
         except DockerfileError as error:
             raise error.at(arg.where) from None
-        return scope
+        return replace(self, variables=values, declared=frozenset(declared))
 
     def _value(self, name: str, default: str | None, escape: str) -> str | None:
         if name in self.given:
@@ -97,11 +115,15 @@ class Scope:
     def set(self, env: Env) -> "Scope":
         """Return the scope behind an ENV instruction that has been expanded."""
         pairs = {pair.name: pair.value for pair in env.pairs}
-        return replace(self, environment={**self.environment, **pairs})
+        return replace(
+            self,
+            environment={**self.environment, **pairs},
+            variables={**self.variables, **pairs},
+        )
 
     def undeclared(self) -> list[str]:
         """Return the given arguments that nobody may have meant: neither declared nor known."""
-        known = PREDEFINED | BUILTIN | set(PLATFORM_ARGUMENTS) | set(self.arguments)
+        known = PREDEFINED | BUILTIN | set(PLATFORM_ARGUMENTS) | self.declared
         return sorted(set(self.given) - known - set(self.outside))
 
 
@@ -110,13 +132,15 @@ def global_scope(
     given: Mapping[str, str],
     platforms: Mapping[str, str],
     escape: str = "\\",
+    *,
+    classic: bool = False,
 ) -> Scope:
     """Return the scope of FROM: ARG before the first one, platforms' and given values.
 
     ``platforms`` is :func:`platform_arguments` of both sides.
     """
     known = {name: given.get(name, value) for name, value in platforms.items()}
-    scope = Scope(given=given, arguments=dict(known))
+    scope = Scope(given=given, variables=known, classic=classic)
     for arg in arguments:
         scope = scope.declare(arg, escape)
     return scope
@@ -133,6 +157,8 @@ def stage_scope(
     return Scope(
         given=outside.given,
         outside=outside.variables,
-        arguments={} if parent is None else parent.arguments,
+        declared=frozenset() if parent is None else parent.declared,
         environment=environment,
+        variables=environment if parent is None else parent.variables,
+        classic=outside.classic,
     )
