@@ -768,6 +768,9 @@ class FakeBuilder:
     async def cancel(self, reference: str) -> None:
         self.asked.append(("cancel", reference))
 
+    async def usage(self) -> list[CacheEntry]:
+        return [CacheEntry("one", "regular", "RUN make", 5, NOW)]
+
     async def prune(self, request: PruneRequest) -> PrunedCache:
         self.asked.append(request)
         return PrunedCache((CacheEntry("one", "regular", "RUN make", 5, NOW),))

@@ -66,7 +66,7 @@ ROWS = [
     ("/containers/web/stats?stream=0", "os_type", 52, "linux", ABSENT),
     ("/system/df", "ImageUsage", 52, ANY, ABSENT),
     ("/system/df", "Images", 53, ABSENT, ANY),
-    ("/system/df", "BuilderSize", 42, ABSENT, 0),
+    ("/system/df", "BuilderSize", 42, ABSENT, 5),
 ]  # fmt: skip
 
 

@@ -84,7 +84,20 @@ def test_usage_as_lists(api) -> None:
     assert [image["Id"] for image in usage["Images"]] == [ID]
     assert "VirtualSize" in usage["Images"][0]
     assert all(row["SizeRw"] == 5 for row in usage["Containers"])
-    assert (usage["BuildCache"], usage["BuilderSize"]) == ([], 0)
+    assert usage["BuilderSize"] == 5
+    assert usage["BuildCache"] == [
+        {
+            "ID": "one",
+            "Type": "regular",
+            "Description": "RUN make",
+            "InUse": False,
+            "Shared": False,
+            "Size": 5,
+            "CreatedAt": "2027-01-15T08:00:00.000000000Z",
+            "UsageCount": 0,
+            "LastUsedAt": None,
+        }
+    ]
     assert [row["UsageData"] for row in usage["Volumes"]] == [{"RefCount": 0, "Size": 5}]
     ((_, query),) = [asked for asked in api.images.asked if asked[0] == "list"]
     assert (query.all, query.shared_size, query.count_containers) == (False, True, True)
@@ -113,7 +126,11 @@ def test_usage_by_kind(api) -> None:
         "TotalSize": 5,
     }
     nothing = {"ActiveCount": 0, "TotalCount": 0, "Reclaimable": 0, "TotalSize": 0}
-    assert usage["BuildCacheUsage"] == nothing
+    assert usage["BuildCacheUsage"] == nothing | {
+        "TotalCount": 1,
+        "Reclaimable": 5,
+        "TotalSize": 5,
+    }
     assert usage["VolumeUsage"] == nothing | {"TotalCount": 1, "Reclaimable": 5, "TotalSize": 5}
     containers = usage["ContainerUsage"]
     assert containers["TotalSize"] == 5 * containers["TotalCount"]

@@ -4,9 +4,8 @@ Sizes are bytes. Rows are those of the lists of images and containers, as the cl
 them, encoded.
 """
 
-from msgspec import UNSET, Raw, Struct, UnsetType, structs
+from msgspec import UNSET, Raw, Struct, UnsetType, field, structs
 
-EMPTY = Raw(b"[]")
 TYPES = frozenset({"container", "image", "volume", "build-cache"})
 
 
@@ -18,6 +17,22 @@ class Usage(Struct, frozen=True, rename="pascal"):
     reclaimable: int = 0
     total_size: int = 0
     items: Raw | UnsetType = UNSET
+
+
+class CacheRow(Struct, frozen=True, rename="pascal"):
+    """Something that is kept for the next build; times as in RFC 3339."""
+
+    id: str = field(name="ID")
+    type: str
+    description: str
+    in_use: bool
+    shared: bool
+    """Images have it as well."""
+    size: int
+    created_at: str
+    usage_count: int
+    last_used_at: str | None = None
+    parents: tuple[str, ...] | UnsetType = UNSET
 
 
 class DiskUsage(Struct, frozen=True, rename="pascal"):

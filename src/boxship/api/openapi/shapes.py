@@ -27,11 +27,15 @@ class VolumeUsage(_Totals, frozen=True, rename="pascal"):
     items: tuple[VolumeRow, ...] | UnsetType = UNSET
 
 
+class CacheUsage(_Totals, frozen=True, rename="pascal"):
+    items: tuple[diskusage.CacheRow, ...] | UnsetType = UNSET
+
+
 class DiskUsage(Struct, frozen=True, rename="pascal"):
     """Bytes by kind of object; a kind that was not asked for is left out."""
 
     image_usage: ImageUsage | UnsetType = UNSET
     container_usage: ContainerUsage | UnsetType = UNSET
     volume_usage: VolumeUsage | UnsetType = UNSET
-    build_cache_usage: diskusage.Usage | UnsetType = UNSET
+    build_cache_usage: CacheUsage | UnsetType = UNSET
     trash_usage: diskusage.Usage | UnsetType = UNSET
