@@ -17,6 +17,7 @@ from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
 from boxship.engine.images.catalog import Catalog, KnownImage
+from boxship.engine.images.kept import KeptLayers
 from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSource, LayerSources
 from boxship.engine.images.pulls import UnfinishedPulls
@@ -48,6 +49,7 @@ class ImageScope:
     catalog: Catalog
     sources: LayerSources
     pulls: UnfinishedPulls
+    kept: KeptLayers
     storage: Storage
     registries: Registries
     events: EventBus
@@ -125,8 +127,8 @@ class ImageScope:
         return self.layers_in_use() | self.pulls.layers()
 
     def layers_in_use(self) -> set[Digest]:
-        """Return the layers that images and containers stand on: all of them are there."""
-        used = {layer for known in self.catalog for layer in known.layers}
+        """Return the layers that images, containers and builds stand on: all of them are there."""
+        used = {layer for known in self.catalog for layer in known.layers} | self.kept.layers()
         used.update(self.users.layers_in_use())
         used.update(self._in_trash("layers"))
         return used

@@ -45,6 +45,7 @@ from boxship.engine.images.bridge import to_the_end
 from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.committing import ChildImage
 from boxship.engine.images.intake import ImportOptions
+from boxship.engine.images.kept import KeptLayers
 from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulling import Puller, PullRequest
@@ -112,6 +113,7 @@ class ImageService:
             catalog,
             LayerSources(database),
             UnfinishedPulls(database, boot_id()),
+            KeptLayers(database),
             storage,
             registries,
             events,

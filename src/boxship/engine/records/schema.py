@@ -15,6 +15,9 @@
     volumes(id, name, body)           body: VolumeRecord as JSON; name is unique
     trash(id, kind, lot, name, removed_ns, expires_ns, body)
                                       what was removed and can be brought back (records/trash.py)
+    build_results(id, layers, body)   results of builds' steps (build/cachestore.py); the layers
+                                      stand beside the body because sweeps need them (images/kept.py)
+    builds(id, created_ns, body)      builds that have ended (build/history.py)
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
                                       (records/history.py; of containers: containers/facts.py)
 
@@ -69,6 +72,15 @@ MIGRATIONS = (
         (
             "CREATE TABLE trash(id TEXT PRIMARY KEY, kind TEXT NOT NULL, lot TEXT NOT NULL,"
             " name TEXT NOT NULL, removed_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
+        ),
+    ),
+    Migration(
+        6,
+        (
+            "CREATE TABLE build_results(id TEXT PRIMARY KEY, layers TEXT NOT NULL,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE builds(id TEXT PRIMARY KEY, created_ns INTEGER NOT NULL,"
             " body BLOB NOT NULL) WITHOUT ROWID",
         ),
     ),

@@ -23,7 +23,7 @@ from boxship.dockerfile.instructions import (
     Volume,
     Workdir,
 )
-from boxship.dockerfile.ports import exposed
+from boxship.dockerfile.ports import exposed_ports
 from boxship.engine.build.planning.words import DEFAULT_SHELL, command_of
 from boxship.oci.image import Empty, ImageConfig
 from boxship.oci.image import Healthcheck as Probe
@@ -61,7 +61,7 @@ def applied(config: ImageConfig, instruction: Instruction, *, cmd_set: bool) -> 
             words = command_of(command, shell_of(config))
             return replace(config, entrypoint=words or None, cmd=config.cmd if cmd_set else None)
         case Expose(ports=ports):
-            more = dict.fromkeys(exposed(ports), Empty())
+            more = dict.fromkeys(exposed_ports(ports), Empty())
             return replace(config, exposed_ports={**(config.exposed_ports or {}), **more})
         case Volume(paths=paths):
             more = dict.fromkeys(paths, Empty())

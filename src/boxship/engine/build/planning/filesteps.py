@@ -23,7 +23,9 @@ from boxship.solver.operations import (
 )
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
-_GIT = re.compile(r"(?:git@|git://|ssh://|[a-z0-9_.-]+@[a-z0-9_.-]+:)|https?://[^#?]*\.git(?:[#?]|$)")
+_GIT = re.compile(
+    r"(?:git@|git://|ssh://|[a-z0-9_.-]+@[a-z0-9_.-]+:)|https?://[^#?]*\.git(?:[#?]|$)"
+)
 
 
 @dataclass(slots=True)
@@ -106,7 +108,9 @@ class _Target:
         several = len(instruction.sources) + len(instruction.contents) > 1
         path = posixpath.normpath(posixpath.join("/", config.working_dir, text))
         is_directory = text in ("", ".") or text.endswith(("/", "/.")) or several
-        return cls("/" + path.lstrip("/"), is_directory, _owner(instruction.chown), wish.modified_ns)
+        return cls(
+            "/" + path.lstrip("/"), is_directory, _owner(instruction.chown), wish.modified_ns
+        )
 
 
 def _owner(text: str) -> Owner | None:

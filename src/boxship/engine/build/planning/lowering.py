@@ -4,9 +4,10 @@ A stage is looked at when somebody needs it: the target, a ``FROM`` of one that 
 ``COPY --from``. So what leads nowhere is not even in the graph.
 """
 
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as with_fields
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -54,8 +55,10 @@ from boxship.oci.digest import Digest
 from boxship.oci.image import ImageConfig
 from boxship.oci.platform import Platform, PlatformError
 from boxship.solver.graph import Graph
-from boxship.solver.operations import FileActions, MakeDirectory, Merge, Owner
 from boxship.solver.operations import Copy as CopyAction
+from boxship.solver.operations import FileActions, MakeDirectory, Merge, Operation, Owner
+
+InstructionT = TypeVar("InstructionT", bound=Instruction)
 
 
 @dataclass(slots=True)
@@ -72,9 +75,12 @@ class Lowering:
     def __post_init__(self) -> None:
         self.around = Globals(self.wish.build_args, of_platforms(self.wish))
         for instruction in self.dockerfile.arguments:
-            seen = expand(instruction, self.around.seen)
+            seen = self._expanded(instruction, self.around.seen)
             for definition in seen.definitions:
                 self.around.declare(definition.name, definition.default)
+
+    def _expanded(self, instruction: InstructionT, variables: Mapping[str, str]) -> InstructionT:
+        return expand(instruction, variables, self.dockerfile.directives.escape).instruction
 
     @property
     def declared(self) -> set[str]:
@@ -104,7 +110,7 @@ class Lowering:
         return self.stages[index]
 
     def _begin(self, source: Stage) -> StageState:
-        start = expand(source.start, self.around.seen)
+        start = self._expanded(source.start, self.around.seen)
         if not start.base:
             raise DockerfileError("base name is empty: a variable is not set", start.where)
         label = self._label(source)
@@ -203,7 +209,7 @@ class Lowering:
         return tuple(parse_trigger(text) for text in state.config.on_build or ())
 
     def _instruction(self, stage: StageState, written: Instruction) -> None:
-        instruction = expand(written, stage.variables)
+        instruction = self._expanded(written, stage.variables)
         vertex = None
         match instruction:
             case Run():
@@ -233,13 +239,6 @@ class Lowering:
         for definition in instruction.definitions:
             stage.arguments.declare(definition.name, definition.default)
         shell = shell_of(stage.config)
-        given = [
-            f"{d.name}={stage.arguments.values[d.name]}"
-            if d.name in stage.arguments.values
-            else d.name
-            for d in instruction.definitions
-        ]
-        del given
         self._told(stage, wording(instruction, shell=shell, classic=self.wish.classic))
 
     def _run(self, stage: StageState, instruction: Run) -> Digest:
@@ -247,9 +246,7 @@ class Lowering:
             instruction, stage, self.wish, lambda name: self._origin(name, stage, instruction)
         )
         vertex = self._step(stage, instruction, operation, inputs)
-        seen = stage.arguments.of_run(
-            item.partition("=")[0] for item in stage.config.env or ()
-        )
+        seen = stage.arguments.of_run(item.partition("=")[0] for item in stage.config.env or ())
         command = command_of(instruction.command, shell_of(stage.config))
         self._made(stage, vertex, ran(command, seen, classic=self.wish.classic))
         return vertex
@@ -269,9 +266,7 @@ class Lowering:
         if plan.root is None and below is not None:
             title = f"{self.graph[vertex].name} [linking]"
             stage.tree = self.graph.add(Merge(), (below, vertex), name=title)
-        text = copied(
-            instruction.code, classic=self.wish.classic, shell=shell_of(stage.config)
-        )
+        text = copied(instruction.code, classic=self.wish.classic, shell=shell_of(stage.config))
         self._made(stage, vertex, text)
         return vertex
 
@@ -300,11 +295,11 @@ class Lowering:
         self,
         stage: StageState,
         instruction: Instruction,
-        operation: object,
+        operation: Operation,
         inputs: tuple[Digest, ...],
     ) -> Digest:
         stage.tree = self.graph.add(
-            operation,  # type: ignore[arg-type]
+            operation,
             inputs,
             name=stage.named(_one_line(instruction.code), self.wish.several_platforms),
             fresh=stage.fresh,
@@ -312,7 +307,9 @@ class Lowering:
         )
         return stage.tree
 
-    def _origin(self, name: str | None, stage: StageState, instruction: Instruction) -> Digest | None:
+    def _origin(
+        self, name: str | None, stage: StageState, instruction: Instruction
+    ) -> Digest | None:
         """Return the files that ``--from`` means; without it, those of the context."""
         place = instruction.where
         if name is None:
@@ -347,10 +344,4 @@ def _one_line(text: str) -> str:
 
 
 def _at(instruction: Instruction, place: Range) -> Instruction:
-    from dataclasses import replace as with_fields
-
     return with_fields(instruction, where=place)
-
-
-def clean_directory(path: str) -> str:
-    return posixpath.normpath(path)

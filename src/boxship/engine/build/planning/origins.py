@@ -60,7 +60,9 @@ class Origins:
                 base = self.of_layout(source, platform, place)
                 return self.files_of(base, source.reference, platform)
             case TargetContext():
-                raise DockerfileError(f"context {name}: the target {source.name} is not here", place)
+                raise DockerfileError(
+                    f"context {name}: the target {source.name} is not here", place
+                )
         ignored = self.wish.ignored if name == CONTEXT else ()
         title = "[internal] load build context" if name == CONTEXT else f"[context {name}] load"
         return self.graph.add(LocalSource(name, exclude=ignored), name=title)

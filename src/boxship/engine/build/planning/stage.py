@@ -56,14 +56,14 @@ class StageState:
         return f"[{' '.join([*words, f'{self.count:>{width}}/{self.total}'])}] {text}"
 
     def following(self, index: int, label: str) -> "StageState":
-        """Return the beginning of a stage that stands on this one. It begins without arguments."""
+        """Return the beginning of a stage that stands on this one, with its arguments."""
         return StageState(
             index=index,
             label=label,
             platform=self.platform,
             tree=self.tree,
             config=replace(self.config),
-            arguments=Arguments(self.arguments.around),
+            arguments=self.arguments.copy(),
             base=self.base,
             base_name=self.base_name,
             author=self.author,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from boxship.dockerfile.instructions import Arg
 from boxship.engine.build.planning.wish import Wish
 from boxship.oci.platform import Platform
 
@@ -98,5 +97,3 @@ def unused(given: Iterable[str], declared: set[str]) -> tuple[str, ...]:
     """Return the arguments given that nothing has declared."""
     fine = declared | PROXIES
     return tuple(sorted(n for n in given if n not in fine and not n.startswith(_OURS)))
-
-

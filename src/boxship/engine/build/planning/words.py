@@ -126,7 +126,7 @@ def quoted(word: str) -> str:
 def _probe(probe: Probe | None) -> str:
     """Write a probe as Go's ``%q`` writes a pointer to it, in the fields of Docker 20.10."""
     if probe is None or probe.test is None:
-        return "&{[] \"0s\" \"0s\" \"0s\" '\\x00'}"
+        return '&{[] "0s" "0s" "0s" \'\\x00\'}'
     times = (_duration(t) for t in (probe.interval, probe.timeout, probe.start_period))
     retries = _go_rune(probe.retries)
     return f"&{{{_go_strings(probe.test)} {' '.join(quoted(t) for t in times)} {retries}}}"

@@ -1,0 +1,126 @@
+"""Directories of clients, kept between builds so that only what changed has to travel.
+
+::
+
+    <data-root>/contexts/<key>/      one client's directory of one name
+      tree/                          the files, as they were at the end of the last build
+      listing                        what was in them (contents.py), so that none is read again
+
+A build has its directory for itself until it ends: it reads from it whenever a step needs it. A
+second build of the same client meanwhile gets another one of the same key. What is here can be
+thrown away at any time; the next build sends it all again.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import msgspec
+
+from boxship.base.files import write_atomic
+from boxship.engine.build.clientside import ClientSide, Selection
+from boxship.engine.build.contents import File, Listing, listed
+
+_TREE, _LISTING = "tree", "listing"
+_decoder = msgspec.msgpack.Decoder(dict[str, File])
+
+
+@dataclass(slots=True)
+class Context:
+    """A directory for one build. ``listing`` is made when somebody asks for it."""
+
+    path: str
+    home: str = ""
+    """Where it is kept; empty: nowhere."""
+    changed: tuple[str, ...] = ()
+    """What is other than at the last listing, once it is listed; empty without an earlier one."""
+    _listing: asyncio.Task[Listing] | None = field(default=None, repr=False)
+
+    async def listing(self) -> Listing:
+        """Say what is in it; the first who asks has it listed."""
+        if self._listing is None:
+            self._listing = asyncio.ensure_future(asyncio.to_thread(self._list))
+        return await asyncio.shield(self._listing)
+
+    def _list(self) -> Listing:
+        known: dict[str, File] = {}
+        with suppress(OSError, msgspec.DecodeError):
+            if self.home:
+                with open(os.path.join(self.home, _LISTING), "rb") as stream:
+                    known = _decoder.decode(stream.read())
+        found = listed(self.path, known)
+        if known:
+            paths = {*known, *found.files}
+            self.changed = tuple(
+                sorted(p for p in paths if not _same(known.get(p), found.files.get(p)))
+            )
+        if self.home and found.files != known:
+            content = msgspec.msgpack.encode(found.files)
+            write_atomic(os.path.join(self.home, _LISTING), content, durable=False)
+        return found
+
+    def forget(self) -> None:
+        """It has changed: what was listed before is not so any more."""
+        self._listing = None
+
+
+def _same(one: File | None, other: File | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return (one.mode, one.content) == (other.mode, other.content)
+
+
+class Contexts:
+    """All directories that are kept. Belongs to the event loop."""
+
+    def __init__(self, root: str, throw_away: Callable[[str], None]) -> None:
+        """``root`` is made when needed; ``throw_away`` deletes a directory in its own time."""
+        self._root = root
+        self._throw_away = throw_away
+        self._busy: set[str] = set()
+
+    @asynccontextmanager
+    async def opened(
+        self, client: ClientSide, name: str, selection: Selection
+    ) -> AsyncIterator[Context]:
+        """Own a directory that is as the client's, as long as the ``with`` lasts."""
+        key = self._free(f"{client.identity}\0{name}" if client.identity else os.urandom(16).hex())
+        home = os.path.join(self._root, key)
+        self._busy.add(key)
+        try:
+            tree = os.path.join(home, _TREE)
+            os.makedirs(tree, 0o700, exist_ok=True)
+            await client.sync(name, selection, tree)
+            os.utime(home)
+            yield Context(tree, home)
+        finally:
+            self._busy.discard(key)
+            if not client.identity:
+                self._throw_away(home)
+
+    def _free(self, text: str) -> str:
+        key = sha256(text.encode()).hexdigest()[:32]
+        tried, number = key, 0
+        while tried in self._busy:
+            number += 1
+            tried = f"{key}-{number}"
+        return tried
+
+    def all(self) -> list[tuple[str, os.stat_result, bool]]:
+        """Return what is kept: path, when it was used (its times), and whether it is in use."""
+        found = []
+        with suppress(FileNotFoundError), os.scandir(self._root) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    found.append((entry.path, entry.stat(), entry.name in self._busy))
+        return found
+
+    def remove(self, path: str) -> bool:
+        """Throw a directory away unless a build uses it; tell whether it went."""
+        if os.path.basename(path) in self._busy:
+            return False
+        self._throw_away(path)
+        return True

@@ -1,0 +1,67 @@
+"""The config document of a built image; pure."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from boxship.base.clock import format_ns
+from boxship.engine.build.planning.wish import Plan, PlannedHistory
+from boxship.engine.build.results import EMPTY_LAYER, Result
+from boxship.oci.digest import Digest
+from boxship.oci.image import History, Image, RootFS
+
+
+def document(plan: Plan, result: Result, *, classic: bool, now_ns: int) -> Image:
+    """Put a plan and the layers that came of it together.
+
+    Times are those at which the layers were made, so the same steps found again give the same
+    image; ``now_ns`` is for one without any layer of its own. The classic form leaves out layers
+    with nothing in them.
+    """
+    base = plan.base or Image()
+    below = len(base.diff_ids)
+    own = list(zip(result.layers[below:], result.times[below:], strict=True))
+    made = [item for item in plan.history if item.vertex is not None]
+    # What a context brought that a stage began with is under all that has a history.
+    ground, own = own[: len(own) - len(made)], own[len(own) - len(made) :]
+    history = tuple(_history(plan, own, classic=classic, now_ns=now_ns))
+    layers = [*result.layers[:below], *(layer for layer, _ in ground)]
+    layers += [layer for layer, _ in own if not (classic and layer == EMPTY_LAYER)]
+    created = history[-1].created if history else base.created
+    return replace(
+        base,
+        architecture=plan.platform.architecture,
+        os=plan.platform.os,
+        variant=plan.platform.variant,
+        created=created or format_ns(_clamped(plan, now_ns)),
+        author=plan.author,
+        comment="",
+        container="",
+        docker_version="",
+        parent="",
+        config=plan.config,
+        rootfs=RootFS(diff_ids=tuple(map(str, layers))),
+        history=(*(base.history or ()), *history),
+    )
+
+
+def _history(
+    plan: Plan, own: list[tuple[Digest, int]], *, classic: bool, now_ns: int
+) -> Iterator[History]:
+    waiting = iter(own)
+    at = own[0][1] if own else now_ns
+    for item in plan.history:
+        empty = True
+        if item.vertex is not None:
+            layer, at = next(waiting)
+            empty = classic and layer == EMPTY_LAYER
+        yield _step(plan, item, at, empty=empty)
+
+
+def _step(plan: Plan, item: PlannedHistory, at: int, *, empty: bool) -> History:
+    created = format_ns(_clamped(plan, at))
+    return History(created, item.created_by, item.author, item.comment, empty_layer=empty)
+
+
+def _clamped(plan: Plan, at: int) -> int:
+    return at if plan.modified_ns is None else min(at, plan.modified_ns)
