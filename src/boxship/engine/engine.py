@@ -111,6 +111,7 @@ class Engine:
         self._context = context
         self._shims = shims
         self._reasons: Reasons | None = None
+        self._builds: Builder | None = None
 
     @classmethod
     async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
@@ -211,7 +212,10 @@ class Engine:
     @property
     def builds(self) -> "Builder":
         """Who builds images; loaded when somebody builds."""
-        return cast("Builder", import_module("boxship.engine.build.absent").NoBuilds())
+        if self._builds is None:
+            service = import_module("boxship.engine.build.service")
+            self._builds = service.Builds(self._context, self.images, self._storage, self._database)
+        return cast("Builder", self._builds)
 
     @property
     def uploads(self) -> "Uploads":

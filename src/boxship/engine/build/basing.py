@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from hashlib import sha256
 
-from boxship.base.errors import BoxshipError, NotFoundError
+from boxship.base.errors import NotFoundError
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.planning.wish import BaseImage, ImageNeed
 from boxship.engine.build.progress import VertexStatus
@@ -69,15 +69,11 @@ class Bases:
                 if isinstance(event, LayerTransfer):
                     self.report.event(
                         VertexStatus(
-                            id=f"{event.phase.value} {event.id}",
+                            id=f"{event.phase.value} {event.layer}",
                             vertex=vertex,
                             name=event.phase.value,
-                            current=getattr(event, "current", 0),
-                            total=getattr(event, "total", 0),
+                            current=event.current,
+                            total=event.total,
                             time_ns=now(),
                         )
                     )
-
-
-def refuse_layout(need: ImageNeed) -> BoxshipError:
-    return NotFoundError(f"the client has no OCI layout {need.layout}")

@@ -84,10 +84,14 @@ class Contexts:
 
     @asynccontextmanager
     async def opened(
-        self, client: ClientSide, name: str, selection: Selection
+        self, client: ClientSide, name: str, selection: Selection, purpose: str = ""
     ) -> AsyncIterator[Context]:
-        """Own a directory that is as the client's, as long as the ``with`` lasts."""
-        key = self._free(f"{client.identity}\0{name}" if client.identity else os.urandom(16).hex())
+        """Own a directory that is as the client's, as long as the ``with`` lasts.
+
+        What is selected for one ``purpose`` is kept apart from what is for another.
+        """
+        lasting = f"{client.identity}\0{name}\0{purpose}"
+        key = self._free(lasting if client.identity else os.urandom(16).hex())
         home = os.path.join(self._root, key)
         self._busy.add(key)
         try:

@@ -25,9 +25,7 @@ class Explainer:
     report: Reporter
     contexts: dict[str, Context] = field(default_factory=dict)
 
-    def miss(
-        self, vertex: Vertex[Range], operation: Operation, contents: Sequence[Digest]
-    ) -> None:
+    def miss(self, vertex: Vertex[Range], operation: Operation, contents: Sequence[Digest]) -> None:
         """Say why no result fits, as an event and in the step's own log."""
         reason, details = self._reason(vertex, operation, contents)
         self.report.event(CacheMiss(vertex.digest, vertex.name, reason, details))

@@ -1,9 +1,20 @@
 """Builds: one use case per method. The doors call this on the event loop."""
 
+import asyncio
+import os
+from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
+from boxship.base.clock import Clock
+from boxship.base.ids import new_id
+from boxship.engine.build.building import Build, Workplace
+from boxship.engine.build.cachestore import CacheStore
 from boxship.engine.build.clientside import ClientSide
+from boxship.engine.build.contexts import Contexts
+from boxship.engine.build.executing import Executor
 from boxship.engine.build.progress import Tell
+from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
     BuildRecord,
     BuildRequest,
@@ -12,6 +23,13 @@ from boxship.engine.build.requests import (
     Pruned,
     PruneRequest,
 )
+from boxship.engine.build.results import Ground, Turns
+from boxship.engine.containers.context import Context
+from boxship.engine.images.service import ImageService
+from boxship.engine.records.database import Database
+from boxship.storage.storage import Storage
+
+_LEAST_AT_ONCE = 4
 
 
 class Builder(Protocol):
@@ -44,3 +62,72 @@ class Builder(Protocol):
     async def forget(self, reference: str) -> None:
         """Take a build out of the history. NotFoundError."""
         ...
+
+
+class Builds:
+    """All builds of an engine."""
+
+    def __init__(
+        self, context: Context, images: ImageService, storage: Storage, database: Database
+    ) -> None:
+        kept = images.kept_layers
+        present = storage.layers.find
+        cache = CacheStore(database, kept, context.clock, lambda each: present(each) is not None)
+        at_once = asyncio.Semaphore(max(_LEAST_AT_ONCE, os.cpu_count() or 1))
+        self._clock: Clock = context.clock
+        self._cache = cache
+        self._loading: asyncio.Task[None] | None = None
+        self._running: dict[str, asyncio.Task[BuildResult]] = {}
+        self._workplace = Workplace(
+            ground=Ground(storage, cache, context.clock, Turns(), at_once),
+            images=images,
+            executor=Executor(context, storage),
+            contexts=Contexts(storage.root.join("contexts"), context.throw_away),
+        )
+
+    async def build(self, request: BuildRequest, client: ClientSide, tell: Tell) -> BuildResult:
+        """See :class:`Builder`."""
+        await self._loaded()
+        if not request.reference:
+            request = replace(request, reference=new_id()[:25])
+        report = Reporter(tell, self._clock)
+        task = asyncio.ensure_future(Build(self._workplace, request, client, report).run())
+        self._running[request.reference] = task
+        try:
+            result = await task
+            await self._cache.settle()
+        finally:
+            self._running.pop(request.reference, None)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+        return result
+
+    async def cancel(self, reference: str) -> None:
+        """See :class:`Builder`."""
+        task = self._running.get(reference)
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+
+    async def prune(self, request: PruneRequest) -> Pruned:
+        """See :class:`Builder`."""
+        return Pruned()
+
+    async def usage(self) -> list[CacheEntry]:
+        """See :class:`Builder`."""
+        return []
+
+    async def history(self) -> list[BuildRecord]:
+        """See :class:`Builder`."""
+        return []
+
+    async def forget(self, reference: str) -> None:
+        """See :class:`Builder`."""
+
+    async def _loaded(self) -> None:
+        """Wait for the records, which the first who asks has read."""
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._cache.load())
+        await asyncio.shield(self._loading)

@@ -2,9 +2,9 @@
 
 ::
 
-    result(target) ─ recipe key known? ─ found ──────────────────────────► nothing below is looked at
+    result(target) ─ recipe key known? ─ found ────────────────────────► nothing below is looked at
          │ no
-         ├─ result(input) … all at once ─ content key ─ found ───────────► known by its recipe, too
+         ├─ result(input) … all at once ─ content key ─ found ─────────► known by its recipe, too
          │ no
          └─ run (one at a time per content key) ─► layer ─► record ─► result
 
@@ -196,9 +196,7 @@ class Solver:
                 return self._found(vertex, cache.used(record, recipe))
             return await self._run(vertex, operation, inputs, (recipe, content), contents)
 
-    async def _content(
-        self, vertex: Vertex[Range], part: Part, inputs: Sequence[Result]
-    ) -> Digest:
+    async def _content(self, vertex: Vertex[Range], part: Part, inputs: Sequence[Result]) -> Digest:
         """Return what an input has in it, as far as it decides."""
         result, below = inputs[part.input], self.graph[vertex.inputs[part.input]]
         if isinstance(below.operation, LocalSource):

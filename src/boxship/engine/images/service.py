@@ -41,7 +41,7 @@ from boxship.engine.images import (
     usage,
 )
 from boxship.engine.images.availability import manifests_of
-from boxship.engine.images.bridge import to_the_end
+from boxship.engine.images.bridge import in_thread, to_the_end
 from boxship.engine.images.catalog import Catalog, KnownImage, understand
 from boxship.engine.images.committing import ChildImage
 from boxship.engine.images.intake import ImportOptions
@@ -80,6 +80,7 @@ from boxship.oci.platform import Platform
 from boxship.oci.reference import InvalidReferenceError, Reference
 from boxship.storage.check.store import Needed
 from boxship.storage.chunks import Buffer
+from boxship.storage.layers import Lease
 from boxship.storage.storage import Storage
 
 
@@ -135,6 +136,11 @@ class ImageService:
     def registries(self) -> Registries:
         """The registries of the current settings."""
         return self._scope.registries
+
+    @property
+    def kept_layers(self) -> KeptLayers:
+        """The layers that stay though no image has them."""
+        return self._scope.kept
 
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
@@ -195,6 +201,24 @@ class ImageService:
         NotFoundError: the other one is gone; InvalidArgumentError: a bad name.
         """
         return (await committing.commit(self._scope, child, read)).id
+
+    def building(self) -> contextlib.AbstractAsyncContextManager[Lease]:
+        """Lease layers for a build; those that nothing came to need are swept at its end."""
+        return intake.taking_in(self._scope)
+
+    async def add_built(
+        self, config: bytes, layers: Sequence[Digest], names: Sequence[Reference]
+    ) -> Digest:
+        """Make an image of layers that the caller's lease holds; return its id.
+
+        The layers are flushed to the disk before. NotFoundError: one of them is gone.
+        """
+        found = [self._scope.storage.layers.get(layer) for layer in layers]
+        await in_thread(self._scope.storage.writeback.finish)
+        known = await intake.add(self._scope, config, found, names, origin="build")
+        for name in names:
+            self._scope.announce("tag", known, name=name.familiar)
+        return known.id
 
     async def ensure_builtin(self, reference: str) -> Digest:
         """Make the image that ships as code, if ``reference`` names it; return its id."""

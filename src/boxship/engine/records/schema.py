@@ -16,7 +16,7 @@
     trash(id, kind, lot, name, removed_ns, expires_ns, body)
                                       what was removed and can be brought back (records/trash.py)
     build_results(id, layers, body)   results of builds' steps (build/cachestore.py); the layers
-                                      stand beside the body because sweeps need them (images/kept.py)
+                                      are beside it because sweeps need them (images/kept.py)
     builds(id, created_ns, body)      builds that have ended (build/history.py)
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
                                       (records/history.py; of containers: containers/facts.py)

@@ -1,0 +1,199 @@
+"""One build from its beginning to its end.
+
+::
+
+    Dockerfile ─► plan, base images looked up ─► graph ─► solved ─► config ─► image, other outputs
+    (loading)     (planning, basing)                      (solving)  (imaging)
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from boxship.base.errors import InvalidArgumentError
+from boxship.dockerfile.errors import DockerfileError
+from boxship.dockerfile.places import Range
+from boxship.engine.build.basing import Bases
+from boxship.engine.build.clientside import ClientSide
+from boxship.engine.build.contexts import Contexts
+from boxship.engine.build.executing import Executor
+from boxship.engine.build.explain import Explainer
+from boxship.engine.build.failures import InvalidDockerfileError
+from boxship.engine.build.imaging import document
+from boxship.engine.build.loading import Loaded, Loader
+from boxship.engine.build.outputs import Outputs
+from boxship.engine.build.planning.plan import plan
+from boxship.engine.build.planning.variables import proxies
+from boxship.engine.build.planning.wish import BaseImage, ImageKey, Missing, Plan, Wish, image_key
+from boxship.engine.build.progress import BuildPlan, LineRange, VertexWarning
+from boxship.engine.build.reporting import Reporter
+from boxship.engine.build.requests import BuildRequest, BuildResult, BuiltImage
+from boxship.engine.build.results import Ground, Result
+from boxship.engine.build.solving import Solver
+from boxship.engine.build.sourcing import BuildSources
+from boxship.engine.build.stepping import Stepper
+from boxship.engine.images.service import ImageService
+from boxship.oci import platform as platforms
+from boxship.oci.image import encode
+from boxship.oci.platform import Platform
+from boxship.solver.graph import Graph
+from boxship.storage.layers import Lease
+
+_MOST_PLANS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What all builds of an engine use."""
+
+    ground: Ground
+    images: ImageService
+    executor: Executor
+    contexts: Contexts
+
+
+@dataclass(slots=True)
+class Build:
+    """One build; ``run`` it once."""
+
+    workplace: Workplace
+    request: BuildRequest
+    client: ClientSide
+    report: Reporter
+    graph: Graph[Range] = field(default_factory=Graph)
+    images: dict[ImageKey, BaseImage] = field(default_factory=dict)
+    warnings: int = 0
+
+    async def run(self) -> BuildResult:
+        """Return what was built; cancelling it ends what runs."""
+        async with AsyncExitStack() as stack:
+            lease = await stack.enter_async_context(self.workplace.images.building())
+            loaded = await self._load()
+            if self.request.check_only:
+                return BuildResult(self.request.reference, warnings=self.warnings)
+            plans = await self._planned(loaded, lease)
+            for each in plans:
+                self.report.event(BuildPlan(each.steps, str(each.platform)))
+            sources = BuildSources(
+                self.request, self.client, self.workplace.contexts, stack, self.graph
+            )
+            results = await self._solved(plans, loaded, lease, sources)
+            built = [self._image(*each) for each in zip(plans, results, strict=True)]
+            outputs = Outputs(
+                self.workplace.ground, self.workplace.images, self.client, self.report
+            )
+            return await outputs.write(self.request, built, self.warnings)
+
+    async def _load(self) -> Loaded:
+        loader = Loader(self.request, self.client, self.workplace.contexts, self.report)
+        loaded = await loader.load()
+        for finding in loaded.dockerfile.findings:
+            self.warnings += 1
+            where = finding.where
+            self.report.event(
+                VertexWarning(
+                    loaded.vertex,
+                    f"{finding.rule}: {finding.message}",
+                    source=loaded.place(where).source,
+                    ranges=(LineRange(where.line_start, where.line_end),),
+                    rule=finding.rule,
+                )
+            )
+        return loaded
+
+    async def _planned(self, loaded: Loaded, lease: Lease) -> list[Plan]:
+        """Plan for all platforms, one after the other, into one graph."""
+        bases = Bases(self.workplace.images, self.client, lease, self.report, self.request.pull)
+        found = []
+        for platform in self._platforms:
+            try:
+                found.append(await self._plan(loaded, self._wish(loaded, platform), bases))
+            except DockerfileError as error:
+                known = error.where.line_start
+                place = loaded.place(error.where) if known else None
+                raise InvalidDockerfileError(str(error), place) from error
+        if found[0].unused_args:
+            names = " ".join(found[0].unused_args)
+            text = f"One or more build-args [{names}] were not consumed"
+            self.report.event(VertexWarning(loaded.vertex, text))
+        return found
+
+    async def _plan(self, loaded: Loaded, wish: Wish, bases: Bases) -> Plan:
+        for _ in range(_MOST_PLANS):
+            outcome = plan(loaded.dockerfile, wish, self.images, self.graph)
+            if not isinstance(outcome, Missing):
+                done, self.graph = outcome
+                return done
+            found = await asyncio.gather(*map(bases.resolve, outcome.images))
+            for need, base in zip(outcome.images, found, strict=True):
+                self.images[image_key(need)] = base
+        raise InvalidArgumentError("the base images lead to ever more images")
+
+    @property
+    def _platforms(self) -> Sequence[Platform]:
+        return self.request.platforms or (platforms.host(),)
+
+    @property
+    def _epoch(self) -> int | None:
+        given = self.request.build_args.get("SOURCE_DATE_EPOCH")
+        if self.request.source_date_epoch is not None or not given:
+            return self.request.source_date_epoch
+        if not given.isdecimal():
+            raise InvalidArgumentError(f"invalid SOURCE_DATE_EPOCH: {given}: seconds are needed")
+        return int(given)
+
+    def _wish(self, loaded: Loaded, platform: Platform) -> Wish:
+        request = self.request
+        hostname = request.hostname or request.build_args.get("BUILDKIT_SANDBOX_HOSTNAME") or ""
+        return Wish(
+            platform=platform,
+            host=platforms.host(),
+            target=request.target,
+            build_args=request.build_args,
+            labels=request.labels,
+            context=request.context,
+            contexts={name.lower(): source for name, source in request.contexts.items()},
+            ignored=loaded.ignored,
+            fresh=request.cache.disabled,
+            fresh_stages=frozenset(name.lower() for name in request.cache.disabled_stages),
+            network=request.network,
+            extra_hosts=request.extra_hosts,
+            hostname=hostname,
+            entitlements=request.entitlements,
+            source_date_epoch=self._epoch,
+            classic=request.classic,
+            several_platforms=len(self._platforms) > 1,
+        )
+
+    async def _solved(
+        self, plans: Sequence[Plan], loaded: Loaded, lease: Lease, sources: BuildSources
+    ) -> list[Result]:
+        epoch = self._epoch
+        steps = Stepper(
+            executor=self.workplace.executor,
+            client=self.client,
+            lease=lease,
+            report=self.report,
+            place=loaded.place,
+            limits=self.request.limits,
+            proxies=tuple(f"{n}={v}" for n, v in proxies(self.request.build_args)),
+            latest_ns=None if epoch is None else epoch * 1_000_000_000,
+            classic=self.request.classic,
+        )
+        explain = None
+        if self.request.explain:
+            cache = self.workplace.ground.cache
+            explain = Explainer(cache, self.graph, self.report, sources.opened)
+        solver = Solver(
+            self.workplace.ground, self.graph, sources, steps, lease, self.report, explain
+        )
+        targets = [each.tree for each in plans if each.tree is not None]
+        found = iter(await solver.solve(targets))
+        return [Result() if each.tree is None else next(found) for each in plans]
+
+    def _image(self, planned: Plan, result: Result) -> BuiltImage:
+        now = self.workplace.ground.clock.now_ns()
+        image = document(planned, result, classic=self.request.classic, now_ns=now)
+        layers = (image.rootfs.diff_ids if image.rootfs else None) or ()
+        return BuiltImage(planned.platform, encode(image), tuple(layers))
