@@ -1,9 +1,17 @@
 """``--env``, ``--env-file``, ``--label`` and ``--label-file``."""
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 
 from boxship.base.errors import InvalidArgumentError
+
+_SPACES_IN_NAMES = " \t"
+_SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""Unicode's White_Space; what str.strip() takes away besides belongs to a name for Docker."""
 
 
 def check_env(text: str) -> str:
@@ -58,7 +66,7 @@ def labels(files: Iterable[str], assignments: Iterable[str]) -> dict[str, str]:
 def _check_name(name: str, line: str, path: str) -> None:
     if not name:
         raise InvalidArgumentError(f"invalid env file ({path}): no variable name on line '{line}'")
-    if any(character.isspace() for character in name):
+    if any(space in name for space in _SPACES_IN_NAMES):
         raise InvalidArgumentError(
             f"invalid env file ({path}): variable '{name}' contains whitespaces"
         )
@@ -67,14 +75,17 @@ def _check_name(name: str, line: str, path: str) -> None:
 def _lines(path: str) -> Iterable[str]:
     """Lines without those that are empty or comments; a byte order mark is skipped."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
+        with open(path, "rb") as file:
+            lines = file.read().removeprefix(BOM_UTF8).split(b"\n")
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise InvalidArgumentError(f"open {path}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidArgumentError(f"invalid env file ({path}): not UTF-8") from error
-    for line in text.split("\n"):
-        stripped = line.removesuffix("\r").lstrip()
+    for number, line in enumerate(lines, 1):
+        try:
+            stripped = line.removesuffix(b"\r").decode().lstrip(_SPACES)
+        except UnicodeDecodeError as error:
+            raise InvalidArgumentError(
+                f"invalid env file ({path}): line {number} is not UTF-8"
+            ) from error
         if stripped and not stripped.startswith("#"):
             yield stripped

@@ -122,14 +122,15 @@ def _id_file(path: str) -> Iterator[list[str]]:
         yield identifiers
         return
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError as error:
         raise InvalidArgumentError(
             f"container ID file found, make sure the other container isn't running or delete {path}"
         ) from error
     except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
         raise InvalidArgumentError(
-            f"failed to create the container ID file: {error.strerror}: {path}"
+            f"failed to create the container ID file: open {path}: {reason}"
         ) from error
     try:
         yield identifiers
