@@ -88,6 +88,10 @@ class Values:
         value: tuple[Any, ...] = self._values[name]
         return value
 
+    def one(self, name: str) -> Any:
+        """What the flag's type made of it."""
+        return self._values[name]
+
     def changed(self, name: str) -> bool:
         return name in self._changed
 

@@ -239,12 +239,22 @@ class EngineClient:
             return response.status
 
     def hijack(
-        self, method: str, path: str, query: Query | None = None, *, body: object = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: object = None,
+        protocol: str = "tcp",
+        headers: tuple[Header, ...] = (),
     ) -> HijackedStream:
-        """Send a request that turns its connection into a raw stream (101, or 200 until close)."""
+        """Send a request that turns its connection into a raw stream (101, or 200 until close).
+
+        ``protocol`` is what is spoken on it from then on.
+        """
         target = self._target(path, query)
         content = b"" if body is None else _encode(body)
-        headers: tuple[Header, ...] = (("Connection", "Upgrade"), ("Upgrade", "tcp"))
+        headers = (("Connection", "Upgrade"), ("Upgrade", protocol), *headers)
         if body is not None:
             headers = (*headers, ("Content-Type", "application/json"))
         connection, head, first = self._send(method, target, headers, content)
