@@ -39,6 +39,8 @@ class Entry(NamedTuple):
 
 
 NOUNS = (
+    Noun("builder", "Work with the builder's cache"),
+    Noun("buildx", "Build by BuildKit's API"),
     Noun("checkpoint", "Save what containers do, to go on from there"),
     Noun("container", "Work with containers"),
     Noun("image", "Work with images"),
@@ -115,6 +117,9 @@ ENTRIES = (
     Entry("checkpoint", "create", "checkpoint.create", "Save what a running container does"),
     Entry("checkpoint", "ls", "checkpoint.ls", "List a container's checkpoints", "", ("list",)),
     Entry("checkpoint", "rm", "checkpoint.rm", "Remove a checkpoint", "", ("remove",)),
+    Entry("image", "build", "build.build", "Make an image from a Dockerfile", "build"),
+    Entry("builder", "build", "build.build", "Make an image from a Dockerfile"),
+    Entry("buildx", "build", "build.build", "Make an image from a Dockerfile", "", ("b",)),
     Entry("image", "bootstrap", "image.bootstrap", "Make a base image from a package mirror"),
     Entry("image", "copy", "image.copy", "Copy an image between engines, registries and files"),
     Entry("image", "history", "image.history", "Show how an image came about", "history"),

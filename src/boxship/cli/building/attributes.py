@@ -128,7 +128,8 @@ def canonical(name: str) -> str:
 def cache_exports(caches: Iterable[Cache]) -> tuple[Cache, ...]:
     """What is left to whom; only the smallest part of it if nothing else is said."""
     return tuple(
-        each if "mode" in each.attributes or each.type == "inline"
+        each
+        if "mode" in each.attributes or each.type == "inline"
         else Cache(each.type, {"mode": "min", **each.attributes})
         for each in caches
     )

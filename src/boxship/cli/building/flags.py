@@ -1,4 +1,4 @@
-"""The flags of ``boxship build``: those of ``docker build``, of ``docker buildx build``, and ours."""
+"""The flags of ``boxship build``: those of ``docker build``, of its ``buildx`` form, and ours."""
 
 from boxship.cli import kinds
 from boxship.cli.building import specs

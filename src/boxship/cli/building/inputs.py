@@ -8,8 +8,8 @@
     boxship build - < Dockerfile     a Dockerfile and no files
     boxship build -f - DIRECTORY     the Dockerfile from standard input
 
-``resolve`` decides that and looks that everything is there; it reads nothing but the Dockerfile that
-comes from standard input, and the first bytes of an archive.
+``resolve`` decides that and looks that everything is there; it reads nothing but the
+Dockerfile that comes from standard input, and the first bytes of an archive.
 """
 
 import os
@@ -105,9 +105,7 @@ def is_remote(text: str) -> bool:
     """Whether the engine can fetch it."""
     if text.startswith(("http://", "https://", "git://", "github.com/", "git@")):
         return True
-    if text.startswith("ssh://") or _GIT_HOST.match(text):
-        return True
-    return False
+    return text.startswith("ssh://") or _GIT_HOST.match(text) is not None
 
 
 def is_git(text: str) -> bool:

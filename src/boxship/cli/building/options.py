@@ -1,7 +1,7 @@
 """What a build is asked to be, as the command line says it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from boxship.cli.flags import Values
 from boxship.cli.kinds import parse_integer, parse_size
 from boxship.oci.reference import InvalidReferenceError, parse
 
-_RESOURCES = {
+_RESOURCES: dict[str, Callable[[str], object]] = {
     "memory": parse_size,
     "memory-swap": lambda text: -1 if text == "-1" else parse_size(text),
     "cpu-shares": parse_integer,
@@ -29,6 +29,9 @@ _RESOURCES = {
     "cpuset-cpus": str,
     "cpuset-mems": str,
 }
+
+
+_BUILD = Call()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class BuildOptions:
     network: str = "default"
     squash: bool = False
     compress: bool = False
-    call: Call = Call()
+    call: Call = _BUILD
     reporting: Reporting = Reporting()
 
 

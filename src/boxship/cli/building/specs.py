@@ -148,7 +148,9 @@ def parse_attestation(text: str) -> Attestation:
     found = fields(text)
     kind = found.pop("type", "")
     if not kind:
-        raise ValueError(f"attestation type not specified in {text!r}: write type=provenance or sbom")
+        raise ValueError(
+            f"attestation type not specified in {text!r}: write type=provenance or sbom"
+        )
     disabled = parse_bool(found.pop("disabled", "false"))
     return Attestation(kind, tuple(found.items()), disabled)
 
@@ -177,7 +179,13 @@ def parse_host(text: str) -> str:
     return f"{host}={address.removeprefix('[').removesuffix(']')}"
 
 
-_METHODS = {"build": "", "check": "check", "lint": "check", "outline": "outline", "targets": "targets"}
+_METHODS = {
+    "build": "",
+    "check": "check",
+    "lint": "check",
+    "outline": "outline",
+    "targets": "targets",
+}
 _FORMATS = ("", "text", "json")
 
 
@@ -219,6 +227,8 @@ def parse_annotation(text: str) -> tuple[tuple[str, str], ...]:
     for kind in kinds.split(","):
         bare, _, _ = kind.partition("[")
         if bare not in _ANNOTATED:
-            raise ValueError(f"unknown annotation type {bare!r}: use one of {', '.join(_ANNOTATED)}")
+            raise ValueError(
+                f"unknown annotation type {bare!r}: use one of {', '.join(_ANNOTATED)}"
+            )
         pairs.append((f"annotation-{kind}.{name}", value))
     return tuple(pairs)

@@ -41,9 +41,7 @@ class QuietDisplay:
 def check_mode(mode: str) -> str:
     """Return the mode; InvalidArgumentError for one that there isn't."""
     if mode not in MODES:
-        raise InvalidArgumentError(
-            f"invalid progress mode {mode!r}: use one of {', '.join(MODES)}"
-        )
+        raise InvalidArgumentError(f"invalid progress mode {mode!r}: use one of {', '.join(MODES)}")
     return mode
 
 

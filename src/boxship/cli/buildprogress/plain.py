@@ -19,6 +19,8 @@ from boxship.client.buildkit.progress import Status, Update
 
 _PATIENCE = 5 * SECOND
 _STATUS_EVERY = 5 * SECOND
+_LATECOMERS = SECOND // 20
+"""What a step did may be told a little after its end."""
 
 
 @dataclass
@@ -29,6 +31,7 @@ class _Told:
     number: int = 0  # 0: it was not introduced
     waiting: list[str] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)  # the moment of each one's last line
+    ended: int | None = None  # when its end was told us
     is_over: bool = False
 
 
@@ -44,38 +47,49 @@ class PlainDisplay:
         self._spoken = 0  # when the current one last said something
 
     def show(self, update: Update, now: int) -> None:
+        self._tell_endings(now - _LATECOMERS)
         for vertex in update.vertices:
             self.trace.put(vertex)
         for status in update.statuses:
             self.trace.job(status.vertex).statuses[status.id] = status
             self._tell_status(status, now)
         for log in update.logs:
-            self._tell_lines(self.trace.job(log.vertex), self.trace.job(log.vertex).add_log(log), now)
+            self._tell_lines(
+                self.trace.job(log.vertex), self.trace.job(log.vertex).add_log(log), now
+            )
         for vertex in update.vertices:
-            self._tell_vertex(self.trace.jobs[vertex.digest], now)
+            self._note_vertex(self.trace.jobs[vertex.digest], now)
         self.trace.warnings.extend(update.warnings)
         self._speak(now)
 
     def tick(self, now: int) -> None:
+        self._tell_endings(now - _LATECOMERS)
         self._speak(now)
 
     def finish(self, now: int) -> None:
+        self._tell_endings(now)
         for job in self.trace.jobs.values():
             self._tell_lines(job, job.flush(), now)
         while self._waiting():
             self._turn(self._waiting()[0], now)
         self._output.flush()
 
-    def _tell_vertex(self, job: Job, now: int) -> None:
+    def _note_vertex(self, job: Job, now: int) -> None:
         vertex = job.vertex
         if vertex.started is None and not vertex.cached and not vertex.error:
             return
         told = self._of(vertex.digest, now)
-        if not job.is_done or told.is_over:
-            return
-        self._tell_lines(job, job.flush(), now)
-        told.is_over = True
-        self._tell(vertex.digest, _ending(job), now)
+        if job.is_done and told.ended is None:
+            told.ended = now
+
+    def _tell_endings(self, until: int) -> None:
+        """Tell the ends of steps that ended up to a moment."""
+        for digest, told in self._told.items():
+            if told.ended is not None and told.ended <= until and not told.is_over:
+                job = self.trace.jobs[digest]
+                self._tell_lines(job, job.flush(), told.ended)
+                told.is_over = True
+                self._tell(digest, _ending(job), told.ended)
 
     def _tell_status(self, status: Status, now: int) -> None:
         told = self._of(status.vertex, now)
@@ -161,7 +175,7 @@ def _ending(job: Job) -> str:
 
 
 def _status_line(status: Status) -> str:
-    text = f"{status.name or status.id}{amount(status)}"
+    text = f"{status.id or status.name}{amount(status)}"
     end = status.completed if status.completed is not None else status.moment
     if status.started is not None and end - status.started >= SECOND // 20:
         text += f" {seconds(end - status.started)}"

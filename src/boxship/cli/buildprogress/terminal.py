@@ -65,7 +65,7 @@ def _of_job(job: Job, now: int, columns: int, *, over: bool) -> list[tuple[str, 
         word = "CACHED "
     lines = [(_row(f" => {word}{vertex.name}", seconds(job.elapsed(now)), columns), color)]
     for status in job.statuses.values():
-        text = f" => => {status.name or status.id}{amount(status)}"
+        text = f" => => {status.id or status.name}{amount(status)}"
         lines.append((_row(text, seconds(_elapsed(status, now)), columns), color))
     if job.is_running and not over:
         tail = list(job.tail)[-LOG_LINES:]

@@ -1,4 +1,4 @@
-"""A builder that speaks BuildKit's API, from the client's side: what it is asked, what it asks back.
+"""A builder that speaks BuildKit's API, from the client's side: what it is asked, and asks back.
 
 Two connections, each HTTP/2 after an upgrade: on ``POST /grpc`` we call the builder, on
 ``POST /session`` it calls us, for files, secrets, logins, agents, and to hand over results.

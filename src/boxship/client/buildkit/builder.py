@@ -161,7 +161,7 @@ def new_ref() -> str:
     return "".join(secrets.choice(alphabet) for _ in range(25))
 
 
-def failed(error: GrpcError, call: Call) -> BuildFailedError:
+def failed(error: GrpcError, call: Call | None = None) -> BuildFailedError:
     """Return the error with what its status says of places."""
     status = error.status
     places = failure.decode_failure(status.details) if status.details else ()
@@ -169,5 +169,5 @@ def failed(error: GrpcError, call: Call) -> BuildFailedError:
         status.message or status.code.name.lower().replace("_", " "),
         status.code,
         tuple(source_of(place.info, place.ranges) for place in places),
-        call.trailers.first(KEPT_IMAGE),
+        call.trailers.first(KEPT_IMAGE) if call is not None else "",
     )

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Protocol
 
 from boxship.client.buildkit.following import followed
-from boxship.dockerfile.ignore import Patterns
+from boxship.dockerfile.ignore import ignore
 from boxship.wire.buildkit import filesync
 from boxship.wire.buildkit.filesync import Stat
 
@@ -148,40 +148,23 @@ class _Chooser:
     """Which paths are wanted."""
 
     def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
-        include, exclude = tuple(include), tuple(exclude)
-        self._include = Patterns(include) if include else None
-        self._exclude = Patterns(exclude) if exclude else None
-        self._roots = tuple(_plain_part(pattern) for pattern in include)
-        self._excepted = any(pattern.startswith("!") for pattern in exclude)
+        include = tuple(include)
+        self._include = ignore(include) if include else None
+        self._within = ignore(tuple(f"!{pattern}" for pattern in include))
+        self._exclude = ignore(tuple(exclude))
 
     def has(self, path: str) -> bool:
-        if self._include is not None and not self._include.matches(path):
+        if self._include is not None and not self._include.leaves_out(path):
             return False
-        return self._exclude is None or not self._exclude.matches(path)
+        return not self._exclude.leaves_out(path)
 
     def may_have_below(self, path: str) -> bool:
         """Whether it is worth looking into a directory."""
-        if self._include is not None and not self._include.matches(path):
-            below = path + "/"
-            if not any(f"{root}/".startswith(below) or _above(root, below) for root in self._roots):
-                return False
-        return self._exclude is None or self._excepted or not self._exclude.matches(path)
-
-
-def _plain_part(pattern: str) -> str:
-    """The directories of a pattern that are literally so: those before its first wildcard."""
-    parts = pattern.lstrip("!/").split("/")
-    plain = []
-    for part in parts:
-        if any(character in part for character in "*?[\\"):
-            return "/".join(plain) + ("/*" if plain else "*")
-        plain.append(part)
-    return "/".join(plain)
-
-
-def _above(root: str, below: str) -> bool:
-    """Whether the directory may hold something that a pattern with wildcards means."""
-    return root.endswith("*") and below.startswith(root[:-1])
+        if self._include is not None and not (
+            self._include.leaves_out(path) or self._within.may_take_within(path)
+        ):
+            return False
+        return not self._exclude.leaves_out(path) or self._exclude.may_take_within(path)
 
 
 def _sorted(directory: str) -> "list[os.DirEntry[str]]":

@@ -6,8 +6,8 @@
                                              └───────┘             ▲ │
     the link's own thread: poll ─ receive ─ send ──────────────────┘ ▼ bytes
 
-The link's thread never waits for a caller: what comes is queued with its call, and the peer's window
-stays shut until the caller takes it. A caller that sends more than the peer takes waits in ``send``.
+The link's thread never waits for a caller: what comes is queued with its call, and the peer's
+window stays shut until the caller takes it. Who sends more than the peer takes waits in ``send``.
 """
 
 import os

@@ -11,12 +11,12 @@ from boxship.client.buildkit.progress import (
     Warned,
 )
 from boxship.wire.buildkit import control, solver
-from boxship.wire.buildkit.common import Timestamp
+from boxship.wire.buildkit.wellknown import Timestamp
 
 
 def update_of(response: control.StatusResponse) -> Update:
     return Update(
-        tuple(_vertex(each) for each in response.vertexes),
+        tuple(_vertex(each) for each in response.vertices),
         tuple(_status(each) for each in response.statuses),
         tuple(
             Log(each.vertex, each.stream, each.message, _moment(each.timestamp) or 0)

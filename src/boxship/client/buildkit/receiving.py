@@ -1,8 +1,9 @@
 """Results to this machine, over ``FileSend.DiffCopy``: one file, or the files of a directory.
 
-Which of the two follows from the output that was asked for; the builder names it by its place in the
-request if there are several. A directory comes by ``fsutil``, in which we are the receiving side
-now. What comes is not trusted: no name in it leads out of the directory, whatever links it brings.
+Which of the two follows from the output that was asked for; the builder names it by its place in
+the request if there are several. A directory comes by ``fsutil``, in which we are the receiving
+side now. What comes is not trusted: no name in it leads out of the directory, whatever links it
+brings.
 """
 
 import os
@@ -14,8 +15,8 @@ from typing import BinaryIO
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.client.buildkit.link import Call, Serve
 from boxship.wire.buildkit import filesync, methods
-from boxship.wire.buildkit.common import BytesMessage
 from boxship.wire.buildkit.filesync import EXPORTER_ID, Packet, PacketType, Stat
+from boxship.wire.buildkit.wellknown import BytesMessage
 from boxship.wire.grpc.status import Code, GrpcError
 from boxship.wire.protobuf import decode, encode
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from boxship.base.errors import NotFoundError
 from boxship.client.buildkit.link import Call, Serve
 from boxship.wire.buildkit import methods
-from boxship.wire.buildkit.common import BytesMessage, Empty
 from boxship.wire.buildkit.session import (
     SSH_ID,
     UPLOAD_PATH,
@@ -18,6 +17,7 @@ from boxship.wire.buildkit.session import (
     GetSecretRequest,
     GetSecretResponse,
 )
+from boxship.wire.buildkit.wellknown import BytesMessage, Empty
 from boxship.wire.grpc.status import GrpcError
 from boxship.wire.protobuf import decode, encode
 
@@ -96,5 +96,3 @@ def upload(streams: Mapping[str, Iterable[bytes]]) -> dict[str, Serve]:
                 call.send(encode(BytesMessage(piece[at : at + _UPLOAD_PIECE])))
 
     return {methods.UPLOAD.path: serve}
-
-

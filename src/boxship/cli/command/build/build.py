@@ -1,0 +1,14 @@
+"""``boxship build``."""
+
+from boxship.cli.building.flags import FLAGS
+from boxship.cli.session import Session
+from boxship.cli.verb import ONE, Command, Invocation
+
+
+def run(session: Session, given: Invocation) -> int:
+    from boxship.cli.building.running import run_build
+
+    return run_build(session, given)
+
+
+COMMAND = Command("[OPTIONS] PATH|URL|-", ONE, run, FLAGS)
