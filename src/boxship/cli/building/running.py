@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 BUILDER = "default"
 
 
-def run_build(session: Session, given: Invocation) -> int:
+Enter = Callable[[Session, str], None]
+"""Opens a shell in the image of what a failed step left; empty if nothing was kept."""
+
+
+def run_build(session: Session, given: Invocation, enter: Enter) -> int:
+    """Return the exit code."""
     check_builder(session, given)
     values = given.values
     proxies = session.config.proxy_environment(str(session.choice.endpoint))
@@ -50,7 +55,7 @@ def run_build(session: Session, given: Invocation) -> int:
             from boxship.cli.building.calling import call
 
             return call(session, options, inputs, builder)
-        return run_with(session, options, inputs, builder)
+        return run_with(session, options, inputs, builder, enter)
 
 
 def check_builder(session: Session, given: Invocation) -> None:
@@ -79,7 +84,9 @@ def _classic(session: Session, options: BuildOptions, given: Invocation, inputs:
     return 0
 
 
-def run_with(session: Session, options: BuildOptions, inputs: Inputs, builder: "Builder") -> int:
+def run_with(
+    session: Session, options: BuildOptions, inputs: Inputs, builder: "Builder", enter: Enter
+) -> int:
     """Build, write down what was asked for, push, and say how it went."""
     from boxship.cli.building.solving import build
     from boxship.client.buildkit.builder import BuildFailedError
@@ -88,7 +95,10 @@ def run_with(session: Session, options: BuildOptions, inputs: Inputs, builder: "
     try:
         built = build(session, options, inputs, builder, display)
     except BuildFailedError as error:
-        return failed(session, options, error, display)
+        code = failed(session, options, error, display)
+        if options.reporting.shell_on_error:
+            enter(session, error.kept_image)
+        return code
     reporting = options.reporting
     if reporting.id_file:
         _write(reporting.id_file, built.image.encode())
@@ -113,7 +123,7 @@ def new_display(session: Session, mode: str) -> Display:
 def failed(
     session: Session, options: BuildOptions, error: "BuildFailedError", display: Display
 ) -> int:
-    """Show what is known of a failure; enter the failed step if that was asked for."""
+    """Show what is known of a failure; return the exit code."""
     trace = display.trace
     if options.reporting.progress != "rawjson":
         said = [text for text in (warnings(trace), failures(trace)) if text]
@@ -121,10 +131,6 @@ def failed(
         if said:
             session.warn("\n".join(said))
     session.warn(f"ERROR: failed to solve: {error}")
-    if options.reporting.shell_on_error:
-        from boxship.cli.building.entering import enter
-
-        enter(session, error.kept_image)
     return FAILURE
 
 

@@ -49,7 +49,7 @@ class PlainDisplay:
     def show(self, update: Update, now: int) -> None:
         self._tell_endings(now - _LATECOMERS)
         for vertex in update.vertices:
-            self.trace.put(vertex)
+            self._note_vertex(self.trace.put(vertex), now)
         for status in update.statuses:
             self.trace.job(status.vertex).statuses[status.id] = status
             self._tell_status(status, now)
@@ -57,8 +57,6 @@ class PlainDisplay:
             self._tell_lines(
                 self.trace.job(log.vertex), self.trace.job(log.vertex).add_log(log), now
             )
-        for vertex in update.vertices:
-            self._note_vertex(self.trace.jobs[vertex.digest], now)
         self.trace.warnings.extend(update.warnings)
         self._speak(now)
 

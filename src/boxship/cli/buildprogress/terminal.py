@@ -80,7 +80,7 @@ def _elapsed(status: Status, now: int) -> int:
 
 
 def _row(text: str, right: str, columns: int) -> str:
-    room = max(1, columns - len(right) - 2)
+    room = max(1, columns - len(right) - 1)
     return f"{_cut(_printable(text), room):<{room}} {right}"
 
 

@@ -140,6 +140,7 @@ class Link:
         self._calls: dict[int, Call] = {}
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._closing = False
+        self._closed = False
         self._out = memoryview(b"")
         self._grpc.start()
         self._thread = threading.Thread(target=self._run, name="buildkit link", daemon=True)
@@ -159,10 +160,9 @@ class Link:
     def close(self) -> None:
         """End every call and the connection."""
         with self._lock:
-            already, self._closing = self._closing, True
-            if not already:
-                self._grpc.close()
-                self._rouse()
+            already, self._closed, self._closing = self._closed, True, True
+            self._grpc.close()
+            self._rouse()
         if not already:
             self._thread.join(_PATIENCE)
             self._transport.close()
@@ -263,7 +263,10 @@ class Link:
                     self._lock.notify_all()  # whoever waits to send may have room now
             closing = self._closing or self._grpc.closed
         if self._out:
-            self._out = self._out[self._transport.connection.send_some(bytes(self._out[:_PIECE])) :]
+            piece = bytes(self._out[:_PIECE])
+            self._out = self._out[self._transport.connection.send_some(piece) :]
+            if not self._out:
+                return True  # more may have been queued meanwhile
         if closing and not self._out:
             return False
         if not self._transport.has_input and not self._poll():

@@ -7,6 +7,7 @@ brings.
 """
 
 import os
+import secrets
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -45,7 +46,7 @@ def to_file(path: str) -> Target:
             with open(path, "wb") as device:
                 _copy(call, device)
             return
-        partial = f"{path}.partial-{os.getpid()}"
+        partial = f"{path}.partial-{secrets.token_hex(4)}"
         try:
             with open(partial, "xb") as file:
                 _copy(call, file)

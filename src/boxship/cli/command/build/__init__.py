@@ -1,1 +1,5 @@
-"""``boxship build``, under all of its names. What it does is in ``boxship.cli.building``."""
+"""``boxship build``, under all of its names, and the shell in a step that failed.
+
+What a build is asked and how is in ``boxship.cli.building``, which knows no verbs.
+Start reading in ``build.py``.
+"""
