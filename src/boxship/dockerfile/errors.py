@@ -41,9 +41,10 @@ class ExpansionError(DockerfileError):
 class IncludesWantedError(DockerfileError):
     """Files that INCLUDE names are not at hand: fetch ``names`` and read again.
 
-    The names are paths from the directory that the Dockerfile's own name is relative to.
+    The names are paths from the directory that the Dockerfile's own name is relative to. The place
+    is the first INCLUDE; a file that nobody has makes this the error to show.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], where: Range) -> None:
         self.names = names
-        super().__init__(f"INCLUDE names files that are missing: {', '.join(names)}")
+        super().__init__(f"INCLUDE names what is not there: {', '.join(names)}", where)

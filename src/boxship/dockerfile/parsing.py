@@ -4,11 +4,20 @@ from collections.abc import Iterator, Mapping
 
 from boxship.dockerfile.directives import read_directives
 from boxship.dockerfile.errors import DockerfileError
-from boxship.dockerfile.instructions import Arg, Dockerfile, From, Instruction, Onbuild, Stage
+from boxship.dockerfile.instructions import (
+    Arg,
+    Dockerfile,
+    Finding,
+    From,
+    Instruction,
+    Onbuild,
+    Stage,
+)
 from boxship.dockerfile.lines import Lines
 from boxship.dockerfile.places import Range
 from boxship.dockerfile.readers.statement import Statement
 from boxship.dockerfile.readers.table import INSTRUCTIONS
+from boxship.dockerfile.remarks import empty_lines, remarks
 from boxship.dockerfile.statements import Statements, take_apart
 from boxship.dockerfile.suggestions import nearest
 
@@ -31,10 +40,13 @@ def parse(
     directives = read_directives(source)
     arguments: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
+    findings: list[Finding] = []
     end = None
     for statement in statements.read(source, name):
         instruction = read_instruction(statement)
         end = statement.where
+        in_stage = bool(stages) and not isinstance(instruction, From)
+        findings += remarks(statement, instruction, in_stage)
         if isinstance(instruction, From):
             stages.append((instruction, []))
         elif stages:
@@ -54,6 +66,7 @@ def parse(
         directives=directives,
         arguments=tuple(arguments),
         stages=tuple(Stage(i, start, tuple(rest)) for i, (start, rest) in enumerate(stages)),
+        findings=(*findings, *empty_lines(statements.empty_lines)),
         files=tuple(statements.used.items()),
     )
 

@@ -30,14 +30,15 @@ class Statements:
 
     included: Mapping[str, str]
     used: dict[str, str] = field(default_factory=dict)
-    wanted: list[str] = field(default_factory=list)
+    wanted: dict[str, Range] = field(default_factory=dict)
     empty_lines: list[Range] = field(default_factory=list)
 
     def read(self, text: str, name: str) -> Iterator[Statement]:
         """Yield the statements of ``text``; ``name`` is its path, for INCLUDE's relative ones."""
         yield from self._file(text, read_directives(text), "", (posixpath.normpath(name),))
         if self.wanted:
-            raise IncludesWantedError(tuple(dict.fromkeys(self.wanted)))
+            first = next(iter(self.wanted.values()))
+            raise IncludesWantedError(tuple(self.wanted), first)
 
     def _file(
         self, text: str, directives: Directives, file: str, opened: tuple[str, ...]
@@ -78,7 +79,7 @@ class Statements:
         path = _included_path(statement, opened)
         text = self.included.get(path)
         if text is None:
-            self.wanted.append(path)
+            self.wanted.setdefault(path, statement.where)
             return
         self.used[path] = text
         yield from self._file(text, read_directives(text, path), path, (*opened, path))
