@@ -66,6 +66,7 @@ class Caches:
         self._known: dict[str, CacheDirectory] | None = None
         self._users: Counter[str] = Counter()
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._making: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
     async def held(self, mount: CacheMount, seed: tuple[Tree, str]) -> AsyncIterator[str]:
@@ -77,13 +78,8 @@ class Caches:
         async with contextlib.AsyncExitStack() as stack:
             if mount.sharing == LOCKED:
                 await stack.enter_async_context(self._locks[mount.id])
-            name = self._find(mount)
-            self._users[name or ""] += 1
-            if not name:
-                try:
-                    name = await to_the_end(self._make(mount, seed))
-                finally:
-                    self._users[""] -= 1
+            async with self._making[mount.id]:
+                name = self._find(mount) or await to_the_end(self._make(mount, seed))
                 self._users[name] += 1
             try:
                 yield f"{self._directory}/{name}/{_DATA}"

@@ -38,7 +38,8 @@ from boxship.solver.operations import (
 from boxship.storage.snapshots import DirectoryMount
 
 _MEMORY = "memory"
-_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
+_NOSUID_NODEV = 2 | 4
+_NOEXEC = "noexec"
 _CHUNK = 1 << 16
 
 
@@ -166,7 +167,7 @@ def _memory(ground: Ground) -> str:
     place = f"{ground.place}/{_MEMORY}"
     if not os.path.isdir(place):
         os.makedirs(place, 0o700)
-        k.mount("tmpfs", place, "tmpfs", _NOSUID_NODEV_NOEXEC, "mode=711")
+        k.mount("tmpfs", place, "tmpfs", _NOSUID_NODEV, "mode=711")
     return place
 
 
@@ -176,7 +177,7 @@ def _secret(ground: Ground, mount: SecretMount, number: int) -> MountPoint | Non
         return None
     path = f"{_memory(ground)}/{number}"
     _write(path, data, mount.mode, ground.owner(mount.uid, mount.gid))
-    return MountPoint("bind", mount.target, path, read_write=False, options=("bind",))
+    return MountPoint("bind", mount.target, path, read_write=False, options=("bind", _NOEXEC))
 
 
 def _script(ground: Ground, step: Exec) -> MountPoint:
@@ -208,7 +209,7 @@ async def _agent(
     stack.callback(server.close)
     os.chown(path, *ground.owner(mount.uid, mount.gid))
     os.chmod(path, mount.mode)
-    return MountPoint("bind", mount.target, path, options=("bind",))
+    return MountPoint("bind", mount.target, path, options=("bind", _NOEXEC))
 
 
 class _Relay:

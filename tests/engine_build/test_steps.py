@@ -1,0 +1,446 @@
+"""Programs of steps: what they get, what they see, what is left of them. One engine for all."""
+
+import asyncio
+import contextlib
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boxship.base.errors import BoxshipError, InvalidArgumentError, StartRefusedError
+from boxship.engine.build.executing import Executor, StepExitError
+from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
+from boxship.engine.engine import Engine
+from boxship.solver.operations import (
+    BindMount,
+    CacheMount,
+    Exec,
+    Limits,
+    Mount,
+    SecretMount,
+    SshMount,
+    TmpfsMount,
+    Ulimit,
+)
+from boxship.storage.layers import Layer, Lease
+from support.opened import Place, opened, until
+
+pytestmark = pytest.mark.privileged
+
+SECRET = b"nobody-must-ever-read-this"
+
+
+@dataclass
+class Workbench:
+    """An engine whose loop runs while a test asks something of it."""
+
+    loop: asyncio.AbstractEventLoop
+    engine: Engine
+    place: Place
+    executor: Executor
+    lease: Lease
+    base: LayersTree
+    said: dict[int, bytes] = field(default_factory=dict)
+
+    def do(self, work: Awaitable[Any]) -> Any:
+        return self.loop.run_until_complete(asyncio.wait_for(work, 30))
+
+    def step(
+        self, *args: str, inputs: Sequence[Tree] = (), extras: Extras | None = None, **more: Any
+    ) -> Awaitable[Layer]:
+        """Run a program over busybox; `inputs` follow it."""
+        self.said = {1: b"", 2: b""}
+
+        def tell(stream: int, data: bytes) -> None:
+            self.said[stream] += data
+
+        step = Exec(args=args, **more)
+        given = (self.base, *inputs)
+        return self.executor.run(step, given, extras or Extras(), self.lease, tell)
+
+    def sh(self, script: str, **more: Any) -> str:
+        """What a shell script says; an error if it fails."""
+        self.do(self.step("/bin/sh", "-ec", script, **more))
+        return self.said[1].decode()
+
+    def names(self, layer: Layer) -> list[str]:
+        diff = Path(self.executor._storage.layers.diff_directory(layer.digest))
+        return sorted(str(path.relative_to(diff)) for path in diff.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def _workbench() -> Iterator[Workbench]:
+    loop = asyncio.new_event_loop()
+    place = Place()
+    stack = contextlib.AsyncExitStack()
+    try:
+        engine = loop.run_until_complete(stack.enter_async_context(opened(place)))
+        storage = engine.checker._storage
+        held = stack.enter_context(engine.images.hold("busybox"))
+        lease = stack.enter_context(storage.layers.lease())
+        executor = Executor(engine._context, storage)
+        bench = Workbench(loop, engine, place, executor, lease, LayersTree(tuple(held.layers)))
+        bench.do(_all_threads(loop))
+        yield bench
+    finally:
+        loop.run_until_complete(stack.aclose())
+        loop.close()
+        place.close()
+
+
+async def _all_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """Have every thread there that an engine starts late: it stays for the next test."""
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    both = threading.Barrier(2)
+    await asyncio.gather(asyncio.to_thread(both.wait), asyncio.to_thread(both.wait))
+    await until(lambda: any(t.name.startswith("events") for t in threading.enumerate()))
+
+
+@pytest.fixture
+def bench(_workbench: Workbench) -> Iterator[Workbench]:
+    """Whatever a test does, nothing of a step is left afterwards."""
+    yield _workbench
+    chores = _workbench.engine._context.background._chores
+    _workbench.do(until(lambda: not chores and _left(_workbench.place) == []))
+
+
+def _left(place: Place) -> list[str]:
+    directories = ("data/containers", "data/snapshots", "exec/c", "exec/sources")
+    return [f"{each}/{name}" for each in directories for name in place.names(each)]
+
+
+# ── what a program gets ──────────────────────────────────────────────────────────────────────
+
+
+def test_what_it_is_started_with(bench: Workbench) -> None:
+    layer = bench.do(
+        bench.step(
+            "/bin/sh", "-c", "pwd; id -u; id -g; hostname; env | sort; echo wrong >&2",
+            env=("A=1", "B=two words"), cwd="/work/deep", user="7:8",
+            extras=Extras(environment=("http_proxy=http://proxy",)),
+        )
+    )  # fmt: skip
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    lines = bench.said[1].decode().splitlines()
+    assert lines[:4] == ["/work/deep", "7", "8", "buildkitsandbox"]
+    assert {"A=1", "B=two words", "http_proxy=http://proxy", path} <= set(lines)
+    assert not any(line.startswith("HOSTNAME=") for line in lines)
+    assert bench.said[2].splitlines()[0] == b"wrong"
+    assert bench.names(layer) == ["work", "work/deep"]
+
+
+def test_what_it_writes_is_a_layer(bench: Workbench) -> None:
+    layer = bench.do(bench.step("/bin/sh", "-c", "rm /bin/true; mkdir /a; echo x >/a/b"))
+    assert bench.names(layer) == ["a", "a/b", "bin", "bin/true"]
+    assert layer.entries == 4
+    upon = LayersTree((*bench.base.layers, layer.digest))
+    assert bench.sh("cat /a/b; test ! -e /bin/true", root=1, inputs=(upon,)) == "x\n"
+    assert bench.do(bench.step("/bin/true")).entries == 0
+
+
+def test_input_and_script(bench: Workbench) -> None:
+    bench.do(bench.step("/bin/cat", stdin="some input"))
+    assert bench.said[1] == b"some input"
+    script = "#!/bin/sh\necho from the script: $0 $1\n"
+    layer = bench.do(bench.step("/dev/pipes/EOF", "arg", script=script))
+    assert bench.said[1] == b"from the script: /dev/pipes/EOF arg\n"
+    assert layer.entries == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "words"),
+    [
+        (("/bin/sh", "-c", "exit 3"), StepExitError, "exit code: 3"),
+        (("/nope",), StartRefusedError, "/nope"),
+        (("/etc/passwd",), StartRefusedError, "permission denied"),
+    ],
+)
+def test_how_it_fails(
+    bench: Workbench, args: tuple[str, ...], error: type[BoxshipError], words: str
+) -> None:
+    with pytest.raises(error) as raised:
+        bench.do(bench.step(*args))
+    assert words in str(raised.value)
+
+
+def test_nobody_of_that_name(bench: Workbench) -> None:
+    with pytest.raises(BoxshipError, match="nosuch"):
+        bench.do(bench.step("/bin/true", user="nosuch"))
+
+
+def test_limits_hold(bench: Workbench) -> None:
+    limits = Limits(
+        memory=32 << 20, memory_swap=32 << 20, shm_size=2 << 20, cpu_shares=77,
+        ulimits=(Ulimit("nofile", 100, 200),),
+    )  # fmt: skip
+    text = bench.sh("ulimit -n; df -k /dev/shm | tail -1", extras=Extras(limits=limits))
+    assert text.splitlines()[0] == "100"
+    assert re.search(r"\s2048\s", text)
+    with pytest.raises(StepExitError) as raised:
+        bench.sh("tail -c 100m /dev/zero | wc -c >/dev/null; exit 5", extras=Extras(limits=limits))
+    assert raised.value.exit_code == 5 or raised.value.oom_killed
+
+
+def test_rights_and_networks(bench: Workbench) -> None:
+    rights = "grep CapEff /proc/self/status; ls /sys/class/net"
+    sandbox = bench.sh(rights, network="none").split()
+    insecure = bench.sh(rights, network="host", security="insecure").split()
+    assert sandbox[1] == "00000000a80425fb"
+    assert int(insecure[1], 16) > int(sandbox[1], 16)
+    assert sandbox[2:] == ["lo"]
+    assert set(insecure[2:]) == set(os.listdir("/sys/class/net"))
+    hosts = bench.sh("cat /etc/hosts", extra_hosts=(("else", "10.9.8.7"),))
+    assert "10.9.8.7\telse" in hosts
+
+
+# ── what it sees ─────────────────────────────────────────────────────────────────────────────
+
+
+def mounted(bench: Workbench, script: str, *mounts: Mount, **more: Any) -> str:
+    """What a script says with mounts, none of which leaves a trace in its layer."""
+    layer = bench.do(bench.step("/bin/sh", "-ec", script, mounts=mounts, **more))
+    assert bench.names(layer) == []
+    return bench.said[1].decode()
+
+
+def test_parts_of_other_trees(bench: Workbench, tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/file").write_text("of the context")
+    (tmp_path / "evil").symlink_to("/etc")
+    context = DirectoryTree(str(tmp_path))
+    text = mounted(
+        bench,
+        "cat /ctx/dir/file /one; ls /var/run/x/y/busybox; ! touch /ctx/new; ! touch /mnt/b/new",
+        BindMount("/ctx", 1),
+        BindMount("/one", 1, "/dir/file"),
+        BindMount("/mnt/b", 0, "/bin"),
+        BindMount("/var/run/x/y", 0, "/bin"),
+        inputs=(context,),
+    )
+    assert text == "of the contextof the context/var/run/x/y/busybox\n"
+    for source in ("/nope", "/evil/passwd", "../../etc"):
+        with pytest.raises(InvalidArgumentError):
+            mounted(bench, "cat /x", BindMount("/x", 1, source), inputs=(context,))
+
+
+def test_what_is_written_to_a_bind_mount_is_thrown_away(bench: Workbench, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    mounts = (BindMount("/ctx", 1, writable=True), BindMount("/b", 0, "/bin", writable=True))
+    script = "echo new >/ctx/file; rm /b/true; touch /b/more; cat /ctx/file"
+    for _ in range(2):
+        assert mounted(bench, script, *mounts, inputs=(DirectoryTree(str(tmp_path)),)) == "new\n"
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_a_tmpfs(bench: Workbench) -> None:
+    text = mounted(bench, "df -k /t | tail -1; cp /bin/true /t; /t/true", TmpfsMount("/t", 4 << 20))
+    assert re.search(r"\s4096\s", text)
+
+
+def test_secrets_are_in_no_layer_and_on_no_disk(bench: Workbench) -> None:
+    mounts = (
+        SecretMount("one", "/run/secrets/one", mode=0o440, uid=7, gid=8),
+        SecretMount("two", variable="TWO"),
+        SecretMount("missing", "/run/secrets/missing"),
+    )
+    extras = Extras(secrets={"one": SECRET, "two": SECRET})
+    text = mounted(
+        bench,
+        "ls -ln /run/secrets; cat /run/secrets/one; echo; echo $TWO; ! echo >/run/secrets/one",
+        *mounts,
+        extras=extras,
+    )
+    assert text.count(SECRET.decode()) == 2
+    assert re.search(r"-r--r-----\s+1 7\s+8\s", text)
+    assert "missing" not in text
+    for path in bench.place.home.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert SECRET not in path.read_bytes(), path
+
+
+def test_caches_stay(bench: Workbench) -> None:
+    cache = CacheMount("/root/.cache", "id", mode=0o750, uid=7)
+    assert mounted(bench, "ls -lnd /root/.cache; echo x >/root/.cache/x", cache).split()[2] == "7"
+    assert mounted(bench, "cat /c/x", CacheMount("/c", "id", read_only=True)) == "x\n"
+    assert mounted(bench, "ls /c", CacheMount("/c", "other")) == ""
+    seeded = CacheMount("/c", "seeded", input=0, source="/etc")
+    assert "passwd" in mounted(bench, "ls /c; rm /c/passwd", seeded).split()
+    assert "passwd" not in mounted(bench, "ls /c", seeded).split()
+    found = {each.id: each for each in bench.executor.caches.all()}
+    assert set(found) == {"id", "other", "seeded"}
+    assert found["id"].uses == 2
+    for each in found.values():
+        assert bench.executor.caches.remove(each.name)
+    assert bench.executor.caches.all() == []
+
+
+@pytest.mark.parametrize(
+    ("sharing", "meets"), [("shared", True), ("private", False), ("locked", False)]
+)
+def test_who_shares_a_cache(bench: Workbench, sharing: str, meets: bool) -> None:
+    """Each of two steps leaves a mark, and looks for the other's as long as both can run."""
+    cache = CacheMount("/c", f"meet-{sharing}", sharing=sharing)
+
+    async def both() -> list[bool]:
+        seen = [asyncio.Event(), asyncio.Event()]
+        ended: list[str] = []
+
+        async def one(number: int) -> bool:
+            def tell(_: int, data: bytes) -> None:
+                if b"here" in data:
+                    seen[number].set()
+
+            script = f"touch /c/{number}; echo here; read go; ls /c | wc -l"
+            if meets:
+                script = f"touch /c/{number}; until test -e /c/{1 - number}; do usleep 5000; done"
+            elif sharing == "locked":
+                script = "ls /c; test ! -e /c/busy; touch /c/busy; usleep 100000; rm /c/busy"
+            else:
+                script = f"touch /c/{number}; usleep 200000; test ! -e /c/{1 - number}"
+            step = Exec(args=("/bin/sh", "-ec", script), mounts=(cache,))
+            await bench.executor.run(step, (bench.base,), Extras(), bench.lease, tell)
+            ended.append(str(number))
+            return True
+
+        return list(await asyncio.gather(one(0), one(1)))
+
+    assert bench.do(both()) == [True, True]
+    made = [each for each in bench.executor.caches.all() if each.id == cache.id]
+    assert len(made) == (2 if sharing == "private" else 1)
+    for each in made:
+        bench.executor.caches.remove(each.name)
+
+
+class Agent:
+    """An agent that says everything back, in capitals."""
+
+    def __init__(self) -> None:
+        self._data: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def connect(self) -> "Agent":
+        return self
+
+    async def read(self) -> bytes:
+        return await self._data.get()
+
+    async def write(self, data: bytes) -> None:
+        self._data.put_nowait(data.upper())
+
+    async def close(self) -> None:
+        self._data.put_nowait(b"")
+
+
+def test_agents_answer(bench: Workbench) -> None:
+    """Seen from the host, where the socket lies for as long as the step runs."""
+    sockets = f"{bench.place.home}/exec/sources/*/memory/*"
+
+    async def asked() -> bytes:
+        mounts = (SshMount("default", "/run/agent.0", uid=5), SshMount("absent", "/run/other"))
+        script = "echo $SSH_AUTH_SOCK; ls -ln /run; sleep 60"
+        extras = Extras(agents={"default": Agent()})
+        step = bench.step("/bin/sh", "-c", script, mounts=mounts, extras=extras)
+        task = asyncio.ensure_future(step)
+        await until(lambda: b"agent.0\n" in bench.said[1][20:])
+        reader, writer = await asyncio.open_unix_connection(*glob.glob(sockets))
+        writer.write(b"hello")
+        answer = await reader.read(5)
+        writer.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return answer
+
+    assert bench.do(asked()) == b"HELLO"
+    first, _, line = bench.said[1].decode().splitlines()
+    assert first == "/run/agent.0"
+    assert line.split()[0] == "srw-------"
+    assert line.split()[2] == "5"
+
+
+# ── its end ──────────────────────────────────────────────────────────────────────────────────
+
+
+def processes(mark: str) -> list[str]:
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if mark.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def test_whoever_stops_waiting_ends_all_of_it(bench: Workbench) -> None:
+    """However fast it forks, and whatever it ignores."""
+    mark = f"mark-{os.urandom(6).hex()}"
+    script = f"trap '' TERM; while :; do sh -c 'sleep 60; true' {mark} & usleep 500; done"
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(bench.step("/bin/sh", "-c", script, mark))
+        await until(lambda: len(processes(mark)) > 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    bench.do(cancelled())
+    assert processes(mark) == []
+
+
+_KILLED = """
+import asyncio, os, signal, sys
+from support.opened import Place, opened
+from boxship.engine.build.executing import Executor
+from boxship.engine.build.trees import Extras, LayersTree
+from boxship.solver.operations import Exec, SecretMount
+
+async def main():
+    place = Place()
+    print(place.home, flush=True)
+    async with opened(place) as engine:
+        storage = engine.checker._storage
+        executor = Executor(engine._context, storage)
+        with engine.images.hold("busybox") as image, storage.layers.lease() as lease:
+            base = LayersTree(tuple(image.layers))
+            mounts = (SecretMount("s", "/s"),)
+            words = ("/bin/sh", "-c", "touch /x; echo x; sleep 60; true", sys.argv[1])
+            step = Exec(words, mounts=mounts)
+            tell = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+            await executor.run(step, [base], Extras(secrets={"s": b"x"}), lease, tell)
+
+asyncio.run(main())
+"""
+
+
+def test_the_next_daemon_ends_what_a_killed_one_leaves() -> None:
+    mark = f"mark-{os.urandom(6).hex()}"
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, mark],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )
+    assert killed.returncode == -signal.SIGKILL
+    place = Place.__new__(Place)
+    place.home = Path(killed.stdout.split()[0])
+    place.settings = Place.settings_of(place.home)
+    assert processes(mark)
+    assert _left(place)
+
+    async def look() -> tuple[list[str], list[str]]:
+        async with opened(place):
+            await until(lambda: processes(mark) == [])
+            return _left(place), processes(mark)
+
+    try:
+        assert asyncio.run(look()) == ([], [])
+    finally:
+        place.close()
