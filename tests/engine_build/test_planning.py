@@ -92,7 +92,7 @@ def test_arguments_and_environment() -> None:
     assert done.config.env == ("w=3", "y=7")
     assert done.config.working_dir == "/a/7"
     assert done.unused_args == ("unknown",)
-    assert "|2 v=7 x=8 /bin/sh -c echo" in done.history[-2].created_by
+    assert "|3 v=7 w=3 x=8 /bin/sh -c echo" in done.history[-2].created_by
 
 
 def test_a_base_image_brings_its_config_and_its_triggers() -> None:

@@ -37,6 +37,8 @@ class CacheRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """When each was made; 0 for those that came with an image."""
     keys: tuple[str, ...]
     created_ns: int
+    copied: tuple[str, ...] = ()
+    """What was copied into each layer (``file``, ``dir``, ``multi``), as classic histories say."""
     kind: str = "regular"
     own: str = ""
     """The layer that the step itself has made."""

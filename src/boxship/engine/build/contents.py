@@ -121,6 +121,27 @@ def of_listing(listing: Listing, part: Part, left_out: Ignore | None = None) -> 
     return _digest(chosen, left_out)
 
 
+def kinds_in_listing(listing: Listing, part: Part) -> list[str]:
+    """Return what each thing selected is: ``file`` or ``dir``."""
+    found = (_tops(listing.files, each, wildcards=part.wildcards) for each in part.paths)
+    tops = [listing.files.get(top) for each in found for top in each]
+    return [_kind(top) for top in tops]
+
+
+def kinds_in_layers(directories: Sequence[str], opaque: str, part: Part) -> list[str]:
+    """The same of layers, topmost directory first. Blocks."""
+    if not directories:
+        return []
+    with LayeredTree(directories, opaque) as tree:
+        view = _View(tree)
+        found = (view.tops(each, wildcards=part.wildcards) for each in part.paths)
+        return [_kind(view.file(top)) for each in found for top in each]
+
+
+def _kind(file: File | None) -> str:
+    return "dir" if file is None or file.is_directory else "file"
+
+
 def _tops(files: Mapping[str, File], pattern: str, *, wildcards: bool) -> Iterable[str]:
     """Return the paths that a pattern names, links on the way followed."""
     wanted = _parts(pattern)

@@ -23,6 +23,10 @@ class InvalidDockerfileError(InvalidArgumentError):
         self.place = place
 
 
+class BuildCancelledError(BoxshipError):
+    """Somebody else has ended the build."""
+
+
 class StepFailedError(BoxshipError):
     """A step ended with an error. ``exit_code`` is 0 where no program ran."""
 

@@ -1,11 +1,13 @@
 """The config document of a built image; pure."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from boxship.base.clock import format_ns
-from boxship.engine.build.planning.wish import Plan, PlannedHistory
+from boxship.engine.build.planning.wish import Plan
+from boxship.engine.build.planning.words import COPIED
 from boxship.engine.build.results import EMPTY_LAYER, Result
 from boxship.oci.digest import Digest
 from boxship.oci.image import History, Image, RootFS
@@ -20,13 +22,13 @@ def document(plan: Plan, result: Result, *, classic: bool, now_ns: int) -> Image
     """
     base = plan.base or Image()
     below = len(base.diff_ids)
-    own = list(zip(result.layers[below:], result.times[below:], strict=True))
+    own = list(map(_Own, result.layers[below:], result.times[below:], result.copied[below:]))
     made = [item for item in plan.history if item.vertex is not None]
     # What a context brought that a stage began with is under all that has a history.
     ground, own = own[: len(own) - len(made)], own[len(own) - len(made) :]
     history = tuple(_history(plan, own, classic=classic, now_ns=now_ns))
-    layers = [*result.layers[:below], *(layer for layer, _ in ground)]
-    layers += [layer for layer, _ in own if not (classic and layer == EMPTY_LAYER)]
+    layers = [*result.layers[:below], *(each.layer for each in ground)]
+    layers += [each.layer for each in own if not (classic and each.layer == EMPTY_LAYER)]
     created = history[-1].created if history else base.created
     return replace(
         base,
@@ -45,22 +47,25 @@ def document(plan: Plan, result: Result, *, classic: bool, now_ns: int) -> Image
     )
 
 
-def _history(
-    plan: Plan, own: list[tuple[Digest, int]], *, classic: bool, now_ns: int
-) -> Iterator[History]:
+class _Own(NamedTuple):
+    """A layer that the build has made, when, and what was copied into it."""
+
+    layer: Digest
+    at_ns: int
+    copied: str
+
+
+def _history(plan: Plan, own: list[_Own], *, classic: bool, now_ns: int) -> Iterator[History]:
     waiting = iter(own)
-    at = own[0][1] if own else now_ns
+    at = own[0].at_ns if own else now_ns
     for item in plan.history:
-        empty = True
+        empty, text = True, item.created_by
         if item.vertex is not None:
-            layer, at = next(waiting)
-            empty = classic and layer == EMPTY_LAYER
-        yield _step(plan, item, at, empty=empty)
-
-
-def _step(plan: Plan, item: PlannedHistory, at: int, *, empty: bool) -> History:
-    created = format_ns(_clamped(plan, at))
-    return History(created, item.created_by, item.author, item.comment, empty_layer=empty)
+            made = next(waiting)
+            at, empty = made.at_ns, classic and made.layer == EMPTY_LAYER
+            text = text.replace(COPIED, f"{made.copied or 'multi'}:{made.layer.hex}")
+        created = format_ns(_clamped(plan, at))
+        yield History(created, text, item.author, item.comment, empty_layer=empty)
 
 
 def _clamped(plan: Plan, at: int) -> int:

@@ -22,6 +22,8 @@ class Result:
 
     layers: tuple[Digest, ...] = ()
     times: tuple[int, ...] = ()
+    copied: tuple[str, ...] = ()
+    """What was copied into each layer: ``file``, ``dir``, ``multi`` or nothing."""
     directory: str = ""
     key: Digest | None = None
     record: str = ""

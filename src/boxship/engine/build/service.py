@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from boxship.engine.build.cachestore import CacheStore
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.executing import Executor
+from boxship.engine.build.failures import BuildCancelledError
 from boxship.engine.build.progress import Tell
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
@@ -25,6 +25,7 @@ from boxship.engine.build.requests import (
 )
 from boxship.engine.build.results import Ground, Turns
 from boxship.engine.containers.context import Context
+from boxship.engine.images.bridge import to_the_end
 from boxship.engine.images.service import ImageService
 from boxship.engine.records.database import Database
 from boxship.storage.storage import Storage
@@ -94,13 +95,17 @@ class Builds:
         task = asyncio.ensure_future(Build(self._workplace, request, client, report).run())
         self._running[request.reference] = task
         try:
-            result = await task
-            await self._cache.settle()
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            task.cancel()
+            await to_the_end(asyncio.wait({task}))
+            raise
         finally:
             self._running.pop(request.reference, None)
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+        if task.cancelled():
+            raise BuildCancelledError("context canceled")
+        result = task.result()
+        await self._cache.settle()
         return result
 
     async def cancel(self, reference: str) -> None:
@@ -108,8 +113,7 @@ class Builds:
         task = self._running.get(reference)
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
+            await asyncio.wait({task})
 
     async def prune(self, request: PruneRequest) -> Pruned:
         """See :class:`Builder`."""

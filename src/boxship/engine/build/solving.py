@@ -18,7 +18,13 @@ from typing import Any, Protocol
 
 from boxship.dockerfile.places import Range
 from boxship.engine.build.cachestore import CacheRecord
-from boxship.engine.build.contents import excluding, of_layers, of_listing
+from boxship.engine.build.contents import (
+    excluding,
+    kinds_in_layers,
+    kinds_in_listing,
+    of_layers,
+    of_listing,
+)
 from boxship.engine.build.contexts import Context
 from boxship.engine.build.explain import Explainer
 from boxship.engine.build.reporting import Reporter
@@ -156,7 +162,7 @@ class Solver:
             case ImageSource(layers=layers):
                 found = tuple(map(Digest.parse, layers))
                 self.report.finish(digest, cached=True, layers=found)
-                return Result(found, (0,) * len(found))
+                return Result(found, (0,) * len(found), ("",) * len(found))
             case source:
                 return await self._source(vertex, source)
 
@@ -177,9 +183,10 @@ class Solver:
         inputs = await asyncio.gather(*map(self.result, vertex.inputs))
         layers = tuple(layer for result in inputs for layer in result.layers)
         times = tuple(time for result in inputs for time in result.times)
+        copied = tuple(kind for result in inputs for kind in result.copied)
         self.report.start(vertex.digest)
         self.report.finish(vertex.digest, layers=layers)
-        return Result(layers, times)
+        return Result(layers, times, copied)
 
     async def _step(self, vertex: Vertex[Range], operation: Step) -> Result:
         cache, fresh = self.ground.cache, self._is_fresh(vertex.digest)
@@ -205,10 +212,8 @@ class Solver:
             return result.key
         if part.whole:
             return layers_key(result.stack)
-        storage, ignore = self.ground.storage, excluding(part.exclude)
-        directories = [storage.layers.diff_directory(each) for each in reversed(result.stack)]
-        opaque = storage.snapshots.opaque
-        return await asyncio.to_thread(of_layers, directories, opaque, part, ignore)
+        opaque, ignore = self.ground.storage.snapshots.opaque, excluding(part.exclude)
+        return await asyncio.to_thread(of_layers, self._directories(result), opaque, part, ignore)
 
     def _found(self, vertex: Vertex[Range], record: CacheRecord) -> Result:
         """Take an earlier result, and say of all below it that nobody had to look at them."""
@@ -220,7 +225,7 @@ class Solver:
             if not looked_at and not self.report.is_told(below.digest):
                 mine = layers if below is vertex else ()
                 self.report.finish(below.digest, cached=True, layers=mine)
-        return Result(layers, record.times, record=record.id)
+        return Result(layers, record.times, record.copied, record=record.id)
 
     async def _run(
         self,
@@ -238,12 +243,14 @@ class Solver:
         except BaseException as error:
             self.report.finish(vertex.digest, error=_said(error))
             raise
+        kind = await self._copied(vertex, operation, inputs)
         record = await self.ground.cache.add(
             CacheRecord(
                 id="",
                 description=vertex.name,
                 layers=(*map(str, root.layers), layer.diff_id),
                 times=(*root.times, self.ground.clock.now_ns()),
+                copied=(*root.copied, kind),
                 keys=tuple(map(str, keys)),
                 created_ns=0,
                 own=layer.diff_id,
@@ -255,7 +262,31 @@ class Solver:
         )
         layers = tuple(map(Digest.parse, record.layers))
         self.report.finish(vertex.digest, layers=layers)
-        return Result(layers, record.times, record=record.id)
+        return Result(layers, record.times, record.copied, record=record.id)
+
+    async def _copied(
+        self, vertex: Vertex[Range], operation: Step, inputs: Sequence[Result]
+    ) -> str:
+        """Say what was copied, in one word."""
+        found: list[str] = []
+        for part in parts(operation) if isinstance(operation, FileActions) else ():
+            below = self.graph[vertex.inputs[part.input]].operation
+            if part.whole:
+                continue
+            if isinstance(below, LocalSource):
+                listing = await (await self.sources.directory(below)).listing()
+                found += kinds_in_listing(listing, part)
+            elif inputs[part.input].directory:
+                found.append("file")
+            else:
+                directories = self._directories(inputs[part.input])
+                opaque = self.ground.storage.snapshots.opaque
+                found += await asyncio.to_thread(kinds_in_layers, directories, opaque, part)
+        return found[0] if len(found) == 1 else "multi" if found else ""
+
+    def _directories(self, result: Result) -> list[str]:
+        layers = self.ground.storage.layers
+        return [layers.diff_directory(layer) for layer in reversed(result.stack)]
 
     async def _carried_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer:
         if isinstance(vertex.operation, FileActions):

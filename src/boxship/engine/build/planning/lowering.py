@@ -12,27 +12,31 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from boxship.dockerfile.errors import DockerfileError
-from boxship.dockerfile.expansion import expand
+from boxship.dockerfile.expansion import described, expand
 from boxship.dockerfile.instructions import (
     Arg,
     Cmd,
     Copy,
     Dockerfile,
+    Env,
     Files,
     From,
     Healthcheck,
     Instruction,
     Maintainer,
+    Onbuild,
     Run,
     Stage,
     Workdir,
 )
 from boxship.dockerfile.parsing import parse_trigger
 from boxship.dockerfile.places import Range
+from boxship.dockerfile.scopes import Scope, global_scope, stage_scope
 from boxship.engine.build.planning.configs import (
     DEFAULT_PATH,
     applied,
     directory,
+    environment,
     probe_of,
     shell_of,
 )
@@ -40,7 +44,7 @@ from boxship.engine.build.planning.filesteps import planned_files
 from boxship.engine.build.planning.origins import SCRATCH, Origins
 from boxship.engine.build.planning.runsteps import planned_run
 from boxship.engine.build.planning.stage import Done, StageState
-from boxship.engine.build.planning.variables import Arguments, Globals, of_platforms
+from boxship.engine.build.planning.variables import given, of_platforms
 from boxship.engine.build.planning.wish import PlannedHistory, Wish
 from boxship.engine.build.planning.words import (
     BUILDKIT_COMMENT,
@@ -69,25 +73,31 @@ class Lowering:
     wish: Wish
     graph: Graph[Range]
     origins: Origins
-    around: Globals = field(init=False)
+    around: Scope = field(init=False)
     stages: dict[int, StageState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.around = Globals(self.wish.build_args, of_platforms(self.wish))
-        for instruction in self.dockerfile.arguments:
-            seen = self._expanded(instruction, self.around.seen)
-            for definition in seen.definitions:
-                self.around.declare(definition.name, definition.default)
+        self.around = global_scope(
+            self.dockerfile.arguments,
+            given(self.wish),
+            of_platforms(self.wish),
+            self._escape,
+            classic=self.wish.classic,
+        )
+
+    @property
+    def _escape(self) -> str:
+        return self.dockerfile.directives.escape
 
     def _expanded(self, instruction: InstructionT, variables: Mapping[str, str]) -> InstructionT:
-        return expand(instruction, variables, self.dockerfile.directives.escape).instruction
+        return expand(instruction, variables, self._escape).instruction
 
     @property
     def declared(self) -> set[str]:
         """The arguments that anything needed has declared."""
         found = set(self.around.declared)
         for stage in self.stages.values():
-            found |= stage.arguments.declared
+            found |= stage.scope.declared
         return found
 
     def find(self, name: str, before: int) -> int | None:
@@ -110,7 +120,7 @@ class Lowering:
         return self.stages[index]
 
     def _begin(self, source: Stage) -> StageState:
-        start = self._expanded(source.start, self.around.seen)
+        start = self._expanded(source.start, self.around.variables)
         if not start.base:
             raise DockerfileError("base name is empty: a variable is not set", start.where)
         label = self._label(source)
@@ -118,7 +128,9 @@ class Lowering:
         context = self.origins.named(start.base)
         below = None if context else self.find(start.base, source.index)
         if below is not None:
-            state = self.stage(below).following(source.index, label)
+            base = self.stage(below)
+            scope = stage_scope(self.around, environment(base.config), base.scope)
+            state = base.following(source.index, label, scope)
         else:
             state = self._on_image(source, start, label, platform, context)
         fresh = {source.name, str(source.index)} & self.wish.fresh_stages
@@ -155,10 +167,8 @@ class Lowering:
         platform: Platform,
         context: ContextSource | None,
     ) -> StageState:
-        arguments = Arguments(self.around)
         if context is None and start.base == SCRATCH:
-            config = ImageConfig() if self.wish.classic else _with_path()
-            return StageState(source.index, label, platform, None, config, arguments, None)
+            return self._on_nothing(source, label, platform, None)
         if isinstance(context, LayoutContext):
             base = self.origins.of_layout(context, platform, start.where)
         elif context is None or isinstance(context, ImageContext):
@@ -170,7 +180,8 @@ class Lowering:
         tree = self.origins.files_of(base, start.base, platform)
         image = base.image
         config = image.config or ImageConfig()
-        state = StageState(source.index, label, platform, tree, config, arguments, image)
+        scope = stage_scope(self.around, environment(config))
+        state = StageState(source.index, label, platform, tree, config, scope, image)
         state.base_name, state.author, state.total = base.name or start.base, image.author, 1
         return state
 
@@ -182,8 +193,16 @@ class Lowering:
             action = CopyAction(input=0, source="/", destination="/", into_directory=True)
             operation = FileActions((action,), root=None)
             tree = self.graph.add(operation, (tree,), name="[internal] files of a context")
-        arguments = Arguments(self.around)
-        return StageState(source.index, label, platform, tree, _with_path(), arguments, None)
+        return self._on_nothing(source, label, platform, tree)
+
+    def _on_nothing(
+        self, source: Stage, label: str, platform: Platform, tree: Digest | None
+    ) -> StageState:
+        config = ImageConfig(
+            env=(f"PATH={DEFAULT_PATH}",), working_dir="" if self.wish.classic else "/"
+        )
+        scope = stage_scope(self.around, environment(config))
+        return StageState(source.index, label, platform, tree, config, scope, None)
 
     def _named_base(self, state: StageState, start: From) -> Digest | None:
         """Let the vertex of the base image be the stage's first step."""
@@ -209,7 +228,10 @@ class Lowering:
         return tuple(parse_trigger(text) for text in state.config.on_build or ())
 
     def _instruction(self, stage: StageState, written: Instruction) -> None:
-        instruction = self._expanded(written, stage.variables)
+        instruction = self._expanded(written, stage.scope.variables)
+        if isinstance(written, Files | Run):
+            text = described(written, stage.scope.variables, self._escape)
+            instruction = with_fields(instruction, code=text)
         vertex = None
         match instruction:
             case Run():
@@ -218,8 +240,8 @@ class Lowering:
                 vertex = self._files(stage, instruction)
             case Workdir():
                 vertex = self._workdir(stage, instruction)
-            case Arg():
-                self._arg(stage, instruction)
+            case Arg() if isinstance(written, Arg):
+                self._arg(stage, written, instruction)
             case _:
                 self._config(stage, instruction)
         stage.done.append(Done(written.code, vertex, written.where.line_start))
@@ -228,16 +250,27 @@ class Lowering:
         probe = None
         if isinstance(instruction, Healthcheck):
             probe = probe_of(instruction, stage.config)
-        shell = shell_of(stage.config)
         stage.config = applied(stage.config, instruction, cmd_set=stage.cmd_set)
+        shell = shell_of(stage.config)
         stage.cmd_set = stage.cmd_set or isinstance(instruction, Cmd)
+        if isinstance(instruction, Env):
+            stage.scope = stage.scope.set(instruction)
+        if isinstance(instruction, Cmd) and not self.wish.classic:
+            stage.config = replace(stage.config, args_escaped=True)  # as BuildKit marks it
         if isinstance(instruction, Maintainer):
             stage.author = instruction.name
+        if isinstance(instruction, Onbuild) and not self.wish.classic:
+            return  # in no history of BuildKit's
         self._told(stage, wording(instruction, shell=shell, classic=self.wish.classic, probe=probe))
 
-    def _arg(self, stage: StageState, instruction: Arg) -> None:
-        for definition in instruction.definitions:
-            stage.arguments.declare(definition.name, definition.default)
+    def _arg(self, stage: StageState, written: Arg, instruction: Arg) -> None:
+        stage.scope = stage.scope.declare(written, self._escape)
+        if not self.wish.classic:
+            values = stage.scope.variables
+            definitions = tuple(
+                with_fields(each, default=values.get(each.name)) for each in instruction.definitions
+            )
+            instruction = with_fields(instruction, definitions=definitions)
         shell = shell_of(stage.config)
         self._told(stage, wording(instruction, shell=shell, classic=self.wish.classic))
 
@@ -246,7 +279,10 @@ class Lowering:
             instruction, stage, self.wish, lambda name: self._origin(name, stage, instruction)
         )
         vertex = self._step(stage, instruction, operation, inputs)
-        seen = stage.arguments.of_run(item.partition("=")[0] for item in stage.config.env or ())
+        scope = stage.scope
+        seen = tuple(scope.arguments.items())
+        if not self.wish.classic:  # says what ENV has set since, too
+            seen = tuple((n, v) for n, v in scope.variables.items() if n in scope.declared)
         command = command_of(instruction.command, shell_of(stage.config))
         self._made(stage, vertex, ran(command, seen, classic=self.wish.classic))
         return vertex
@@ -266,7 +302,7 @@ class Lowering:
         if plan.root is None and below is not None:
             title = f"{self.graph[vertex].name} [linking]"
             stage.tree = self.graph.add(Merge(), (below, vertex), name=title)
-        text = copied(instruction.code, classic=self.wish.classic, shell=shell_of(stage.config))
+        text = copied(instruction, classic=self.wish.classic, shell=shell_of(stage.config))
         self._made(stage, vertex, text)
         return vertex
 
@@ -301,7 +337,7 @@ class Lowering:
         stage.tree = self.graph.add(
             operation,
             inputs,
-            name=stage.named(_one_line(instruction.code), self.wish.several_platforms),
+            name=stage.named(instruction.code, self.wish.several_platforms),
             fresh=stage.fresh,
             place=instruction.where,
         )
@@ -328,19 +364,13 @@ class Lowering:
 
     def _told(self, stage: StageState, text: str) -> None:
         comment = "" if self.wish.classic else BUILDKIT_COMMENT
-        stage.history.append(PlannedHistory(text, None, comment, stage.author))
+        author = stage.author if self.wish.classic else ""
+        stage.history.append(PlannedHistory(text, None, comment, author))
 
     def _made(self, stage: StageState, vertex: Digest | None, text: str) -> None:
         comment = "" if self.wish.classic else BUILDKIT_COMMENT
-        stage.history.append(PlannedHistory(text, vertex, comment, stage.author))
-
-
-def _with_path() -> ImageConfig:
-    return ImageConfig(env=(f"PATH={DEFAULT_PATH}",))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split("\n")).strip()
+        author = stage.author if self.wish.classic else ""
+        stage.history.append(PlannedHistory(text, vertex, comment, author))
 
 
 def _at(instruction: Instruction, place: Range) -> Instruction:

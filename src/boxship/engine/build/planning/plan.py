@@ -71,9 +71,9 @@ def _finished(lowering: Lowering, stage: StageState) -> Plan:
     if wish.labels:
         config = replace(config, labels={**(config.labels or {}), **wish.labels})
         if wish.classic:
-            said = " ".join(f"{name}={value}" for name, value in sorted(wish.labels.items()))
-            text = beside(shell_of(config), f" LABEL {said}", classic=True)
-            history.append(PlannedHistory(text, author=stage.author))
+            for name, value in wish.labels.items():
+                text = beside(shell_of(config), f" LABEL {name}={value}", classic=True)
+                history.append(PlannedHistory(text, author=stage.author))
     return Plan(
         platform=stage.platform,
         tree=stage.tree,
@@ -99,8 +99,7 @@ def _steps(lowering: Lowering) -> tuple[PlannedStep, ...]:
         stage = lowering.stages[index]
         rows += [(done.text, done.vertex, stage.label, done.line) for done in stage.done]
     if lowering.wish.labels and lowering.wish.classic:
-        said = " ".join(f"{n}={v}" for n, v in sorted(lowering.wish.labels.items()))
-        rows.append((f"LABEL {said}", None, "", 0))
+        rows += [(f"LABEL {n}={v}", None, "", 0) for n, v in lowering.wish.labels.items()]
     total = len(rows)
     return tuple(
         PlannedStep(number, total, text, vertex, stage, line)

@@ -40,12 +40,13 @@ def planned_run(
     if not args or not args[0]:
         raise DockerfileError("RUN needs a command", instruction.where)
     env = environment(config)
-    visible = [f"{name}={value}" for name, value in stage.arguments.of_run(env)]
+    visible = {**stage.scope.arguments}
     if "PATH" not in env:
-        visible.append(f"PATH={DEFAULT_PATH}")
+        visible.setdefault("PATH", DEFAULT_PATH)
+    env = {name: value for name, value in env.items() if name not in visible}
     operation = Exec(
         args=args,
-        env=(*visible, *(config.env or ())),
+        env=tuple(f"{name}={value}" for name, value in {**visible, **env}.items()),
         cwd=config.working_dir or "/",
         user=config.user,
         root=root,

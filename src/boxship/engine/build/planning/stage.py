@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from boxship.engine.build.planning.configs import environment
-from boxship.engine.build.planning.variables import Arguments
+from boxship.dockerfile.scopes import Scope
 from boxship.engine.build.planning.wish import PlannedHistory
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image, ImageConfig
@@ -31,7 +30,7 @@ class StageState:
     platform: Platform
     tree: Digest | None
     config: ImageConfig
-    arguments: Arguments
+    scope: Scope
     base: Image | None
     base_name: str = ""
     author: str = ""
@@ -42,11 +41,6 @@ class StageState:
     count: int = 0
     total: int = 0
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """What instructions see: arguments, and the environment before them."""
-        return {**self.arguments.values, **environment(self.config)}
-
     def named(self, text: str, platform_shown: bool) -> str:
         """Return the name of the next vertex: ``[build 2/5] RUN make``."""
         self.count += 1
@@ -55,15 +49,15 @@ class StageState:
         width = len(str(self.total))
         return f"[{' '.join([*words, f'{self.count:>{width}}/{self.total}'])}] {text}"
 
-    def following(self, index: int, label: str) -> "StageState":
-        """Return the beginning of a stage that stands on this one, with its arguments."""
+    def following(self, index: int, label: str, scope: Scope) -> "StageState":
+        """Return the beginning of a stage that stands on this one."""
         return StageState(
             index=index,
             label=label,
             platform=self.platform,
             tree=self.tree,
             config=replace(self.config),
-            arguments=self.arguments.copy(),
+            scope=scope,
             base=self.base,
             base_name=self.base_name,
             author=self.author,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from boxship.dockerfile.instructions import (
+    Add,
     Arg,
     Cmd,
     CommandLine,
@@ -11,6 +12,7 @@ from boxship.dockerfile.instructions import (
     Env,
     ExecForm,
     Expose,
+    Files,
     Healthcheck,
     Instruction,
     Label,
@@ -25,11 +27,13 @@ from boxship.dockerfile.instructions import (
     Volume,
     Workdir,
 )
+from boxship.dockerfile.ports import exposed_ports
 from boxship.oci.image import Healthcheck as Probe
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
 BUILDKIT_COMMENT = "buildkit.dockerfile.v0"
 _BESIDE = " # buildkit"
+COPIED = "\0copied\0"
 
 
 def command_of(line: CommandLine, shell: Sequence[str]) -> tuple[str, ...]:
@@ -54,23 +58,33 @@ def ran(command: Sequence[str], arguments: Sequence[tuple[str, str]], *, classic
     return line if classic else f"RUN {line}{_BESIDE}"
 
 
-def copied(text: str, *, classic: bool, shell: Sequence[str]) -> str:
-    """Word a ``COPY`` or ``ADD``."""
-    return f"{' '.join(shell)} #(nop) {text} " if classic else f"{text}{_BESIDE}"
+def copied(instruction: Files, *, classic: bool, shell: Sequence[str]) -> str:
+    """Word a ``COPY`` or ``ADD``. In the classic form ``COPIED`` stands for what was copied, which
+    is not known before: ``file:…``, ``dir:…`` or ``multi:…``."""
+    keyword = "ADD" if isinstance(instruction, Add) else "COPY"
+    owner = f"--chown={instruction.chown} " if instruction.chown else ""
+    if classic:
+        return f"{' '.join(shell)} #(nop) {keyword} {owner}{COPIED} in {instruction.destination} "
+    mode = f"--chmod={instruction.chmod} " if instruction.chmod else ""
+    documents = [f"<<{document.name}" for document in instruction.contents]
+    words = [*instruction.sources, *documents, instruction.destination]
+    return f"{keyword} {owner}{mode}{' '.join(words)}{_BESIDE}"
 
 
 def wording(
     instruction: Instruction, *, shell: Sequence[str], classic: bool, probe: Probe | None = None
 ) -> str:
     """Word what changes the config alone. It is empty for what is in no history."""
-    text = _told(instruction, shell, probe)
+    text = _told(instruction, shell, probe, classic)
     if not classic:
         return text
     gap = "" if isinstance(instruction, Workdir) else " "
     return beside(shell, f"{gap}{text}", classic=True)
 
 
-def _told(instruction: Instruction, shell: Sequence[str], probe: Probe | None) -> str:
+def _told(
+    instruction: Instruction, shell: Sequence[str], probe: Probe | None, classic: bool
+) -> str:
     match instruction:
         case Env(pairs=pairs):
             return f"ENV {_pairs(pairs)}"
@@ -84,7 +98,9 @@ def _told(instruction: Instruction, shell: Sequence[str], probe: Probe | None) -
         case Entrypoint(command=command):
             return f"ENTRYPOINT {_go_strings(command_of(command, shell))}"
         case Expose(ports=ports):
-            return f"EXPOSE {' '.join(ports)}"
+            if classic:
+                return f"EXPOSE {' '.join(sorted(ports))}"
+            return f"EXPOSE map[{' '.join(f'{port}:{{}}' for port in exposed_ports(ports))}]"
         case Volume(paths=paths):
             return f"VOLUME [{' '.join(paths)}]"
         case Shell(arguments=arguments):
@@ -124,12 +140,15 @@ def quoted(word: str) -> str:
 
 
 def _probe(probe: Probe | None) -> str:
-    """Write a probe as Go's ``%q`` writes a pointer to it, in the fields of Docker 20.10."""
-    if probe is None or probe.test is None:
+    """Write a probe as Go's ``%q`` writes a pointer to it, in the fields of Docker 26."""
+    if probe is None:
         return '&{[] "0s" "0s" "0s" \'\\x00\'}'
-    times = (_duration(t) for t in (probe.interval, probe.timeout, probe.start_period))
+    times = map(
+        _duration,
+        (probe.interval, probe.timeout, probe.start_period, probe.start_interval),
+    )
     retries = _go_rune(probe.retries)
-    return f"&{{{_go_strings(probe.test)} {' '.join(quoted(t) for t in times)} {retries}}}"
+    return f"&{{{_go_strings(probe.test or ())} {' '.join(quoted(t) for t in times)} {retries}}}"
 
 
 def _go_rune(number: int) -> str:
