@@ -1,5 +1,6 @@
 """What a .dockerignore leaves out; ``ignored.toml`` has what Docker's client does with it."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from boxship.dockerfile.ignore import (
     patterns_in,
     read_dockerignore,
 )
+from boxship.dockerfile.wildcards import DIRECTORIES, REST, STAR, Wildcards, wildcards
 
 TABLE = tomllib.loads((Path(__file__).parent / "ignored.toml").read_text())
 
@@ -66,3 +68,20 @@ def test_any_pattern_is_understood_or_refused(lines: list[str], path: str) -> No
         return
     patterns.leaves_out(path)
     patterns.may_take_within(path)
+
+
+PIECES = st.lists(st.sampled_from(["a", "b", "/", "[^/]", STAR, DIRECTORIES, REST]), max_size=8)
+
+
+@given(PIECES, st.text(alphabet="ab/", max_size=8))
+def test_both_ways_of_matching_agree(pieces: list[str], path: str) -> None:
+    expected = re.fullmatch("".join(pieces), path) is not None
+    apart = [one if one in (STAR, DIRECTORIES, REST) else re.compile(one) for one in pieces]
+    assert Wildcards(tuple(apart), None).matches(path) is expected
+    assert wildcards(pieces).matches(path) is expected
+
+
+def test_a_pattern_that_stops_a_regular_expression() -> None:
+    patterns = ignore(("*a" * 40 + "b", "**/a" * 20 + "/b"))
+    assert not patterns.leaves_out("a" * 250)
+    assert not patterns.leaves_out("a/" * 100 + "a")

@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.dockerfile.wildcards import DIRECTORIES, REST, STAR, Wildcards, wildcards
 
 
 class PatternSyntaxError(InvalidArgumentError):
@@ -32,7 +33,7 @@ class Pattern:
 
     text: str
     takes_in: bool
-    expression: re.Pattern[str]
+    expression: Wildcards
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Ignore:
         for index, pattern in enumerate(self.patterns):
             match = above is not None and above.matched[index]
             if not match and pattern.takes_in == left_out:
-                match = pattern.expression.fullmatch(path) is not None
+                match = pattern.expression.matches(path)
             matched.append(match)
             if match:
                 left_out = not pattern.takes_in
@@ -123,24 +124,26 @@ def _pattern(line: str) -> Pattern | None:
         # The directory itself is what all this is within: nothing is left out by naming it.
         return None
     try:
-        return Pattern(text, takes_in, re.compile(_expression(text), re.DOTALL))
+        return Pattern(text, takes_in, wildcards(_pieces(text)))
     except re.error as error:
         raise PatternSyntaxError(f'syntax error in pattern "{line}": {error}') from None
 
 
-def _expression(pattern: str) -> str:
-    """Return the regular expression for whole paths."""
+def _pieces(pattern: str) -> list[str]:
+    """Return a regular expression for each character or wildcard."""
     if pattern.startswith("**") and not any(special in pattern[2:] for special in "*?[]\\"):
-        rest = re.escape(pattern[2:])
-        return f"(?:.*/)?{rest[1:]}" if rest.startswith("/") else f".*{rest}"
-    result, at = "", 0
+        name = pattern[2:]
+        directory = name.startswith("/")
+        return [DIRECTORIES if directory else REST, *map(re.escape, name[directory:])]
+    result: list[str] = []
+    at = 0
     while at < len(pattern):
         if pattern.startswith("**", at):
             at += 3 if pattern.startswith("**/", at) else 2
-            result += "(?:.*/)?" if at < len(pattern) else ".*"
-            continue
-        piece, at = _piece(pattern, at)
-        result += piece
+            result.append(DIRECTORIES if at < len(pattern) else REST)
+        else:
+            piece, at = _piece(pattern, at)
+            result.append(piece)
     return result
 
 
@@ -148,7 +151,7 @@ def _piece(pattern: str, at: int) -> tuple[str, int]:
     """Translate what is at ``at``; return where it goes on."""
     character = pattern[at]
     if character == "*":
-        return "[^/]*", at + 1
+        return STAR, at + 1
     if character == "?":
         return "[^/]", at + 1
     if character == "[":
@@ -188,6 +191,6 @@ def _may_match_within(pattern: str, directory: str) -> bool:
     for wanted, name in zip(pattern.split("/"), directory.split("/"), strict=False):
         if "**" in wanted:
             return True
-        if not re.fullmatch(_expression(wanted), name, re.DOTALL):
+        if not wildcards(_pieces(wanted)).matches(name):
             return False
     return True
