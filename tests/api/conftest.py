@@ -7,7 +7,15 @@ import os
 import re
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +37,7 @@ from boxship.distribution.search import SearchFilters, SearchResult
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.progress import ProgressEvent, Tell
 from boxship.engine.build.requests import (
+    BuildRecord,
     BuildRequest,
     BuildResult,
     BuiltImage,
@@ -750,6 +759,10 @@ class FakeBuilder:
         self.failure: Exception | None = None
         self.endless = False
         self.ended = threading.Event()
+        self.script: Callable[[ClientSide, Tell], Awaitable[None]] | None = None
+        """What it does with its client besides."""
+        self.response: dict[str, str] = {}
+        self.records: list[BuildRecord] = []
 
     async def build(self, request: BuildRequest, client: ClientSide, tell: Tell) -> BuildResult:
         self.requests.append(request)
@@ -757,13 +770,16 @@ class FakeBuilder:
         try:
             for event in self.events:
                 tell(event)
+            if self.script is not None:
+                await self.script(client, tell)
             if self.endless:
                 await asyncio.Event().wait()
         finally:
             self.ended.set()
         if self.failure is not None:
             raise self.failure
-        return BuildResult("r", (BuiltImage(Platform("linux", "amd64"), b"{}", (), IMAGE),))
+        images = (BuiltImage(Platform("linux", "amd64"), b"{}", (), IMAGE),)
+        return BuildResult("r", images, self.response)
 
     async def cancel(self, reference: str) -> None:
         self.asked.append(("cancel", reference))
@@ -774,6 +790,12 @@ class FakeBuilder:
     async def prune(self, request: PruneRequest) -> PrunedCache:
         self.asked.append(request)
         return PrunedCache((CacheEntry("one", "regular", "RUN make", 5, NOW),))
+
+    async def history(self) -> list[BuildRecord]:
+        return self.records
+
+    async def forget(self, reference: str) -> None:
+        self.asked.append(("forget", reference))
 
 
 class FakeUploads:

@@ -76,7 +76,7 @@ def test_options_is_always_200(api):
         ("GET", "/containers/nope/json", 404),
         ("GET", "/swarm", 503),
         ("GET", "/services/x/logs", 503),
-        ("POST", "/grpc", 501),
+        ("POST", "/grpc", 400),
         ("GET", "/volumes/x", 404),
         ("GET", "/plugins", 200),
         ("GET", "/plugins/nope/json", 404),

@@ -17,6 +17,12 @@ _READERS = {
     *("call.text", "call.boolean", "call.integer", "call.characters", "call.timestamp"),
     *("call.request.query.get", "call.request.parameter"),
 }
+_OF_HEADERS = {
+    "check_upgrade": {"Upgrade"},
+    "credentials": {"X-Registry-Auth"},
+    "registry_logins": {"X-Registry-Config"},
+    "offered": {f"X-Docker-Expose-Session-{name}" for name in ("Uuid", "Name", "Sharedkey")},
+}
 _OWN = ("boxship.api.",)
 
 
@@ -72,10 +78,8 @@ def _note(node: ast.Call, space: dict[str, Any], found: Reading) -> None:
     elif called in ("wanted_platform", "wanted_platforms"):
         given = node.args[1:]
         found.names.add(str(ast.literal_eval(given[0])) if given else "platform")
-    elif called == "credentials":
-        found.names.add("X-Registry-Auth")
-    elif called == "registry_logins":
-        found.names.add("X-Registry-Config")
+    elif called in _OF_HEADERS:
+        found.names |= _OF_HEADERS[called]
     elif called in ("call.body", "call.optional_body") and first is not None:
         found.shape = _evaluate(first, space)
         found.optional_body = called == "call.optional_body"

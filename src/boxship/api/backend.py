@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from boxship.api.http.messages import Chunk
+from boxship.api.kept import Kept
 from boxship.api.viewcache import ViewCache
 from boxship.base.clock import Clock
 from boxship.distribution.credentials import Credentials
@@ -428,3 +429,4 @@ class Backend:
     """Loaded when somebody builds, as is the next."""
     uploads: Callable[[], Uploads]
     views: ViewCache = field(default_factory=ViewCache)
+    kept: Kept = field(default_factory=Kept)

@@ -13,8 +13,6 @@ from boxship.base.errors import (
 )
 
 _NOT_YET = (
-    ("POST", "/grpc"),
-    ("POST", "/session"),
     ("GET", "/images/{name...}/attestations"),
     ("POST", "/plugins/create"),
     ("GET", "/plugins/privileges"),

@@ -3,6 +3,7 @@
 from boxship.api.endpoints import (
     absent,
     audit,
+    buildkit,
     builds,
     check,
     checkpoints,
@@ -41,6 +42,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *volumefiles.ROUTES,
     *prune.ROUTES,
     *builds.ROUTES,
+    *buildkit.ROUTES,
     *trash.ROUTES,
     *diskusage.ROUTES,
     *audit.ROUTES,

@@ -13,8 +13,6 @@ _SWARM = (
     ("POST", "/swarm/leave", "SwarmLeave"),
 )
 _NOT_YET = (
-    ("POST", "/grpc", "Grpc"),
-    ("POST", "/session", "Session"),
     ("GET", "/images/{name...}/attestations", "ImageAttestations"),
     ("POST", "/plugins/create", "PluginCreate"),
     ("GET", "/plugins/privileges", "PluginPrivileges"),

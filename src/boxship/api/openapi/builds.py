@@ -5,6 +5,7 @@ from boxship.api.openapi.operation import (
     Body,
     Operation,
     Parameter,
+    Reply,
     done,
     filters,
     flag,
@@ -34,6 +35,8 @@ _ULIMIT = {
     "properties": {name: {"type": kind} for name, kind in
                    (("Name", "string"), ("Soft", "integer"), ("Hard", "integer"))},
 }  # fmt: skip
+
+_UPGRADE = (header("Upgrade", "`h2c`", required=True),)
 
 OPERATIONS = (
     Operation(
@@ -99,5 +102,25 @@ OPERATIONS = (
         ),
         replies=(ok(prune.CachesPruned, "What is gone, and its bytes"),),
         errors=(501,),
+    ),
+    Operation(
+        "POST", "/grpc", "Grpc", "Call BuildKit's services, over HTTP/2",
+        _UPGRADE,
+        replies=(Reply(101, "The connection is HTTP/2 from here on; the client calls"),),
+    ),
+    Operation(
+        "POST", "/session", "Session", "Offer files, secrets and credentials to one's builds",
+        (
+            *_UPGRADE,
+            header("X-Docker-Expose-Session-Uuid", "The session's name", required=True),
+            header("X-Docker-Expose-Session-Name", "What people call it"),
+            header("X-Docker-Expose-Session-Sharedkey", "Whose directories they are"),
+            unused(
+                header("X-Docker-Expose-Session-Grpc-Method", "A method served, one each"),
+                "what isn't served says so when it is called",
+            ),
+        ),
+        replies=(Reply(101, "The connection is HTTP/2 from here on; the client is called"),),
+        errors=(409,),
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ A door makes one of these: over a BuildKit session, or with little in it (the cl
 context is a directory of the daemon by then). Calls raise UnavailableError once the client is gone.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,13 @@ class Selection:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync has done. ``changed`` are the paths that differed or are gone; None: unknown."""
+
+    changed: frozenset[str] | None = None
 
 
 class SshConnection(Protocol):
@@ -52,12 +59,19 @@ class ClientSide(Protocol):
         empty: nothing is kept."""
         ...
 
-    async def sync(self, name: str, selection: Selection, target: str) -> None:
+    async def sync(
+        self,
+        name: str,
+        selection: Selection,
+        target: str,
+        transferred: Callable[[int], None] | None = None,
+    ) -> Synced:
         """Make the directory ``target`` equal to what is selected of the client's ``name``.
 
         ``target`` may have an earlier state in it: only what changed travels, and what is there no
-        more is removed. Owners become root's, times and modes are the client's. NotFoundError: the
-        client has no such directory.
+        more is removed. Owners become root's, times and modes are the client's. ``transferred``
+        hears how many bytes of contents have come so far. NotFoundError: the client has no such
+        directory.
         """
         ...
 
@@ -87,7 +101,13 @@ class NoClient:
 
     identity = ""
 
-    async def sync(self, name: str, selection: Selection, target: str) -> None:
+    async def sync(
+        self,
+        name: str,
+        selection: Selection,
+        target: str,
+        transferred: Callable[[int], None] | None = None,
+    ) -> Synced:
         raise NotFoundError(f"the client has no directory {name}")
 
     async def secret(self, identifier: str) -> bytes | None:

@@ -1,0 +1,144 @@
+"""One build of a client: what it tells, who listens, and how the client drives it.
+
+::
+
+    Control.Solve ──► builds at once, or without a frontend once the client has returned a result
+    Control.Status ─► listens, from the beginning, to the end
+    LLBBridge.Solve ► keeps what is asked under a name, which LLBBridge.Return then picks
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from boxship.api.buildkit.wishes import Wishes
+from boxship.base.errors import NotFoundError
+from boxship.engine.build.progress import ProgressEvent
+from boxship.wire.buildkit import gateway
+from boxship.wire.buildkit.control import SolveRequest as SolveMessage
+from boxship.wire.buildkit.wellknown import RpcStatus
+
+_KEPT_FOR = 10.0
+"""Seconds in which a client may still ask what an ended build has told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """How the client ended its part: with one of the results it has asked for, or in failure."""
+
+    result: str = ""
+    error: RpcStatus | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Solving:
+    """A build from its Solve to its end."""
+
+    message: SolveMessage
+    events: list[ProgressEvent] = field(default_factory=list)
+    over: bool = False
+    results: dict[str, Wishes] = field(default_factory=dict)
+    """What the client has asked for over the gateway, by the name it was given."""
+    images: dict[str, str] = field(default_factory=dict)
+    """Ids of the images that some of these are already."""
+    returned: "asyncio.Future[Returned]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, event: ProgressEvent) -> None:
+        """Let listeners know."""
+        self.events.append(event)
+        self._wake()
+
+    def end(self) -> None:
+        """Say that nothing follows."""
+        self.over = True
+        self._wake()
+
+    async def follow(self) -> AsyncIterator[list[ProgressEvent]]:
+        """Yield what is told, from the beginning, in pieces; ends with the build."""
+        at = 0
+        while True:
+            news = self._news
+            if at < len(self.events):
+                events, at = self.events[at:], len(self.events)
+                yield events
+            elif self.over:
+                return
+            else:
+                await news.wait()
+
+    def keep(self, wishes: Wishes) -> str:
+        """Keep what is asked for; return its name."""
+        name = secrets.token_hex(12)
+        self.results[name] = wishes
+        return name
+
+    def give_back(self, request: gateway.ReturnRequest) -> None:
+        """Hear how the client's part ended; the first time counts."""
+        if not self.returned.done():
+            self.returned.set_result(Returned(_picked(request.result), request.error))
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+class Solvings:
+    """The builds of all clients, by reference."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Solving] = {}
+        self._changed = asyncio.Condition()
+
+    async def begin(self, message: SolveMessage) -> Solving:
+        """Make a build known under its reference."""
+        solving = Solving(message)
+        async with self._changed:
+            self._known[message.ref] = solving
+            self._changed.notify_all()
+        return solving
+
+    def end(self, solving: Solving) -> None:
+        """Forget it, a moment after its end: its status may be asked for only now."""
+        solving.end()
+        if not solving.returned.done():
+            solving.returned.cancel()
+        asyncio.get_running_loop().call_later(_KEPT_FOR, self._forget, solving)
+
+    async def get(self, reference: str, within: float = 5.0) -> Solving:
+        """Return a build, waiting a moment for one to begin. NotFoundError."""
+        try:
+            async with asyncio.timeout(within), self._changed:
+                await self._changed.wait_for(lambda: reference in self._known)
+                return self._known[reference]
+        except TimeoutError:
+            raise NotFoundError(f"no such job {reference}") from None
+
+    def find_result(self, name: str) -> Solving | None:
+        """Return the build within which a result of that name was asked for."""
+        return next((each for each in self._known.values() if name in each.results), None)
+
+    def _forget(self, solving: Solving) -> None:
+        reference = solving.message.ref
+        if self._known.get(reference) is solving:
+            del self._known[reference]
+
+
+def _picked(result: gateway.Result | None) -> str:
+    """Return the name of the result that is returned; of several any, for they are one build."""
+    if result is None:
+        return ""
+    if result.ref is not None:
+        return result.ref.id
+    if result.refs is not None:
+        return _first({name: ref.id for name, ref in result.refs.refs.items()})
+    if result.refs_deprecated is not None:
+        return _first(result.refs_deprecated.refs)
+    return result.ref_deprecated
+
+
+def _first(names: Mapping[str, str]) -> str:
+    return next((name for name in names.values() if name), "")
