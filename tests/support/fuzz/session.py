@@ -106,7 +106,7 @@ class Session:
 
     def _faults(self, request: Forged, answer: Answer) -> list[str]:
         if answer.status == 500 and not _EXPECTED.search(answer.body.decode("utf-8", "replace")):
-            return [f"500: {answer.body[:200]!r}"]
+            return [f"500: {answer.body[:600]!r}"]
         if request.prefix not in ("", "/v1.56") or not answer.whole:
             return []
         method, path = request.method, request.path

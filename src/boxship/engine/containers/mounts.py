@@ -45,8 +45,8 @@ sync unbindable
 _TMPFS_FLAGS = frozenset(_TMPFS_WORDS.split())
 _TMPFS_VALUES = frozenset({"gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"})
 _VOLUME_MODE = "z"
-_SHALLOW = "ro-non-recursive"
 """What Docker shows as the mode of a volume, if none was asked for."""
+_SHALLOW = "ro-non-recursive"
 
 
 def looks_at_host(host: HostConfig) -> bool:
