@@ -10,7 +10,6 @@ import pytest
 from boxship.base.errors import (
     BoxshipError,
     ConflictError,
-    InternalError,
     InvalidArgumentError,
     UnavailableError,
 )
@@ -24,6 +23,7 @@ from boxship.model.container import ContainerConfig, HostConfig, RestartPolicy
 from boxship.oci.runtime import Pids, Resources
 from boxship.runtime.cgroups.layout import Hierarchy, Layout
 from boxship.runtime.cgroups.plan import plan_writes
+from boxship.runtime.cgroups.tree import CgroupError
 from boxship.runtime.host import Host
 from support.opened import engine_of_its_own, make
 
@@ -240,6 +240,6 @@ def test_systemd_must_know_of_a_change(tmp_path: Path, monkeypatch: pytest.Monke
         host=HostConfig(pids_limit=10),
         state=ContainerState(),
     )
-    with pytest.raises(InternalError, match=r"cannot change the unit boxship-c\.scope"):
+    with pytest.raises(CgroupError, match=r"cannot change the unit boxship-c\.scope"):
         asyncio.run(planner.change_limits(record, Resources(pids=Pids(99))))
     assert limit.read_text().strip() == "10"

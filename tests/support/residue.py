@@ -12,9 +12,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-PROC = Path("/proc")
 RUN = f"test-{os.getpid()}-"
 """How all cgroups that tests of this run make begin; none is made at the daemon's default place."""
 NAMESPACES = Path("/run/netns")
@@ -105,20 +105,29 @@ def descendants(root: int) -> list[int]:
 
 def holders(places: Iterable[str]) -> Iterator[int]:
     """Processes that name a place in their command line or environment, or have it open."""
-    wanted = naming(places)
+    search, own = naming(places).search, os.getpid()
     for pid in _pids():
-        if pid != os.getpid() and wanted.search(_belongings(pid)):
+        if pid != own and any(map(search, _belongings(pid))):
             yield pid
 
 
 def cgroups() -> list[str]:
     """Every cgroup directory of every hierarchy, below the roots."""
-    return [
-        parent + "/" + child
-        for root in hierarchies()
-        for parent, children, _ in os.walk(root)
-        for child in children
-    ]
+    return [path for root in hierarchies() for path in _below(root)]
+
+
+def _below(cgroup: str) -> Iterator[str]:
+    """Yield the cgroups in one. Most have none, which the number of links tells without a look."""
+    try:
+        if os.stat(cgroup).st_nlink == 2:
+            return
+        with os.scandir(cgroup) as entries:
+            children = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return  # it is gone
+    for child in children:
+        yield child
+        yield from _below(child)
 
 
 def hierarchies() -> list[str]:
@@ -130,56 +139,63 @@ def hierarchies() -> list[str]:
 
 def descriptors(pid: int) -> list[str]:
     """Open descriptors; sockets and pipes by number, files by name."""
-    found = []
-    for number in _listing(PROC / str(pid) / "fd"):
+    found, directory = [], f"/proc/{pid}/fd"
+    for number in _listing(directory):
         try:
-            found.append(f"{number} -> {os.readlink(PROC / str(pid) / 'fd' / number)}")
+            found.append(f"{number} -> {os.readlink(f'{directory}/{number}')}")
         except OSError:
             continue  # the one that listed the directory
     return found
 
 
 def _pids() -> list[int]:
-    return [int(name) for name in os.listdir(PROC) if name.isdigit()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def parent_of(pid: int) -> int:
     """Its parent; 0 if it is gone."""
-    stat = _read(PROC / str(pid) / "stat")
+    stat = _read(f"/proc/{pid}/stat")
     # The name in parentheses may hold spaces and parentheses itself.
     return int(stat.rpartition(b")")[2].split()[1]) if stat else 0
 
 
 def title(pid: int) -> str:
-    directory = PROC / str(pid)
-    line = _read(directory / "cmdline").replace(b"\0", b" ") or _read(directory / "comm")
+    line = _read(f"/proc/{pid}/cmdline").replace(b"\0", b" ") or _read(f"/proc/{pid}/comm")
     return line.decode(errors="replace").strip()
 
 
-def _belongings(pid: int) -> bytes:
-    directory = PROC / str(pid)
-    names = [*descriptors(pid)]
-    return b"\n".join(
-        [_read(directory / "cmdline"), _read(directory / "environ"), *map(os.fsencode, names)]
-    )
+def _belongings(pid: int) -> Iterator[bytes]:
+    yield _read(f"/proc/{pid}/cmdline")
+    yield _read(f"/proc/{pid}/environ")
+    for name in descriptors(pid):
+        yield os.fsencode(name)
 
 
 def _inhabitants(cgroup: str) -> set[int]:
     found: set[int] = set()
-    for parent, _, _ in os.walk(cgroup):
-        found |= {int(pid) for pid in _read(Path(parent) / "cgroup.procs").split()}
+    for path in chain((cgroup,), _below(cgroup)):
+        found |= {int(pid) for pid in _read(f"{path}/cgroup.procs").split()}
     return found
 
 
-def _listing(directory: Path) -> list[str]:
+def _listing(directory: str | Path) -> list[str]:
     try:
         return os.listdir(directory)
     except OSError:
         return []  # the process is gone
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        return path.read_bytes()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""  # the process or the cgroup is gone
+    try:
+        pieces = []
+        while piece := os.read(file, 1 << 16):
+            pieces.append(piece)
+        return b"".join(pieces)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)

@@ -101,7 +101,9 @@ class Forge:
 
     def _pairs(self, parameter: dict[str, Any]) -> list[tuple[str, str]]:
         name, encoded = parameter["name"], "content" in parameter
-        if name != "t" and self._chance.random() < 0.1:
+        if name == "t":  # as long as it says is not a hang
+            return [(name, self._chance.choice(("0", "1", "x")))]
+        if self._chance.random() < 0.1:
             return [(name, self._values.text())]
         schema = parameter["content"][JSON]["schema"] if encoded else parameter["schema"]
         value = self._values.of(schema, "" if encoded else name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from boxship.base.errors import BoxshipError, ConflictError, InternalError, NotFoundError
+from boxship.base.errors import BoxshipError, ConflictError, NotFoundError
 from boxship.base.files import write_atomic
 from boxship.engine.containers import mountsources, propagation, realtime, users
 from boxship.engine.containers.cdi.edits import inject
@@ -256,13 +256,10 @@ class Planner:
     ) -> Callable[[], Awaitable[object]]:
         """Set limits of one that runs, all or none; return what takes that back.
 
-        InvalidArgumentError: cgroups here have nothing like it; InternalError: the kernel refused.
+        InvalidArgumentError: cgroups here have nothing like it; CgroupError: the kernel refused.
         """
         cgroup, writes = self.cgroup(record), plan_writes(limits, self._host.layout)
-        try:
-            before = await asyncio.to_thread(self._change, cgroup, writes, limits)
-        except CgroupError as error:
-            raise InternalError(f"Cannot update container {record.id}: {error}") from error
+        before = await asyncio.to_thread(self._change, cgroup, writes, limits)
         old = resources(record.host, ())
         return lambda: asyncio.to_thread(self._change, cgroup, before, old)
 

@@ -4,12 +4,14 @@ All of it happens or nothing: the kernel is asked first, the record says so afte
 kernel has taken is taken back when it refuses the rest or the record cannot be written.
 """
 
+import errno
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import msgspec
 from msgspec import UNSET
 
-from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.base.errors import ConflictError, InternalError, InvalidArgumentError
 from boxship.engine.containers import egresschecks, identity, networking, portchange, portclaims
 from boxship.engine.containers.checks import limits, modes, options, support
 from boxship.engine.containers.context import Context
@@ -20,6 +22,7 @@ from boxship.engine.containers.spec.resources import resources
 from boxship.engine.networks import egress
 from boxship.model.container import HostConfig
 from boxship.oci.runtime import BlockIo, Cpu, Memory, Pids, Resources
+from boxship.runtime.cgroups.tree import CgroupError
 
 _PLAIN = (
     "blkio_weight",
@@ -56,8 +59,7 @@ async def update(
         egresschecks.check_kept(context, host, record.endpoints)
         async with AsyncExitStack() as undo:
             if record.state.alive:
-                limits_undo = await context.planner.change_limits(record, changed(wanted, host))
-                undo.push_async_callback(limits_undo)
+                undo.push_async_callback(await _limit(context, record, changed(wanted, host)))
             after = msgspec.structs.replace(record, host=host)
             after = _with_ports(context, after, ports, undo)
             await context.shelf.save_durable(container, after, "update")
@@ -65,6 +67,21 @@ async def update(
             undo.pop_all()
         context.announcer.say(container.record, "update")
     return tuple(warnings)
+
+
+async def _limit(
+    context: Context, record: ContainerRecord, limits: Resources
+) -> Callable[[], Awaitable[object]]:
+    """Set limits of one that runs; return what takes that back.
+
+    InvalidArgumentError: what is asked for is no limit to the kernel; InternalError: it refused.
+    """
+    try:
+        return await context.planner.change_limits(record, limits)
+    except CgroupError as error:
+        senseless = error.errno in (errno.EINVAL, errno.ERANGE)
+        kind = InvalidArgumentError if senseless else InternalError
+        raise kind(f"Cannot update container {record.id}: {error}") from error
 
 
 def _check_egress(wanted: HostConfig, host: HostConfig) -> None:
