@@ -42,6 +42,12 @@ def test_a_container_is_full_and_others_are_not(limiting: Engine) -> None:
     refused = docker.run("create", "--storage-opt=size=big", "busybox")
     assert "invalid --storage-opt size" in refused.err
     docker("rm", small, large, free)
+    docker("volume", "create", "-o", "size=4m", "bounded")
+    fill = "cat /etc/group; dd if=/dev/zero of=/etc/x bs=64k count=160 2>&1 || true"
+    full = docker("run", "--rm", "--net=none", "-v", "bounded:/etc", "busybox", "sh", "-c", fill)
+    assert "root:" in full, "it has been filled from the image"
+    assert "No space left on device" in full or "Disk quota exceeded" in full
+    docker("volume", "rm", "bounded")
     assert not limiting.remains()
 
 

@@ -11,7 +11,9 @@ import pytest
 from boxship.base.errors import UnavailableError
 from boxship.kernel.quota import project_of
 from boxship.storage.disklimits import DiskLimits
+from boxship.storage.disposal import Disposal
 from boxship.storage.root import StorageRoot
+from boxship.storage.volumes import VolumeStore
 from support.mounting import disk_with_projects
 
 MIB = 1 << 20
@@ -64,6 +66,19 @@ def test_beyond_the_limit_there_is_no_space(root: StorageRoot) -> None:
 
 
 @pytest.mark.privileged
+def test_a_volume_is_full_and_others_are_not(root: StorageRoot) -> None:
+    volumes = VolumeStore(root, Disposal())
+    assert volumes.limits_size
+    volumes.make("small", 4 * MIB)
+    volumes.make("free")
+    said = write(f"{volumes.data('small')}/full", 8)
+    assert "No space left on device" in said or "quota exceeded" in said
+    assert "8+0 records out" in write(f"{volumes.data('free')}/file", 8)
+    DiskLimits(root).limit(snapshot(root, "one"), 4 * MIB)
+    assert project(f"{root.snapshot('one')}/upper") == project(volumes.data("small")) + 1
+
+
+@pytest.mark.privileged
 def test_each_has_a_number_of_its_own_also_for_the_next_daemon(root: StorageRoot) -> None:
     one, other = snapshot(root, "one"), snapshot(root, "other")
     DiskLimits(root).limit(one, 4 * MIB)
@@ -78,6 +93,7 @@ def test_where_there_are_no_projects() -> None:
 
 
 def refused(root: StorageRoot) -> None:
+    assert not VolumeStore(root, Disposal()).limits_size
     limits = DiskLimits(root)
     assert not limits.possible
     with pytest.raises(UnavailableError, match="size cannot be limited"):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from boxship.base.files import opened
 from boxship.kernel.mounts import MNT_DETACH, umount2
+from boxship.storage.disklimits import DiskLimits
 from boxship.storage.disposal import Disposal
 from boxship.storage.flatten import copy_tree
 from boxship.storage.root import StorageRoot
@@ -29,14 +30,22 @@ class VolumeStore:
     def __init__(self, root: StorageRoot, disposal: Disposal) -> None:
         self._root = root
         self._disposal = disposal
+        self._limits = DiskLimits(root)
+
+    @property
+    def limits_size(self) -> bool:
+        """Tell whether a volume can be made that holds so much and no more."""
+        return self._limits.possible_for_volumes
 
     def data(self, volume_id: str) -> str:
         """Return where the volume's files are."""
         return os.path.join(self._root.volume(volume_id), DATA)
 
-    def make(self, volume_id: str) -> None:
-        """Make an empty one."""
+    def make(self, volume_id: str, size: int = 0) -> None:
+        """Make an empty one, which holds ``size`` bytes (0: any). UnavailableError: it cannot."""
         with self.staging() as place:
+            if size:
+                self._limits.limit((os.path.join(place, DATA),), size)
             os.rename(place, self._root.volume(volume_id))
 
     @contextlib.contextmanager
@@ -100,7 +109,7 @@ class VolumeStore:
         """Copy the directory ``source`` into an empty volume, and what it has itself.
 
         ``at_once``: all of it appears by one rename. That cannot be where something is mounted on
-        the volume's directory, or somebody looks at it.
+        the volume's directory, somebody looks at it, or it has a limit.
         """
         if not stat.S_ISDIR(os.fstat(source).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "is not a directory")

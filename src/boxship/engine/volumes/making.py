@@ -39,7 +39,8 @@ class Making:
             return found, False
         if name:
             self.check_free(name)
-        wishes.check_options(name, request.options or {})
+        if request.options:
+            wishes.check_options(name, request.options, limits_size=self._store.limits_size)
         return await self.make(request), True
 
     def check_free(self, name: str) -> None:
@@ -78,7 +79,7 @@ class Making:
             if place:
                 await asyncio.to_thread(self._store.settle, place, identity)
             else:
-                self._store.make(identity)
+                self._store.make(identity, wishes.size_of(record.name, record.options or {}))
             await self._shelf.add(record)
         except OSError as error:
             raise UnavailableError(f"create {record.name}: {error}") from error

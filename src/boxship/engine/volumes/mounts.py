@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection
 
 from boxship.base.errors import UnavailableError
-from boxship.engine.volumes import mounting
+from boxship.engine.volumes import mounting, wishes
 from boxship.engine.volumes.claims import Claims
 from boxship.engine.volumes.filling import fill
 from boxship.engine.volumes.shelf import VolumeShelf
@@ -47,12 +47,13 @@ class VolumeMounts:
         """Have what options say mounted. InternalError: it cannot be."""
         for volume_id in volume_ids:
             record = self._shelf.get(volume_id)
-            if record is None or not record.options:
+            options = record.options if record else None
+            if not options or not wishes.is_mounted(options):
                 continue
             async with self._changing.setdefault(volume_id, asyncio.Lock()):
                 if volume_id not in self._mounted:
                     place = self._store.data(volume_id)
-                    await asyncio.to_thread(mounting.mount, record.options, place)
+                    await asyncio.to_thread(mounting.mount, options, place)
                     self._mounted.add(volume_id)
 
     async def unneeded(self, volume_ids: Collection[str]) -> None:
@@ -81,10 +82,11 @@ class VolumeMounts:
         InvalidArgumentError: there is a file; UnavailableError: the disk refuses.
         """
         async with self._changing.setdefault(volume_id, asyncio.Lock()):
+            record = self._shelf.get(volume_id)
             busy = volume_id in self._mounted | self._users.live_volumes()
+            limited = record is not None and bool(record.options)
+            at_once = not busy and not limited
             try:
-                await asyncio.to_thread(
-                    fill, self._store, volume_id, (root, path), at_once=not busy
-                )
+                await asyncio.to_thread(fill, self._store, volume_id, (root, path), at_once=at_once)
             except OSError as error:
                 raise UnavailableError(f"cannot fill the volume at {path}: {error}") from error
