@@ -41,6 +41,8 @@ class Entry(NamedTuple):
 NOUNS = (
     Noun("builder", "Work with the builder's cache"),
     Noun("buildx", "Build by BuildKit's API"),
+    Noun("buildx history", "Look at builds of before"),
+    Noun("buildx imagetools", "Work with images in registries"),
     Noun("checkpoint", "Save what containers do, to go on from there"),
     Noun("container", "Work with containers"),
     Noun("image", "Work with images"),
@@ -119,7 +121,20 @@ ENTRIES = (
     Entry("checkpoint", "rm", "checkpoint.rm", "Remove a checkpoint", "", ("remove",)),
     Entry("image", "build", "build.build", "Make an image from a Dockerfile", "build"),
     Entry("builder", "build", "build.build", "Make an image from a Dockerfile"),
+    Entry("builder", "prune", "builder.prune", "Remove the cache of builds"),
     Entry("buildx", "build", "build.build", "Make an image from a Dockerfile", "", ("b",)),
+    Entry("buildx", "du", "buildx.du", "Show what the cache of builds takes on the disk"),
+    Entry("buildx", "inspect", "buildx.inspect", "Show all details of the builder"),
+    Entry("buildx", "ls", "buildx.ls", "List builders"),
+    Entry("buildx", "prune", "buildx.prune", "Remove the cache of builds"),
+    Entry("buildx", "use", "buildx.use", "Choose a builder: there is one, the engine's"),
+    Entry("buildx", "version", "buildx.version", "Show the version"),
+    Entry("buildx history", "inspect", "buildx.historyinspect", "Show all details of a build"),
+    Entry("buildx history", "logs", "buildx.historylogs", "Show what a build has told"),
+    Entry("buildx history", "ls", "buildx.historyls", "List builds"),
+    Entry("buildx history", "rm", "buildx.historyrm", "Forget builds"),
+    Entry("buildx imagetools", "create", "buildx.imagecreate", "Make an index of images"),
+    Entry("buildx imagetools", "inspect", "buildx.imageinspect", "Show an image of a registry"),
     Entry("image", "bootstrap", "image.bootstrap", "Make a base image from a package mirror"),
     Entry("image", "copy", "image.copy", "Copy an image between engines, registries and files"),
     Entry("image", "history", "image.history", "Show how an image came about", "history"),
@@ -205,6 +220,11 @@ def find(path: str) -> Entry | None:
 
 def find_noun(name: str) -> Noun | None:
     return next((noun for noun in NOUNS if noun.name == name), None)
+
+
+def nouns_below(name: str) -> tuple[Noun, ...]:
+    """Nouns behind a noun, as ``buildx history``; those of the first rank for an empty name."""
+    return tuple(noun for noun in NOUNS if noun.name.rpartition(" ")[0] == name)
 
 
 def verbs_of(noun: str) -> tuple[Entry, ...]:

@@ -100,10 +100,10 @@ def _dispatch(arguments: Sequence[str]) -> int:
 def _verb(values: Values, rest: list[str]) -> int:
     if rest[0] == "help":
         rest = [*rest[1:], "--help"]
-    noun = catalog.find_noun(rest[0])
-    if noun is not None and (len(rest) == 1 or rest[1].startswith("-")):
-        return _noun_help(noun, rest[1:])
-    words = 2 if noun is not None else 1
+    noun, words = _noun_of(rest)
+    if noun is not None and (len(rest) == words or rest[words].startswith("-")):
+        return _noun_help(noun, rest[words:])
+    words += 1
     path = " ".join(rest[:words])
     entry = catalog.find(path)
     if entry is None:
@@ -113,6 +113,15 @@ def _verb(values: Values, rest: list[str]) -> int:
         return _complain(f"{PROGRAM}: unknown command: {PROGRAM} {path}", near, FAILURE)
     command: Command = import_module(f"boxship.cli.command.{entry.module}").COMMAND
     return _run(values, path, entry, command, rest[words:])
+
+
+def _noun_of(rest: list[str]) -> tuple[catalog.Noun | None, int]:
+    """The longest noun that a line begins with, and its words."""
+    for words in (2, 1):
+        noun = catalog.find_noun(" ".join(rest[:words])) if len(rest) >= words else None
+        if noun is not None:
+            return noun, words
+    return None, 0
 
 
 def _run(

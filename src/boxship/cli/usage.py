@@ -30,6 +30,9 @@ def command_help(path: str, entry: catalog.Entry, command: Command) -> str:
 
 def noun_help(noun: catalog.Noun) -> str:
     rows = [(entry.name, entry.summary) for entry in catalog.verbs_of(noun.name)]
+    below = catalog.nouns_below(noun.name)
+    rows += [(each.name.rpartition(" ")[2], each.summary) for each in below]
+    rows.sort()
     return "\n".join(
         [
             f"Usage:  {PROGRAM} {noun.name} COMMAND",
@@ -54,7 +57,7 @@ def program_help(flags: Sequence[Flag]) -> str:
         entries = [entry for entry in catalog.ENTRIES if entry.top and entry.group is group]
         if group is not catalog.Group.COMMON:
             entries.sort(key=lambda entry: entry.top)
-            parts += ["", "By object:", *_columns((n.name, n.summary) for n in catalog.NOUNS)]
+            parts += ["", "By object:", *_columns(catalog.nouns_below(""))]
         rows = [(entry.top, entry.summary) for entry in entries]
         parts += ["", f"{group.value}:", *_columns(rows)]
     parts += ["", "Global options:", *_flag_lines(flags)]

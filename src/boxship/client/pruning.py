@@ -63,8 +63,15 @@ def _images_pruned(answer: JsonObject) -> Pruned:
     return Pruned("Deleted Images:", lines, answer.get("SpaceReclaimed", 0))
 
 
-def build_cache(client: EngineClient, filters: Filters, *, all_unused: bool) -> Pruned:
-    query = {"all": "1" if all_unused else None, "filters": encode_filters(filters)}
+def build_cache(
+    client: EngineClient, filters: Filters, *, all_unused: bool, keep: int = 0
+) -> Pruned:
+    """``keep`` is how many bytes are to stay."""
+    query = {
+        "all": "1" if all_unused else None,
+        "filters": encode_filters(filters),
+        "keep-storage": str(keep) if keep else None,
+    }
     answer = client.json("POST", "/build/prune", query) or {}
     return _pruned("Deleted build cache objects:", answer, "CachesDeleted")
 

@@ -12,6 +12,7 @@ from boxship.base.files import write_atomic
 from boxship.base.suppress import suppress
 from boxship.cli.building import classic
 from boxship.cli.building.attributes import canonical
+from boxship.cli.building.builders import BUILDER, check_builder
 from boxship.cli.building.inputs import Inputs, resolve
 from boxship.cli.building.options import BuildOptions, options_of
 from boxship.cli.buildprogress.display import Display, display_for, excerpt, failures, warnings
@@ -22,8 +23,6 @@ from boxship.cli.verb import Invocation
 
 if TYPE_CHECKING:
     from boxship.client.buildkit.builder import Builder, BuildFailedError
-
-BUILDER = "default"
 
 
 Enter = Callable[[Session, str], None]
@@ -56,13 +55,6 @@ def run_build(session: Session, given: Invocation, enter: Enter) -> int:
 
             return call(session, options, inputs, builder)
         return run_with(session, options, inputs, builder, enter)
-
-
-def check_builder(session: Session, given: Invocation) -> None:
-    """There is one builder: the engine's own."""
-    name = given.values.text("builder") or session.environment.get("BUILDX_BUILDER", "")
-    if name not in ("", BUILDER):
-        raise ExitError(FAILURE, f'no builder "{name}" found: the engine\'s own is "{BUILDER}"')
 
 
 def _wants_buildkit(session: Session) -> bool:

@@ -145,9 +145,14 @@ class Builder:
         """Builds of before and those that run, the newest first."""
         question = history.BuildHistoryRequest(ref=ref, early_exit=True)
         found: dict[str, history.BuildHistoryRecord] = {}
-        for event in self.listen(methods.LISTEN_BUILD_HISTORY, question):
-            if event.record is not None and event.type != history.EventType.DELETED:
-                found[event.record.ref] = event.record
+        try:
+            for event in self.listen(methods.LISTEN_BUILD_HISTORY, question):
+                if event.record is not None and event.type != history.EventType.DELETED:
+                    found[event.record.ref] = event.record
+        except BuildFailedError as error:
+            if error.code is not Code.UNIMPLEMENTED:
+                raise
+            raise NotImplementedYetError("the builder of this engine keeps no history") from error
         return sorted(found.values(), key=_created, reverse=True)
 
 
