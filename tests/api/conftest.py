@@ -25,8 +25,9 @@ import pytest
 import uvloop
 
 from boxship.api.application import Application
-from boxship.api.backend import Backend, DaemonFacts, HostFacts, Release, RuntimeFacts
+from boxship.api.backend import Backend
 from boxship.api.errors import answer_error
+from boxship.api.facts import DaemonFacts, HostFacts, Release, RuntimeFacts
 from boxship.api.headers import COMMON
 from boxship.api.http.server import Server
 from boxship.base.errors import ConflictError, NotFoundError, NotModifiedError
@@ -841,6 +842,10 @@ class Api:
         self.loop.call_soon_threadsafe(function)
 
 
+class FakeContainerFiles:
+    """Nobody asks it for anything."""
+
+
 def make_backend(
     containers: FakeContainers | None = None, images: FakeImages | None = None, **parts: object
 ) -> Backend:
@@ -850,6 +855,7 @@ def make_backend(
         "builds": FakeBuilder,
         "uploads": FakeUploads,
         "containers": containers or FakeContainers(),
+        "container_files": FakeContainerFiles(),
         "images": images or FakeImages(),
         "networks": FakeNetworks(),
         "registries": FakeRegistries(),

@@ -153,9 +153,9 @@ async def copied(engine: Engine, path: str, *, own: bool = False) -> bytes:
     """Copy into a directory of the container, and the directory out; refusals are no matter."""
     data = b""
     with contextlib.suppress(BoxshipError):
-        await engine.containers.write_files("box", path, sent(ARCHIVE), own=own)
+        await engine.container_files.write("box", path, sent(ARCHIVE), own=own)
     with contextlib.suppress(BoxshipError):
-        async for chunk in engine.containers.read_files("box", path):
+        async for chunk in engine.container_files.read("box", path):
             data += chunk
     return data
 

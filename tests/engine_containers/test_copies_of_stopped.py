@@ -23,16 +23,16 @@ async def put(engine: Engine, path: str) -> None:
     async def archive() -> AsyncIterator[bytes]:
         yield ARCHIVE
 
-    await engine.containers.write_files("box", path, archive())
+    await engine.container_files.write("box", path, archive())
 
 
 async def taken(engine: Engine, path: str) -> bytes:
-    return b"".join([bytes(chunk) async for chunk in engine.containers.read_files("box", path)])
+    return b"".join([bytes(chunk) async for chunk in engine.container_files.read("box", path)])
 
 
 async def is_missing(engine: Engine, path: str, why: str) -> None:
     """Neither looked at nor read."""
-    for asked in (engine.containers.look("box", path), taken(engine, path)):
+    for asked in (engine.container_files.look("box", path), taken(engine, path)):
         with pytest.raises(UnavailableError) as caught:
             await asked
         assert str(caught.value).startswith(f"cannot reach {path} in container box: ")
@@ -43,7 +43,7 @@ async def all_else_is_there(engine: Engine) -> None:
     await put(engine, "/etc")
     assert b"content" in await taken(engine, "/etc/made")
     assert b"content" in await taken(engine, "/")
-    assert (await engine.containers.look("box", "/tmp/../etc/group")).name == "group"
+    assert (await engine.container_files.look("box", "/tmp/../etc/group")).name == "group"
 
 
 def part(path: str, target: str) -> Mount:

@@ -84,7 +84,7 @@ def test_a_reader_s_pause_is_refused_where_it_cannot_be_recorded() -> None:
             with full_disk(engine):
                 with pytest.raises(UnavailableError, match="disk is full"):
                     await asyncio.wait_for(
-                        engine.containers.commit("box", CommitRequest()), PATIENCE
+                        engine.container_files.commit("box", CommitRequest()), PATIENCE
                     )
                 state = engine.containers.get("box").state
                 assert (state.status, state.held) == (Status.RUNNING, False)

@@ -100,7 +100,7 @@ async def test_what_has_ended_just_now_need_not_stand_still_to_be_read(
     _context, found = inside(engine, container)
     async with found.lock:
         commit = await waiting_for_the_lock(
-            found, engine.containers.commit(container, CommitRequest("made"))
+            found, engine.container_files.commit(container, CommitRequest("made"))
         )
         await ended_unseen(engine, container)
     await commit

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from boxship.api.facts import DaemonFacts, HostFacts, Release
 from boxship.api.http.messages import Chunk
 from boxship.api.kept import Kept
 from boxship.api.viewcache import ViewCache
@@ -104,20 +105,6 @@ class Containers(Protocol):
     async def explain(self, reference: str) -> Explanation: ...
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable: ...
     def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]: ...
-    async def changes(self, reference: str) -> Sequence[FileChange]: ...
-    def export(self, reference: str) -> AsyncIterator[Chunk]: ...
-    async def look(self, reference: str, path: str) -> PathStat: ...
-    def read_files(self, reference: str, path: str) -> AsyncIterator[Chunk]: ...
-    async def write_files(
-        self,
-        reference: str,
-        path: str,
-        archive: AsyncIterator[bytes],
-        *,
-        keep_kinds: bool = False,
-        own: bool = False,
-    ) -> None: ...
-    async def commit(self, reference: str, request: CommitRequest) -> Digest: ...
     async def create(self, request: CreateContainer) -> CreatedContainer: ...
     async def start(
         self,
@@ -195,6 +182,25 @@ class Containers(Protocol):
     ) -> None: ...
     def exec_inspect(self, exec_id: str) -> ExecView: ...
     async def exec_resize(self, exec_id: str, height: int, width: int) -> None: ...
+
+
+class ContainerFiles(Protocol):
+    """The use cases of containers' files; see ``boxship.engine.containers.fileservice``."""
+
+    async def changes(self, reference: str) -> Sequence[FileChange]: ...
+    def export(self, reference: str) -> AsyncIterator[Chunk]: ...
+    async def look(self, reference: str, path: str) -> PathStat: ...
+    def read(self, reference: str, path: str) -> AsyncIterator[Chunk]: ...
+    async def write(
+        self,
+        reference: str,
+        path: str,
+        archive: AsyncIterator[bytes],
+        *,
+        keep_kinds: bool = False,
+        own: bool = False,
+    ) -> None: ...
+    async def commit(self, reference: str, request: CommitRequest) -> Digest: ...
 
 
 class Images(Protocol):
@@ -326,78 +332,6 @@ class Events(Protocol):
     def subscribe(self, *, since_ns: int | None = None) -> Subscription: ...
 
 
-@dataclass(frozen=True)
-class HostFacts:
-    """The machine, as found at start-up."""
-
-    name: str
-    kernel: str
-    machine: str
-    """As the kernel names it: ``x86_64``."""
-    operating_system: str
-    os_version: str
-    cpus: int
-    memory: int
-    cgroup_version: int
-    controllers: frozenset[str]
-    """Of cgroup v1 or v2, whichever limits containers here."""
-    swap_limit: bool
-    oom_kill_disable: bool
-    cpu_quota: bool
-    ip_forwarding: bool
-    seccomp: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeFacts:
-    """An OCI runtime that containers can have."""
-
-    path: str
-    arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Release:
-    """Which daemon it is; told without looking at anything."""
-
-    version: str
-    experimental: bool = False
-
-
-@dataclass(frozen=True)
-class DaemonFacts:
-    """The daemon as it is configured now; a reload may change some of it."""
-
-    id: str
-    version: str
-    data_root: str
-    debug: bool
-    labels: tuple[str, ...]
-    log_driver: str
-    storage_driver: str
-    storage_status: tuple[tuple[str, str], ...]
-    live_restore: bool
-    runtimes: dict[str, RuntimeFacts]
-    """By name."""
-    default_runtime: str
-    private_cgroup_namespaces: bool
-    experimental: bool = False
-    cgroup_driver: str = "cgroupfs"
-    seccomp_profile: str = "builtin"
-    maps_users: bool = False
-    registry_mirrors: tuple[str, ...] = ()
-    insecure_registries: tuple[str, ...] = ()
-    no_new_privileges: bool = False
-    cdi_spec_dirs: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
-    """Full CDI names of the devices found there."""
-    firewall: str = "nftables"
-    """What makes the rules of networks; ``none`` if nothing does."""
-    address_pools: tuple[tuple[str, int], ...] = ()
-    """Configured ones: CIDR, and the prefix of the subnets that are cut from it."""
-    warnings: tuple[str, ...] = ()
-
-
 class System(Protocol):
     """The daemon around the engine."""
 
@@ -414,6 +348,7 @@ class Backend:
     """Everything that endpoints may call."""
 
     containers: Containers
+    container_files: ContainerFiles
     images: Images
     networks: Networks
     registries: RegistryClient

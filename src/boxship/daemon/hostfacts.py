@@ -3,7 +3,7 @@
 import os
 import re
 
-from boxship.api.backend import HostFacts
+from boxship.api.facts import HostFacts
 from boxship.runtime.cgroups.layout import Layout, host_layout
 
 _OS_RELEASE = re.compile(r"""^(\w+)=["']?(.*?)["']?$""", re.MULTILINE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from boxship import __version__
-from boxship.api.backend import DaemonFacts, HostFacts, Release, RuntimeFacts
+from boxship.api.facts import DaemonFacts, HostFacts, Release, RuntimeFacts
 from boxship.base.files import opened, write_atomic
 from boxship.daemon.config import DaemonConfig
 from boxship.daemon.networks import network_settings

@@ -64,6 +64,7 @@ class Daemon:
         )
         backend = Backend(
             containers=engine.containers,
+            container_files=engine.container_files,
             images=engine.images,
             networks=engine.networks,
             registries=engine.registries,

@@ -41,6 +41,7 @@ from boxship.engine.containers.background import Background
 from boxship.engine.containers.checks.machine import this_machine
 from boxship.engine.containers.checks.support import missing_limits
 from boxship.engine.containers.context import Context
+from boxship.engine.containers.fileservice import ContainerFiles
 from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.pending import HangupWatch
 from boxship.engine.containers.planner import Planner
@@ -99,6 +100,7 @@ class Engine:
         self.registries = RemoteRegistries(lambda: images.registries)
         self.events = events
         self.containers = ContainerService(context)
+        self.container_files = ContainerFiles(context)
         usage = Usage(context.shelf, context.trash)
         images.set_users(usage)
         context.volumes.set_users(usage)

@@ -15,7 +15,7 @@ _STAT = "X-Docker-Container-Path-Stat"
 
 
 async def changes(call: Call) -> Answer:
-    found = await call.backend.containers.changes(call.target)
+    found = await call.backend.container_files.changes(call.target)
     return call.json_list([_row(change) for change in found]) if found else plain_json(None)
 
 
@@ -25,7 +25,7 @@ def _row(change: FileChange) -> shapes.ChangeRow:
 
 
 async def export(call: Call) -> Answer:
-    return Stream(call.backend.containers.export(call.target), _TAR, awaits_first=True)
+    return Stream(call.backend.container_files.export(call.target), _TAR, awaits_first=True)
 
 
 async def commit(call: Call) -> Answer:
@@ -41,7 +41,7 @@ async def commit(call: Call) -> Answer:
         changes=tuple(call.request.query.get("changes", ())),
         config=await _config(call),
     )
-    image_id = await call.backend.containers.commit(container, request)
+    image_id = await call.backend.container_files.commit(container, request)
     return call.json(shapes.CommitAnswer(str(image_id)), 201)
 
 
@@ -55,19 +55,19 @@ async def _config(call: Call) -> ContainerConfig | None:
 
 
 async def look(call: Call) -> Answer:
-    found = await call.backend.containers.look(call.target, _path(call))
+    found = await call.backend.container_files.look(call.target, _path(call))
     return Response(200, content_type=None, headers={_STAT: path_stat(found)})
 
 
 async def read(call: Call) -> Answer:
     path = _path(call)
-    found = await call.backend.containers.look(call.target, path)
-    chunks = call.backend.containers.read_files(call.target, path)
+    found = await call.backend.container_files.look(call.target, path)
+    chunks = call.backend.container_files.read(call.target, path)
     return Stream(chunks, "application/x-tar", awaits_first=True, headers={_STAT: path_stat(found)})
 
 
 async def write(call: Call) -> Answer:
-    await call.backend.containers.write_files(
+    await call.backend.container_files.write(
         call.target,
         _path(call),
         aiter(call.request.body),

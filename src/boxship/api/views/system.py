@@ -5,7 +5,7 @@ import platform
 
 from msgspec import UNSET
 
-from boxship.api.backend import DaemonFacts, HostFacts, Release
+from boxship.api.facts import DaemonFacts, HostFacts, Release
 from boxship.base.clock import format_ns
 from boxship.engine.containers.requests import Counts
 from boxship.oci.platform import host as host_platform

@@ -6,19 +6,16 @@ InvalidArgumentError (ambiguous); what else it raises stands with it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
     attach,
     checkpoints,
-    commit,
     connecting,
-    copying,
     create,
     execs,
     explain,
-    files,
     freeze,
     linking,
     listing,
@@ -41,7 +38,6 @@ from boxship.engine.containers.facts import Course, Fact
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
-    CommitRequest,
     ConnectionQuery,
     ContainerPrune,
     ContainerQuery,
@@ -52,7 +48,6 @@ from boxship.engine.containers.requests import (
     ExecView,
     HijackedStream,
     LogQuery,
-    PathStat,
     PortChange,
     PrunedContainers,
     StepDuration,
@@ -64,11 +59,8 @@ from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
 from boxship.model.explanation import Explanation
-from boxship.model.filechange import FileChange
 from boxship.model.requester import NOBODY, Requester
 from boxship.model.statistics import Statistics
-from boxship.oci.digest import Digest
-from boxship.storage.chunks import Buffer
 
 
 class ContainerService:
@@ -152,55 +144,6 @@ class ContainerService:
         (``aclose``) when the client has gone.
         """
         return logs.read(self._context, self._context.shelf.find(reference), query)
-
-    # ── files ────────────────────────────────────────────────────────────────────────────────
-
-    async def changes(self, reference: str) -> Sequence[FileChange]:
-        """Return what it has changed in its image's files, by path."""
-        return await files.changes(self._context, self._context.shelf.find(reference))
-
-    def export(self, reference: str) -> AsyncIterator[Buffer]:
-        """Write all files that it sees as a tar, but what is mounted there.
-
-        Found and checked at once (ConflictError: it is being removed); close the iterator when the
-        client has gone. NotFoundError from the iteration: it was removed meanwhile.
-        """
-        return files.export(self._context, self._context.shelf.find(reference))
-
-    async def commit(self, reference: str, request: CommitRequest) -> Digest:
-        """Make an image of what it is now; return its id.
-
-        InvalidArgumentError: a bad name or change; NotFoundError: its image has been removed, or
-        itself meanwhile; ConflictError: it is being removed; UnavailableError: the disk is full.
-        """
-        found = self._context.shelf.find(reference)
-        return await self._finish(commit.commit(self._context, found, request))
-
-    async def look(self, reference: str, path: str) -> PathStat:
-        """Return what is at one of its paths. NotFoundError: nothing."""
-        return await copying.look(self._context, self._context.shelf.find(reference), path)
-
-    def read_files(self, reference: str, path: str) -> AsyncIterator[Buffer]:
-        """Write what is at one of its paths as a tar; close the iterator if it is not exhausted."""
-        return copying.read(self._context, self._context.shelf.find(reference), path)
-
-    async def write_files(
-        self,
-        reference: str,
-        path: str,
-        archive: AsyncIterator[bytes],
-        *,
-        keep_kinds: bool = False,
-        own: bool = False,
-    ) -> None:
-        """Unpack an archive, plain or compressed, in one of its directories.
-
-        ``keep_kinds``: no directory replaces a file nor the other way round; ``own``: all of it is
-        its user's. InvalidArgumentError: a broken archive, or no directory; ForbiddenError: the
-        place is read-only.
-        """
-        found = self._context.shelf.find(reference)
-        await copying.write(self._context, found, path, archive, keep_kinds=keep_kinds, own=own)
 
     # ── from create to remove ────────────────────────────────────────────────────────────────
 

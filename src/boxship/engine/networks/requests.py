@@ -59,6 +59,14 @@ class NetworkPrune:
     until_ns: int | None = None
     labels: LabelFilter = ANY_LABELS
 
+    def admits(self, record: NetworkRecord) -> bool:
+        """Tell whether a network is to go if nobody is on it."""
+        if record.predefined or record.config_only:
+            return False
+        if self.until_ns is not None and record.created_ns > self.until_ns:
+            return False
+        return self.labels.admits(record.labels)
+
 
 @dataclass(frozen=True)
 class Tenant:

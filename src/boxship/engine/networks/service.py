@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from boxship.base.clock import Clock
-from boxship.base.errors import BoxshipError, ConflictError, ForbiddenError, UnavailableError
+from boxship.base.errors import BoxshipError, ConflictError, UnavailableError
 from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.networks import interfaces, listing, making, startup, wishes
@@ -32,6 +32,7 @@ from boxship.engine.networks.record import (
     encode_record,
     predefined_id,
 )
+from boxship.engine.networks.removing import check_unused
 from boxship.engine.networks.requests import (
     CreatedNetwork,
     CreateNetwork,
@@ -284,7 +285,7 @@ class Networks:
 
     async def _remove(self, record: NetworkRecord) -> None:
         record = self._shelf.get(record.id)  # two may want to remove it
-        self._check_unused(record)
+        check_unused(record, tuple(self._leases[record.id]), self._shelf)
         kept = self._trash.item(EventType.NETWORK, record.id, record.name, encode_record(record))
         await self._shelf.take_away(record, self._trash.putting(kept))
         self._trash.put(kept)
@@ -295,20 +296,6 @@ class Networks:
             self._leases.pop(record.id, None)
             self._broken.pop(record.id, None)
         self._say(record, "destroy")
-
-    def _check_unused(self, record: NetworkRecord) -> None:
-        if record.predefined:
-            raise ForbiddenError(f"{record.name} is a pre-defined network and cannot be removed")
-        tenants = [lease.tenant for lease in self._leases[record.id]]
-        if tenants:
-            who = ", ".join(f'name:"{tenant.name}" id:"{tenant.id[:12]}"' for tenant in tenants)
-            raise ForbiddenError(
-                f"error while removing network: network {record.name} has active endpoints ({who})"
-            )
-        if record.config_only and any(n.config_from == record.name for n in self._shelf):
-            raise ForbiddenError(
-                f'error while removing network: configuration network "{record.name}" is in use'
-            )
 
     async def prune(self, wanted: NetworkPrune) -> tuple[str, ...]:
         """Remove the networks nobody is on, and return their names. ConflictError: one runs."""
@@ -327,11 +314,7 @@ class Networks:
         return tuple(record.name for record in self._shelf if self._is_pruned(record, wanted))
 
     def _is_pruned(self, record: NetworkRecord, wanted: NetworkPrune) -> bool:
-        if record.predefined or record.config_only or self._in_use(record):
-            return False
-        if wanted.until_ns is not None and record.created_ns > wanted.until_ns:
-            return False
-        return wanted.labels.admits(record.labels)
+        return wanted.admits(record) and not self._in_use(record)
 
     async def _remove_unused(self, record: NetworkRecord) -> bool:
         try:
