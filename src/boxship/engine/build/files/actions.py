@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from boxship.base.errors import NotFoundError, UnavailableError
 from boxship.engine.build.files import modes
-from boxship.engine.build.files.copier import Copier, Manner, make_room
+from boxship.engine.build.files.copier import Manner, make_room
 from boxship.engine.build.files.copying import CopyJob, path_of
 from boxship.engine.build.files.destination import Destination, Made
 from boxship.engine.build.files.excluding import exclusion
@@ -86,8 +86,7 @@ class _Work:
         manner = Manner(
             ids, modes.parse(action.mode), action.modified_ns, exclusion(action.exclude)
         )
-        copier = Copier(self._destination.root, manner)
-        if not CopyJob(action, source, self._destination, copier).run() and action.required:
+        if not CopyJob(action, source, self._destination, manner).run() and action.required:
             raise NotFoundError(f'"{action.source}": not found')
 
     def _root_of(self, which: int | None, tree: Tree) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.build.files import globbing, unpacking
-from boxship.engine.build.files.copier import Copier
+from boxship.engine.build.files.copier import Copier, Manner
 from boxship.engine.build.files.destination import Destination, Made
 from boxship.engine.build.files.owning import ROOT
 from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
@@ -27,7 +27,7 @@ class CopyJob:
     action: Copy
     source: int
     destination: Destination
-    copier: Copier
+    manner: Manner
 
     def run(self) -> bool:
         """Copy everything; False: nothing was there."""
@@ -79,7 +79,7 @@ class CopyJob:
         reading = os.open(b"/proc/self/fd/%d" % opened, _DIRECTORY)
         try:
             with self.destination.directory(target, self._made()) as directory:
-                self.copier.contents(reading, directory.fd, directory.path)
+                self._copier().contents(reading, directory.fd, directory.path)
         finally:
             os.close(reading)
 
@@ -92,7 +92,7 @@ class CopyJob:
             directory, new_name = self.destination.parent(target, self._made())
             with directory:
                 place = (*directory.path, new_name)
-                self.copier.entry(parent, name, directory.fd, place, (whole[-1],))
+                self._copier().entry(parent, name, directory.fd, place, (whole[-1],))
         finally:
             os.close(parent)
 
@@ -104,9 +104,8 @@ class CopyJob:
         try:
             if not self.action.unpack_required and not unpacking.is_archive(file):
                 return False
-            owner = self.copier.manner.ids if self.action.owner is not None else None
             with self.destination.directory(target, self._made()) as directory:
-                unpacking.unpack(file, self.destination.root, directory.path, owner)
+                unpacking.unpack(file, self.destination.root, directory.path)
         finally:
             os.close(file)
         return True
@@ -120,7 +119,7 @@ class CopyJob:
             reading = self._open(whole[: len(whole) - len(path) + depth], _DIRECTORY)
             try:
                 with self.destination.directory(made, self._made()) as directory:
-                    self.copier.dress(reading, directory.fd)
+                    self._copier().dress(reading, directory.fd)
             finally:
                 os.close(reading)
 
@@ -138,9 +137,12 @@ class CopyJob:
     def _open(self, path: Path, flags: int) -> int:
         return openat2(self.source, os.fsdecode(join(path)), flags, RESOLVE_IN_ROOT)
 
+    def _copier(self) -> Copier:
+        """One for each file that was found: names in two of them are two files, as in BuildKit."""
+        return Copier(self.destination.root, self.manner)
+
     def _made(self) -> Made:
-        manner = self.copier.manner
-        return Made(manner.ids or ROOT, manner.modified_ns)
+        return Made(self.manner.ids or ROOT, self.manner.modified_ns)
 
 
 def path_of(text: str) -> Path:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.engine.build.files.owning import Ids
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
 from boxship.storage.compression import CompressionError
 from boxship.storage.extracting import Extraction, extract
@@ -20,6 +19,8 @@ _BY_THE_ARCHIVE = frozenset(
 )
 """What comes about when it contradicts itself or the tree."""
 
+_AS_THE_ARCHIVE_SAYS = Extraction(owners=lambda uid, gid: (uid, gid))
+
 
 def is_archive(file: int) -> bool:
     """Tell whether an open file begins as a tar, plain or compressed, whatever its name."""
@@ -32,18 +33,14 @@ def is_archive(file: int) -> bool:
         os.lseek(file, 0, os.SEEK_SET)
 
 
-def unpack(file: int, root: int, place: Path, owner: Ids | None) -> None:
-    """Unpack into the directory ``place`` below ``root``; ``owner``: everything is to be theirs.
+def unpack(file: int, root: int, place: Path) -> None:
+    """Unpack into the directory ``place`` below ``root``, with the owners that the archive says.
 
     Names stay inside the root, whatever links the archive or the tree have.
     InvalidArgumentError: the archive is broken, or lies.
     """
-
-    def owners(uid: int, gid: int) -> tuple[int, int]:
-        return (uid, gid) if owner is None else (owner.uid, owner.gid)
-
     try:
-        extract(root, place, _chunks(file), Extraction(owners))
+        extract(root, place, _chunks(file), _AS_THE_ARCHIVE_SAYS)
     except OSError as error:
         if error.errno not in _BY_THE_ARCHIVE:
             raise
