@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from types import ModuleType
 
-from bench import bundles, images, networks, report, starts
+from bench import builds, bundles, images, networks, report, starts
 from bench.cases import API, CASES, NOTES, Case
 from bench.rows import Engines, Row
 from support import dockerd
@@ -17,7 +18,9 @@ IMAGES = "images"
 """Another: engines of its own, with a registry beside them."""
 NETWORKS = "networks"
 """And another: engines in machines of their own."""
-_OF_THEIR_OWN = (RUNTIME, IMAGES, NETWORKS)
+BUILDS = "build"
+"""Like those."""
+_OF_THEIR_OWN = (RUNTIME, IMAGES, NETWORKS, BUILDS)
 
 
 def main() -> int:
@@ -29,7 +32,9 @@ def main() -> int:
     if IMAGES in wanted:
         reached &= _images(write=arguments.write)
     if NETWORKS in wanted:
-        reached &= _networks(arguments.only or list(Engines), write=arguments.write)
+        reached &= _labs("Networks", networks, arguments.only, write=arguments.write)
+    if BUILDS in wanted:
+        reached &= _labs("Builds", builds, arguments.only, write=arguments.write)
     for title, cases in (("Engines", CASES), ("API", API)):
         if chosen := {name: case for name, case in cases.items() if name in wanted}:
             only = arguments.only or list(Engines)
@@ -69,18 +74,18 @@ def _images(*, write: bool) -> bool:
     return not any(row.reached is False for row in rows)
 
 
-def _networks(only: Sequence[Engines], *, write: bool) -> bool:
-    """And for networks."""
-    print(f"{NETWORKS} …", file=sys.stderr, flush=True)
+def _labs(title: str, module: ModuleType, only: Sequence[Engines] | None, *, write: bool) -> bool:
+    """And for what is measured in machines."""
+    print(f"{title} …", file=sys.stderr, flush=True)
     versions: list[str] = []
 
     def note(labs: networks.Labs) -> None:
         versions.append(_versions({name: lab.engine for name, lab in labs.items()}))
 
-    rows = list(networks.networks(note, only))
+    rows = list(getattr(module, title.lower())(note, only or list(Engines)))
     print(report.text(report.engines(rows)))
     if write:
-        report.write("Networks", report.engines(rows), versions[0], networks.NOTE)
+        report.write(title, report.engines(rows), versions[0], module.NOTE)
     return not any(row.reached is False for row in rows)
 
 

@@ -20,6 +20,7 @@
         tree/                     everything
         layers                    the diff ids it was copied from, lowest first, a line each
         stamp                     written when the copy was complete (see vfs.py)
+      caches/<32 hex>/            cache directories of builds (engine/build/caches.py)
       volumes/<id>/_data/         one volume's files; appears and goes by rename (see volumes.py)
       stubs/                      mount points, below the layers of every container (see stubs.py)
       tmp/                        what is being made or deleted; emptied after a start, but for

@@ -36,6 +36,7 @@ from boxship.solver.operations import Exec, FileActions, Input
 from boxship.storage.adopting import Adoption
 from boxship.storage.layers import Layer, Lease
 from boxship.storage.snapshots import Mount, OverlayMount
+from boxship.storage.squashing import squashed_tar
 from boxship.storage.storage import Storage
 
 ResultT = TypeVar("ResultT")
@@ -105,6 +106,21 @@ class Executor:
         async with self._snapshot(key, below):
             await _done(lambda: files.carry_out(workshop, key, actions, inputs))
             return await self._adopted(key, lease, latest_ns)
+
+    async def squash(
+        self, layers: Sequence[Digest], lease: Lease, latest_ns: int | None = None
+    ) -> Layer:
+        """Return one layer that does what these do together, lowest first.
+
+        UnavailableError: the disk is full, or fails.
+        """
+        store = self._storage.layers
+        trees = [store.diff_directory(layer) for layer in reversed(layers)]
+        opaque = self._context.snapshots.opaque
+        try:
+            return await _done(lambda: store.unpack(squashed_tar(trees, opaque, latest_ns), lease))
+        except OSError as error:
+            raise UnavailableError(f"the layers cannot be made one: {error}") from error
 
     @asynccontextmanager
     async def _snapshot(self, key: str, below: tuple[Digest, ...]) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.networks.record import HOST, NONE
 from boxship.engine.settings import BUILT_IN_RUNTIME
-from boxship.model.container import ContainerConfig, HostConfig, Ulimit
+from boxship.model.container import ContainerConfig, DeviceRequest, HostConfig, Ulimit
 from boxship.solver.operations import Exec, Limits, SecretMount, SshMount
 
 HOSTNAME = "buildkitsandbox"
@@ -15,6 +15,7 @@ HOSTNAME = "buildkitsandbox"
 _WITHOUT_HOSTNAME = "HOSTNAME"
 """BuildKit's steps have no such variable: a word without ``=`` takes it away."""
 _DEFAULT_NETWORKS = ("", "default")
+_CDI = "cdi"
 _DEFAULT_SHM = 64 << 20
 _SHARE_OF_PROCESSES = 0.15
 """Of what the machine can have, as systemd gives a service: a step that forks for ever ends by
@@ -66,7 +67,11 @@ def _host(step: Exec, limits: Limits) -> HostConfig:
         runtime=BUILT_IN_RUNTIME,
         ipc_mode="private",
         privileged=step.security == "insecure",
-        extra_hosts=tuple(f"{name}:{address}" for name, address in step.extra_hosts),
+        extra_hosts=(
+            f"{step.hostname or HOSTNAME}:127.0.0.1",  # whatever its network
+            *(f"{name}:{address}" for name, address in step.extra_hosts),
+        ),
+        device_requests=(DeviceRequest(_CDI, device_ids=step.devices),) if step.devices else None,
         shm_size=limits.shm_size or _DEFAULT_SHM,
         memory=limits.memory,
         memory_swap=limits.memory_swap,

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.dockerfile.wildcards import DIRECTORIES, REST, STAR, Wildcards, wildcards
 from boxship.kernel.paths import RESOLVE_IN_ROOT, openat2
 from boxship.storage.tree import Path
 
@@ -39,8 +40,8 @@ def unescaped(part: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
-    """Return the pattern as an expression for whole paths; with ``deep``, ``**`` has its meaning.
+def compiled(pattern: str, *, deep: bool = False) -> Wildcards:
+    """Return the pattern, for whole paths; with ``deep``, ``**`` has its meaning.
 
     InvalidArgumentError: a bracket that nothing closes, or a backslash at the end.
     """
@@ -48,17 +49,17 @@ def compiled(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
     while at < len(pattern):
         text, at = _one(pattern, at, deep)
         parts.append(text)
-    return re.compile("".join(parts), re.DOTALL)
+    return wildcards(parts)
 
 
 def _one(pattern: str, at: int, deep: bool) -> tuple[str, int]:
     character = pattern[at]
     if character == "*":
         if deep and pattern.startswith("**/", at):
-            return "(?:[^/]*/)*", at + 3
+            return DIRECTORIES, at + 3
         if deep and pattern.startswith("**", at):
-            return ".*", at + 2
-        return "[^/]*", at + 1
+            return REST, at + 2
+        return STAR, at + 1
     if character == "?":
         return "[^/]", at + 1
     if character == "[":
@@ -126,14 +127,12 @@ def found(root: int, pattern: str, *, deep: bool = False) -> Iterator[Path]:
         os.close(top)
 
 
-def _walk(
-    directory: int, above: Path, depth: int | None, expression: re.Pattern[str]
-) -> Iterator[Path]:
+def _walk(directory: int, above: Path, depth: int | None, expression: Wildcards) -> Iterator[Path]:
     with os.scandir(directory) as entries:
         names = sorted(os.fsencode(entry.name) for entry in entries)
     for name in names:
         path = (*above, name)
-        if expression.fullmatch(os.fsdecode(b"/".join(path))):
+        if expression.matches(os.fsdecode(b"/".join(path))):
             yield path
             continue
         if depth is not None and len(path) >= depth:
