@@ -1,10 +1,13 @@
 """BuildKit's door, as Debian 13's buildx comes in by it; the builder behind it is a fake."""
 
+import base64
 import json
 import os
 import socket
 import subprocess
+import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -12,11 +15,19 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import Selection
 from boxship.engine.build.failures import InvalidDockerfileError, Place, StepFailedError
 from boxship.engine.build.progress import LineRange, SourceText, Vertex, VertexLog, VertexWarning
-from boxship.engine.build.requests import BuildRecord, ImageContext, ImageOutput
+from boxship.engine.build.requests import (
+    BuildRecord,
+    ClientDirectory,
+    DaemonDirectory,
+    DockerfileAt,
+    FilesOutput,
+    ImageContext,
+    ImageOutput,
+)
 from boxship.oci.digest import Digest
 from boxship.oci.reference import parse
 from boxship.wire.buildkit import methods
-from boxship.wire.buildkit.control import SolveRequest
+from boxship.wire.buildkit.control import SolveRequest, StatusResponse
 from boxship.wire.buildkit.history import (
     BuildHistoryRequest,
     EventType,
@@ -330,3 +341,55 @@ class Caller:
                     answers += [decode(message, method.answer) for message in event.messages]
                 elif isinstance(event, CallEnded):
                     return answers if event.status.code == Code.OK else event.status
+
+
+# ── POST /build with version 2, as docker build of 20.10 asks for it ─────────────────────────
+
+
+def lines_of(answer):
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+def test_a_build_over_a_session_is_told_in_messages(api):
+    api.builder.events = [Vertex(STEP, "[1/1] RUN true", started_ns=5)]
+    query = "version=2&remote=client-session&t=a&dockerfile=d/Other&networkmode=none&nocache=1"
+    trace, image = lines_of(api.client.request("POST", f"/build?{query}"))
+    assert trace["id"] == "moby.buildkit.trace"
+    status = decode(base64.b64decode(trace["aux"]), StatusResponse)
+    assert status.vertices[0].name == "[1/1] RUN true"
+    assert image == {"id": "moby.image.id", "aux": {"ID": IMAGE}}
+    (request,) = api.builder.requests
+    assert request.context == ClientDirectory("context")
+    assert request.dockerfile == DockerfileAt("d/Other", ClientDirectory("dockerfile"))
+    assert (request.network, request.cache.disabled, request.classic) == ("none", True, False)
+    (line,) = lines_of(api.client.request("POST", f"/build?{query}&q=1"))
+    assert line == {"stream": IMAGE + "\n"}
+
+
+def test_its_outputs(api):
+    outputs = quote('[{"Type": "tar", "Attrs": {"a": "b"}}]')
+    api.client.request("POST", f"/build?version=2&remote=client-session&outputs={outputs}")
+    (output,) = api.builder.requests[-1].outputs
+    assert (type(output), output.tar) == (FilesOutput, True)
+    for wrong in ("{", '[{"Type": "a"}, {"Type": "b"}]', '[{"Type": "other"}]'):
+        answer = api.client.request("POST", f"/build?version=2&outputs={quote(wrong)}")
+        assert answer.status == 400
+
+
+def test_its_context_may_come_in_another_request(api):
+    def upload():
+        api.client.request("POST", "/build?version=2&buildid=upload-request:b", b"tar")
+
+    uploading = threading.Thread(target=upload)
+    uploading.start()
+    answer = api.client.request("POST", "/build?version=2&remote=upload-request&buildid=b")
+    uploading.join(20)
+    assert lines_of(answer)[-1]["id"] == "moby.image.id"
+    assert api.builder.requests[-1].context == DaemonDirectory("/tar")
+
+
+def test_its_failure_is_the_last_line(api):
+    api.builder.events = [Vertex(STEP, "[1/1] RUN false", started_ns=5)]
+    api.builder.failure = StepFailedError("it failed", vertex=STEP, place=PLACE)
+    *_, last = lines_of(api.client.request("POST", "/build?version=2&remote=client-session"))
+    assert last["error"] == "it failed"

@@ -41,7 +41,8 @@ class Progress(Struct, frozen=True, omit_defaults=True, rename="camel"):
     id: str = ""
     error_detail: ErrorDetail | None = None
     error: str = ""
-    aux: Outcome | None = None
+    aux: Outcome | str | None = None
+    """Text: bytes in base64, of BuildKit's messages."""
 
 
 def encode_progress(message: Progress) -> bytes:

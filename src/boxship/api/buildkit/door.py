@@ -19,6 +19,7 @@ from boxship.api.buildkit.control import Control
 from boxship.api.buildkit.endings import ending_of, ending_of_build
 from boxship.api.buildkit.gateway import Gateway
 from boxship.api.buildkit.session import Session
+from boxship.api.buildkit.sessionbuild import Uploading
 from boxship.api.buildkit.sessions import Offer, Sessions
 from boxship.api.buildkit.solving import Returned, Solving, Solvings
 from boxship.api.buildkit.subrequests import answer_subrequest
@@ -54,6 +55,7 @@ class Door:
         self._backend = backend
         self.sessions = Sessions()
         self.solvings = Solvings()
+        self.uploading = Uploading()
         self._services = (*Control(self).services, *Gateway(self).services)
 
     @property

@@ -39,7 +39,7 @@ def prune_request(request: control.PruneRequest) -> PruneRequest:
 def _filters(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Read containerd's filters as far as clients of builders write them: ``name==value,…``."""
     found: dict[str, list[str]] = {}
-    for text in texts:
+    for text in filter(None, texts):  # clients that filter by nothing send one that is empty
         for part in text.split(","):
             name, operator, value = _split(part)
             if not name:

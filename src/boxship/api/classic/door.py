@@ -77,7 +77,7 @@ async def _quiet(call: Call) -> AsyncGenerator[Progress, None]:
     finally:
         await lines.aclose()
     for line in said:
-        if line.aux is not None:
+        if isinstance(line.aux, Outcome):
             yield Progress(stream=f"{line.aux.id}\n")
 
 

@@ -26,6 +26,14 @@ async def session(call: Call) -> Answer:
     return await _door(call).open_session(call, offered(call))
 
 
+async def build_in_session(call: Call) -> Answer:
+    """Build as version 2 of ``POST /build`` has it; what is uploaded for a build comes so, too."""
+    from boxship.api.buildkit.sessionbuild import build_in_session as build
+
+    door = _door(call)
+    return await build(call, door.sessions, door.uploading)
+
+
 def _door(call: Call) -> "Door":
     from boxship.api.buildkit.door import Door
 

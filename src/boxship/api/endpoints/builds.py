@@ -4,11 +4,12 @@ What builds need is imported with the first of them: a daemon that never builds 
 """
 
 from boxship.api.call import EMPTY, Call
+from boxship.api.endpoints.buildkit import build_in_session
 from boxship.api.http.messages import Answer
 from boxship.base.errors import InvalidArgumentError
 from boxship.wire.prune import CachesPruned
 
-_CLASSIC = ("", "1")
+_CLASSIC, _IN_SESSION = ("", "1"), "2"
 _FILTERS = frozenset(
     {"id", "parent", "type", "description", "inuse", "shared", "private", "mutable", "immutable",
      "until", "unused-for"}
@@ -18,8 +19,11 @@ _FILTERS = frozenset(
 async def build(call: Call) -> Answer:
     from boxship.api.classic.door import build as classic
 
-    if call.text("version") not in _CLASSIC:
-        raise InvalidArgumentError(f'invalid version "{call.text("version")}"')
+    version = call.text("version")
+    if version == _IN_SESSION:
+        return await build_in_session(call)
+    if version not in _CLASSIC:
+        raise InvalidArgumentError(f'invalid version "{version}"')
     return classic(call)
 
 

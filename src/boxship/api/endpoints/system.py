@@ -14,7 +14,7 @@ from boxship.model.event import Event
 from boxship.wire import events, parameters
 
 _PING_HEADERS = {
-    "Builder-Version": "1",
+    "Builder-Version": "2",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Pragma": "no-cache",
     "Swarm": "inactive",

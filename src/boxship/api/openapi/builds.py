@@ -38,6 +38,8 @@ _ULIMIT = {
 
 _UPGRADE = (header("Upgrade", "`h2c`", required=True),)
 
+_OUTPUT = {"type": "object", "properties": {"Type": {"type": "string"}, "Attrs": _TEXTS}}
+
 OPERATIONS = (
     Operation(
         "POST", "/build", "ImageBuild", "Build an image from a Dockerfile",
@@ -68,11 +70,12 @@ OPERATIONS = (
             words("securityopt", "Security options of steps"),
             flag("squash", "Make one layer of all that are new"),
             text("buildid", "A name to cancel the build by"),
-            text("version", "Which builder's door: `1`, the classic one, or `2`", default="1"),
+            text("version", "How it is told: `1`, in lines, `2`, as BuildKit does", default="1"),
+            text("session", "With version 2: the client's session, which has its files"),
+            _json("outputs", "With version 2: what to make", type="array", items=_OUTPUT),
             text("isolation", "`default`, the only one there is"),
             unused(flag("rm", "Remove containers of steps that succeeded"), _NOTHING_LEFT),
             unused(flag("forcerm", "Remove containers of all steps"), _NOTHING_LEFT),
-            unused(text("outputs", "What to make"), "the classic door makes an image"),
             header(
                 "X-Registry-Config", "Logins: base64url of JSON, `AuthConfig` by registry"
             ),
