@@ -21,12 +21,13 @@ import logging
 import os
 import select
 import socket
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
 from boxship.api.http.body import Body, ClientGoneError, Incoming
 from boxship.api.http.head import LONGEST, Head, HeadError, answer_head, parse_head
 from boxship.api.http.messages import Answer, Chunk, HandedOver, Request, Response, Stream
+from boxship.api.http.outgoing import Outgoing, let_go
 from boxship.api.http.pump import Pump
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ _LINGER = 5.0
 _WRITE_HIGH = 256 * 1024
 _AHEAD = 64 * 1024
 """What is read of the next requests while one is served."""
-_NO_BODY = frozenset({204, 304})
 _ANSWERS = (Response, Stream, HandedOver)
 
 # Why the connection isn't being read.
@@ -58,8 +58,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._stream: Stream | None = None
         self._holds = 0
-        self._drained: asyncio.Future[None] | None = None
-        self._writing_paused = False
+        self._outgoing: Outgoing
         self._half_closed = False
         self._lost = False
         self._lingering = False
@@ -72,6 +71,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        self._outgoing = Outgoing(self._transport, self._server.common_headers)
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -109,22 +109,19 @@ class Connection(asyncio.Protocol):
         if self._pump is not None:
             self._pump.client_gone()
         self._cut_body("the client has gone")
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(ClientGoneError("the client has gone"))
+        self._outgoing.lose()
         if self._stream is not None and self._task is not None:
             self._task.cancel()
 
     def pause_writing(self) -> None:
-        self._writing_paused = True
+        self._outgoing.pause()
         if self._pump is not None:
             self._pump.client_slow(True)
 
     def resume_writing(self) -> None:
-        self._writing_paused = False
+        self._outgoing.resume()
         if self._pump is not None:
             self._pump.client_slow(False)
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
 
     # ── what the server calls ────────────────────────────────────────────────────────────────
 
@@ -240,15 +237,16 @@ class Connection(asyncio.Protocol):
     # ── answers ──────────────────────────────────────────────────────────────────────────────
 
     def _answer_at_once(self, request: Request, answer: Response) -> None:
-        keep = self._write_answer(request, answer)
-        if self._writing_paused:
+        keep = self._keeps(request)
+        self._outgoing.answer(request, answer, keep=keep)
+        if self._outgoing.paused:
             self._task = self._loop.create_task(self._end_once_read(keep))
         else:
             self._end_request(keep)
 
     async def _end_once_read(self, keep: bool) -> None:
         try:
-            await self._flow()
+            await self._outgoing.flow()
         except ClientGoneError:
             log.debug("a client has gone before it had all of its answer")
         finally:
@@ -266,7 +264,7 @@ class Connection(asyncio.Protocol):
                 try:
                     keep = await self._send_stream(request, answer)
                 finally:
-                    await _close(answer.chunks)
+                    await let_go(answer.chunks)
             else:
                 keep = await self._send(request, answer)
         except ClientGoneError:
@@ -309,23 +307,9 @@ class Connection(asyncio.Protocol):
     async def _send(self, request: Request, answer: Response) -> bool:
         if self._lost:
             raise ClientGoneError
-        keep = self._write_answer(request, answer)
-        await self._flow()
-        return keep
-
-    def _write_answer(self, request: Request, answer: Response) -> bool:
-        """Send it all; return whether the connection stays."""
         keep = self._keeps(request)
-        bare = answer.status in _NO_BODY
-        head = answer_head(
-            answer.status,
-            answer.headers,
-            common=self._server.common_headers,
-            content_type=None if bare else answer.content_type,
-            length=None if bare else len(answer.body),
-            close=not keep,
-        )
-        self._transport.write(head if request.method == "HEAD" else head + answer.body)
+        self._outgoing.answer(request, answer, keep=keep)
+        await self._outgoing.flow()
         return keep
 
     async def _send_stream(self, request: Request, answer: Stream) -> bool:
@@ -340,47 +324,8 @@ class Connection(asyncio.Protocol):
                 self._stream = None
                 return await self._send(request, self._server.on_error(request, error))
         keep = self._keeps(request) and request.minor == 1
-        head = answer_head(
-            200,
-            answer.headers,
-            common=self._server.common_headers,
-            content_type=answer.content_type,
-            chunked=request.minor == 1,
-            close=not keep,
-        )
-        self._transport.write(head)
-        if request.method == "HEAD":
-            return keep
-        await self._send_chunks(answer.chunks, first, chunked=request.minor == 1)
+        await self._outgoing.stream(request, answer, first, keep=keep)
         return keep
-
-    async def _send_chunks(
-        self, chunks: AsyncIterator[Chunk], first: Chunk, *, chunked: bool
-    ) -> None:
-        write = self._write_chunk if chunked else self._transport.write
-        if first:
-            write(first)
-            await self._flow()
-        async for chunk in chunks:
-            if chunk:
-                write(chunk)
-                await self._flow()
-        if chunked:
-            self._transport.write(b"0\r\n\r\n")
-
-    def _write_chunk(self, chunk: Chunk) -> None:
-        self._transport.writelines((b"%x\r\n" % len(chunk), chunk, b"\r\n"))
-
-    async def _flow(self) -> None:
-        """Wait while the client reads more slowly than we write."""
-        if self._lost:
-            raise ClientGoneError
-        if self._writing_paused:
-            self._drained = self._loop.create_future()
-            try:
-                await self._drained
-            finally:
-                self._drained = None
 
     def _hold(self, reason: int, on: bool) -> None:
         """Stop or resume reading; it goes on when no reason is left."""
@@ -408,7 +353,7 @@ class Connection(asyncio.Protocol):
             return await self._detach_from_tls(header)
         self._hold(_DETACHED, True)
         self._transport.set_write_buffer_limits(high=0)
-        await self._flow()
+        await self._outgoing.flow()
         raw = self._transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(raw.fileno())) as copy:
             copy.setblocking(False)
@@ -437,13 +382,6 @@ class Connection(asyncio.Protocol):
 
 def _nothing() -> None:
     pass
-
-
-async def _close(chunks: AsyncIterator[Chunk]) -> None:
-    """Close an asynchronous generator, so that it lets go of what it holds."""
-    close = getattr(chunks, "aclose", None)
-    if close is not None:
-        await close()
 
 
 def _hung_up(transport: asyncio.Transport) -> bool:

@@ -7,7 +7,6 @@ deleted. A crash in between leaves layers without a record, which :meth:`ImageSe
 removes.
 """
 
-import asyncio
 import builtins
 import contextlib
 from collections.abc import (
@@ -21,10 +20,8 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from boxship.base.clock import Clock
-from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.base.errors import NotFoundError
 from boxship.base.ids import boot_id
 from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
@@ -34,27 +31,28 @@ from boxship.engine.images import (
     listing,
     packing,
     pruning,
+    recovery,
     refetching,
     removing,
+    tagging,
     trash,
     urlimport,
     usage,
 )
 from boxship.engine.images.availability import manifests_of
 from boxship.engine.images.bridge import in_thread, to_the_end
-from boxship.engine.images.catalog import Catalog, KnownImage, understand
+from boxship.engine.images.catalog import Catalog, KnownImage
 from boxship.engine.images.committing import ChildImage
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.kept import KeptLayers
 from boxship.engine.images.lastuse import LastUse
 from boxship.engine.images.layersources import LayerSources
 from boxship.engine.images.pulling import Puller, PullRequest
-from boxship.engine.images.pulls import LONGEST_NS, UnfinishedPulls
+from boxship.engine.images.pulls import UnfinishedPulls
 from boxship.engine.images.pushing import Pusher, PushRequest
-from boxship.engine.images.scope import ImageScope, parsed, whole_id
+from boxship.engine.images.scope import ImageScope
 from boxship.engine.images.usage import LayerUse
 from boxship.engine.images.users import ImageUsers
-from boxship.engine.images.variants import Variant
 from boxship.engine.records.database import Database
 from boxship.engine.records.trash import TrashBin, TrashItem
 from boxship.engine.settings import DEFAULT_LIMITS, TransferLimits
@@ -77,7 +75,7 @@ from boxship.model.image import (
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image
 from boxship.oci.platform import Platform
-from boxship.oci.reference import InvalidReferenceError, Reference
+from boxship.oci.reference import Reference
 from boxship.storage.check.store import Needed
 from boxship.storage.chunks import Buffer
 from boxship.storage.layers import Lease
@@ -226,14 +224,7 @@ class ImageService:
 
     async def tag(self, source: str, repository: str, tag: str = "") -> None:
         """Name an image; the image that had the name before loses it."""
-        name = _new_name(repository, tag)
-        async with self._scope.changing:
-            known = self._scope.find(source)
-            record = replace(known.record, last_tagged_ns=self._scope.clock.now_ns())
-            config = await asyncio.to_thread(self._scope.storage.blobs.read, known.id)
-            kept = self._kept_for(source, known)
-            await self._scope.catalog.put(understand(record, config), [name], kept)
-        self._scope.announce("tag", known, name=name.familiar)
+        await tagging.tag(self._scope, source, repository, tag)
 
     async def remove(
         self,
@@ -380,41 +371,7 @@ class ImageService:
 
         ``running``: some of the containers may have outlived the daemon.
         """
-        self._scope.pulls.drop(
-            older_than_ns=self._scope.clock.now_ns() - LONGEST_NS,
-            whole={known.layers for known in self._scope.catalog},
-        )
-        storage, needed = self._scope.storage, self._scope.needed_layers()
-        documents = self._scope.documents() | self._scope.sources.kept_here()
-        live = set(live_containers)
-
-        def clean() -> None:
-            storage.disposal.add(storage.root.left_over(used=not running))
-            snapshots = set(storage.snapshots.keys())
-            for key in snapshots - live:
-                storage.snapshots.remove(key)
-            storage.layers.recover(needed)
-            storage.blobs.remove_partial()
-            for digest in storage.blobs.all():
-                if digest not in documents:
-                    storage.blobs.remove(digest)
-
-        await asyncio.to_thread(clean)
-        for blob in self._scope.sources.forget_all_but(
-            layer.digest for layer in storage.layers.all()
-        ):
-            storage.blobs.remove(blob)
-
-    def _kept_for(self, source: str, known: KnownImage) -> Sequence[Variant]:
-        """Return the variants that a new name for ``source`` has as well."""
-        if whole_id(source) is not None:
-            return ()
-        name = parsed(source)
-        return self._scope.catalog.variants_of(name) if self._is_named(name, known) else ()
-
-    def _is_named(self, name: Reference, known: KnownImage) -> bool:
-        named = self._scope.catalog.named(name)
-        return named is not None and named.id == known.id
+        await recovery.recover(self._scope, frozenset(live_containers), running=running)
 
     def _known(self, reference: str, platform: Platform | None) -> KnownImage:
         known = self._scope.find(reference, platform)
@@ -428,17 +385,3 @@ class ImageService:
     def _row(self, reference: str, platform: Platform | None = None) -> listing.Row:
         known = self._known(reference, platform)
         return listing.Row(known, self._scope.catalog.names_of(known.id), is_parent=False)
-
-
-def _new_name(repository: str, tag: str) -> Reference:
-    name = parsed(repository)
-    if name.digest:
-        raise InvalidArgumentError("refusing to create a tag with a digest reference")
-    if name.familiar_name == "sha256":
-        raise InvalidArgumentError(
-            "refusing to create an ambiguous tag using digest algorithm as name"
-        )
-    try:
-        return name.with_tag(tag) if tag else name.with_default_tag()
-    except InvalidReferenceError as error:
-        raise InvalidArgumentError(str(error)) from error
