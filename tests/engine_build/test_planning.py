@@ -12,7 +12,7 @@ from boxship.oci.digest import Digest
 from boxship.oci.image import Image, ImageConfig
 from boxship.oci.platform import Platform
 from boxship.solver.graph import Graph
-from boxship.solver.operations import Copy, Exec, FileActions, ImageSource, Merge
+from boxship.solver.operations import Copy, Exec, FileActions, ImageSource, MakeFile, Merge
 
 AMD64 = Platform("linux", "amd64")
 LAYER = Digest.of(b"layer")
@@ -177,3 +177,14 @@ def test_what_cannot_be_planned(text: str, wish: dict[str, object], said: str) -
     with pytest.raises(DockerfileError) as caught:
         planned(text, **wish)
     assert said in str(caught.value)
+
+
+def test_files_of_heredocs_have_their_names_in_a_directory() -> None:
+    text = "FROM a\nCOPY <<ONE <<TWO /several\n1\nONE\n2\nTWO\nCOPY <<ONE /one\n1\nONE\n"
+    _, graph = planned(text)
+    made = [v.operation.actions for v in graph if isinstance(v.operation, FileActions)]
+    assert [
+        (each.path, each.into_directory)
+        for each in (*made[0], *made[1])
+        if isinstance(each, MakeFile)
+    ] == [("/several/", "ONE"), ("/several/", "TWO"), ("/one", "ONE")]

@@ -52,10 +52,13 @@ def _entries(data: bytes, loose: tuple[str, ...]) -> Iterator[str]:
     with tarfile.open(fileobj=BytesIO(data)) as layer:
         for entry in sorted(layer, key=lambda each: each.name):
             name = entry.name.rstrip("/")
+            if name.rpartition("/")[2].startswith(".wh."):  # only its name means something
+                yield name
+                continue
             size = "" if name.startswith(loose) or not entry.isreg() else entry.size
             kind = entry.type.decode(errors="replace")
-            mode = f"{entry.mode:o}" if not name.rpartition("/")[2].startswith(".wh.") else ""
-            yield f"{name} {kind} {mode} {entry.uid}:{entry.gid} {size} {entry.linkname}".rstrip()
+            line = f"{name} {kind} {entry.mode:o} {entry.uid}:{entry.gid} {size} {entry.linkname}"
+            yield line.rstrip()
 
 
 def differences(theirs: Document, ours: Document) -> Iterator[str]:

@@ -72,9 +72,9 @@ class Tour:
         self._theirs(each)
         ours = self._by_docker(each)
         self._by_docker_py(each, ours)
-        self._compare(each)
-        self._runs(each)
         self._by_boxship(each)
+        self._compare(each, each.tag if each.classic else _buildkits(each))
+        self._runs(each)
 
     def _theirs(self, each: Example) -> None:
         began = time.monotonic()
@@ -108,9 +108,10 @@ class Tour:
             client.close()
         self.scene.same("docker-py: images.build(…).id", image.id, wanted)
 
-    def _compare(self, each: Example) -> None:
-        sides = (documents.read(e.api, each.tag, each.loose) for e in (self.theirs, self.ours))
-        found = list(documents.differences(*sides))
+    def _compare(self, each: Example, tag: str) -> None:
+        theirs = documents.read(self.theirs.api, each.tag, each.loose)
+        ours = documents.read(self.ours.api, tag, each.loose)
+        found = list(documents.differences(theirs, ours))
         self.scene.same("differences from dockerd's image", found, [])
 
     def _runs(self, each: Example) -> None:
@@ -121,7 +122,7 @@ class Tour:
 
     def _by_boxship(self, each: Example) -> None:
         boxship = _cli(self.ours, self.ours.boxship.program)
-        tag = f"{each.tag}:boxship"
+        tag = _buildkits(each)
         done = boxship.run("build", f"--tag={tag}", str(each.directory), timeout=_PATIENCE)
         self.scene.holds(f"boxship build -t {tag}", done.err[-300:], done.code == 0)
         said = self.ours.docker.run("run", "--rm", tag, *each.command)
@@ -154,6 +155,11 @@ class Tour:
         command = [sys.executable, "-m", "pytest", "-v", "--no-header", "--tb=short", _FAULTS]
         done = subprocess.run(command, cwd=_ROOT, check=False)
         self.scene.same(_FAULTS, done.returncode, 0)
+
+
+def _buildkits(each: Example) -> str:
+    """The name of our image that came through BuildKit's door."""
+    return f"{each.tag}:boxship"
 
 
 def _cli(engine: Engine, program: str, **more: str) -> Cli:

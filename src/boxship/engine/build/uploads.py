@@ -44,6 +44,7 @@ class Uploads:
         """
         path = await asyncio.to_thread(self._root.new_temporary)
         try:
+            os.chmod(path, 0o755)  # steps of any user have it mounted
             await consume(archive, lambda chunks: _unpack(path, chunks))
             yield path
         except OSError as error:

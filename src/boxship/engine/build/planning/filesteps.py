@@ -83,9 +83,9 @@ def planned_files(
             actions.append(_from_tree(instruction, source, target, inputs.position(origin()), wish))
     actions += [
         MakeFile(
-            target.path,
+            f"{target.path}/" if target.is_directory else target.path,
             document.text.encode(),
-            into_directory=document.name if target.is_directory else "",
+            into_directory=document.name,
             mode=instruction.chmod,
             owner=target.owner,
             modified_ns=target.modified_ns,
