@@ -9,7 +9,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.dockerfile.errors import DockerfileError
@@ -21,14 +21,24 @@ from boxship.engine.build.executing import Executor
 from boxship.engine.build.explain import Explainer
 from boxship.engine.build.failures import InvalidDockerfileError
 from boxship.engine.build.imaging import document
+from boxship.engine.build.linting import warn
 from boxship.engine.build.loading import Loaded, Loader
 from boxship.engine.build.outputs import Outputs
 from boxship.engine.build.planning.plan import plan
 from boxship.engine.build.planning.variables import proxies
 from boxship.engine.build.planning.wish import BaseImage, ImageKey, Missing, Plan, Wish, image_key
-from boxship.engine.build.progress import BuildPlan, LineRange, VertexWarning
+from boxship.engine.build.progress import BuildPlan, VertexWarning
+from boxship.engine.build.remote import Remote
 from boxship.engine.build.reporting import Reporter
-from boxship.engine.build.requests import BuildRequest, BuildResult, BuiltImage
+from boxship.engine.build.requests import (
+    BuildRequest,
+    BuildResult,
+    BuiltImage,
+    DockerfileAt,
+    DockerfileText,
+    EmptyContext,
+    RemoteSource,
+)
 from boxship.engine.build.results import Ground, Result
 from boxship.engine.build.solving import Solver
 from boxship.engine.build.sourcing import BuildSources
@@ -69,15 +79,19 @@ class Build:
         """Return what was built; cancelling it ends what runs."""
         async with AsyncExitStack() as stack:
             lease = await stack.enter_async_context(self.workplace.images.building())
+            remote = Remote(self.workplace.ground.storage, self.client, stack)
+            self.request = await _brought(self.request, remote)
             loaded = await self._load()
+            plans = await self._planned(loaded, lease)
+            if not self.request.classic:
+                seen = plans[0].environments
+                self.warnings = warn(loaded, self.request, seen, self.report)
             if self.request.check_only:
                 return BuildResult(self.request.reference, warnings=self.warnings)
-            plans = await self._planned(loaded, lease)
             for each in plans:
                 self.report.event(BuildPlan(each.steps, str(each.platform)))
-            sources = BuildSources(
-                self.request, self.client, self.workplace.contexts, stack, self.graph
-            )
+            contexts = self.workplace.contexts
+            sources = BuildSources(self.request, self.client, contexts, remote, stack, self.graph)
             results = await self._solved(plans, loaded, lease, sources)
             built = [self._image(*each) for each in zip(plans, results, strict=True)]
             outputs = Outputs(
@@ -87,20 +101,7 @@ class Build:
 
     async def _load(self) -> Loaded:
         loader = Loader(self.request, self.client, self.workplace.contexts, self.report)
-        loaded = await loader.load()
-        for finding in loaded.dockerfile.findings:
-            self.warnings += 1
-            where = finding.where
-            self.report.event(
-                VertexWarning(
-                    loaded.vertex,
-                    f"{finding.rule}: {finding.message}",
-                    source=loaded.place(where).source,
-                    ranges=(LineRange(where.line_start, where.line_end),),
-                    rule=finding.rule,
-                )
-            )
-        return loaded
+        return await loader.load()
 
     async def _planned(self, loaded: Loaded, lease: Lease) -> list[Plan]:
         """Plan for all platforms, one after the other, into one graph."""
@@ -197,3 +198,19 @@ class Build:
         image = document(planned, result, classic=self.request.classic, now_ns=now)
         layers = (image.rootfs.diff_ids if image.rootfs else None) or ()
         return BuiltImage(planned.platform, encode(image), tuple(layers))
+
+
+async def _brought(request: BuildRequest, remote: Remote) -> BuildRequest:
+    """Have a context and a Dockerfile that are elsewhere brought here."""
+    if isinstance(request.context, RemoteSource):
+        found = await remote.context(request.context)
+        if isinstance(found, DockerfileText):
+            return replace(request, context=EmptyContext(), dockerfile=found)
+        request = replace(request, context=found)
+    at = request.dockerfile
+    if isinstance(at, DockerfileAt) and isinstance(at.source, RemoteSource):
+        found = await remote.context(at.source)
+        if isinstance(found, DockerfileText):
+            return replace(request, dockerfile=found)
+        return replace(request, dockerfile=replace(at, source=found))
+    return request

@@ -11,17 +11,19 @@ from boxship.dockerfile.ignore import Decision, Ignore, ignore
 from boxship.dockerfile.places import Range
 from boxship.engine.build.clientside import ClientSide, Selection
 from boxship.engine.build.contexts import Context, Contexts
+from boxship.engine.build.remote import Remote
 from boxship.engine.build.requests import (
     CONTEXT,
     BuildRequest,
     ClientDirectory,
     DaemonDirectory,
+    RemoteSource,
 )
 from boxship.engine.build.results import Result
 from boxship.oci.digest import Digest
 from boxship.solver.graph import Graph
 from boxship.solver.keys import parts
-from boxship.solver.operations import LocalSource, Source
+from boxship.solver.operations import GitSource, HttpSource, LocalSource, Source
 from boxship.storage.deleting import delete_tree
 
 
@@ -32,6 +34,7 @@ class BuildSources:
     request: BuildRequest
     client: ClientSide
     contexts: Contexts
+    remote: Remote
     stack: AsyncExitStack
     graph: Graph[Range] = field(default_factory=Graph)
     opened: dict[str, Context] = field(default_factory=dict)
@@ -45,9 +48,12 @@ class BuildSources:
             return self.opened[source.name]
 
     async def _open(self, source: LocalSource) -> Context:
-        where = self.request.context
+        where: object = self.request.context
         if source.name != CONTEXT:
-            where = self.request.contexts[source.name]
+            named = {name.lower(): each for name, each in self.request.contexts.items()}
+            where = named[source.name.lower()]
+        if isinstance(where, RemoteSource):
+            where = await self.remote.context(where)
         if isinstance(where, DaemonDirectory):
             if source.exclude:
                 await asyncio.to_thread(_remove_ignored, where.path, ignore(source.exclude))
@@ -72,13 +78,17 @@ class BuildSources:
 
     async def key(self, source: Source) -> Digest:
         """Return what decides of a remote source."""
-        result = await self.fetch(source)
-        assert result.key is not None
-        return result.key
+        return await self.remote.key(_remote(source))
 
     async def fetch(self, source: Source) -> Result:
         """Return the files of a remote source."""
-        raise NotImplementedYetError(f"{type(source).__name__} cannot be fetched yet")
+        return await self.remote.fetch(_remote(source))
+
+
+def _remote(source: Source) -> HttpSource | GitSource:
+    if not isinstance(source, HttpSource | GitSource):
+        raise NotImplementedYetError(f"{type(source).__name__}: not there yet")
+    return source
 
 
 def _remove_ignored(root: str, patterns: Ignore) -> None:

@@ -75,6 +75,8 @@ class Lowering:
     origins: Origins
     around: Scope = field(init=False)
     stages: dict[int, StageState] = field(default_factory=dict)
+    environments: dict[int, dict[str, str]] = field(default_factory=dict)
+    """Of the images that stages begin with."""
 
     def __post_init__(self) -> None:
         self.around = global_scope(
@@ -180,7 +182,8 @@ class Lowering:
         tree = self.origins.files_of(base, start.base, platform)
         image = base.image
         config = image.config or ImageConfig()
-        scope = stage_scope(self.around, environment(config))
+        env = self.environments[source.index] = environment(config)
+        scope = stage_scope(self.around, env)
         state = StageState(source.index, label, platform, tree, config, scope, image)
         state.base_name, state.author, state.total = base.name or start.base, image.author, 1
         return state

@@ -86,6 +86,7 @@ def _finished(lowering: Lowering, stage: StageState) -> Plan:
         unused_args=unused(wish.build_args, lowering.declared),
         images=tuple(lowering.origins.used.values()),
         stage=lowering.dockerfile.stages[stage.index].name or str(stage.index),
+        environments=lowering.environments,
         modified_ns=wish.modified_ns,
     )
 

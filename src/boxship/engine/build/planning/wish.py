@@ -102,6 +102,8 @@ class Plan:
     unused_args: tuple[str, ...]
     images: tuple[BaseImage, ...]
     stage: str
+    environments: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """The variables of the images that stages begin with, by the stages' numbers."""
     modified_ns: int | None = None
 
 

@@ -1,0 +1,46 @@
+"""What of a Dockerfile is unwise, as warnings of the build."""
+
+from collections.abc import Mapping
+
+from boxship.dockerfile.directives import read_check
+from boxship.dockerfile.ignore import ignore
+from boxship.dockerfile.lint.checking import Facts, check
+from boxship.dockerfile.lint.rules import RULES
+from boxship.engine.build.failures import InvalidDockerfileError
+from boxship.engine.build.loading import Loaded
+from boxship.engine.build.progress import LineRange, VertexWarning
+from boxship.engine.build.reporting import Reporter
+from boxship.engine.build.requests import BuildRequest
+
+
+def warn(
+    loaded: Loaded,
+    request: BuildRequest,
+    environments: Mapping[int, Mapping[str, str]],
+    report: Reporter,
+) -> int:
+    """Tell all warnings and return how many. InvalidDockerfileError: they are to be errors."""
+    asked = request.build_args.get("BUILDKIT_DOCKERFILE_CHECK")
+    wanted = read_check(asked) if asked else loaded.dockerfile.directives
+    given = {name: value for name, value in request.build_args.items() if value is not None}
+    facts = Facts(given, environments, ignore(loaded.ignored))
+    findings = check(loaded.dockerfile, facts, wanted)
+    for finding in findings:
+        rule, where = RULES[finding.rule], finding.where
+        report.event(
+            VertexWarning(
+                loaded.vertex,
+                f"{finding.rule}: {finding.message} (line {where.line_start})",
+                detail=(rule.summary,),
+                url=rule.url,
+                source=loaded.place(where).source,
+                ranges=(LineRange(where.line_start, where.line_end),),
+                rule=finding.rule,
+            )
+        )
+    if findings and wanted.warnings_are_errors:
+        rules = ", ".join(sorted({finding.rule for finding in findings}))
+        raise InvalidDockerfileError(
+            f"lint violation found for rules: {rules}", loaded.place(findings[0].where)
+        )
+    return len(findings)
