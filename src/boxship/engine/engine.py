@@ -254,6 +254,8 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of everything; containers go on."""
+        if self._builds is not None:
+            await self._builds.close()
         await self.trash.close()
         await self._context.background.close()
         for container in self._context.shelf:

@@ -122,9 +122,10 @@ class Contexts:
                     found.append((entry.path, entry.stat(), entry.name in self._busy))
         return found
 
-    def remove(self, path: str) -> bool:
+    def remove_named(self, name: str) -> bool:
         """Throw a directory away unless a build uses it; tell whether it went."""
-        if os.path.basename(path) in self._busy:
+        path = os.path.join(self._root, name)
+        if name in self._busy or not os.path.isdir(path):
             return False
         self._throw_away(path)
         return True

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.dockerfile.directives import read_check
 from boxship.dockerfile.ignore import ignore
+from boxship.dockerfile.instructions import Directives
 from boxship.dockerfile.lint.checking import Facts, check
 from boxship.dockerfile.lint.rules import RULES
 from boxship.engine.build.failures import InvalidDockerfileError
@@ -20,8 +22,7 @@ def warn(
     report: Reporter,
 ) -> int:
     """Tell all warnings and return how many. InvalidDockerfileError: they are to be errors."""
-    asked = request.build_args.get("BUILDKIT_DOCKERFILE_CHECK")
-    wanted = read_check(asked) if asked else loaded.dockerfile.directives
+    wanted = _wanted(loaded, request)
     given = {name: value for name, value in request.build_args.items() if value is not None}
     facts = Facts(given, environments, ignore(loaded.ignored))
     findings = check(loaded.dockerfile, facts, wanted)
@@ -44,3 +45,11 @@ def warn(
             f"lint violation found for rules: {rules}", loaded.place(findings[0].where)
         )
     return len(findings)
+
+
+def _wanted(loaded: Loaded, request: BuildRequest) -> Directives:
+    asked = request.build_args.get("BUILDKIT_DOCKERFILE_CHECK")
+    try:
+        return read_check(asked) if asked else loaded.dockerfile.directives
+    except ValueError as error:
+        raise InvalidArgumentError(f"BUILDKIT_DOCKERFILE_CHECK={asked}: {error}") from error

@@ -13,6 +13,8 @@ from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.executing import Executor
 from boxship.engine.build.failures import BuildCancelledError
+from boxship.engine.build.history import History
+from boxship.engine.build.housekeeping import Housekeeping
 from boxship.engine.build.progress import Tell
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
@@ -64,6 +66,10 @@ class Builder(Protocol):
         """Take a build out of the history. NotFoundError."""
         ...
 
+    async def close(self) -> None:
+        """End all builds, when the engine is closed."""
+        ...
+
 
 class Builds:
     """All builds of an engine."""
@@ -78,6 +84,8 @@ class Builds:
         self._clock: Clock = context.clock
         self._cache = cache
         self._loading: asyncio.Task[None] | None = None
+        self._history = History(database, context.clock)
+        self._tidying: asyncio.Task[None] | None = None
         self._running: dict[str, asyncio.Task[BuildResult]] = {}
         self._workplace = Workplace(
             ground=Ground(storage, cache, context.clock, Turns(), at_once),
@@ -85,13 +93,18 @@ class Builds:
             executor=Executor(context, storage),
             contexts=Contexts(storage.root.join("contexts"), context.throw_away),
         )
+        place = self._workplace
+        self._housekeeping = Housekeeping(
+            place.ground, images, place.contexts, place.executor.caches
+        )
 
     async def build(self, request: BuildRequest, client: ClientSide, tell: Tell) -> BuildResult:
         """See :class:`Builder`."""
         await self._loaded()
         if not request.reference:
             request = replace(request, reference=new_id()[:25])
-        report = Reporter(tell, self._clock)
+        running = self._history.begin(request, tell)
+        report = Reporter(running.tell, self._clock)
         task = asyncio.ensure_future(Build(self._workplace, request, client, report).run())
         self._running[request.reference] = task
         try:
@@ -102,11 +115,27 @@ class Builds:
             raise
         finally:
             self._running.pop(request.reference, None)
+        await running.end(error=_failure(task), result=None if _failure(task) else task.result())
         if task.cancelled():
             raise BuildCancelledError("context canceled")
         result = task.result()
         await self._cache.settle()
+        self._tidy()
         return result
+
+    def _tidy(self) -> None:
+        """Have the cache keep its bounds, behind the back of whoever has built."""
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.ensure_future(self._housekeeping.keep_bounds())
+            self._tidying.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def close(self) -> None:
+        """End all builds, when the engine is closed."""
+        tasks = [*self._running.values(), *([self._tidying] if self._tidying else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def cancel(self, reference: str) -> None:
         """See :class:`Builder`."""
@@ -117,21 +146,37 @@ class Builds:
 
     async def prune(self, request: PruneRequest) -> Pruned:
         """See :class:`Builder`."""
-        return Pruned()
+        await self._loaded()
+        return await self._housekeeping.prune(request)
 
     async def usage(self) -> list[CacheEntry]:
         """See :class:`Builder`."""
-        return []
+        await self._loaded()
+        return await self._housekeeping.usage()
 
     async def history(self) -> list[BuildRecord]:
         """See :class:`Builder`."""
-        return []
+        await self._loaded()
+        return self._history.all()
 
     async def forget(self, reference: str) -> None:
         """See :class:`Builder`."""
+        await self._loaded()
+        await self._history.forget(reference)
 
     async def _loaded(self) -> None:
         """Wait for the records, which the first who asks has read."""
         if self._loading is None:
-            self._loading = asyncio.ensure_future(self._cache.load())
+            self._loading = asyncio.ensure_future(self._load())
         await asyncio.shield(self._loading)
+
+    async def _load(self) -> None:
+        await self._cache.load()
+        await self._history.load()
+
+
+def _failure(task: "asyncio.Task[BuildResult]") -> str:
+    if task.cancelled():
+        return "canceled"
+    error = task.exception()
+    return "" if error is None else str(error) or type(error).__name__

@@ -218,6 +218,14 @@ class ImageService:
             self._scope.announce("tag", known, name=name.familiar)
         return known.id
 
+    def layers_of_images(self) -> frozenset[Digest]:
+        """Return the layers that any image has."""
+        return frozenset(layer for known in self._scope.catalog for layer in known.layers)
+
+    def sweep_layers(self, layers: Iterable[Digest]) -> int:
+        """Delete those layers that nobody needs or works with; return the bytes that came free."""
+        return self._scope.sweep(layers)
+
     async def ensure_builtin(self, reference: str) -> Digest:
         """Make the image that ships as code, if ``reference`` names it; return its id."""
         return await intake.ensure_builtin(self._scope, reference)

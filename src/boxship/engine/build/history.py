@@ -1,0 +1,127 @@
+"""Builds that run and builds that have ended, for ``docker buildx history``."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
+from boxship.base.clock import Clock
+from boxship.base.errors import NotFoundError
+from boxship.engine.build.progress import ProgressEvent, Tell, Vertex, VertexWarning
+from boxship.engine.build.requests import BuildRecord, BuildRequest, BuildResult, DockerfileText
+from boxship.engine.records.database import Database
+from boxship.oci.digest import Digest
+
+_MOST = 50
+
+
+class History:
+    """Belongs to the event loop."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._records: dict[str, BuildRecord] = {}
+
+    async def load(self) -> None:
+        """Read what has ended before."""
+        query = "SELECT body FROM builds ORDER BY created_ns"
+        for (body,) in await self._database.read(query):
+            assert isinstance(body, bytes)
+            record = msgspec.json.decode(body, type=BuildRecord)
+            self._records.setdefault(record.reference, record)
+
+    def all(self) -> list[BuildRecord]:
+        """Return all, newest first."""
+        return sorted(self._records.values(), key=lambda each: each.created_ns, reverse=True)
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
+    def begin(self, request: BuildRequest, tell: Tell) -> "Running":
+        """Note a build that begins; pass what it tells through what is returned."""
+        attributes = {f"build-arg:{n}": "" for n in request.build_args}  # values may be secret
+        attributes |= {
+            "target": request.target,
+            "filename": _filename(request),
+            "no-cache": "true" if request.cache.disabled else "",
+        }
+        record = BuildRecord(
+            reference=request.reference,
+            name=_filename(request),
+            created_ns=self._clock.now_ns(),
+            attributes={name: value for name, value in attributes.items() if value},
+        )
+        self._records[record.reference] = record
+        return Running(self, record, tell)
+
+    async def end(self, record: BuildRecord) -> None:
+        """Keep a build that has ended; the oldest go."""
+        self._records[record.reference] = record
+        ended = [each for each in self.all() if each.completed_ns is not None and not each.pinned]
+        old = [each.reference for each in ended[_MOST:]]
+        for reference in old:
+            del self._records[reference]
+        row = (record.reference, record.created_ns, msgspec.json.encode(record))
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR REPLACE INTO builds VALUES(?, ?, ?)", row)
+            db.executemany("DELETE FROM builds WHERE id = ?", [(each,) for each in old])
+
+        await self._database.write(change, durable=False)
+
+    async def forget(self, reference: str) -> None:
+        """Remove a build that has ended. NotFoundError."""
+        record = self._records.get(reference)
+        if record is None or record.completed_ns is None:
+            raise NotFoundError(f"no build {reference} has ended")
+        del self._records[reference]
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM builds WHERE id = ?", (reference,))
+
+        await self._database.write(change, durable=False)
+
+
+class Running:
+    """A build while it runs: counts what it tells."""
+
+    def __init__(self, history: History, record: BuildRecord, tell: Tell) -> None:
+        self._history = history
+        self._record = record
+        self._tell = tell
+        self._vertices: dict[Digest, Vertex] = {}
+        self._warnings = 0
+
+    def tell(self, event: ProgressEvent) -> None:
+        """Pass an event on."""
+        if isinstance(event, Vertex):
+            self._vertices[event.digest] = event
+        elif isinstance(event, VertexWarning):
+            self._warnings += 1
+        self._tell(event)
+
+    async def end(self, *, error: str = "", result: BuildResult | None = None) -> None:
+        """Say how it ended."""
+        done = [v for v in self._vertices.values() if v.completed_ns is not None and not v.error]
+        response: Mapping[str, str] = {} if result is None else result.response
+        images = () if result is None else tuple(i.image_id for i in result.images if i.image_id)
+        await self._history.end(
+            replace(
+                self._record,
+                completed_ns=self._history.now_ns(),
+                error=error,
+                total_steps=len(self._vertices),
+                cached_steps=sum(vertex.cached for vertex in done),
+                completed_steps=len(done),
+                warnings=self._warnings,
+                response=response,
+                images=images,
+            )
+        )
+
+
+def _filename(request: BuildRequest) -> str:
+    wanted = request.dockerfile
+    return wanted.name if isinstance(wanted, DockerfileText) else wanted.path

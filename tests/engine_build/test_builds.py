@@ -1,0 +1,294 @@
+"""Whole builds: what is found again, what is made anew, what a failure leaves. One engine."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.engine.build.failures import (
+    BuildCancelledError,
+    InvalidDockerfileError,
+    StepFailedError,
+    excerpt,
+)
+from boxship.engine.build.progress import BuildPlan, CacheMiss, VertexWarning
+from boxship.engine.build.requests import CacheUse, PruneRequest
+from boxship.oci.image import Image, decode
+from support.building import LocalClient, Workshop, workshop, write
+from support.opened import until
+
+pytestmark = pytest.mark.privileged
+
+
+@pytest.fixture(scope="module")
+def _shop() -> Iterator[Workshop]:
+    with workshop() as made:
+        yield made
+
+
+@pytest.fixture
+def shop(_shop: Workshop) -> Iterator[Workshop]:
+    yield _shop
+    _shop.settle()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> LocalClient:
+    directory = tmp_path / "context"
+    directory.mkdir()
+    return LocalClient(directory, identity=str(tmp_path))
+
+
+def image(shop: Workshop, name: str) -> Image:
+    return shop.engine.images.resolve(name).image
+
+
+def test_a_build_makes_an_image_and_the_next_one_finds_all_of_it(
+    shop: Workshop, client: LocalClient
+) -> None:
+    write(client.directory, a="1", sub__b="2")
+    text = 'FROM busybox\nENV A=1\nRUN echo said; echo $A >/ran\nCOPY . /app\nCMD ["sh"]\n'
+    first = shop.build(text, client, name="whole")
+    assert shop.told.ran() == ["RUN echo said; echo 1 >/ran", "COPY . /app"]
+    assert "said\n" in shop.told.log("RUN")
+    made = image(shop, "whole")
+    assert made.config is not None
+    assert made.config.cmd == ("sh",)
+    assert [h.empty_layer for h in (made.history or ())[-4:]] == [True, False, False, True]
+    (plan,) = shop.told.of(BuildPlan)
+    assert [step.text for step in plan.steps][:2] == ["FROM busybox", "ENV A=1"]
+
+    assert shop.build(text, client, name="again").images == first.images
+    assert shop.told.ran() == []
+    assert all(v.cached for n, v in shop.told.vertices.items() if "RUN" in n or "COPY" in n)
+
+
+def test_contents_decide_and_not_times(shop: Workshop, client: LocalClient) -> None:
+    write(client.directory, used="1", unused="1", _dot_dockerignore="ignored\n", ignored="1")
+    text = "FROM busybox\nCOPY used /used\nRUN cat /used\nCOPY . /all\n"
+    shop.build(text, client)
+    write(client.directory, ignored="2")
+    os.utime(client.directory / "used", (1, 1))
+    shop.build(text, client)
+    assert shop.told.ran() == []
+    write(client.directory, unused="2")
+    shop.build(text, client)
+    assert shop.told.ran() == ["COPY . /all"]
+    (client.directory / "used").chmod(0o755)
+    shop.build(text, client)
+    assert shop.told.ran() == ["COPY used /used", "RUN cat /used", "COPY . /all"]
+
+
+def test_only_what_changed_travels(shop: Workshop, client: LocalClient) -> None:
+    write(client.directory, a="1", b="1")
+    shop.build("FROM busybox\nCOPY . /x\n", client)
+    client.synced.clear()
+    write(client.directory, b="22")
+    shop.build("FROM busybox\nCOPY . /x\n", client)
+    assert client.synced == ["b"]
+
+
+def test_a_miss_is_explained(shop: Workshop, client: LocalClient) -> None:
+    write(client.directory, app="1", other="1")
+    text = "FROM busybox\nCOPY app other /explained/\nRUN ls /explained\n"
+    shop.build(text, client, explain=True)
+    assert {miss.reason for miss in shop.told.of(CacheMiss)} == {
+        "the instruction is new, or its result was pruned"
+    }
+    write(client.directory, app="2")
+    shop.build(text, client, explain=True)
+    misses = {miss.name.partition("] ")[2]: miss for miss in shop.told.of(CacheMiss)}
+    assert misses["COPY app other /explained/"].reason == "app changed"
+    assert misses["RUN ls /explained"].reason == "the step before it gave other files"
+    assert "cache miss: app changed" in shop.told.log("COPY")
+
+
+def test_stages_run_side_by_side_and_unneeded_ones_not_at_all(
+    shop: Workshop, client: LocalClient
+) -> None:
+    # Each waits for the other: one after the other they would wait for ever.
+    wait = "--mount=type=cache,target=/m,id=meet touch /m/{0} && until [ -e /m/{1} ]; do :; done"
+    text = (
+        f"FROM busybox AS a\nRUN {wait.format('a', 'b')}\nRUN touch /a\n"
+        f"FROM busybox AS b\nRUN {wait.format('b', 'a')}\nRUN touch /b\n"
+        "FROM busybox AS never\nRUN false\n"
+        "FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n"
+    )
+    shop.build(text, client)
+    assert "RUN false" not in shop.told.ran()
+    assert len(shop.told.ran()) == 6
+
+
+def test_a_stage_that_comes_out_the_same_changes_nothing_behind_it(
+    shop: Workshop, client: LocalClient
+) -> None:
+    text = (
+        "FROM busybox AS build\nRUN date +%s%N >/when; echo same >/product\n"
+        "FROM busybox\nCOPY --from=build /product /\nRUN cat /product\n"
+    )
+    shop.build(text, client)
+    shop.build(text, client, cache=CacheUse(disabled_stages=("build",)))
+    assert shop.told.ran() == ["RUN date +%s%N >/when; echo same >/product"]
+    shop.build(text, client, cache=CacheUse(disabled=True))
+    assert len(shop.told.ran()) == 3
+    shop.build(text, client)
+    assert shop.told.ran() == []
+
+
+def test_what_is_built_at_once_is_built_once(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox\nRUN --mount=type=cache,target=/m,id=once echo x >>/m/count\n"
+
+    async def both() -> None:
+        builds = [shop.starting(text, client) for _ in range(3)]
+        await asyncio.gather(*builds)
+
+    shop.do(both())
+    shop.build(f"{text}RUN --mount=type=cache,target=/m,id=once cat /m/count\n", client)
+    assert shop.told.log("cat") == "x\n"
+
+
+def test_a_failed_step_says_where_and_how(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox\n\nRUN echo before; \\\n  exit 3\nRUN never\n"
+    with pytest.raises(StepFailedError) as caught:
+        shop.build(text, client)
+    error = caught.value
+    assert error.exit_code == 3
+    assert error.command == "/bin/sh -c echo before;   exit 3"
+    assert "exit code: 3" in str(error)
+    assert error.place is not None
+    assert ">>> RUN echo before; \\\n   4 | >>>   exit 3" in excerpt(error.place)
+    assert "before" in shop.told.log("RUN echo")
+    failed = next(v for n, v in shop.told.vertices.items() if "before" in n)
+    assert "exit code: 3" in failed.error
+
+
+def test_a_failure_ends_what_runs_beside_it(shop: Workshop, client: LocalClient) -> None:
+    text = (
+        "FROM busybox AS a\nRUN touch /a && sleep 1000\n"
+        "FROM busybox AS b\nRUN exit 7\n"
+        "FROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n"
+    )
+    with pytest.raises(StepFailedError) as caught:
+        shop.build(text, client)
+    assert caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize("how", ["cancel", "hang up"])
+def test_a_build_that_is_ended_leaves_nothing(
+    shop: Workshop, client: LocalClient, how: str
+) -> None:
+    async def ended() -> None:
+        text = f"FROM busybox\nRUN echo {how.replace(' ', '')} && sleep 1000\n"
+        work = asyncio.ensure_future(shop.starting(text, client, reference="mine"))
+        await until(lambda: shop.told.log("RUN") != "")
+        if how == "cancel":
+            await shop.engine.builds.cancel("mine")
+            with pytest.raises(BuildCancelledError):
+                await work
+        else:
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+        assert next(v for v in shop.told.vertices.values() if "RUN" in v.name).error
+
+    shop.do(ended())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        ("FROM busybox\nRUM x\n", InvalidDockerfileError, "unknown instruction: RUM"),
+        ("FROM busybox AS a\nCOPY --from=b x y\n", NotFoundError, "b"),
+        ("FROM busybox\nCOPY nothing /\n", StepFailedError, '"/nothing": not found'),
+        ("FROM nobody/has:this\n", Exception, "nobody/has"),
+        ("FROM busybox\nRUN --mount=type=secret,id=s,required true\n", StepFailedError, "secret s"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    shop: Workshop, client: LocalClient, text: str, kind: type[Exception], said: str
+) -> None:
+    from boxship.engine.build.requests import Pull
+
+    with pytest.raises(kind) as caught:
+        shop.build(text, client, pull=Pull.NEVER)
+    assert said in str(caught.value)
+
+
+def test_rules_warn_and_can_be_errors(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox as x\nRUN true\n"
+    assert shop.build(text, client).warnings == 1
+    (warning,) = shop.told.of(VertexWarning)
+    assert warning.rule == "FromAsCasing"
+    assert warning.ranges[0].start == 1
+    with pytest.raises(InvalidDockerfileError, match="FromAsCasing"):
+        shop.build(f"# check=error=true\n{text}", client)
+
+
+def test_secrets_decide_nothing(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox\nRUN --mount=type=secret,id=s,env=S --mount=type=secret,id=s test -n $S\n"
+    client.secrets["s"] = b"one"
+    shop.build(text, client)
+    client.secrets["s"] = b"another"
+    shop.build(text, client)
+    assert shop.told.ran() == []
+
+
+def test_the_cache_is_there_after_a_restart(client: LocalClient) -> None:
+    write(client.directory, f="1")
+    text = "FROM busybox\nRUN echo kept >/kept\nCOPY f /f\n"
+    with workshop() as own:
+        own.build(text, client, outputs=())
+        own.reopen()
+        own.build(text, client, outputs=())
+        assert own.told.ran() == []
+        own.settle()
+
+
+def test_the_cache_is_there_until_it_is_pruned(shop: Workshop, client: LocalClient) -> None:
+    builds, text = shop.engine.builds, "FROM busybox\nRUN echo 1 >/kept\nRUN echo 2 >>/kept\n"
+    shop.build(text, client, outputs=())
+    usage = {entry.description.partition("] ")[2]: entry for entry in shop.do(builds.usage())}
+    assert usage["RUN echo 1 >/kept"].id in usage["RUN echo 2 >>/kept"].parents
+    first = PruneRequest(filters={"id": (usage["RUN echo 1 >/kept"].id,)})
+    pruned = shop.do(builds.prune(first))
+    assert [entry.kind for entry in pruned.entries] == ["regular"]
+    assert pruned.space_reclaimed == 0, "the next step's result stands on that layer"
+    shop.build(text, client, outputs=())
+    assert shop.told.ran() == []
+    assert shop.do(builds.prune(PruneRequest(all=True))).space_reclaimed > 0
+    assert shop.do(builds.usage()) == []
+    shop.build(text, client, outputs=())
+    assert len(shop.told.ran()) == 2
+    with pytest.raises(InvalidArgumentError, match="invalid filter"):
+        shop.do(builds.prune(PruneRequest(filters={"x": ("y",)})))
+
+
+def test_history_remembers(shop: Workshop, client: LocalClient) -> None:
+    shop.build("FROM busybox\nRUN true\n", client, reference="good")
+    with pytest.raises(StepFailedError):
+        shop.build("FROM busybox\nRUN false\n", client, reference="bad")
+    history = {record.reference: record for record in shop.do(shop.engine.builds.history())}
+    assert history["good"].error == ""
+    assert history["good"].completed_steps > 0
+    assert "exit code: 1" in history["bad"].error
+    shop.do(shop.engine.builds.forget("good"))
+    with pytest.raises(NotFoundError):
+        shop.do(shop.engine.builds.forget("good"))
+
+
+def test_a_document_of_an_image_is_the_same_for_the_same_input(
+    shop: Workshop, client: LocalClient
+) -> None:
+    write(client.directory, f="1")
+    text = "FROM busybox\nARG SOURCE_DATE_EPOCH\nCOPY f /f\nRUN echo 1 >/g\nWORKDIR /w\n"
+    wanted = {"build_args": {"SOURCE_DATE_EPOCH": "1700000000"}}
+    first = shop.build(text, client, **wanted)
+    shop.do(shop.engine.builds.prune(PruneRequest(all=True)))
+    os.utime(client.directory / "f")
+    second = shop.build(text, client, cache=CacheUse(disabled=True), **wanted)
+    assert first.images[0].image_id == second.images[0].image_id
+    made = decode(first.images[0].config, Image)
+    assert (made.created or "").startswith("2023-11-14T22:13:20")
