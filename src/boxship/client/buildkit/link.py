@@ -58,7 +58,11 @@ class Call:
 
     def send(self, message: bytes) -> None:
         """Send, waiting while the peer takes no more. GrpcError if the call is over."""
-        self._link.send(self, message)
+        self._link.send(self, (message,))
+
+    def send_all(self, messages: Iterable[bytes]) -> None:
+        """Send several, which is quicker than one by one if they are short."""
+        self._link.send(self, messages)
 
     def end_input(self) -> None:
         """Say that nothing more will be sent (calls of ours)."""
@@ -180,11 +184,12 @@ class Link:
             self._rouse()
         return call
 
-    def send(self, call: Call, message: bytes) -> None:
+    def send(self, call: Call, messages: Iterable[bytes]) -> None:
         with self._lock:
             self._check(call)
             before = self._grpc.queued(call.stream)
-            self._grpc.send(call.stream, message)
+            for message in messages:
+                self._grpc.send(call.stream, message)
             if not before:
                 self._rouse()
             while self._grpc.queued(call.stream) > _MOST_QUEUED and not call.is_over:

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 from urllib.parse import unquote
 
 from boxship.base.errors import NotFoundError
@@ -29,7 +30,7 @@ from boxship.wire.grpc.status import Code, GrpcError
 from boxship.wire.protobuf import decode, encode
 
 _PIECE = 256 * 1024
-_GLANCE = 256  # stats between two looks at what is asked for
+_AT_ONCE = 256  # stats between two looks at what is asked for
 _NOTHING_MORE = encode(Packet(type=PacketType.STAT))
 _OVER = encode(Packet(type=PacketType.FIN))
 
@@ -81,12 +82,12 @@ class _Sender:
         self._over = False
 
     def run(self, selection: Selection) -> None:
-        for number, found in enumerate(self._source.walk(selection)):
-            self._call.send(encode(Packet(type=PacketType.STAT, stat=found)))
+        stats = self._source.walk(selection)
+        while some := list(islice(stats, _AT_ONCE)):
+            self._call.send_all([encode(Packet(type=PacketType.STAT, stat=each)) for each in some])
             # What is no plain file can't be asked for; the builder counts it nevertheless.
-            self._paths.append("" if found.mode & GO_TYPE else found.path)
-            if number % _GLANCE == 0:
-                self._look(wait=False)
+            self._paths += ["" if each.mode & GO_TYPE else each.path for each in some]
+            self._look(wait=False)
         self._call.send(_NOTHING_MORE)
         while not self._over:
             if not self._wanted:

@@ -1,0 +1,228 @@
+"""``boxship build`` and ``boxship buildx`` against an engine, by both of its doors."""
+
+import json
+import signal
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from support.cli import Cli
+from support.engine import Engine
+from support.waiting import eventually
+
+pytestmark = pytest.mark.privileged
+
+DOORS = pytest.mark.parametrize("door", ["1", "0"], ids=["buildkit", "classic"])
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    """What images are made of in most of these tests."""
+    root = tmp_path / "context"
+    root.mkdir()
+    (root / "file").write_text("content\n")
+    (root / "skipped").write_text("never seen\n")
+    (root / ".dockerignore").write_text("# comment\nskipped\n")
+    (root / "Dockerfile").write_text(
+        "FROM busybox AS base\n"
+        "ARG WORD=nothing\n"
+        'LABEL word="$WORD"\n'
+        "COPY . /here\n"
+        "FROM base AS last\n"
+        "RUN ls /here > /list\n"
+        'CMD ["cat", "/list"]\n'
+    )
+    return root
+
+
+def through(boxship: Cli, door: str) -> Cli:
+    return Cli(boxship.program, {**boxship._environment, "DOCKER_BUILDKIT": door})
+
+
+@DOORS
+def test_an_image_is_made_and_runs(engine: Engine, boxship: Cli, context: Path, door: str) -> None:
+    build = through(boxship, door)
+    iid = context.parent / "iid"
+    done = build.run(
+        "build", "-t", f"made:{door}", "--build-arg", "WORD=hello", "--label", "own=label",
+        "--iidfile", str(iid), str(context),
+    )  # fmt: skip
+    assert done.code == 0, done
+    image = engine.api.get(f"/images/made:{door}/json").json()
+    assert iid.read_text() == image["Id"]
+    assert image["Config"]["Labels"] == {"word": "hello", "own": "label"}
+    names = boxship("run", "--rm", "--network", "none", f"made:{door}").split()
+    assert sorted(names) == ["Dockerfile", "file"]
+    boxship("rmi", f"made:{door}")
+
+
+@DOORS
+def test_quiet_prints_the_id_alone(boxship: Cli, context: Path, door: str) -> None:
+    build = through(boxship, door)
+    first = build.run("build", "-q", str(context))
+    again = build.run("build", "-q", str(context))
+    assert first.code == 0, first
+    assert first.out.startswith("sha256:")
+    assert first.out == again.out
+    assert first.err == ""
+    boxship("rmi", "-f", first.out.strip())
+
+
+@DOORS
+def test_a_step_that_fails_ends_the_build(boxship: Cli, context: Path, door: str) -> None:
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo last words; exit 3\n")
+    done = through(boxship, door).run("build", str(context))
+    assert done.code == (1 if door == "1" else 3), done
+    assert "last words" in done.err + done.out
+    assert "exit code: 3" in done.err or "non-zero code: 3" in done.err
+
+
+@DOORS
+@pytest.mark.parametrize("given", ["dockerfile", "archive", "beside"])
+def test_contexts_from_elsewhere(boxship: Cli, context: Path, door: str, given: str) -> None:
+    build = through(boxship, door)
+    text = b"FROM busybox\nLABEL given=here\n"
+    if given == "dockerfile":
+        done = _with_input(build, text, "build", "-q", "-")
+    elif given == "beside":
+        done = _with_input(build, text + b"COPY file /f\n", "build", "-q", "-f", "-", str(context))
+    else:
+        archive = context.parent / "context.tar"
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.add(context, ".")
+        data = archive.read_bytes()
+        done = _with_input(build, data, "build", "-q", "--target", "base", "-")
+    assert done.returncode == 0, done
+    image = done.stdout.decode().strip()
+    labels = json.loads(boxship("image", "inspect", image))[0]["Config"]["Labels"]
+    assert labels == ({"word": "nothing"} if given == "archive" else {"given": "here"})
+    boxship("rmi", "-f", image)
+
+
+def _with_input(cli: Cli, data: bytes, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [cli.program, *arguments],
+        input=data,
+        capture_output=True,
+        env=cli._environment,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_lines_of_the_dockerfile_are_shown_and_what_was_told(boxship: Cli, context: Path) -> None:
+    done = boxship.run("build", "--progress", "plain", "-t", "plain:1", str(context))
+    assert done.code == 0, done
+    assert "#1 [internal] load build definition from Dockerfile" in done.err
+    assert "[last 1/1] RUN ls /here > /list" in done.err
+    again = boxship.run("build", "--progress", "rawjson", "-t", "plain:1", str(context))
+    updates = [json.loads(line) for line in again.err.splitlines()]
+    vertices = [each for update in updates for each in update.get("vertexes", ())]
+    cached = {each["name"] for each in vertices if each.get("cached")}
+    assert "[last 1/1] RUN ls /here > /list" in cached
+    boxship("rmi", "plain:1")
+
+
+def test_progress_is_drawn_on_a_terminal(boxship: Cli, context: Path) -> None:
+    with boxship.on_terminal("build", "-t", "drawn:1", str(context)) as terminal:
+        terminal.expect(r"\[\+\] Building \d+\.\ds \(\d+/\d+\) FINISHED")
+        terminal.expect(r"=> (CACHED )?\[last 1/1\] RUN ls")
+        assert terminal.close() == 0
+    boxship("rmi", "drawn:1")
+
+
+def test_what_is_known_of_the_result_is_written_down(boxship: Cli, context: Path) -> None:
+    place = context.parent / "metadata"
+    image = boxship("build", "-q", "-t", "known:1", "--metadata-file", str(place), str(context))
+    document = json.loads(place.read_text())
+    assert document["containerimage.digest"] == image
+    assert document["buildx.build.ref"].startswith("default/default/")
+    boxship("rmi", "known:1")
+
+
+def test_secrets_are_seen_by_their_step_and_nowhere_else(boxship: Cli, context: Path) -> None:
+    (context / "Dockerfile").write_text(
+        "FROM busybox\n"
+        "RUN --mount=type=secret,id=a --mount=type=secret,id=b "
+        "cat /run/secrets/a /run/secrets/b | wc -c > /count\n"
+    )
+    (context.parent / "a").write_text("first-secret")
+    build = Cli(boxship.program, {**boxship._environment, "B_SECRET": "second-secret"})
+    place = context.parent / "a"
+    done = build.run(
+        "build", "-q", "-t", "secret:1", "--secret", f"id=a,src={place}",
+        "--secret", "id=b,env=B_SECRET", str(context),
+    )  # fmt: skip
+    assert done.code == 0, done
+    assert boxship("run", "--rm", "--network", "none", "secret:1", "cat", "/count") == "25"
+    assert "secret-" not in boxship("history", "--no-trunc", "secret:1")
+    assert "-secret" not in boxship("history", "--no-trunc", "secret:1").replace("secret:1", "")
+    boxship("rmi", "secret:1")
+
+
+def test_a_directory_beside_the_context_has_a_name(boxship: Cli, context: Path) -> None:
+    other = context.parent / "other"
+    other.mkdir()
+    (other / "thing").write_text("from beside\n")
+    (context / "Dockerfile").write_text("FROM busybox\nCOPY --from=beside /thing /thing\n")
+    boxship("build", "-q", "-t", "named:1", "--build-context", f"beside={other}", str(context))
+    assert boxship("run", "--rm", "--network", "none", "named:1", "cat", "/thing") == "from beside"
+    boxship("rmi", "named:1")
+
+
+def test_a_build_that_is_interrupted_ends_its_step(
+    engine: Engine, boxship: Cli, context: Path
+) -> None:
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo here; sleep 1234\n")
+    with boxship.start("build", "--progress", "plain", str(context)) as build:
+        assert build.stderr is not None
+        eventually(
+            lambda: b"here" in (build.stderr.readline() if build.stderr else b""), "the step"
+        )
+        build.send_signal(signal.SIGINT)
+        build.communicate(timeout=20)
+    assert build.returncode == 130
+    eventually(lambda: not _sleeps(), "the end of the step")
+
+
+def _sleeps() -> bool:
+    done = subprocess.run(["pgrep", "-xf", "sleep 1234"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("nowhere",), 'unable to prepare context: path "nowhere" not found'),
+        (("-f", "nothing", "."), "failed to read dockerfile: open nothing"),
+        (("--target", "stage", "CONTEXT"), "stage"),
+        (("--secret", "id=x,src=nothing", "CONTEXT"), "no such file: secret x"),
+        (("--builder", "other", "CONTEXT"), 'no builder "other" found'),
+        (("-o", "type=oci,tar=false,dest=x", "CONTEXT"), "write a tar and unpack it"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    boxship: Cli, context: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    line = [str(context) if argument == "CONTEXT" else argument for argument in arguments]
+    done = boxship.run("build", *line)
+    assert done.code == 1, done
+    assert reason in done.err
+
+
+def test_the_classic_builder_says_what_it_cannot_do(boxship: Cli, context: Path) -> None:
+    done = through(boxship, "0").run("build", "--secret", "id=x,env=HOME", str(context))
+    assert done.code == 1
+    assert "--secret: not possible with the classic builder" in done.err
+
+
+def test_the_builder_and_its_cache_are_shown_and_pruned(boxship: Cli, context: Path) -> None:
+    image = boxship("build", "-q", str(context))
+    assert boxship("buildx", "ls").splitlines()[1].startswith("default*")
+    assert "Driver: docker" in boxship("buildx", "inspect")
+    assert boxship("buildx", "du").splitlines()[0].split()[:2] == ["ID", "RECLAIMABLE"]
+    boxship("rmi", "-f", image)
+    assert "Total:" in boxship("buildx", "prune", "-f", "-a")
+    assert "Total reclaimed space: 0B" in boxship("builder", "prune", "-f", "-a")
