@@ -258,3 +258,20 @@ def test_binary_metadata() -> None:
 )
 def test_timeouts(text: str, wanted: float | None) -> None:
     assert seconds(text) == wanted
+
+
+def test_an_end_that_waits_for_room_is_sent_once() -> None:
+    pair = Pair()
+    stream = pair.client.open(PATH)
+    pair.client.send(stream, bytes(STREAM_WINDOW))
+    pair.server.receive(pair.client.outgoing())
+    pair.client.half_close(stream)
+    # Room for the rest comes before anybody asks what there is to send.
+    pair.client.receive(pair.server.outgoing())
+    _, events = pair.settle()
+    assert any(isinstance(event, InputEnded) for event in events)
+    pair.server.send(stream, b"answer")
+    pair.server.finish(stream)
+    at_client, _ = pair.settle()
+    assert messages(at_client) == [b"answer"]
+    assert not pair.client.closed

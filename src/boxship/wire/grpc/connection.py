@@ -215,7 +215,8 @@ class Connection:
                 self._h2.send_headers(stream, _ANSWER)
             self._flush_queue(stream, state)
             state.waiting = bool(state.queue)
-            if state.ends and not state.queue:
+            if state.ends and not state.queue and not state.ended:
+                state.ended = True
                 self._end(stream, state)
         except H2Error:  # the peer has reset it meanwhile; the event is on its way
             self._drop(stream)

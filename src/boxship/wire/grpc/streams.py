@@ -21,6 +21,8 @@ class Stream:
     """Whether the client has sent its last message (servers know that)."""
     ends: bool = False
     """Whether nothing follows the queue but the end of the stream."""
+    ended: bool = False
+    """Whether that end has left; it may be asked for twice, when the peer makes room meanwhile."""
     trailers: Pairs | None = None
     """A server's end of the stream."""
     waiting: bool = False
