@@ -173,6 +173,14 @@ def test_how_it_fails(
     assert words in str(raised.value)
 
 
+def test_what_a_failed_step_wrote_can_be_kept(bench: Workbench) -> None:
+    with pytest.raises(StepExitError) as raised:
+        bench.sh("echo x >/found; exit 7", extras=Extras(keep_failed=True))
+    assert raised.value.exit_code == 7
+    assert raised.value.layer is not None
+    assert bench.names(raised.value.layer) == ["found"]
+
+
 def test_nobody_of_that_name(bench: Workbench) -> None:
     with pytest.raises(BoxshipError, match="nosuch"):
         bench.do(bench.step("/bin/true", user="nosuch"))

@@ -46,9 +46,12 @@ _MOST_LAYERS = 480
 
 
 class StepExitError(BoxshipError):
-    """The program of a step has ended with another exit code than 0."""
+    """The program of a step has ended with another exit code than 0.
 
-    def __init__(self, exit_: Exit) -> None:
+    ``layer`` is what it had written by then, if that was to be kept.
+    """
+
+    def __init__(self, exit_: Exit, layer: Layer | None = None) -> None:
         reason = f": killed by signal {exit_.signal}" if exit_.signal else ""
         if exit_.oom_killed:
             reason = ": out of memory"
@@ -56,6 +59,7 @@ class StepExitError(BoxshipError):
         self.exit_code = exit_.exit_code
         self.signal = exit_.signal
         self.oom_killed = exit_.oom_killed
+        self.layer = layer
 
 
 class Executor:
@@ -86,9 +90,12 @@ class Executor:
         ground = mounts.Ground(self._context, self.caches, step_id, inputs, extras)
         async with self._snapshot(step_id, below), mounts.made(ground, step) as made:
             exit_ = await self._executed(step_id, step, extras, made, tell)
-            if exit_.exit_code:
+            if exit_.exit_code and not extras.keep_failed:
                 raise StepExitError(exit_)
-            return await self._adopted(step_id, lease, extras.latest_ns)
+            layer = await self._adopted(step_id, lease, extras.latest_ns)
+            if exit_.exit_code:
+                raise StepExitError(exit_, layer)
+            return layer
 
     async def files(
         self,

@@ -40,6 +40,8 @@ class Extras:
     environment: tuple[str, ...] = ()
     """Variables that decide nothing: proxies."""
     agents: Mapping[str, SshAgent] = field(default_factory=dict)
+    keep_failed: bool = False
+    """Make a layer of what a step wrote that failed, too, for somebody to look into it."""
     latest_ns: int | None = None
     """Files that the step changes after that time (ns since the epoch) get it as theirs, so that
     the layer does not depend on when it was made."""
