@@ -72,12 +72,14 @@ class Copier:
             self._directory((source, name), target, place, below, left_out=left_out)
         elif left_out or stat.S_ISSOCK(found.st_mode):
             return
+        elif stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            self._file(source, name, target, place)
         else:
             make_room(target, new_name, place)
             if found.st_nlink > 1 and self._linked(found, target, place):
                 return
             if stat.S_ISREG(found.st_mode):
-                self._file(source, name, target, new_name)
+                self._file(source, name, target, place)
             else:
                 self._special(source, name, found, target, new_name)
 
@@ -130,10 +132,14 @@ class Copier:
             os.close(parent)
         return True
 
-    def _file(self, source: int, name: bytes, target: int, new_name: bytes) -> None:
+    def _file(self, source: int, name: bytes, target: int, place: Path) -> None:
         reading = os.open(name, _READ, dir_fd=source)
         try:
-            writing = os.open(new_name, _CREATE, 0o600, dir_fd=target)
+            try:
+                writing = os.open(place[-1], _CREATE, 0o600, dir_fd=target)
+            except FileExistsError:  # seldom: looking first would take a call for each file
+                make_room(target, place[-1], place)
+                writing = os.open(place[-1], _CREATE, 0o600, dir_fd=target)
             try:
                 _fill(reading, writing)
                 self.dress(reading, writing)
