@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from boxship.base.errors import BoxshipError, InvalidArgumentError, StartRefused
 from boxship.engine.build.executing import Executor, StepExitError
 from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
 from boxship.engine.engine import Engine
+from boxship.engine.settings import UserMaps
+from boxship.oci.runtime import IdMapping
 from boxship.solver.operations import (
     BindMount,
     CacheMount,
@@ -452,3 +454,46 @@ def test_the_next_daemon_ends_what_a_killed_one_leaves() -> None:
         assert asyncio.run(look()) == ([], [])
     finally:
         place.close()
+
+
+def test_mapped_users_find_their_files(tmp_path: Path) -> None:
+    """Whatever a step mounts belongs to those whom it belongs to without mapping."""
+    place = Place()
+    ids = (IdMapping(0, 100_000, 65_536),)
+    place.settings = replace(place.settings, user_maps=UserMaps(ids, ids))
+    (tmp_path / "file").write_text("x")
+    mounts = (
+        BindMount("/a", 1), BindMount("/b", 1, writable=True), BindMount("/c", 0, "/etc"),
+        BindMount("/d", 0, "/etc", writable=True), CacheMount("/e", "e"),
+        SecretMount("s", "/f", uid=3),
+    )  # fmt: skip
+    script = (
+        "cut -c1-30 /proc/self/uid_map; stat -c '%u %n' /a/file /b/file /c/passwd /d/passwd /e /f;"
+        "touch /b/new /d/new /e/new; cat /f; touch /mine; chown 5:6 /mine"
+    )
+    said = []
+
+    async def run() -> tuple[int, int]:
+        async with opened(place) as engine:
+            storage = engine.checker._storage
+            executor = Executor(engine._context, storage)
+            with engine.images.hold("busybox") as image, storage.layers.lease() as lease:
+                inputs = (LayersTree(tuple(image.layers)), DirectoryTree(str(tmp_path)))
+                step = Exec(("/bin/sh", "-ec", script), mounts=mounts)
+                extras = Extras(secrets={"s": SECRET})
+                layer = await executor.run(
+                    step, inputs, extras, lease, lambda _, data: said.append(data)
+                )
+                found = os.lstat(f"{storage.layers.diff_directory(layer.digest)}/mine")
+                return found.st_uid, found.st_gid
+
+    try:
+        assert asyncio.run(run()) == (5, 6)
+        storage_remains = place.remains()
+    finally:
+        place.close()
+    assert storage_remains == []
+    first, *lines = b"".join(said).decode().splitlines()
+    assert first.split()[:2] == ["0", "100000"]
+    assert [line.split()[0] for line in lines[:6]] == ["0", "0", "0", "0", "0", "3"]
+    assert lines[6] == SECRET.decode()

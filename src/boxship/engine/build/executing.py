@@ -22,6 +22,7 @@ from boxship.base import ids
 from boxship.base.errors import BoxshipError, InvalidArgumentError, UnavailableError
 from boxship.engine.build.caches import Caches
 from boxship.engine.build.execution import mounts, network, points, process, record
+from boxship.engine.build.execution.ground import Ground
 from boxship.engine.build.execution.process import Tell
 from boxship.engine.build.files import actions as files
 from boxship.engine.build.files.roots import Workshop
@@ -87,7 +88,7 @@ class Executor:
         UnavailableError: the machine does not give what it takes.
         """
         step_id, below = ids.new_id(), _layers(step.root, inputs)
-        ground = mounts.Ground(self._context, self.caches, step_id, inputs, extras)
+        ground = Ground(self._context, self.caches, step_id, inputs, extras)
         async with self._snapshot(step_id, below), mounts.made(ground, step) as made:
             exit_ = await self._executed(step_id, step, extras, made, tell)
             if exit_.exit_code and not extras.keep_failed:

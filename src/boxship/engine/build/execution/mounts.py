@@ -11,63 +11,29 @@ that its successor does not find::
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from boxship.base import ids
-from boxship.base.errors import InvalidArgumentError
-from boxship.base.files import opened
-from boxship.engine.build.caches import Caches
 from boxship.engine.build.clientside import SshAgent, SshConnection
-from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
+from boxship.engine.build.execution.binds import bound
+from boxship.engine.build.execution.ground import Ground
 from boxship.engine.containers import mountsources
-from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import MountPoint
 from boxship.kernel import mounts as k
 from boxship.solver.operations import (
     BindMount,
     CacheMount,
     Exec,
-    Input,
     Mount,
     SecretMount,
     SshMount,
     TmpfsMount,
 )
-from boxship.storage.snapshots import DirectoryMount
 
 _MEMORY = "memory"
 _NOSUID_NODEV = 2 | 4
 _NOEXEC = "noexec"
 _CHUNK = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What the mounts of one step are made of."""
-
-    context: Context
-    caches: Caches
-    step_id: str
-    inputs: Sequence[Tree]
-    extras: Extras
-
-    @property
-    def place(self) -> str:
-        """The step's directory of sources."""
-        return f"{self.context.paths.sources}/{self.step_id}"
-
-    def tree(self, which: Input) -> Tree:
-        """Return one of the step's inputs, or nothing at all."""
-        return LayersTree() if which is None else self.inputs[which]
-
-    def owner(self, uid: int, gid: int) -> tuple[int, int]:
-        """Return whom a file belongs to on the host that is to be ``uid``'s inside."""
-        maps = self.context.settings.user_maps
-        if maps is None:
-            return uid, gid
-        return _outside(maps.uids, uid), _outside(maps.gids, gid)
 
 
 @asynccontextmanager
@@ -92,7 +58,7 @@ async def _point(
     ground: Ground, mount: Mount, number: int, stack: AsyncExitStack
 ) -> MountPoint | None:
     if isinstance(mount, BindMount):
-        return _bind(ground, mount, number, stack)
+        return await bound(ground, mount, number, stack)
     if isinstance(mount, CacheMount):
         seed = (ground.tree(mount.input), mount.source)
         path = await stack.enter_async_context(ground.caches.held(mount, seed))
@@ -105,58 +71,6 @@ async def _point(
     if isinstance(mount, SecretMount):
         return _secret(ground, mount, number)
     return await _agent(ground, mount, number, stack)
-
-
-# ── parts of trees ───────────────────────────────────────────────────────────────────────────
-
-
-def _bind(ground: Ground, mount: BindMount, number: int, stack: AsyncExitStack) -> MountPoint:
-    tree, part = ground.tree(mount.input), mount.source.strip("/")
-    if mount.writable:
-        source = stack.enter_context(_writable(ground, tree, number))
-        return MountPoint("volume", mount.target, source, options=("rbind",), subpath=part)
-    if isinstance(tree, DirectoryTree):
-        return MountPoint(
-            "volume", mount.target, tree.path, read_write=False, options=("rbind",), subpath=part
-        )
-    if not tree.layers:
-        raise InvalidArgumentError(f"{mount.target}: there is nothing to mount from")
-    return MountPoint(
-        "image", mount.target, "the build", read_write=False, options=("rbind",),
-        subpath=part, layers=tuple(map(str, tree.layers)),
-    )  # fmt: skip
-
-
-@contextmanager
-def _writable(ground: Ground, tree: Tree, number: int) -> Iterator[str]:
-    """Mount a tree with a place above it for what is written, which goes with the step."""
-    snapshots, key = ground.context.snapshots, ids.new_id()
-    layers = tree.layers if isinstance(tree, LayersTree) else ()
-    snapshots.prepare(key, layers)
-    try:
-        mount = snapshots.mount(key)
-        if isinstance(mount, DirectoryMount):
-            if isinstance(tree, DirectoryTree):
-                raise InvalidArgumentError("the storage driver vfs cannot mount a context with rw")
-            yield mount.path
-            return
-        target = f"{ground.place}/{number}.over"
-        os.makedirs(target, 0o700)
-        with opened(mount.cwd, os.O_PATH | os.O_DIRECTORY) as top, ExitStack() as stack:
-            names = [f"/proc/self/fd/{top}/{name}" for name in mount.lower]
-            if isinstance(tree, DirectoryTree):
-                context = stack.enter_context(opened(tree.path, os.O_PATH | os.O_DIRECTORY))
-                names = [f"/proc/self/fd/{context}"]
-            upper, work = (f"/proc/self/fd/{top}/{name}" for name in (mount.upper, mount.work))
-            options = (
-                f"lowerdir={':'.join(names)}", f"upperdir={upper}", f"workdir={work}",
-                *mount.options,
-            )  # fmt: skip
-            k.mount("overlay", target, "overlay", k.MS_NODEV, ",".join(options))
-        yield target
-    finally:
-        mountsources.clear(f"{ground.place}/{number}.over")
-        snapshots.remove(key)
 
 
 # ── in memory ────────────────────────────────────────────────────────────────────────────────
@@ -251,11 +165,3 @@ async def _answer(connection: SshConnection, writer: asyncio.StreamWriter) -> No
             writer.write(data)
             await writer.drain()
     writer.close()
-
-
-def _outside(maps: Sequence[object], inside: int) -> int:
-    for one in maps:
-        first, host, size = one.container_id, one.host_id, one.size  # type: ignore[attr-defined]
-        if first <= inside < first + size:
-            return int(host) + inside - int(first)
-    raise InvalidArgumentError(f"{inside} is nobody in the user namespace of containers")
