@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from boxship.dockerfile.ignore import ignore
-from boxship.engine.build.clientside import NoClient, Selection
+from boxship.engine.build.clientside import NoClient, Selection, Synced
 from boxship.engine.build.progress import ProgressEvent, Vertex, VertexLog
 from boxship.engine.build.requests import (
     BuildRequest,
@@ -39,9 +39,11 @@ class LocalClient(NoClient):
 
     async def sync(
         self, name: str, selection: Selection, target: str, *_: object, **__: object
-    ) -> Any:
+    ) -> Synced:
         wanted = self._selected(selection)
-        self._make_equal(Path(target), wanted)
+        before = len(self.synced)
+        removed = self._make_equal(Path(target), wanted)
+        return Synced(frozenset([*self.synced[before:], *removed]))
 
     def _selected(self, selection: Selection) -> dict[str, Path]:
         left_out = ignore(selection.exclude)
@@ -53,15 +55,20 @@ class LocalClient(NoClient):
             and (not selection.include or name in selection.include)
         }
 
-    def _make_equal(self, there: Path, wanted: Mapping[str, Path]) -> None:
+    def _make_equal(self, there: Path, wanted: Mapping[str, Path]) -> list[str]:
+        removed = []
         for path in sorted(there.rglob("*"), reverse=True):
             if str(path.relative_to(there)) not in wanted:
+                removed.append(str(path.relative_to(there)))
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         for relative, path in wanted.items():
             self._bring(path, there / relative, relative)
+        return removed
 
     def _bring(self, path: Path, place: Path, relative: str) -> None:
         if path.is_dir() and not path.is_symlink():
+            if not place.is_dir():
+                self.synced.append(relative)
             place.mkdir(parents=True, exist_ok=True)
             return
         place.parent.mkdir(parents=True, exist_ok=True)

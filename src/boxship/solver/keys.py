@@ -14,6 +14,7 @@ An input that was made ``fresh`` has no recipe key: its result is not a function
 nobody would have asked for it again. So what stands on it is found by content only.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,13 +60,21 @@ def parts(operation: Operation) -> tuple[Part, ...]:
         return _parts_of_exec(operation)
     if isinstance(operation, FileActions):
         root = () if operation.root is None else (Part(operation.root),)
-        copies = (
-            Part(action.input, (action.source,), action.exclude, action.wildcards)
-            for action in operation.actions
-            if isinstance(action, Copy) and action.input is not None
-        )
-        return (*root, *copies)
+        copies = (_part_of_copy(each) for each in operation.actions if isinstance(each, Copy))
+        return (*root, *(part for part in copies if part is not None))
     return ()
+
+
+def _part_of_copy(action: Copy) -> Part | None:
+    if action.input is None:
+        return None
+    if not action.keep_parents:
+        return Part(action.input, (action.source,), action.exclude, action.wildcards)
+    # Its patterns go through directories (``**``), and the names on the way come along: what is
+    # below the part without patterns decides.
+    names = [name for name in action.source.split("/") if name not in ("", ".")]
+    fixed = itertools.takewhile(lambda name: not set(name) & set("*?[\\"), names[:-1])
+    return Part(action.input, ("/" + "/".join(fixed),))
 
 
 def _parts_of_exec(operation: Exec) -> tuple[Part, ...]:

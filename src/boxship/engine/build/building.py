@@ -20,7 +20,7 @@ from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.executing import Executor
 from boxship.engine.build.explain import Explainer
 from boxship.engine.build.failures import InvalidDockerfileError
-from boxship.engine.build.imaging import document
+from boxship.engine.build.imaging import document, squashed
 from boxship.engine.build.linting import warn
 from boxship.engine.build.loading import Loaded, Loader
 from boxship.engine.build.outputs import Outputs
@@ -39,13 +39,13 @@ from boxship.engine.build.requests import (
     EmptyContext,
     RemoteSource,
 )
-from boxship.engine.build.results import Ground, Result
+from boxship.engine.build.results import EMPTY_LAYER, Ground, Result
 from boxship.engine.build.solving import Solver
 from boxship.engine.build.sourcing import BuildSources
 from boxship.engine.build.stepping import Stepper
 from boxship.engine.images.service import ImageService
 from boxship.oci import platform as platforms
-from boxship.oci.image import encode
+from boxship.oci.image import Image, encode
 from boxship.oci.platform import Platform
 from boxship.solver.graph import Graph
 from boxship.storage.layers import Lease
@@ -93,7 +93,8 @@ class Build:
             contexts = self.workplace.contexts
             sources = BuildSources(self.request, self.client, contexts, remote, stack, self.graph)
             results = await self._solved(plans, loaded, lease, sources)
-            built = [self._image(*each) for each in zip(plans, results, strict=True)]
+            pairs = zip(plans, results, strict=True)
+            built = [await self._image(planned, result, lease) for planned, result in pairs]
             outputs = Outputs(
                 self.workplace.ground, self.workplace.images, self.client, self.report
             )
@@ -173,6 +174,7 @@ class Build:
         epoch = self._epoch
         steps = Stepper(
             executor=self.workplace.executor,
+            images=self.workplace.images,
             client=self.client,
             lease=lease,
             report=self.report,
@@ -180,7 +182,7 @@ class Build:
             limits=self.request.limits,
             proxies=tuple(f"{n}={v}" for n, v in proxies(self.request.build_args)),
             latest_ns=None if epoch is None else epoch * 1_000_000_000,
-            classic=self.request.classic,
+            keep_failed=self.request.keep_failed,
         )
         explain = None
         if self.request.explain:
@@ -193,9 +195,15 @@ class Build:
         found = iter(await solver.solve(targets))
         return [Result() if each.tree is None else next(found) for each in plans]
 
-    def _image(self, planned: Plan, result: Result) -> BuiltImage:
+    async def _image(self, planned: Plan, result: Result, lease: Lease) -> BuiltImage:
         now = self.workplace.ground.clock.now_ns()
         image = document(planned, result, classic=self.request.classic, now_ns=now)
+        if self.request.squash:
+            base = planned.base or Image()
+            own = [each for each in result.layers[len(base.diff_ids) :] if each != EMPTY_LAYER]
+            if own:
+                layer = await self.workplace.executor.squash(own, lease, planned.modified_ns)
+                image = squashed(image, base, layer.digest, planned, now)
         layers = (image.rootfs.diff_ids if image.rootfs else None) or ()
         return BuiltImage(planned.platform, encode(image), tuple(layers))
 

@@ -4,7 +4,9 @@
 
     <data-root>/contexts/<key>/      one client's directory of one name
       tree/                          the files, as they were at the end of the last build
-      listing                        what was in them (contents.py), so that none is read again
+      listing                        what is in them (contents.py), so that none is looked at again
+      listing.before                 the same as it was before the last sync: of what differs from
+                                     it, the content is read
 
 A build has its directory for itself until it ends: it reads from it whenever a step needs it. A
 second build of the same client meanwhile gets another one of the same key. What is here can be
@@ -24,7 +26,7 @@ from boxship.base.files import write_atomic
 from boxship.engine.build.clientside import ClientSide, Selection
 from boxship.engine.build.contents import File, Listing, listed
 
-_TREE, _LISTING = "tree", "listing"
+_TREE, _LISTING, _BEFORE = "tree", "listing", "listing.before"
 _decoder = msgspec.msgpack.Decoder(dict[str, File])
 
 
@@ -46,25 +48,27 @@ class Context:
         return await asyncio.shield(self._listing)
 
     def _list(self) -> Listing:
-        known: dict[str, File] = {}
-        with suppress(OSError, msgspec.DecodeError):
-            if self.home:
-                with open(os.path.join(self.home, _LISTING), "rb") as stream:
-                    known = _decoder.decode(stream.read())
+        still = _decoded(self.home, _LISTING)
+        if still is not None:
+            return Listing(still)
+        known = _decoded(self.home, _BEFORE) or {}
         found = listed(self.path, known)
         if known:
             paths = {*known, *found.files}
             self.changed = tuple(
                 sorted(p for p in paths if not _same(known.get(p), found.files.get(p)))
             )
-        if self.home and found.files != known:
+        if self.home:
             content = msgspec.msgpack.encode(found.files)
             write_atomic(os.path.join(self.home, _LISTING), content, durable=False)
         return found
 
-    def forget(self) -> None:
-        """It has changed: what was listed before is not so any more."""
-        self._listing = None
+
+def _decoded(home: str, name: str) -> dict[str, File] | None:
+    if home:
+        with suppress(OSError, msgspec.DecodeError), open(os.path.join(home, name), "rb") as stream:
+            return _decoder.decode(stream.read())
+    return None
 
 
 def _same(one: File | None, other: File | None) -> bool:
@@ -84,7 +88,13 @@ class Contexts:
 
     @asynccontextmanager
     async def opened(
-        self, client: ClientSide, name: str, selection: Selection, purpose: str = ""
+        self,
+        client: ClientSide,
+        name: str,
+        selection: Selection,
+        *,
+        purpose: str = "",
+        transferred: Callable[[int], None] | None = None,
     ) -> AsyncIterator[Context]:
         """Own a directory that is as the client's, as long as the ``with`` lasts.
 
@@ -97,7 +107,15 @@ class Contexts:
         try:
             tree = os.path.join(home, _TREE)
             os.makedirs(tree, 0o700, exist_ok=True)
-            await client.sync(name, selection, tree)
+            now, before = os.path.join(home, _LISTING), os.path.join(home, _BEFORE)
+            # Before anything is written, so that a daemon that is killed leaves no listing that
+            # is not true.
+            with suppress(FileNotFoundError):
+                os.replace(now, before)
+            synced = await client.sync(name, selection, tree, transferred)
+            if synced.changed is not None and not synced.changed:
+                with suppress(FileNotFoundError):
+                    os.replace(before, now)
             os.utime(home)
             yield Context(tree, home)
         finally:

@@ -10,7 +10,7 @@ from boxship.engine.build.planning.wish import Plan
 from boxship.engine.build.planning.words import COPIED
 from boxship.engine.build.results import EMPTY_LAYER, Result
 from boxship.oci.digest import Digest
-from boxship.oci.image import History, Image, RootFS
+from boxship.oci.image import History, Image, RootFS, encode
 
 
 def document(plan: Plan, result: Result, *, classic: bool, now_ns: int) -> Image:
@@ -44,6 +44,21 @@ def document(plan: Plan, result: Result, *, classic: bool, now_ns: int) -> Image
         config=plan.config,
         rootfs=RootFS(diff_ids=tuple(map(str, layers))),
         history=(*(base.history or ()), *history),
+    )
+
+
+def squashed(image: Image, base: Image, layer: Digest, plan: Plan, now_ns: int) -> Image:
+    """Return an image whose own layers are one; its history says so in a last step."""
+    below = base.history or ()
+    own = tuple(replace(step, empty_layer=True) for step in (image.history or ())[len(below) :])
+    created = format_ns(_clamped(plan, now_ns))
+    whole = Digest.of(encode(image))
+    comment = f"merge {whole} to {plan.base_id}" if plan.base_id else f"create new from {whole}"
+    return replace(
+        image,
+        created=created,
+        rootfs=RootFS(diff_ids=(*map(str, base.diff_ids), str(layer))),
+        history=(*below, *own, History(created, comment=comment)),
     )
 
 

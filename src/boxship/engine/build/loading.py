@@ -141,7 +141,7 @@ class Loader:
             purpose = "ignore" if source.name == CONTEXT and paths == (_IGNORE,) else "definition"
             try:
                 directory = await stack.enter_async_context(
-                    self.contexts.opened(self.client, source.name, selection, purpose)
+                    self.contexts.opened(self.client, source.name, selection, purpose=purpose)
                 )
             except NotFoundError:
                 return {}

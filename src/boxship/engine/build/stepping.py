@@ -3,7 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError
+from boxship.base.clock import format_ns
+from boxship.base.errors import (
+    BoxshipError,
+    InvalidArgumentError,
+    NotFoundError,
+    StartRefusedError,
+)
 from boxship.dockerfile.places import Range
 from boxship.engine.build.clientside import ClientSide, SshAgent
 from boxship.engine.build.executing import Executor, StepExitError
@@ -11,7 +17,10 @@ from boxship.engine.build.failures import Place, StepFailedError
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.results import Result
 from boxship.engine.build.trees import Extras
+from boxship.engine.images.service import ImageService
+from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
+from boxship.oci.image import Image, ImageConfig, RootFS, encode
 from boxship.solver.graph import Vertex
 from boxship.solver.operations import Exec, FileActions, Limits, SecretMount, SshMount
 from boxship.storage.layers import Layer, Lease
@@ -22,6 +31,7 @@ class Stepper:
     """Carries out the steps of one build."""
 
     executor: Executor
+    images: ImageService
     client: ClientSide
     lease: Lease
     report: Reporter
@@ -29,7 +39,7 @@ class Stepper:
     limits: Limits
     proxies: tuple[str, ...] = ()
     latest_ns: int | None = None
-    classic: bool = False
+    keep_failed: bool = False
 
     async def carry_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer:
         """Return the new layer. StepFailedError: anything that is not the machine's fault."""
@@ -43,11 +53,37 @@ class Stepper:
                 )
             assert isinstance(operation, FileActions)
             return await self.executor.files(operation, trees, self.lease, self.latest_ns)
+        except StartRefusedError as error:
+            assert isinstance(operation, Exec)
+            raise self._exited(vertex, operation, str(error), error.exit_code) from error
         except StepExitError as error:
             assert isinstance(operation, Exec)
-            raise self._exited(vertex, operation, error) from error
+            kept = await self._kept(operation, inputs, error)
+            raise self._exited(vertex, operation, str(error), error.exit_code, kept) from error
         except (InvalidArgumentError, NotFoundError) as error:
             raise self._failed(vertex, str(error)) from error
+
+    async def _kept(self, operation: Exec, inputs: Sequence[Result], error: StepExitError) -> str:
+        """Make an image of what a failed step has left, to look into; return its id, if asked."""
+        if not self.keep_failed or error.layer is None:
+            return ""
+        root = Result() if operation.root is None else inputs[operation.root]
+        layers = (*root.stack, error.layer.digest)
+        host = platforms.host()
+        image = Image(
+            architecture=host.architecture,
+            os=host.os,
+            variant=host.variant,
+            created=format_ns(self.report.clock.now_ns()),
+            config=ImageConfig(
+                user=operation.user,
+                env=operation.env,
+                cmd=("/bin/sh",),
+                working_dir=operation.cwd,
+            ),
+            rootfs=RootFS(diff_ids=tuple(map(str, layers))),
+        )
+        return str(await self.images.add_built(encode(image), layers, ()))
 
     def _told(self, vertex: Digest) -> Callable[[int, bytes], None]:
         return lambda stream, data: self.report.log(vertex, stream, data)
@@ -74,18 +110,25 @@ class Stepper:
             agents=agents,
             environment=self.proxies,
             latest_ns=self.latest_ns,
+            keep_failed=self.keep_failed,
         )
 
     def _exited(
-        self, vertex: Vertex[Range], operation: Exec, error: StepExitError
+        self,
+        vertex: Vertex[Range],
+        operation: Exec,
+        message: str,
+        exit_code: int,
+        kept_image: str = "",
     ) -> StepFailedError:
         command = " ".join(operation.args)
         return StepFailedError(
-            f'process "{command}" did not complete successfully: {error}',
+            f'process "{command}" did not complete successfully: {message}',
             vertex=vertex.digest,
             command=command,
-            exit_code=error.exit_code,
+            exit_code=exit_code,
             place=self._place(vertex),
+            kept_image=kept_image,
         )
 
     def _failed(self, vertex: Vertex[Range], message: str) -> BoxshipError:

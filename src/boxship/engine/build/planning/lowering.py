@@ -185,7 +185,8 @@ class Lowering:
         env = self.environments[source.index] = environment(config)
         scope = stage_scope(self.around, env)
         state = StageState(source.index, label, platform, tree, config, scope, image)
-        state.base_name, state.author, state.total = base.name or start.base, image.author, 1
+        state.base_name, state.base_id = base.name or start.base, base.id
+        state.author, state.total = image.author, 1
         return state
 
     def _on_files(

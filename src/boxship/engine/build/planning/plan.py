@@ -80,6 +80,7 @@ def _finished(lowering: Lowering, stage: StageState) -> Plan:
         config=config,
         base=stage.base,
         base_name=stage.base_name,
+        base_id=stage.base_id,
         author=stage.author,
         history=tuple(history),
         steps=_steps(lowering),

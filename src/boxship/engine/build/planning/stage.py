@@ -33,6 +33,7 @@ class StageState:
     scope: Scope
     base: Image | None
     base_name: str = ""
+    base_id: str = ""
     author: str = ""
     fresh: bool = False
     cmd_set: bool = False
@@ -60,6 +61,7 @@ class StageState:
             scope=scope,
             base=self.base,
             base_name=self.base_name,
+            base_id=self.base_id,
             author=self.author,
             history=list(self.history),
         )

@@ -96,6 +96,7 @@ class Plan:
     config: ImageConfig
     base: Image | None
     base_name: str
+    base_id: str
     author: str
     history: tuple[PlannedHistory, ...]
     steps: tuple[PlannedStep, ...]
