@@ -217,6 +217,49 @@ def test_what_is_wrong_is_said(
     assert said in str(caught.value)
 
 
+def test_what_cannot_be_started_has_the_shells_exit_code(
+    shop: Workshop, client: LocalClient
+) -> None:
+    with pytest.raises(StepFailedError) as caught:
+        shop.build('FROM busybox\nRUN ["/no/such/program"]\n', client)
+    assert caught.value.exit_code == 127
+
+
+def test_a_failed_step_can_be_kept(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox\nENV A=1\nWORKDIR /w\nRUN echo left >left; exit 1\n"
+    with pytest.raises(StepFailedError) as caught:
+        shop.build(text, client, keep_failed=True)
+    kept = shop.engine.images.resolve(caught.value.kept_image)
+    assert kept.image.config is not None
+    assert kept.image.config.working_dir == "/w"
+    assert "A=1" in (kept.image.config.env or ())
+    layers = shop.engine.checker._storage.layers
+    assert Path(layers.diff_directory(kept.layers[-1]), "w/left").read_text() == "left\n"
+
+
+def test_several_layers_can_be_made_one(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox\nRUN echo 1 >/a; echo 2 >/b\nRUN rm /a\n"
+    shop.build(text, client, name="squashed", squash=True)
+    made = shop.engine.images.resolve("squashed")
+    layers = shop.engine.checker._storage.layers
+    assert len(made.layers) == len(shop.engine.images.resolve("busybox").layers) + 1
+    top = Path(layers.diff_directory(made.layers[-1]))
+    assert sorted(os.listdir(top)) == ["a", "b"]
+    assert (top / "a").is_char_device(), "it is only hidden: the base may have one"
+    assert (made.image.history or ())[-1].comment.startswith("merge sha256:")
+
+
+def test_patterns_that_go_through_directories_decide_by_all_below(
+    shop: Workshop, client: LocalClient
+) -> None:
+    write(client.directory, src__a__x_dot_c="1", src__b="1")
+    text = "FROM busybox\nCOPY --parents src/**/*.c /\n"
+    shop.build(text, client)
+    write(client.directory, src__a__x_dot_c="2")
+    shop.build(text, client)
+    assert len(shop.told.ran()) == 1
+
+
 def test_rules_warn_and_can_be_errors(shop: Workshop, client: LocalClient) -> None:
     text = "FROM busybox as x\nRUN true\n"
     assert shop.build(text, client).warnings == 1
