@@ -23,6 +23,7 @@ from support.waiting import eventually
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
 RUN = ("run", "--rm", "--net=none")
+OWNED = "echo own > /mine; chown 5:6 /mine"
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,23 @@ def test_owners_are_the_images(docker: Cli) -> None:
 def test_files_of_the_daemons_can_be_written(docker: Cli) -> None:
     script = "echo 10.0.0.1 shop >> /etc/hosts && tail -1 /etc/hosts && echo x > /etc/resolv.conf"
     assert docker(*RUN, "busybox", "sh", "-c", script) == "10.0.0.1 shop"
+
+
+def test_a_mounted_image_has_the_owners_of_the_container(docker: Cli) -> None:
+    docker("run", "--name", "maker", "--net=none", "busybox", "sh", "-c", OWNED)
+    docker("commit", "maker", "layered")
+    docker("rm", "maker")
+    look = ("busybox", "stat", "-c", "%u:%g", "/other/etc/passwd")
+    assert docker(*RUN, "--mount=type=image,src=busybox,dst=/other", *look) == "0:0"
+    told = ("busybox", "sh", "-c", "stat -c %u:%g /other/mine /other/etc/passwd; cat /other/mine")
+    for userns in ((), ("--userns=host",)):
+        mount = "--mount=type=image,src=layered,dst=/other"
+        assert docker(*RUN, *userns, mount, *told).split() == ["5:6", "0:0", "own"]
+    part = "--mount=type=image,src=layered,dst=/part,image-subpath=mine"
+    assert docker(*RUN, part, "busybox", "stat", "-c", "%u:%g", "/part") == "5:6"
+    refused = docker.run(*RUN, part, "busybox", "sh", "-c", "echo x > /part")
+    assert "Read-only file system" in refused.err
+    docker("rmi", "layered")
 
 
 def test_what_is_written_belongs_to_the_images_users_on_disk(docker: Cli) -> None:

@@ -121,8 +121,9 @@ class Engine:
         clock = clock or SystemClock()
         os.makedirs(settings.data_root, 0o711, exist_ok=True)
         os.makedirs(settings.exec_root, 0o711, exist_ok=True)
+        owners = -1
         if settings.user_maps is not None:
-            _check_maps(settings.data_root, settings.user_maps)  # forks: before there are threads
+            owners = _mapped_owners(settings.data_root, settings.user_maps)
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
         events = EventBus(clock, Archive(f"{settings.data_root}/{EVENTS}"))
         trash = TrashBin(database, clock, settings.trash_retention_ns)
@@ -175,6 +176,7 @@ class Engine:
             trash=trash,
             start_again=start.schedule,
             end_unhealthy=stop.schedule_end,
+            mapped_owners=owners,
             background=Background(),
         )
         engine = cls(
@@ -271,6 +273,8 @@ class Engine:
         await self.networks.close()
         self.events.close()
         self._database.close()
+        if self._context.mapped_owners >= 0:
+            os.close(self._context.mapped_owners)
 
 
 def _machine_id() -> str:
@@ -280,8 +284,11 @@ def _machine_id() -> str:
     return os.uname().nodename
 
 
-def _check_maps(data_root: str, maps: UserMaps) -> None:
-    """Raise UnavailableError when layers cannot show other owners here."""
+def _mapped_owners(data_root: str, maps: UserMaps) -> int:
+    """Return a user namespace with these maps; it forks, so it is for before there are threads.
+
+    UnavailableError: layers cannot show other owners here.
+    """
     # Hardly any daemon needs it, so it is loaded for those that do.
     check = import_module("boxship.runtime.mapped_check").check_mapped_layers
     uid_map, gid_map = (
@@ -289,3 +296,5 @@ def _check_maps(data_root: str, maps: UserMaps) -> None:
         for mappings in (maps.uids, maps.gids)
     )
     check(data_root, uid_map, gid_map)
+    namespace: int = import_module("boxship.runtime.userns").namespace_with_maps(uid_map, gid_map)
+    return namespace

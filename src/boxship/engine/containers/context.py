@@ -101,6 +101,8 @@ class Context:
     this keeps the end from needing the start."""
     end_unhealthy: Callable[["Context", Container], None]
     """What a health check calls when the restart policy wants the container ended; likewise."""
+    mapped_owners: int = -1
+    """A user namespace with the daemon's maps, for mounts that show other owners; -1: no maps."""
     background: Background = field(default_factory=Background)
     pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
     boot_id: str = field(default_factory=boot_id)

@@ -65,7 +65,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         try:
             config = merging.merge(request.config, image.image.config)
             wanted = volumes.points(context, own, config, request.host)
-            with imagemounts.held(context, wanted, request.host) as found:
+            with imagemounts.held(context, wanted) as found:
                 async with volumes.claimed(context, found, request.host) as points:
                     identity = (container_id, name)
                     container = Container(

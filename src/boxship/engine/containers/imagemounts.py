@@ -9,33 +9,23 @@ from contextlib import ExitStack, contextmanager
 import msgspec
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.engine.containers import users
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import MountPoint
-from boxship.model.container import HostConfig
 
 
 @contextmanager
-def held(
-    context: Context, points: tuple[MountPoint, ...], host: HostConfig
-) -> Iterator[tuple[MountPoint, ...]]:
+def held(context: Context, points: tuple[MountPoint, ...]) -> Iterator[tuple[MountPoint, ...]]:
     """Find the images of mount points, and keep them while the ``with`` lasts.
 
-    NotFoundError: there is none of that name; InvalidArgumentError: users are mapped.
+    NotFoundError: there is none of that name.
     """
     with ExitStack() as stack:
         yield tuple(
-            _found(context, stack, point, host) if point.type == "image" else point
-            for point in points
+            _found(context, stack, point) if point.type == "image" else point for point in points
         )
 
 
-def _found(context: Context, stack: ExitStack, point: MountPoint, host: HostConfig) -> MountPoint:
-    if users.maps_of(host, context.settings) is not None:
-        raise InvalidArgumentError(
-            'invalid mount config for type "image": images cannot be mounted where users are '
-            "mapped; --userns=host runs the container without that"
-        )
+def _found(context: Context, stack: ExitStack, point: MountPoint) -> MountPoint:
     image = stack.enter_context(context.images.hold(point.image_id or point.source))
     layers = tuple(map(str, image.layers))
     if not layers:

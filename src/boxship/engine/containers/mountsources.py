@@ -51,15 +51,18 @@ def settled(record: ContainerRecord, paths: Paths) -> ContainerRecord:
     return _settled(record, _place(paths, record.id))
 
 
-def mount_sources(record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver) -> None:
+def mount_sources(
+    record: ContainerRecord, paths: Paths, snapshots: SnapshotDriver, owners: int = -1
+) -> None:
     """Mount what the container needs; before its start. Blocking, for ever where a server is dead.
 
+    ``owners`` is a user namespace as which images show whose their files are; -1: as on the disk.
     InvalidArgumentError: a part is missing, or its path leads out; UnavailableError: the kernel
     cannot stack the layers.
     """
     place = _place(paths, record.id)
     discard(place)
-    mount_all(record, place, snapshots)
+    mount_all(record, place, snapshots, owners)
 
 
 def unmount_sources(record: ContainerRecord, paths: Paths) -> None:
@@ -117,25 +120,27 @@ def _settled(record: ContainerRecord, place: str) -> ContainerRecord:
     return msgspec.structs.replace(record, mounts=points)
 
 
-def mount_all(record: ContainerRecord, place: str, snapshots: SnapshotDriver) -> None:
+def mount_all(
+    record: ContainerRecord, place: str, snapshots: SnapshotDriver, owners: int = -1
+) -> None:
     """Mount all in the directory ``place``; on an error what is in there is discarded."""
     os.makedirs(place, 0o700, exist_ok=True)
     try:
         for number, point in enumerate(record.mounts):
             if needs_source(point):
-                _mount(point, f"{place}/{number}", snapshots)
+                _mount(point, f"{place}/{number}", snapshots, owners)
     except BaseException:
         discard(place)
         raise
 
 
-def _mount(point: MountPoint, target: str, snapshots: SnapshotDriver) -> None:
+def _mount(point: MountPoint, target: str, snapshots: SnapshotDriver, owners: int = -1) -> None:
     if point.type != "image":
         _mount_part(point, point.source, target)
         return
     os.mkdir(target, 0o700)
     try:
-        _mount_view(snapshots.view(tuple(map(Digest.parse, point.layers))), target)
+        _mount_view(snapshots.view(tuple(map(Digest.parse, point.layers))), target, owners)
     except OSError as error:
         raise UnavailableError(
             f"image {point.source} cannot be mounted on {point.destination}: {error}"
@@ -174,27 +179,49 @@ def _part(point: MountPoint, root: str) -> int:
         os.close(part)
 
 
-def _mount_view(view: OverlayMount, target: str) -> None:
+def _mount_view(view: OverlayMount, target: str, owners: int) -> None:
     with opened(view.cwd, os.O_PATH | os.O_DIRECTORY) as top:
-        lower = [f"/proc/self/fd/{top}/{name}" for name in view.lower]
-        if len(lower) == 1:
-            tree = k.open_tree(k.AT_FDCWD, lower[0], k.OPEN_TREE_CLONE)
+        if len(view.lower) == 1:
+            tree = k.open_tree(top, view.lower[0], k.OPEN_TREE_CLONE)
             try:
+                if owners >= 0:
+                    k.map_owners(tree, owners)
                 k.mount_setattr(tree, _ATTRIBUTES)
                 _attach(tree, target)
             finally:
                 os.close(tree)
-            return
-        options = ",".join((f"lowerdir={':'.join(lower)}", *view.options))
-        if len(options) <= _MOST_OPTIONS:
-            k.mount("overlay", target, "overlay", k.MS_RDONLY | k.MS_NODEV, options)
-            return
-        by_one = (*(f"lowerdir+={name}" for name in lower), *view.options)
-        made = k.new_filesystem("overlay", "overlay", by_one, _ATTRIBUTES)
-        try:
-            _attach(made, target)
-        finally:
-            os.close(made)
+        elif owners >= 0:
+            _mount_mapped(view, top, target, owners)
+        else:
+            _mount_stack(view, top, target)
+
+
+def _mount_mapped(view: OverlayMount, top: int, target: str, owners: int) -> None:
+    """Mount it on a mapped copy of what the layers are in: an overlay itself cannot be mapped.
+
+    The copy lies below the overlay, where nobody reaches it.
+    """
+    tree = k.open_tree(top, "", k.OPEN_TREE_CLONE | k.AT_EMPTY_PATH)
+    try:
+        k.map_owners(tree, owners)
+        _attach(tree, target)
+        _mount_stack(view, tree, target)
+    finally:
+        os.close(tree)
+
+
+def _mount_stack(view: OverlayMount, top: int, target: str) -> None:
+    lower = [f"/proc/self/fd/{top}/{name}" for name in view.lower]
+    options = ",".join((f"lowerdir={':'.join(lower)}", *view.options))
+    if len(options) <= _MOST_OPTIONS:
+        k.mount("overlay", target, "overlay", k.MS_RDONLY | k.MS_NODEV, options)
+        return
+    by_one = (*(f"lowerdir+={name}" for name in lower), *view.options)
+    made = k.new_filesystem("overlay", "overlay", by_one, _ATTRIBUTES)
+    try:
+        _attach(made, target)
+    finally:
+        os.close(made)
 
 
 def _attach(tree: int, target: str) -> None:

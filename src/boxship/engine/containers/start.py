@@ -155,7 +155,13 @@ async def _run(
             await _make_sources(context, record)
             await context.volumes.mounts.ready(volumes.ids(record))
             if has_sources(record):  # in a thread, for the same reason
-                await asyncio.to_thread(mount_sources, record, context.paths, context.snapshots)
+                await asyncio.to_thread(
+                    mount_sources,
+                    record,
+                    context.paths,
+                    context.snapshots,
+                    _owners(context, record),
+                )
             plan = _prepare(context, record, made)
             if images:
                 plan = checkpoints.restoring(context, record, images, plan)
@@ -233,6 +239,11 @@ async def _make_sources(context: Context, record: ContainerRecord) -> None:
     if sources:
         owner = users.root_of(record, context.settings)
         await asyncio.to_thread(_make_missing, sources, owner)
+
+
+def _owners(context: Context, record: ContainerRecord) -> int:
+    is_mapped = users.maps_of(record.host, context.settings) is not None
+    return context.mapped_owners if is_mapped else -1
 
 
 def _make_missing(sources: list[str], owner: tuple[int, int]) -> None:
