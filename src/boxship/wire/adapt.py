@@ -16,25 +16,20 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
         layers that may not be distributed went (1.48: always null)
 1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
 1.46    the list of containers has ``HostConfig.Annotations``; events tell of images that were made
+        (``events.py``)
 1.45    image inspect without ``Container``, ``ContainerConfig``; endpoints' ``Aliases`` without the
         beginning of the container's id and, in inspect, its host name
 1.44    ``VirtualSize`` went; endpoints: ``DNSNames`` came; ``/info``: ``CDISpecDirs``;
         empty lists of image tags and digests instead of null; no zero ``Created``
 1.43    ``HostConfig.Annotations`` came
 1.42    ``HostConfig.KernelMemory``, ``KernelMemoryTCP`` went, also from ``/info``
-1.41    ``/info``: ``CgroupVersion``, ``DefaultAddressPools``; events tell of prunes
-1.40    ``/info``: ``PidsLimit``
-1.39    ``/info``: ``Warnings``; what is not known of the machine is empty instead of ``<unknown>``
-1.36    events tell of the end of an exec
-1.35    ``/version``: ``Platform``, ``Components``
-1.31    volumes: ``CreatedAt``
-1.30    ``/info``: ``Plugins.Log``
-1.29    networks: ``Ingress``
+1.39    ``/info``: what is not known of the machine is empty instead of ``<unknown>``
 1.28    the list of networks lost the containers on them (``networks.py``)
-1.27    stats: ``online_cpus``
-1.25    ``/version``: ``MinAPIVersion``; ``/info``: ``Isolation``, security options with their
-        values, ``ExecutionDriver`` went; volumes: ``Options``; networks: ``Created``; exec: ``Pid``
+1.25    ``/info``: security options with their values; ``ExecutionDriver`` went
 ======  ==========================================================================================
+
+Not all that came is here: like dockerd, an answer in an old version has members that were added
+to it later without harm to anybody (``Components`` of ``/version``, ``CreatedAt`` of volumes).
 """
 
 from collections.abc import Callable, Sequence
@@ -46,12 +41,11 @@ from msgspec import Struct
 
 from boxship.base.clock import ZERO_TEXT
 from boxship.model.statistics import Statistics
-from boxship.wire.containers import ContainerInspect, ContainerRow, ExecInspect
+from boxship.wire.containers import ContainerInspect, ContainerRow
 from boxship.wire.images import ImageInspect, ImageRow
 from boxship.wire.networks import Network, NetworkInspect
-from boxship.wire.system import Info, Version
+from boxship.wire.system import Info
 from boxship.wire.versions import NEWEST, ApiVersion
-from boxship.wire.volumes import VolumeList, VolumeRow
 
 Undo = Callable[[dict[str, Any]], None]
 
@@ -187,14 +181,6 @@ def _names_of_security_options(plain: dict[str, Any]) -> None:
     ]
 
 
-def _each_volume(undo: Undo) -> Undo:
-    def undo_each(plain: dict[str, Any]) -> None:
-        for volume in plain["Volumes"]:
-            undo(volume)
-
-    return undo_each
-
-
 def _full_config(plain: dict[str, Any]) -> None:
     stored = _of_containers(plain.get("Stored", {}).get("config"))
     plain["Config"] = _EMPTY_CONFIG | stored | plain["Config"]
@@ -255,8 +241,6 @@ _OF_IMAGES: dict[str, Any] = {
     **dict.fromkeys(("User", "WorkingDir"), ""),
 }
 
-_VOLUME = ((31, _without("CreatedAt")), (25, _without("Options")))
-
 # Shape → (version that made the change, how to undo it), newest change first.
 _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
     ContainerRow: (
@@ -292,14 +276,10 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
     Network: (
         (52, _with({"Containers": {}})),
         (48, _without("EnableIPv4")),
-        (29, _without("Ingress")),
-        (25, _without("Created")),
     ),
     NetworkInspect: (
         (52, _without("Status")),
         (48, _without("EnableIPv4")),
-        (29, _without("Ingress")),
-        (25, _without("Created")),
     ),
     Info: (
         (50, _with({"BridgeNfIptables": False, "BridgeNfIp6tables": False})),
@@ -310,24 +290,9 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (48, _nondistributable([])),
         (44, _without("CDISpecDirs")),
         (42, _with({"KernelMemory": False, "KernelMemoryTCP": False})),
-        (41, _without("CgroupVersion", "DefaultAddressPools")),
-        (40, _without("PidsLimit")),
-        (39, _without("Warnings")),
         (39, _unknown),
-        (30, _without("Log", inside="Plugins")),
-        (25, _without("Isolation")),
         (25, _with({"ExecutionDriver": "<not supported>"})),
         (25, _names_of_security_options),
     ),
-    Version: (
-        (35, _without("Platform", "Components")),
-        (25, _without("MinAPIVersion")),
-    ),
-    VolumeRow: _VOLUME,
-    VolumeList: tuple((since, _each_volume(undo)) for since, undo in _VOLUME),
-    ExecInspect: ((25, _without("Pid")),),
-    Statistics: (
-        (52, _without("os_type")),
-        *((27, _without("online_cpus", inside=part)) for part in ("cpu_stats", "precpu_stats")),
-    ),
+    Statistics: ((52, _without("os_type")),),
 }

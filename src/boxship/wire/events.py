@@ -40,12 +40,8 @@ class EventMessage(Struct, frozen=True, omit_defaults=True):
     time_nano: int = msgspec.field(default=0, name="timeNano")
 
 
-_CAME: dict[tuple[EventType, str], int] = {
-    (EventType.IMAGE, "create"): 46,
-    **{(kind, "prune"): 41 for kind in EventType},
-    (EventType.CONTAINER, "exec_die"): 36,
-}
-"""Events that came later than the first versions."""
+_CAME = {(EventType.IMAGE, "create"): 46}
+"""Events that versions before do not tell of, though they have happened."""
 
 MEDIA_TYPES = {
     "application/jsonl": b"",
