@@ -76,6 +76,17 @@ def test_layers_are_seen_on_top_of_each_other(
         assert (stat.S_IMODE(root.st_mode), root.st_uid) == (0o711, 9)
 
 
+def test_a_layer_may_be_in_a_stack_more_than_once(storage: Storage, tmp_path: Path) -> None:
+    empty, again = add(storage), add(storage, Member("f", b"again"), Member(".wh.g"))
+    other = add(storage, Member("g", b"other"), Member(".wh.f"))
+    stack = [empty, again, empty, other, again, empty]
+    storage.snapshots.prepare("box", stack)
+    for mount in (storage.snapshots.mount("box"), storage.snapshots.view(stack)):
+        with mounted(mount, tmp_path / "m") as place:
+            assert (place / "f").read_bytes() == b"again"
+            assert not (place / "g").exists()
+
+
 def test_what_is_written_stays_in_its_snapshot(
     storage: Storage, stack: list[Digest], tmp_path: Path
 ) -> None:

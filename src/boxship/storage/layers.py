@@ -15,7 +15,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -191,6 +191,15 @@ class LayerStore:
     def diff_directory(self, diff_id: Digest) -> str:
         """Return where the layer's tree is."""
         return os.path.join(self._root.layer(diff_id), "diff")
+
+    def names(self, layers: Sequence[Digest]) -> tuple[str, ...]:
+        """Return the names below the root of a stack (lowest first), topmost first, each once.
+
+        Images do have a layer twice, and overlayfs refuses that (ELOOP). The lower one can go: what
+        it decides about, the upper one decides, too, and alike.
+        """
+        once = dict.fromkeys(reversed(layers))
+        return tuple(f"l/{self.get(layer).short}" for layer in once)
 
     def unpack(
         self, chunks: Iterable[Buffer], lease: Lease, *, expected: Digest | None = None

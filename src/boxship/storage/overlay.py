@@ -97,7 +97,7 @@ class OverlayDriver:
 
     def view(self, layers: Sequence[Digest]) -> OverlayMount:
         return OverlayMount(
-            self._root.path, self._names(layers), options=self._rights.mount_options
+            self._root.path, self._layers.names(layers), options=self._rights.mount_options
         )
 
     def remove(self, key: str) -> None:
@@ -151,10 +151,7 @@ class OverlayDriver:
         }
 
     def _lower(self, layers: Sequence[Digest]) -> tuple[str, ...]:
-        return (*self._names(layers), STUBS)
-
-    def _names(self, layers: Sequence[Digest]) -> tuple[str, ...]:
-        return tuple(f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
+        return (*self._layers.names(layers), STUBS)
 
     def _mount(self, key: str, lower: tuple[str, ...]) -> OverlayMount:
         place = self._relative(key)

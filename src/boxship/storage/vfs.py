@@ -83,7 +83,7 @@ class VfsDriver:
         return DirectoryMount(self._existing(key))
 
     def view(self, layers: Sequence[Digest]) -> OverlayMount:
-        names = tuple(f"l/{self._layers.get(layer).short}" for layer in reversed(layers))
+        names = self._layers.names(layers)
         return OverlayMount(self._root.path, names, options=self._rights.mount_options)
 
     def remove(self, key: str) -> None:
