@@ -35,6 +35,8 @@ from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import RegistryNotFoundError, RegistryUnauthorizedError
 from boxship.distribution.login import LoginOutcome
 from boxship.distribution.search import SearchFilters, SearchResult
+from boxship.dockerfile.instructions import Dockerfile
+from boxship.dockerfile.parsing import parse
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.progress import ProgressEvent, Tell
 from boxship.engine.build.requests import (
@@ -758,6 +760,7 @@ class FakeBuilder:
         self.clients: list[ClientSide] = []
         self.events: list[ProgressEvent] = []
         self.failure: Exception | None = None
+        self.dockerfile = "FROM scratch\n"
         self.endless = False
         self.ended = threading.Event()
         self.script: Callable[[ClientSide, Tell], Awaitable[None]] | None = None
@@ -781,6 +784,10 @@ class FakeBuilder:
             raise self.failure
         images = (BuiltImage(Platform("linux", "amd64"), b"{}", (), IMAGE),)
         return BuildResult("r", images, self.response)
+
+    async def read(self, request: BuildRequest, client: ClientSide) -> Dockerfile:
+        self.requests.append(request)
+        return parse(self.dockerfile)
 
     async def cancel(self, reference: str) -> None:
         self.asked.append(("cancel", reference))

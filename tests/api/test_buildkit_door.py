@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -26,13 +27,14 @@ from boxship.engine.build.requests import (
 )
 from boxship.oci.digest import Digest
 from boxship.oci.reference import parse
-from boxship.wire.buildkit import methods
-from boxship.wire.buildkit.control import SolveRequest, StatusResponse
+from boxship.wire.buildkit import gateway, methods
+from boxship.wire.buildkit.control import SolveRequest, SolveResponse, StatusResponse
 from boxship.wire.buildkit.history import (
     BuildHistoryRequest,
     EventType,
     UpdateBuildHistoryRequest,
 )
+from boxship.wire.buildkit.session import BUILD_ID
 from boxship.wire.buildkit.solver import Definition, Op, SourceOp
 from boxship.wire.buildkit.wellknown import Empty
 from boxship.wire.grpc.connection import Connection
@@ -77,6 +79,13 @@ class Buildx:
         code, out, err = self.run("build", "--progress", "plain", *arguments, str(self.context))
         assert code == 0, err
         return out + err
+
+    def ask(self, question: str, *arguments: str) -> str:
+        self._environment["BUILDX_EXPERIMENTAL"] = "1"
+        command = ("build", "--progress=quiet", f"--print={question}")
+        code, out, err = self.run(*command, *arguments, str(self.context))
+        assert code == 0, err
+        return out
 
 
 @pytest.fixture
@@ -254,6 +263,65 @@ def test_bake_gives_one_target_to_another(api, buildx, tmp_path):
     assert built.contexts == {"b": ImageContext(IMAGE)}
 
 
+DOCKERFILE = """# the first word
+ARG WORD=hello
+FROM busybox AS base
+# app is what people want
+FROM base AS app
+ARG WORD
+RUN --mount=type=secret,id=token,required --mount=type=cache,target=/c true
+"""
+
+
+def test_questions_about_the_dockerfile(api, buildx):
+    api.builder.dockerfile = DOCKERFILE
+    said = buildx.ask("outline", "--build-arg", "WORD=other")
+    assert re.search(r"^TARGET: +app$", said, re.M)
+    assert re.search(r"^DESCRIPTION: +is what people want$", said, re.M)
+    assert re.search(r"^WORD +other", said, re.M)
+    assert re.search(r"^token +true$", said, re.M)
+    said = buildx.ask("targets")
+    assert re.search(r"^base$", said, re.M)
+    assert re.search(r"^app \(default\) +is what people want$", said, re.M)
+    found = json.loads(buildx.ask("targets,format=json"))
+    assert found["targets"][1]["location"] == {
+        "ranges": [{"start": {"line": 5}, "end": {"line": 5}}]
+    }
+    assert "frontend.outline" in buildx.ask("subrequests.describe")
+
+
+def test_lint(api, tmp_path):
+    """Debian's buildx does not ask for it yet."""
+    warning = VertexWarning(
+        STEP,
+        "StageNameCasing: Stage name 'A' should be lowercase (line 2)",
+        detail=("Stage names should be lowercase",),
+        url="https://example.com/rule",
+        source=SOURCE,
+        ranges=PLACE.ranges,
+        rule="StageNameCasing",
+    )
+    api.builder.events = [warning]
+    with Caller(str(tmp_path / "api.sock")) as caller:
+        solve = caller.begin(methods.SOLVE, SolveRequest("r"))
+        options = {"requestid": "frontend.lint"}
+        asked = gateway.SolveRequest(
+            frontend="dockerfile.v0", frontend_opt=options, allow_result_return=True
+        )
+        (answer,) = caller.ask(methods.GATEWAY_SOLVE, asked, {BUILD_ID: ["r"]})
+        caller.ask(methods.GATEWAY_RETURN, gateway.ReturnRequest(), {BUILD_ID: ["r"]})
+        assert caller.wait(solve, methods.SOLVE) == [SolveResponse()]
+    found = answer.result.metadata
+    (shown,) = json.loads(found["result.json"])["warnings"]
+    assert shown["detail"] == "Stage name 'A' should be lowercase"
+    assert shown["location"]["ranges"][0]["start"] == {"line": 2}
+    text = found["result.txt"].decode()
+    assert text.startswith("WARNING: StageNameCasing - https://example.com/rule\nStage name 'A'")
+    assert "2 | >>> RUN false" in text
+    assert found["result.statuscode"] == b"1"
+    assert api.builder.requests[-1].check_only
+
+
 @pytest.mark.parametrize("path", ["/grpc", "/session"])
 def test_a_connection_that_asks_for_no_upgrade(api, path):
     answer = api.client.request("POST", path)
@@ -321,6 +389,7 @@ class Caller:
             head += self._socket.recv(1)
         self._connection = Connection(client=True)
         self._connection.start()
+        self._events = []
 
     def __enter__(self) -> "Caller":
         return self
@@ -328,19 +397,27 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def ask(self, method, request):
+    def ask(self, method, request, metadata=None):
         """Return the answers, or the status if it is an error."""
-        stream = self._connection.open(method.path)
+        return self.wait(self.begin(method, request, metadata), method)
+
+    def begin(self, method, request, metadata=None):
+        stream = self._connection.open(method.path, metadata or {})
         self._connection.send(stream, encode(request))
         self._connection.half_close(stream)
+        self._socket.sendall(self._connection.outgoing())
+        return stream
+
+    def wait(self, stream, method):
         answers = []
         while True:
-            self._socket.sendall(self._connection.outgoing())
-            for event in self._connection.receive(self._socket.recv(65536)):
-                if isinstance(event, MessagesReceived):
+            for event in self._events:
+                if isinstance(event, MessagesReceived) and event.stream == stream:
                     answers += [decode(message, method.answer) for message in event.messages]
-                elif isinstance(event, CallEnded):
+                elif isinstance(event, CallEnded) and event.stream == stream:
                     return answers if event.status.code == Code.OK else event.status
+            self._events = self._connection.receive(self._socket.recv(65536))
+            self._socket.sendall(self._connection.outgoing())
 
 
 # ── POST /build with version 2, as docker build of 20.10 asks for it ─────────────────────────

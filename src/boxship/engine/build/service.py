@@ -7,6 +7,7 @@ from typing import Protocol
 
 from boxship.base.clock import Clock
 from boxship.base.ids import new_id
+from boxship.dockerfile.instructions import Dockerfile
 from boxship.engine.build.building import Build, Workplace
 from boxship.engine.build.cachestore import CacheStore
 from boxship.engine.build.clientside import ClientSide
@@ -15,6 +16,7 @@ from boxship.engine.build.executing import Executor
 from boxship.engine.build.failures import BuildCancelledError
 from boxship.engine.build.history import History
 from boxship.engine.build.housekeeping import Housekeeping
+from boxship.engine.build.loading import Loader
 from boxship.engine.build.progress import Tell
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
@@ -44,6 +46,10 @@ class Builder(Protocol):
         Raise InvalidDockerfileError, StepFailedError, InvalidArgumentError (the request),
         NotFoundError (a base image, a file, a stage).
         """
+        ...
+
+    async def read(self, request: BuildRequest, client: ClientSide) -> Dockerfile:
+        """Return the Dockerfile of a build without building. Raises as ``build`` does."""
         ...
 
     async def cancel(self, reference: str) -> None:
@@ -136,6 +142,12 @@ class Builds:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def read(self, request: BuildRequest, client: ClientSide) -> Dockerfile:
+        """See :class:`Builder`."""
+        unheard = Reporter(lambda _: None, self._clock)
+        loader = Loader(request, client, self._workplace.contexts, unheard)
+        return (await loader.load()).dockerfile
 
     async def cancel(self, reference: str) -> None:
         """See :class:`Builder`."""
