@@ -162,6 +162,7 @@ def test_secrets_are_seen_by_their_step_and_nowhere_else(boxship: Cli, context: 
     boxship("rmi", "secret:1")
 
 
+@pytest.mark.boxshipd  # its frontend of 2020 knows one context only
 def test_a_directory_beside_the_context_has_a_name(boxship: Cli, context: Path) -> None:
     other = context.parent / "other"
     other.mkdir()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.cli.registryauth import credentials_for
 from boxship.cli.registryclient import opened
 from boxship.cli.session import Session
@@ -64,7 +64,10 @@ class Images:
         return self.registries.repository(name, credentials_for(self._session, name))
 
     def fetch(self, name: Reference) -> Found:
-        found = self.repository(name).manifest(name.digest or name.tag)
+        try:
+            found = self.repository(name).manifest(name.digest or name.tag)
+        except NotFoundError as error:
+            raise NotFoundError(f"{name}: not found") from error
         return Found(name, found.media_type, str(found.digest), found.data)
 
     def config(self, found: Found) -> Document:
