@@ -29,7 +29,7 @@ class Example:
 
     @property
     def tag(self) -> str:
-        return f"try-build/{self.name}"
+        return f"try-build/{self.name}:latest"
 
 
 EXAMPLES = (
