@@ -15,6 +15,7 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.dockerfile.errors import DockerfileError
 from boxship.dockerfile.places import Range
 from boxship.engine.build.basing import Bases
+from boxship.engine.build.cachetransfer import CacheTransfer
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.executing import Executor
@@ -45,9 +46,11 @@ from boxship.engine.build.sourcing import BuildSources
 from boxship.engine.build.stepping import Stepper
 from boxship.engine.images.service import ImageService
 from boxship.oci import platform as platforms
+from boxship.oci.digest import Digest
 from boxship.oci.image import Image, encode
 from boxship.oci.platform import Platform
 from boxship.solver.graph import Graph
+from boxship.solver.operations import CacheMount, Exec
 from boxship.storage.layers import Lease
 
 _MOST_PLANS = 64
@@ -91,10 +94,16 @@ class Build:
             for each in plans:
                 self.report.event(BuildPlan(each.steps, str(each.platform)))
             contexts = self.workplace.contexts
+            transfer = self._transfer(lease)
+            await transfer.bring()
             sources = BuildSources(self.request, self.client, contexts, remote, stack, self.graph)
-            results = await self._solved(plans, loaded, lease, sources)
+            solver = self._solver(loaded, lease, sources)
+            targets = [each.tree for each in plans if each.tree is not None]
+            found = iter(await solver.solve(targets))
+            results = [Result() if each.tree is None else next(found) for each in plans]
             pairs = zip(plans, results, strict=True)
             built = [await self._image(planned, result, lease) for planned, result in pairs]
+            built = await self._cached(transfer, solver, targets, built)
             outputs = Outputs(
                 self.workplace.ground, self.workplace.images, self.client, self.report
             )
@@ -168,9 +177,34 @@ class Build:
             several_platforms=len(self._platforms) > 1,
         )
 
-    async def _solved(
-        self, plans: Sequence[Plan], loaded: Loaded, lease: Lease, sources: BuildSources
-    ) -> list[Result]:
+    def _transfer(self, lease: Lease) -> CacheTransfer:
+        place = self.workplace
+        return CacheTransfer(
+            ground=place.ground,
+            images=place.images,
+            contexts=place.contexts,
+            caches=place.executor.caches,
+            client=self.client,
+            lease=lease,
+            report=self.report,
+            request=self.request,
+        )
+
+    async def _cached(
+        self,
+        transfer: CacheTransfer,
+        solver: Solver,
+        targets: Sequence[Digest],
+        built: list[BuiltImage],
+    ) -> list[BuiltImage]:
+        """Give caches away, if that was asked for."""
+        if not transfer.wanted:
+            return built
+        operations = [v.operation for v in self.graph if isinstance(v.operation, Exec)]
+        mounts = {m.id for each in operations for m in each.mounts if isinstance(m, CacheMount)}
+        return await transfer.give(built, await solver.records(targets), mounts)
+
+    def _solver(self, loaded: Loaded, lease: Lease, sources: BuildSources) -> Solver:
         epoch = self._epoch
         steps = Stepper(
             executor=self.workplace.executor,
@@ -188,12 +222,9 @@ class Build:
         if self.request.explain:
             cache = self.workplace.ground.cache
             explain = Explainer(cache, self.graph, self.report, sources.opened)
-        solver = Solver(
+        return Solver(
             self.workplace.ground, self.graph, sources, steps, lease, self.report, explain
         )
-        targets = [each.tree for each in plans if each.tree is not None]
-        found = iter(await solver.solve(targets))
-        return [Result() if each.tree is None else next(found) for each in plans]
 
     async def _image(self, planned: Plan, result: Result, lease: Lease) -> BuiltImage:
         now = self.workplace.ground.clock.now_ns()

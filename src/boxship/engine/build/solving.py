@@ -102,6 +102,15 @@ class Solver:
             if task.done() and not task.cancelled():
                 task.exception()  # told by whoever has failed first
 
+    async def records(self, targets: Sequence[Digest]) -> list[CacheRecord]:
+        """Return what is known by now of all steps that lead to ``targets``."""
+        found = []
+        for vertex in self.graph.needed(targets):
+            if isinstance(vertex.operation, Exec | FileActions):
+                record = self.ground.cache.find(await self.recipe(vertex.digest))
+                found += [] if record is None else [record]
+        return found
+
     async def result(self, digest: Digest) -> Result:
         found: Result = await self._once("result", digest, self._result)
         return found

@@ -70,6 +70,8 @@ class PullRequest:
     platform: Platform | None = None
     """This machine's if None."""
     credentials: Credentials | None = None
+    named: bool = True
+    """Whether the image gets the name here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +144,15 @@ class Puller:
             top = await stoppable(partial(fetcher.top, name), cancel.cancel)
             tell(TransferBegun(name.path, name.familiar if name.digest else name.tag))
             remote = await stoppable(partial(fetcher.image, top, request.platform), cancel.cancel)
-            known, newer = await self._take_in(name, remote, repository, tell)
+            known, newer = await self._take_in(request, remote, repository, tell)
         self._scope.announce("pull", known, name=name.familiar_name, actor=name.familiar)
         tell(TransferDigest(str(remote.top)))
         return _Outcome(known.id, remote.platform, newer)
 
     async def _take_in(
-        self, name: Reference, remote: RemoteImage, repository: Repository, tell: Tell
+        self, request: PullRequest, remote: RemoteImage, repository: Repository, tell: Tell
     ) -> tuple[KnownImage, bool]:
+        name = request.reference
         named = self._scope.catalog.named(name)
         before = {named.id} if named else set()
         before |= {variant.image_id for variant in self._scope.catalog.variants_of(name)}
@@ -158,7 +161,7 @@ class Puller:
             self._remembered(name, remote, lease),
         ):
             layers = await self._layers(remote, repository, tell)
-            known = await to_the_end(self._store(name, remote, layers))
+            known = await to_the_end(self._store(request, remote, layers))
         await self._scope.sources.add(_sources(name, remote.layers))
         return known, known.id not in before
 
@@ -211,8 +214,9 @@ class Puller:
         return tuple(found[diff_id] or fetched[diff_id] for diff_id in remote.diff_ids)
 
     async def _store(
-        self, name: Reference, remote: RemoteImage, layers: Sequence[Layer]
+        self, request: PullRequest, remote: RemoteImage, layers: Sequence[Layer]
     ) -> KnownImage:
+        name = request.reference
         if self._scope.catalog.find(remote.id) is None:
             await in_thread(self._scope.storage.writeback.finish)
         variant = Variant(
@@ -223,15 +227,16 @@ class Puller:
             at_ns=self._scope.clock.now_ns(),
         )
         by_digest = name.with_digest(remote.top)
-        names = (by_digest,) if name.digest else (name, by_digest)
+        names: tuple[Reference, ...] = (by_digest,) if name.digest else (name, by_digest)
+        names = names if request.named else ()
         return await intake.add(
             self._scope,
             remote.config,
             layers,
             names,
             origin="pull",
-            documents=remote.documents,
-            kept=(variant,),
+            documents=remote.documents if names else (),
+            kept=(variant,) if names else (),
         )
 
     def _stored(self, digest: Digest) -> bytes | None:

@@ -59,6 +59,8 @@ class PushRequest:
     platform: Platform | None = None
     """Of several, this one; all if None."""
     credentials: Credentials | None = None
+    image: Digest | None = None
+    """This image, whatever it is called here; nothing is remembered of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class Pusher:
                 yield event
 
     async def _push(self, request: PushRequest, tell: Tell) -> None:
-        names = self._names(request.reference)
+        one = request.reference.with_default_tag()
+        names = [one] if request.image else self._names(request.reference)
         target = self._scope.registries.repository(request.reference, request.credentials)
         executor = workers()
         try:
@@ -119,7 +122,8 @@ class Pusher:
                 await self._push_name(name, _Shipment(request, target, executor, tell))
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
-        self._announce(request.reference)
+        if request.image is None:
+            self._announce(request.reference)
 
     def _names(self, asked: Reference) -> list[Reference]:
         """Return the names to push. Raise as dockerd does when there are none."""
@@ -134,9 +138,10 @@ class Pusher:
         return [asked] if asked.tag else tagged
 
     async def _push_name(self, name: Reference, shipment: _Shipment) -> None:
-        platform = shipment.request.platform
+        platform, image = shipment.request.platform, shipment.request.image
         with self._scope.storage.layers.lease() as lease:
-            chosen = self._parts(name, platform)
+            alone = None if image is None else self._scope.find(str(image))
+            chosen = [(alone, None)] if alone is not None else self._parts(name, platform)
             for known, _ in chosen:
                 for layer in known.layers:
                     lease.hold(layer)
@@ -148,7 +153,8 @@ class Pusher:
                 await self._put(document, document.digest, shipment)
             top = await asyncio.to_thread(self._index, parts, documents)
         await self._put(top, name.tag, shipment)
-        await self._record(name, parts[0].known, top.digest)
+        if image is None:
+            await self._record(name, parts[0].known, top.digest)
         shipment.tell(TransferDigest(str(top.digest), name.tag, len(top.data)))
 
     def _parts(

@@ -218,6 +218,10 @@ class ImageService:
             self._scope.announce("tag", known, name=name.familiar)
         return known.id
 
+    def names_of(self, image_id: Digest) -> tuple[Reference, ...]:
+        """Return what an image is called."""
+        return tuple(self._scope.catalog.names_of(image_id))
+
     def layers_of_images(self) -> frozenset[Digest]:
         """Return the layers that any image has."""
         return frozenset(layer for known in self._scope.catalog for layer in known.layers)
