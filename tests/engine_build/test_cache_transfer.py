@@ -26,7 +26,12 @@ TEXT = (
     "FROM busybox AS build\nRUN echo made >/made; touch /more\n"
     "FROM busybox\nCOPY f /f\nCOPY --from=build /made /made\nRUN cat /made\n"
 )
-STEPS = ["RUN echo made >/made; touch /more", "COPY f /f", "COPY --from=build /made /made", "RUN cat /made"]
+STEPS = [
+    "RUN echo made >/made; touch /more",
+    "COPY f /f",
+    "COPY --from=build /made /made",
+    "RUN cat /made",
+]
 
 
 @pytest.fixture(scope="module")
