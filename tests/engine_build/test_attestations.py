@@ -53,7 +53,9 @@ Version: 1
         "var/lib/dpkg/status.d/base": b"Package: base-files\nVersion: 12.4\n",
         "var/lib/dpkg/status.d/base.md5sums": b"not: a package\n",
         "lib/apk/db/installed": b"C:Q1\nP:musl\nV:1.2.4-r2\nA:x86_64\nL:MIT\no:musl\n\n",
-        "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO": b"Name: six\nVersion: 1.16.0\n",
+        "usr/lib/python3/dist-packages/six-1.16.0.egg-info/PKG-INFO": (
+            b"Name: six\nVersion: 1.16.0\n"
+        ),
         "usr/local/lib/python3.11/site-packages/Flask_Login-0.6.dist-info/METADATA": (
             b"Metadata-Version: 2.1\nName: Flask_Login\nVersion: 0.6\n\nName: not this\n"
         ),
