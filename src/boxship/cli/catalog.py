@@ -122,6 +122,7 @@ ENTRIES = (
     Entry("image", "build", "build.build", "Make an image from a Dockerfile", "build"),
     Entry("builder", "build", "build.build", "Make an image from a Dockerfile"),
     Entry("builder", "prune", "builder.prune", "Remove the cache of builds"),
+    Entry("buildx", "bake", "buildx.bake", "Build many targets that files define", "bake", ("f",)),
     Entry("buildx", "build", "build.build", "Make an image from a Dockerfile", "", ("b",)),
     Entry("buildx", "du", "buildx.du", "Show what the cache of builds takes on the disk"),
     Entry("buildx", "inspect", "buildx.inspect", "Show all details of the builder"),

@@ -107,7 +107,7 @@ def options_of(
     return BuildOptions(
         file=values.text("file"),
         target=values.text("target"),
-        tags=tuple(_checked_tag(tag) for tag in values.many("tag")),
+        tags=tuple(checked_tag(tag) for tag in values.many("tag")),
         arguments=_arguments(values.many("build-arg"), environment, proxies),
         labels=tuple(_pair(text) for text in values.many("label")),
         platforms=_platforms(values, environment),
@@ -129,7 +129,7 @@ def options_of(
     )
 
 
-def _checked_tag(tag: str) -> str:
+def checked_tag(tag: str) -> str:
     try:
         reference = parse(tag)
     except InvalidReferenceError as error:

@@ -101,7 +101,7 @@ def run_with(
         text = warnings(display.trace)
         if text:
             session.warn(f"\n {text}")
-    _push(session, options)
+    push(session, options)
     if reporting.progress == "quiet" and built.image:
         session.say(built.image)
     return 0
@@ -150,7 +150,7 @@ def _write(path: str, data: bytes) -> None:
         raise ExitError(FAILURE, f"cannot write {path}: {error.strerror}") from error
 
 
-def _push(session: Session, options: BuildOptions) -> None:
+def push(session: Session, options: BuildOptions) -> None:
     """Bring the images that are in the engine now to their registries, as the engine can."""
     from boxship.cli.progress import drain, show
     from boxship.cli.registryauth import header_for
