@@ -132,7 +132,7 @@ class Receiver:
     def _enter(self, path: str) -> tuple[_Directory, str]:
         """Return the directory that a path is in, which is the one listed now or one above."""
         above, _, name = path.rpartition("/")
-        if not name or name in (".", "..") or "\0" in path:
+        if not name or name in (".", "..") or path[0] == "/" or "\0" in path:
             raise InvalidArgumentError(f"the client sent an invalid path: {path!r}")
         while self._open[-1].path != above:
             if len(self._open) == 1:

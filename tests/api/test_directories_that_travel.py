@@ -1,0 +1,203 @@
+"""Directories that come from clients and go to them: made equal, and never left."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from boxship.api.buildkit.receiving import Receiver
+from boxship.api.buildkit.sending import Sender
+from boxship.base.errors import InvalidArgumentError
+from boxship.wire.buildkit import filesync
+from boxship.wire.buildkit.filesync import Packet, PacketType, Stat
+from boxship.wire.protobuf import encode
+
+NOW = 1_700_000_000_123_456_789
+LISTED = encode(Packet(PacketType.STAT))
+
+
+def entry(path: str, mode: int = 0o644, **more: object) -> bytes:
+    return encode(Packet(PacketType.STAT, stat=Stat(path, mode, modified_ns=NOW, **more)))
+
+
+def directory(path: str, mode: int = 0o755) -> bytes:
+    return entry(path, mode | filesync.GO_DIRECTORY)
+
+
+def link(path: str, target: str) -> bytes:
+    return entry(path, 0o777 | filesync.GO_SYMLINK, linkname=target)
+
+
+def content(number: int, *pieces: bytes) -> list[bytes]:
+    return [encode(Packet(PacketType.DATA, id=number, data=piece)) for piece in (*pieces, b"")]
+
+
+def travel(source: Path, target: Path) -> Receiver:
+    """Carry packets both ways until both sides have all."""
+    sender, receiver = Sender(str(source)), Receiver(str(target))
+    replies = receiver.feed(list(sender.listing()))
+    while not receiver.done:
+        packets = [packet for reply in replies for packet in sender.answer(reply)]
+        replies = receiver.feed(packets)
+    assert sender.done
+    return receiver
+
+
+def facts(root: Path) -> dict[str, tuple[object, ...]]:
+    found = {}
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        kind, time = stat.S_IFMT(status.st_mode), status.st_mtime_ns
+        body = os.readlink(path) if path.is_symlink() else None
+        if path.is_file() and not path.is_symlink():
+            body = path.read_bytes()
+        mode = None if path.is_symlink() else stat.S_IMODE(status.st_mode)
+        found[str(path.relative_to(root))] = (kind, mode, time, body)
+    return found
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    place = tmp_path / "source"
+    (place / "a/b").mkdir(parents=True)
+    (place / "a/b/file").write_bytes(b"x" * 100_000)
+    (place / "a.txt").write_text("sorts before what is in a, and after a")
+    (place / "empty").touch()
+    (place / "set").touch()
+    (place / "set").chmod(0o6755)
+    (place / "private").mkdir()
+    (place / "private").chmod(0o1700)
+    os.link(place / "a/b/file", place / "z-same")
+    (place / "link").symlink_to("a/b")
+    (place / "dangling").symlink_to("/nowhere")
+    os.mkfifo(place / "pipe", 0o600)
+    with open(os.fsencode(place) + b"/\xe9t\xe9", "wb") as file:
+        file.write(b"a name that is not UTF-8")
+    for path in place.rglob("*"):
+        os.utime(path, ns=(NOW, NOW + len(path.name)), follow_symlinks=False)
+    return place
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    place = tmp_path / "target"
+    place.mkdir()
+    return place
+
+
+def test_all_kinds_of_files_arrive(source: Path, target: Path) -> None:
+    receiver = travel(source, target)
+    assert facts(target) == facts(source)
+    assert (target / "z-same").stat().st_ino == (target / "a/b/file").stat().st_ino
+    assert receiver.changed == set(facts(source))
+
+
+def test_only_what_changed_travels(source: Path, target: Path) -> None:
+    travel(source, target)
+    again = travel(source, target)
+    assert (again.changed, again.received) == (set(), 0)
+    (source / "a.txt").write_text("more")
+    (source / "empty").chmod(0o600)
+    (source / "link").unlink()
+    (source / "link").symlink_to("a")
+    (source / "dangling").unlink()
+    (source / "private").rmdir()
+    (source / "private").write_text("now a file")
+    (source / "set").unlink()
+    (source / "set").mkdir()
+    (source / "set/within").touch()
+    again = travel(source, target)
+    assert facts(target) == facts(source)
+    assert again.received == len("more") + len("now a file")
+    changed = {"a.txt", "empty", "link", "dangling", "private", "set", "set/within"}
+    assert again.changed == changed
+
+
+def test_a_transfer_that_broke_off_is_made_good(source: Path, target: Path) -> None:
+    sender, receiver = Sender(str(source)), Receiver(str(target))
+    replies = receiver.feed(list(sender.listing()))
+    receiver.feed(list(sender.answer(replies[0]))[:-1])
+    receiver.close()
+    travel(source, target)
+    assert facts(target) == facts(source)
+
+
+def test_pieces_of_files_may_come_mixed(target: Path) -> None:
+    receiver = Receiver(str(target))
+    wanted = receiver.feed([entry("a"), directory("b"), entry("b/c"), LISTED])
+    assert len(wanted) == 2
+    one, two = content(0, b"1", b"2"), content(2, b"3", b"4")
+    mixed = [piece for pair in zip(one, two, strict=True) for piece in pair]
+    assert receiver.feed(mixed) == [encode(Packet(PacketType.FIN))]
+    assert ((target / "a").read_text(), (target / "b/c").read_text()) == ("12", "34")
+    assert (target / "b").stat().st_mtime_ns == NOW
+
+
+ESCAPES = [
+    [entry("../x")],
+    [entry("/x")],
+    [entry("a/../x")],
+    [entry("..")],
+    [entry(".")],
+    [entry("")],
+    [entry("a/")],
+    [entry("a/b")],
+    [entry("a\0b")],
+    [directory("a"), entry("a/../../x")],
+    [directory("a"), entry("b"), entry("a/late")],
+    [entry("b"), entry("a")],
+    [entry("a"), entry("a")],
+    [link("a", "/"), entry("a/x")],
+    [link("a", ".."), directory("a")],
+    [entry("a"), entry("a/x")],
+    [entry("b", linkname="../../etc/passwd")],
+    [entry("b", linkname="/etc/passwd")],
+    [link("a", "/etc/passwd"), entry("b", linkname="a")],
+    [directory("a"), entry("b", linkname="a")],
+    [entry("a"), LISTED, *content(7)],
+    [entry("a"), *content(0), *content(0)],
+    [encode(Packet(PacketType.ERR, data=b"no such disk"))],
+    [b"\xff"],
+]
+
+
+@pytest.mark.parametrize("packets", ESCAPES, ids=range(len(ESCAPES)))
+def test_a_client_that_lies(target: Path, packets: list[bytes]) -> None:
+    receiver = Receiver(str(target))
+    with pytest.raises(InvalidArgumentError):
+        receiver.feed(packets)
+    receiver.close()
+    assert [path.name for path in target.parent.iterdir()] == ["target"]
+
+
+def test_what_is_a_link_here_becomes_what_the_client_has(target: Path) -> None:
+    """An earlier sync made the link; a directory of its name must not be looked for behind it."""
+    outside = target.parent / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    (target / "a").symlink_to(outside)
+    (target / "b").symlink_to(outside / "kept")
+    receiver = Receiver(str(target))
+    receiver.feed([directory("a"), entry("a/kept"), entry("b"), LISTED])
+    receiver.feed([*content(1, b"new"), *content(2, b"new")])
+    assert (outside / "kept").read_text() == "kept"
+    assert (target / "a/kept").read_text() == "new"
+    assert not (target / "b").is_symlink()
+
+
+def test_devices_are_left_out(target: Path) -> None:
+    receiver = Receiver(str(target))
+    device = entry("d", 0o600 | filesync.GO_DEVICE, device_major=1, device_minor=3)
+    assert receiver.feed([device, LISTED]) == [encode(Packet(PacketType.FIN))]
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize("packet", [Packet(PacketType.REQ, id=500), Packet(PacketType.ERR)])
+def test_a_client_that_asks_for_what_there_is_not(source: Path, packet: Packet) -> None:
+    sender = Sender(str(source))
+    list(sender.listing())
+    with pytest.raises(InvalidArgumentError):
+        list(sender.answer(encode(packet)))
+    with pytest.raises(InvalidArgumentError):
+        list(sender.answer(b"\xff"))
