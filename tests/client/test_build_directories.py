@@ -267,3 +267,21 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         assert call.receive() is None
     assert target.read_bytes() == b"all of it"
     assert os.listdir(tmp_path) == ["image.tar"]
+
+
+def test_a_cache_goes_to_the_directory_that_was_named_for_it(tmp_path: Path) -> None:
+    caches = {str(tmp_path / "cache"): to_directory(str(tmp_path / "cache"))}
+    metadata = {"exporter-md-cache-to": (str(tmp_path / "cache"),)}
+    with served(file_send({}, caches)) as link:
+        call = link.call(methods.FILE_SEND.path, metadata=metadata)
+        call.send(encode(Packet(type=PacketType.STAT, stat=Stat("d", DIRECTORY))))
+        call.send(encode(Packet(type=PacketType.STAT)))
+        assert next(packets(call)).type == PacketType.FIN
+        call.send(encode(Packet(type=PacketType.FIN)))
+        call.end_input()
+        assert call.receive() is None
+        elsewhere = {"exporter-md-cache-to": (str(tmp_path / "other"),)}
+        with pytest.raises(GrpcError, match="no cache was to be left"):
+            link.call(methods.FILE_SEND.path, b"", elsewhere).receive()
+    assert os.listdir(tmp_path) == ["cache"]
+    assert os.listdir(tmp_path / "cache") == ["d"]

@@ -135,6 +135,7 @@ class Offer(NamedTuple):
     agents: Mapping[str, str] = {}
     archive: Archive | None = None
     targets: Mapping[str, Target] = {}
+    caches: Mapping[str, Target] = {}
     shared: str = ""
 
     def services(self, client: Session) -> dict[str, Serve]:
@@ -142,8 +143,8 @@ class Offer(NamedTuple):
         found |= services.secrets(self._secret)
         if self.agents:
             found |= services.agents(self.agents)
-        if self.targets:
-            found |= file_send(self.targets)
+        if self.targets or self.caches:
+            found |= file_send(self.targets, self.caches)
         if self.archive is not None:
             found |= services.upload({"/context": self.archive.pieces()})
         return found

@@ -69,6 +69,10 @@ def plan(options: BuildOptions, inputs: Inputs) -> Plan:
     elif inputs.directory:
         directories[DOCKERFILE] = LocalDirectory(inputs.directory)
         attributes |= {} if CONTEXT in directories else {"dockerfilekey": DOCKERFILE}
+    for cache in options.cache.sources:
+        place = cache.attributes.get("src", "")
+        if cache.type == "local" and os.path.isdir(place):
+            directories[f"cache-from:{place}"] = LocalDirectory(place)
     for name, value in options.contexts:
         attributes[f"context:{name}"] = _named(name, value, directories)
     return Plan(attributes, directories, archive, exporters(options), shared)
@@ -118,11 +122,18 @@ def open_session(client: Client, options: BuildOptions, planned: Plan, stack: Ex
         agents=open_agents(options.agents, client.environment, stack),
         archive=planned.archive,
         targets=_targets(planned.exporters),
+        caches=_caches(options),
         shared=planned.shared,
     )
     name, key = offer.identity()
     services = offer.services(client)
     return stack.enter_context(Session(client.client, services, name=name, shared_key=key))
+
+
+def _caches(options: BuildOptions) -> dict[str, Target]:
+    """Directories that a cache may be left in."""
+    places = (each.attributes.get("dest", "") for each in options.cache.targets)
+    return {place: to_directory(place) for place in places if place}
 
 
 def _targets(found: tuple[Exporter, ...]) -> dict[str, Target]:

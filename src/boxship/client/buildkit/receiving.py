@@ -16,7 +16,7 @@ from typing import BinaryIO
 from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.client.buildkit.link import Call, Serve
 from boxship.wire.buildkit import filesync, methods
-from boxship.wire.buildkit.filesync import EXPORTER_ID, Packet, PacketType, Stat
+from boxship.wire.buildkit.filesync import EXPORTER_ID, EXPORTER_METADATA, Packet, PacketType, Stat
 from boxship.wire.buildkit.wellknown import BytesMessage
 from boxship.wire.grpc.status import Code, GrpcError
 from boxship.wire.protobuf import decode, encode
@@ -25,10 +25,22 @@ Target = Callable[[Call], None]
 """Takes what an exporter sends."""
 
 
-def file_send(targets: Mapping[str, Target]) -> dict[str, Serve]:
-    """``targets`` by their place in the request, in decimal."""
+CACHE_TO = f"{EXPORTER_METADATA}cache-to"
+"""Metadata of a cache that is to lie in a directory of the client: which one."""
+
+
+def file_send(
+    targets: Mapping[str, Target], caches: Mapping[str, Target] | None = None
+) -> dict[str, Serve]:
+    """``targets`` by their place in the request, in decimal; ``caches`` by their directories."""
 
     def serve(call: Call) -> None:
+        cache = call.metadata.first(CACHE_TO)
+        if cache:
+            if cache not in (caches or {}):
+                raise NotFoundError(f"no cache was to be left in {cache!r}")
+            (caches or {})[cache](call)
+            return
         place = call.metadata.first(EXPORTER_ID)
         target = targets.get(place) if place else next(iter(targets.values()), None)
         if target is None:
