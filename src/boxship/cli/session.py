@@ -58,3 +58,10 @@ class Session:
             agent="Docker-Client/boxship (linux)",
             connect=connect,
         )
+
+    def beside(self) -> "Session":
+        """One more session with the same daemon, for another thread."""
+        other = Session(self.choice, debug=self.debug, config_directory=self._config_directory)
+        other.out, other.err, other.environment = self.out, self.err, self.environment
+        other.client = self.client.beside()
+        return other

@@ -11,7 +11,7 @@ from boxship.cli.bake.listing import listed
 from boxship.cli.bake.overrides import OverrideError, parse_override
 from boxship.cli.bake.project import DEFAULT_FILES, BakeError, Source, printed, read_project
 from boxship.cli.bake.wishes import Common
-from boxship.cli.building.builders import opened
+from boxship.cli.building.builders import check_builder
 from boxship.cli.buildprogress.display import check_mode
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.session import Session
@@ -44,9 +44,8 @@ def _bake(session: Session, given: Invocation) -> int:
     if values.on("print"):
         session.say(printed(plan))
         return 0
-    with opened(session, given) as builder:
-        baking = Baking(session, builder, _common(session, given), plan)
-        return baking.carry_out(values.text("metadata-file"))
+    check_builder(session, given)
+    return Baking(session, _common(session, given), plan).carry_out(values.text("metadata-file"))
 
 
 def _sources(files: tuple[str, ...]) -> list[Source]:

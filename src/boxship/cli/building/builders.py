@@ -29,9 +29,16 @@ def check_name(name: str) -> None:
 @contextmanager
 def opened(session: Session, given: Invocation) -> "Iterator[Builder]":
     """Own a connection to the builder; ExitError if the engine has none with this API."""
+    check_builder(session, given)
+    with connected(session) as builder:
+        yield builder
+
+
+@contextmanager
+def connected(session: Session) -> "Iterator[Builder]":
+    """Own a connection to the engine's builder, whatever was given."""
     from boxship.client.buildkit.builder import Builder
 
-    check_builder(session, given)
     try:
         builder = Builder.connect(session.client)
     except NotImplementedYetError as error:
