@@ -246,11 +246,19 @@ def test_an_excerpt_marks_the_lines_that_are_meant() -> None:
     assert excerpt(Source("Dockerfile", data)) == ""
 
 
-def test_warnings_are_listed_with_their_lines() -> None:
+def test_warnings_are_listed_and_explained_on_request() -> None:
     trace = Trace()
     assert warnings(trace) == ""
-    trace.add(Update(warnings=(Warned("a", "Short", ("Long",), "https://x"),)))
-    assert warnings(trace) == "1 warning found:\n - Short\n   Long\n   More info: https://x"
+    source = Source("Dockerfile", b"FROM a", (Span(Place(1), Place(1)),))
+    trace.add(Update(warnings=(Warned("a", "Short (line 1)", ("Long",), "https://x", 1, source),)))
+    assert warnings(trace) == "1 warning found (-D shows more):\n - Short (line 1)"
+    assert warnings(trace, expanded=True).split("\n")[:4] == [
+        "1 warning found:",
+        " - Short (line 1)",
+        "   Long",
+        "   More info: https://x",
+    ]
+    assert ">>> FROM a" in warnings(trace, expanded=True)
 
 
 def test_sizes() -> None:

@@ -4,12 +4,14 @@ import json
 import signal
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.cli import Cli
 from support.engine import Engine
+from support.registries import RegistryServer
 from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
@@ -227,3 +229,95 @@ def test_the_builder_and_its_cache_are_shown_and_pruned(boxship: Cli, context: P
     boxship("rmi", "-f", image)
     assert "Total:" in boxship("buildx", "prune", "-f", "-a")
     assert "Total reclaimed space: 0B" in boxship("builder", "prune", "-f", "-a")
+
+
+def test_an_image_is_pushed(boxship: Cli, context: Path, registry: RegistryServer) -> None:
+    name = f"{registry.host}/pushed:1"
+    done = boxship.run("build", "--push", "-t", name, str(context))
+    assert done.code == 0, done
+    assert f"pushing {name}" in done.err
+    assert "linux" in boxship(
+        "buildx", "imagetools", "inspect", "--format", "{{json .Image}}", name
+    )
+    boxship("rmi", name)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    with RegistryServer(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.mark.boxshipd
+def test_a_step_that_runs_says_why_it_was_not_in_the_cache(boxship: Cli, context: Path) -> None:
+    first = boxship("build", "-q", str(context))
+    (context / "file").write_text("other\n")
+    done = boxship.run("build", "--explain-cache", "-t", "explained:1", str(context))
+    assert done.code == 0, done
+    assert "cache miss: file changed" in done.err
+    boxship("rmi", "-f", "explained:1", first)
+
+
+@pytest.mark.boxshipd
+def test_a_failed_step_can_be_entered(boxship: Cli, context: Path) -> None:
+    (context / "Dockerfile").write_text(
+        "FROM busybox\nENV WORD=hello\nWORKDIR /here\nRUN echo half > made; exit 7\n"
+    )
+    before = boxship("images", "-aq")
+    with boxship.on_terminal(
+        "build", "--network", "none", "--on-error", "shell", str(context)
+    ) as terminal:
+        terminal.expect("entering the failed step")
+        terminal.expect("# ")
+        terminal.type("echo $WORD $(pwd) $(cat made)\n")
+        terminal.expect("hello /here half")
+        terminal.type("exit\n")
+        assert terminal.close() == 1
+    assert boxship("images", "-aq") == before
+
+
+@pytest.mark.boxshipd
+def test_a_dockerfile_is_checked_and_described(boxship: Cli, context: Path) -> None:
+    assert boxship("build", "--check", str(context)) == "Check complete, no warnings found."
+    targets = boxship("build", "--call", "targets", str(context))
+    assert "base" in targets
+    assert "last (default)" in targets.replace("\n", " ")
+    (context / "Dockerfile").write_text("FROM busybox as base\nRUN true\n")
+    done = boxship.run("build", "--check", str(context))
+    assert done.code == 1
+    assert "FromAsCasing" in done.out
+    assert boxship.run("build", "--call", "check,ignorestatus=true", str(context)).code == 0
+    found = json.loads(boxship.run("build", "--call", "check,format=json", str(context)).out)
+    assert [each["ruleName"] for each in found["warnings"]] == ["FromAsCasing"]
+
+
+@pytest.mark.boxshipd
+def test_a_cache_is_left_in_a_directory_and_found_again(boxship: Cli, context: Path) -> None:
+    cache = context.parent / "cache"
+    to = f"type=local,dest={cache},mode=max"
+    image = boxship("build", "-q", "--cache-to", to, str(context))
+    boxship("rmi", "-f", image)
+    boxship("buildx", "prune", "-fa")
+    again = boxship.run(
+        "build", "--progress", "rawjson", "--cache-from", f"type=local,src={cache}", str(context)
+    )
+    assert again.code == 0, again
+    lines = [json.loads(line) for line in again.err.splitlines()]
+    cached = {
+        each["name"] for line in lines for each in line.get("vertexes", ()) if each.get("cached")
+    }
+    assert "[last 1/1] RUN ls /here > /list" in cached
+
+
+@pytest.mark.boxshipd
+def test_builds_of_before_are_known(boxship: Cli, context: Path) -> None:
+    place = context.parent / "metadata"
+    boxship("build", "-q", "-t", "known:2", "--metadata-file", str(place), str(context))
+    ref = json.loads(place.read_text())["buildx.build.ref"].rpartition("/")[2]
+    rows = boxship("buildx", "history", "ls", "--format", "{{.Ref}} {{.Status}}").splitlines()
+    assert f"{ref} Completed" in rows
+    assert f"Ref:          {ref}" in boxship("buildx", "history", "inspect", ref)
+    boxship("buildx", "history", "rm", ref)
+    assert ref not in boxship("buildx", "history", "ls")
+    assert "no record has the ref" in boxship.run("buildx", "history", "inspect", ref).err
+    boxship("rmi", "known:2")

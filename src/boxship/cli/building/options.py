@@ -64,6 +64,8 @@ class Reporting:
     id_file: str = ""
     metadata_file: str = ""
     shell_on_error: bool = False
+    expanded: bool = False
+    """Warnings with all that is said about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,4 +249,5 @@ def _reporting(values: Values, environment: Mapping[str, str]) -> Reporting:
         os.path.abspath(values.text("iidfile")) if values.text("iidfile") else "",
         os.path.abspath(values.text("metadata-file")) if values.text("metadata-file") else "",
         wish == "shell",
+        values.on("debug"),
     )

@@ -98,13 +98,17 @@ def run_with(
         text = json.dumps(metadata(built.ref, built.response), indent=2, ensure_ascii=False)
         _write(reporting.metadata_file, text.encode())
     if reporting.progress not in ("quiet", "rawjson", "none"):
-        text = warnings(display.trace)
+        text = warnings(display.trace, expanded=_expanded(session, options))
         if text:
             session.warn(f"\n {text}")
     push(session, options)
     if reporting.progress == "quiet" and built.image:
         session.say(built.image)
     return 0
+
+
+def _expanded(session: Session, options: BuildOptions) -> bool:
+    return session.debug or options.reporting.expanded
 
 
 def new_display(session: Session, mode: str) -> Display:
@@ -118,7 +122,11 @@ def failed(
     """Show what is known of a failure; return the exit code."""
     trace = display.trace
     if options.reporting.progress != "rawjson":
-        said = [text for text in (warnings(trace), failures(trace)) if text]
+        said = [
+            text
+            for text in (warnings(trace, expanded=_expanded(session, options)), failures(trace))
+            if text
+        ]
         said += [text for text in map(excerpt, error.places) if text]
         if said:
             session.warn("\n".join(said))

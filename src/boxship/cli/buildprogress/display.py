@@ -71,19 +71,20 @@ def failures(trace: Trace) -> str:
     return "\n".join(parts)
 
 
-def warnings(trace: Trace) -> str:
-    """Return what was warned of, each with its place; empty if nothing was."""
+def warnings(trace: Trace, *, expanded: bool = False) -> str:
+    """Return what was warned of, a line each, or with all that was said; empty if nothing was."""
     if not trace.warnings:
         return ""
     count = len(trace.warnings)
-    blocks = [f"{count} warning{'' if count == 1 else 's'} found:"]
+    hint = "" if expanded else " (-D shows more)"
+    blocks = [f"{count} warning{'' if count == 1 else 's'} found{hint}:"]
     for warned in trace.warnings:
-        place = ""
-        if warned.source is not None and warned.source.spans:
-            place = f" (line {warned.source.spans[0].start.line})"
-        blocks.append(f" - {warned.short}{place}")
-        blocks += [f"   {line}" for line in warned.detail]
-        blocks += [f"   More info: {warned.url}"] if warned.url else []
+        blocks.append(f" - {warned.short}")
+        if expanded:
+            blocks += [f"   {line}" for line in warned.detail]
+            blocks += [f"   More info: {warned.url}"] if warned.url else []
+            place = excerpt(warned.source) if warned.source is not None else ""
+            blocks += [place] if place else []
     return "\n".join(blocks)
 
 
