@@ -24,7 +24,7 @@ from boxship.cli.building.inputs import Inputs
 from boxship.cli.building.options import BuildOptions
 from boxship.cli.building.running import failed, metadata, new_display, push
 from boxship.cli.building.solving import Built, build
-from boxship.cli.building.specs import STDOUT, Output
+from boxship.cli.building.specs import STDOUT, Call, Output
 from boxship.cli.buildprogress.display import warnings
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.session import Session
@@ -49,14 +49,13 @@ class Baking:
         images = {name: f"localhost/boxship-bake/{run}:{name}" for name in bases}
         wishes = {name: self._wish(name, images) for name in self.plan.targets}
         _check_streams(wishes.values())
-        if any(wish.options.call.method for wish in wishes.values()):
-            return self._ask(wishes.values())
-        progress = self.common.progress
-        display = new_display(self.session, progress)
-        shared = SharedDisplay(display, renames=progress != "rawjson")
+        asked = any(wish.options.call.method for wish in wishes.values())
+        # Who asks about a target wants no build of it, but what it builds on has to be there.
+        built = {name: _built(wish) for name, wish in wishes.items() if not asked or name in images}
         try:
-            results = self._side_by_side(wishes, shared)
-            return self._report(wishes, results, metadata_file)
+            results = self._side_by_side(built)
+            code = self._report(built, results, metadata_file)
+            return self._ask(wishes.values()) if asked and not code else code
         finally:
             self._forget(images)
 
@@ -75,10 +74,11 @@ class Baking:
                 code = call(self.session, wish.options, wish.inputs, builder) or code
         return code
 
-    def _side_by_side(
-        self, wishes: Mapping[str, "Wish"], shared: SharedDisplay
-    ) -> dict[str, "Result"]:
+    def _side_by_side(self, wishes: Mapping[str, "Wish"]) -> dict[str, "Result"]:
         """Build each target in a thread, as soon as those that it builds on are there."""
+        progress = self.common.progress
+        display = new_display(self.session, progress)
+        shared = SharedDisplay(display, renames=progress != "rawjson")
         results: dict[str, Result] = {}
         running: dict[Future[Result], str] = {}
         with ThreadPoolExecutor(_AT_ONCE, "bake") as threads:
@@ -122,11 +122,11 @@ class Baking:
                 return failed(self.session, options, result.failure, result.part)
             if not silent and (text := warnings(result.part.trace)):
                 self.session.warn(f"\ntarget {name}: {text}")
-        for name in self.plan.targets:
+        for name, wish in wishes.items():
             built = results[name].built
             if built is None:
                 continue
-            push(self.session, wishes[name].options)
+            push(self.session, wish.options)
             told[name] = metadata(built.ref, built.response)
             if self.common.progress == "quiet" and built.image:
                 self.session.say(built.image)
@@ -158,6 +158,11 @@ class Result:
     part: Part
     built: Built | None = None
     failure: BuildFailedError | None = None
+
+
+def _built(wish: Wish) -> Wish:
+    """Return the wish as one for a build, whatever was to be asked."""
+    return replace(wish, options=replace(wish.options, call=Call()))
 
 
 def _check_streams(wishes: Iterable[Wish]) -> None:
