@@ -24,7 +24,7 @@ _ATTEMPTS = 4
 
 
 @contextmanager
-def traced(engine: Engine, output: Path, *options: str) -> Iterator[None]:
+def traced(engine: Engine, output: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """strace on every thread of the daemon; or on none, if it died of ``options`` meanwhile."""
     command = [
         "strace",
@@ -39,7 +39,7 @@ def traced(engine: Engine, output: Path, *options: str) -> Iterator[None]:
     ]
     tracer = _attached(engine, [*command, *options])
     try:
-        yield
+        yield tracer
     finally:
         _end(tracer)
 
@@ -63,7 +63,7 @@ def _end(tracer: subprocess.Popen[bytes]) -> None:
     tracer.terminate()
     try:
         tracer.wait(2)
-    except subprocess.TimeoutExpired:  # it can't let go of what is being killed
+    except subprocess.TimeoutExpired:
         tracer.kill()
         tracer.wait()
 
@@ -98,11 +98,13 @@ def kill_at(engine: Engine, operation: Operation, point: int, trace: Path) -> No
         with suppress(OSError, HTTPException, AssertionError):  # no answer, or half of one
             operation(engine)
 
-    with traced(engine, trace, "-e", f"inject={CHANGES}:signal=KILL:when={point}"):
+    print(f"killed at call {point}")
+    with traced(engine, trace, "-e", f"inject={CHANGES}:signal=KILL:when={point}") as tracer:
         client = threading.Thread(target=attempt)
         client.start()
         client.join(30)
         assert not client.is_alive(), "the request was neither answered nor broken off"
+        tracer.kill()  # it waits in vain for what has been killed, and its words are not needed
     engine.kill()
 
 
