@@ -25,7 +25,8 @@ _EXPECTED = re.compile(
         (
             r"dial tcp",  # a registry, or who an archive is fetched from, cannot be reached
             r"is not connected to",  # a container that is to leave a network
-            r"unable to find (user|group)",  # known when it starts, by the image's own files
+            # Known when it starts, by the image's own files.
+            r"unable to find (user|group)|uids and gids must be in range",
             r"Couldn't find PID field in ps output",  # `ps --help`
         )
     )
