@@ -79,7 +79,7 @@ def test_what_is_lost_is_named_and_comes_back_with_the_image(own: Engine) -> Non
 
 
 def test_a_damaged_layer_that_somebody_runs_on_is_replaced_beside_it(own: Engine) -> None:
-    own.docker("run", "-d", "--name=box", "busybox", "sleep", "1000")
+    own.docker("run", "-d", "--name=box", "--stop-timeout=0", "busybox", "sleep", "1000")
     with (tree(own) / "etc/group").open("r+b") as stream:
         stream.write(b"?")
     assert own.boxship.run("system", "check").code == 1
