@@ -27,6 +27,26 @@ SHARE = pytest.StashKey[shares.Share | None]()
 STOCK = pytest.StashKey[residue.Account | None]()
 """What was there after the test before; None: something else has come or gone since."""
 
+
+class _StockTaker:
+    """Has stock taken anew once something that several tests share has been made, or has gone.
+
+    A plugin of its own: the hooks of this file are not told of what a session's tests share.
+    """
+
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> None:
+        if fixturedef.scope != "function":
+            request.config.stash[STOCK] = None
+
+    def pytest_fixture_post_finalizer(
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> None:
+        if fixturedef.scope != "function":
+            request.config.stash[STOCK] = None
+
+
 # How long an example takes tells of the machine, which has other work to do.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
@@ -48,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = config.getoption("--share")
     config.stash[SHARE] = shares.Share(directory) if directory else None
     config.stash[STOCK] = None
+    config.pluginmanager.register(_StockTaker())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -113,22 +134,6 @@ def no_thread_left_behind() -> Iterator[None]:
         thread.join(3)
     left = [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
     assert not left, f"the test left threads behind: {left}"
-
-
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
-) -> None:
-    """Stock is taken anew once something that several tests share has been made."""
-    if fixturedef.scope != "function":
-        request.config.stash[STOCK] = None
-
-
-def pytest_fixture_post_finalizer(
-    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
-) -> None:
-    """The same when it has gone."""
-    if fixturedef.scope != "function":
-        request.config.stash[STOCK] = None
 
 
 @pytest.fixture(autouse=True)
