@@ -220,6 +220,17 @@ def test_docker_20_10_builds_over_a_session(clients: BuildClients, context: Path
     assert "exit code: 9" in said.err
 
 
+def test_a_local_cache_travels_as_blobs(clients: BuildClients, context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo $((6 * 7)) > /local\n")
+    cache = context.parent / "cache"
+    build(clients, context, "--cache-to", f"type=local,dest={cache}")
+    index = json.loads((cache / "index.json").read_text())
+    assert len(index["manifests"]) == 1
+    clients.docker("buildx", "prune", "--all", "--force")
+    said = build(clients, context, "--cache-from", f"type=local,src={cache}")
+    assert "CACHED" in said.partition("RUN echo")[2]
+
+
 def test_who_builds_is_told(clients: BuildClients) -> None:
     assert "+boxship" in clients.docker("buildx", "inspect")
     assert "default" in clients.docker("buildx", "ls")

@@ -34,6 +34,7 @@ from boxship.engine.build.clientside import ClientSide, NoClient
 from boxship.engine.build.requests import (
     BuildRequest,
     BuildResult,
+    CacheKind,
     ContextSource,
     DaemonDirectory,
     ImageContext,
@@ -91,7 +92,7 @@ class Door:
             response = {}
             if wishes is not None:
                 result = await self._build(solving, request_of(message, wishes))
-                response = dict(result.response)
+                response = {**result.response, **await self._noted(message.session)}
             await call.send(encode(control.SolveResponse(response)))
         except GrpcError:
             raise
@@ -99,6 +100,13 @@ class Door:
             raise CallFailedError(ending_of_build(error)) from error
         finally:
             self.solvings.end(solving)
+
+    async def _noted(self, session: str) -> dict[str, str]:
+        """Return what a client has to write into the index of its local cache."""
+        if not session:
+            return {}
+        manifest = (await self.sessions.get(session)).cache_manifest
+        return {"cache.manifest": manifest.decode()} if manifest else {}
 
     async def evaluate(self, solving: Solving, name: str) -> None:
         """Build a result that was asked for, as an image without a name: others may be based on it.
@@ -169,6 +177,8 @@ class Door:
         """Bring what a build needs before it begins: its session, an uploaded context."""
         identifier = solving.message.session
         session = await self.sessions.get(identifier) if identifier else None
+        if session is not None:
+            session.cache_digests.update(_local_caches(request))
         url = request.context.url if isinstance(request.context, RemoteSource) else ""
         if not url.startswith(UPLOADED):
             yield request, session or NoClient()
@@ -177,6 +187,12 @@ class Door:
             raise InvalidArgumentError(f"the context {url} needs a session")
         async with self._backend.uploads().unpacked(_uploaded(session, url)) as directory:
             yield replace(request, context=DaemonDirectory(directory)), session
+
+
+def _local_caches(request: BuildRequest) -> dict[str, str]:
+    """Return the digests that the client has found in the index of its caches."""
+    local = (each.attributes for each in request.cache.imports if each.kind is CacheKind.LOCAL)
+    return {each.get("src", ""): each.get("digest", "") for each in local}
 
 
 def _uploaded(session: Session, url: str) -> AsyncIterator[bytes]:

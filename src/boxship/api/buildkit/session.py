@@ -10,6 +10,7 @@ from typing import TypeVar
 from urllib.parse import quote_plus
 
 from boxship.api.buildkit.agent import Agent
+from boxship.api.buildkit.layouts import Layout
 from boxship.api.buildkit.receiving import Receiver
 from boxship.api.buildkit.sending import Sender
 from boxship.api.grpc.client import Client, ClientCall
@@ -21,6 +22,7 @@ from boxship.base.errors import (
 )
 from boxship.distribution.credentials import Credentials
 from boxship.engine.build.clientside import Selection, Synced
+from boxship.oci.digest import Digest
 from boxship.wire.buildkit import filesync, methods
 from boxship.wire.buildkit.session import (
     UPLOAD_HOST,
@@ -34,6 +36,10 @@ from boxship.wire.grpc.status import Code, GrpcError
 from boxship.wire.protobuf import encode
 
 T = TypeVar("T")
+CACHE_FROM, CACHE_TO = "cache-from:", "cache-to"
+"""How builds name local caches: a directory to bring, metadata of one to give."""
+LOCAL = "local:"
+"""How stores of blobs are named that are local caches."""
 _NONE = (Code.UNIMPLEMENTED, Code.NOT_FOUND)
 _PIECE = 1024 * 1024
 
@@ -45,6 +51,10 @@ class Session:
         self.id = identifier
         self.identity = shared_key
         self.client = Client(on_close)
+        self.cache_digests: dict[str, str] = {}
+        """Which manifest is meant of the client's local caches, by their directory."""
+        self.cache_manifest = b""
+        """Descriptor of the local cache that was given to the client, which has to note it."""
 
     # ── its files ────────────────────────────────────────────────────────────────────────────
 
@@ -56,6 +66,8 @@ class Session:
         transferred: Callable[[int], None] | None = None,
     ) -> Synced:
         """See ``ClientSide``. ``transferred`` hears how many bytes of contents have come."""
+        if await self._fetched(name, target):
+            return Synced()
         receiver = Receiver(target)
         try:
             async with self.client.call(methods.FILE_SYNC, _metadata(name, selection)) as call:
@@ -67,6 +79,20 @@ class Session:
             raise _explained(error) from error
         finally:
             receiver.close()
+
+    async def _fetched(self, name: str, target: str) -> bool:
+        """Bring a local cache from a client that serves it as a store of blobs."""
+        directory = name.removeprefix(CACHE_FROM)
+        digest = self.cache_digests.get(directory, "") if directory != name else ""
+        if not digest:
+            return False
+        try:
+            await Layout(self.client, LOCAL + directory).fetch(Digest.parse(digest), target)
+        except GrpcError as error:
+            if error.code in _NONE:
+                return False
+            raise _explained(error) from error
+        return True
 
     async def upload(self, host: str, path: str) -> AsyncIterator[bytes]:
         """Yield what the client uploads under a URL's host and path (a context from its stdin)."""
@@ -118,6 +144,8 @@ class Session:
             raise _explained(error) from error
 
     async def send_directory(self, directory: str, metadata: Mapping[str, str]) -> None:
+        if await self._stored(directory, metadata.get(CACHE_TO, "")):
+            return
         sender = Sender(directory)
         try:
             async with self.client.call(methods.FILE_SEND_DIRECTORY, _output(metadata)) as call:
@@ -125,6 +153,18 @@ class Session:
                 await call.end()
         except GrpcError as error:
             raise _explained(error) from error
+
+    async def _stored(self, directory: str, destination: str) -> bool:
+        """Give a local cache to a client that takes it as blobs."""
+        if not destination:
+            return False
+        try:
+            self.cache_manifest = await Layout(self.client, LOCAL + destination).store(directory)
+        except GrpcError as error:
+            if error.code == Code.UNIMPLEMENTED:
+                return False
+            raise _explained(error) from error
+        return True
 
 
 async def _receive(

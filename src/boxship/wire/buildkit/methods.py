@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from boxship.wire.buildkit import control, filesync, gateway, history, session
+from boxship.wire.buildkit import content, control, filesync, gateway, history, session
 from boxship.wire.buildkit.wellknown import BytesMessage, Empty
 from boxship.wire.protobuf import Message
 
@@ -97,4 +97,10 @@ FORWARD_AGENT = Method(
     "/moby.sshforward.v1.SSH/ForwardAgent", BytesMessage, BytesMessage, True, True
 )
 UPLOAD = Method("/moby.upload.v1.Upload/Pull", BytesMessage, BytesMessage, True, True)
+_CONTENT = "/containerd.services.content.v1.Content/"
+CONTENT_INFO = Method(_CONTENT + "Info", content.InfoRequest, content.InfoResponse)
+CONTENT_READ = Method(
+    _CONTENT + "Read", content.ReadRequest, content.ReadResponse, streams_answers=True
+)
+CONTENT_WRITE = Method(_CONTENT + "Write", content.WriteRequest, content.WriteResponse, True, True)
 HEALTH_CHECK = Method("/grpc.health.v1.Health/Check", Empty, Empty)
