@@ -164,7 +164,7 @@ def test_flags_of_other_test_benches_are_accepted(configured):
         *("--bridge", "none", "--exec-opt", "native.cgroupdriver=cgroupfs"),
     )
     assert config.flag("live-restore")
-    assert {"userland-proxy", "containerd", "builder"} <= set(config.without_effect)
+    assert {"userland-proxy", "containerd"} <= set(config.without_effect)
 
 
 def test_options_of_networks_are_the_same_as_flags_and_in_the_file(configured):

@@ -13,6 +13,7 @@ from typing import Any
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.moments import parse_duration
+from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.networks import network_settings
 from boxship.daemon.options import (
     BY_FLAG,
@@ -224,7 +225,7 @@ def _check(config: DaemonConfig) -> None:
     for name in config.mapping("features"):
         config.feature(name, default=False)
     _ = config.default_ulimits, registry_settings(config), transfer_limits(config)
-    _ = network_settings(config), config.trash_retention_ns
+    _ = network_settings(config), config.trash_retention_ns, build_cache_settings(config)
     check_default(config.text("default-runtime"), config.runtimes)
 
 

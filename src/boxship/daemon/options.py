@@ -30,6 +30,8 @@ class Kind(Enum):
     """``name=key=value`` on the command line, an object of objects in JSON."""
     POOLS = auto()
     """``base=CIDR,size=number`` on the command line, a list of such objects in JSON."""
+    TREE = auto()
+    """An object of any depth, in JSON alone."""
     OBJECT = auto()
     """JSON alone, or a flag whose value isn't looked at."""
 
@@ -125,6 +127,7 @@ _USED: tuple[Option, ...] = (
         "shutdown-timeout", "shutdown-timeout", Kind.NUMBER, 15,
         "Seconds for containers to stop when the daemon does", reload=True,
     ),
+    Option("builder", "", Kind.TREE, {}, "How much of builds' cache is kept (gc)"),
     Option(
         "trash-retention", "trash-retention", Kind.TEXT, "0",
         "How long what is removed can be restored, as 24h (0: not at all)", reload=True,
@@ -211,7 +214,6 @@ _WITHOUT_EFFECT: tuple[tuple[str, str, Kind], ...] = (
     ("allow-nondistributable-artifacts", "", Kind.LIST),
     ("authorization-plugins", "authorization-plugin", Kind.LIST),
     ("bridge-accept-fwmark", "", Kind.TEXT),
-    ("builder", "-", Kind.OBJECT),
     ("containerd", "", Kind.TEXT),
     ("containerd-namespace", "", Kind.TEXT),
     ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT),

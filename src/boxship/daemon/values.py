@@ -153,6 +153,8 @@ def from_json(option: Option, value: object) -> Value:
         case Kind.POOLS if isinstance(value, list) and all(isinstance(v, dict) for v in value):
             pools = (",".join(f"{key}={inner}" for key, inner in v.items()) for v in value)
             return tuple(_pool(option, pool) for pool in pools)
+        case Kind.TREE if isinstance(value, dict):
+            return value
         case Kind.OBJECT:
             return None
     wanted = option.kind.name.lower()

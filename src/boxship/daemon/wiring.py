@@ -13,6 +13,7 @@ from boxship.api.http.server import Server
 from boxship.base.clock import SystemClock
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import hostfacts, logs
+from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.networks import network_settings
@@ -179,6 +180,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         user_maps=user_maps(config.text("userns-remap")),
         storage_driver=config.text("storage-driver"),
         networks=network_settings(config),
+        build_cache=build_cache_settings(config),
         trash_retention_ns=config.trash_retention_ns,
         live_restore=config.flag("live-restore"),
         registries=registry_settings(config),

@@ -85,6 +85,28 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
+class CachePolicy:
+    """What of builds' cache goes by itself. Sizes in bytes; ``filters`` as ``type=exec.cachemount``
+    or ``unused-for=48h``."""
+
+    keep_bytes: int = 0
+    max_used_bytes: int = 0
+    min_free_bytes: int = 0
+    filters: tuple[str, ...] = ()
+    all: bool = False
+
+
+@dataclass(frozen=True)
+class BuildCacheSettings:
+    """How much is kept of builds. ``keep_bytes`` 0: a tenth of the file system."""
+
+    collects: bool = True
+    keep_bytes: int = 0
+    policies: tuple[CachePolicy, ...] = ()
+    """In place of the built-in ones."""
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """Places and defaults. Directories are absolute; sizes are bytes, times seconds."""
 
@@ -125,6 +147,7 @@ class EngineSettings:
     keep_blobs: bool = False
     """Whether layers are also kept in the compressed form they came or went in."""
     networks: NetworkSettings = field(default_factory=NetworkSettings)
+    build_cache: BuildCacheSettings = field(default_factory=BuildCacheSettings)
     trash_retention_ns: int = 0
     """How long what is removed can be brought back; 0: not at all."""
     live_restore: bool = True

@@ -96,7 +96,9 @@ class Build:
             contexts = self.workplace.contexts
             transfer = self._transfer(lease)
             await transfer.bring()
-            sources = BuildSources(self.request, self.client, contexts, remote, stack, self.graph)
+            sources = BuildSources(
+                self.request, self.client, contexts, remote, stack, self.report, self.graph
+            )
             solver = self._solver(loaded, lease, sources)
             targets = [each.tree for each in plans if each.tree is not None]
             found = iter(await solver.solve(targets))
@@ -217,6 +219,7 @@ class Build:
             proxies=tuple(f"{n}={v}" for n, v in proxies(self.request.build_args)),
             latest_ns=None if epoch is None else epoch * 1_000_000_000,
             keep_failed=self.request.keep_failed,
+            classic=self.request.classic,
         )
         explain = None
         if self.request.explain:

@@ -83,7 +83,8 @@ class CacheStore:
             assert isinstance(body, bytes)
             record = msgspec.json.decode(body, type=CacheRecord)
             self._take(record)
-            if record.boot not in ("", self._boot):
+            whole = all(map(self._present, map(Digest.parse, record.layers)))
+            if not whole or record.boot not in ("", self._boot):
                 doubtful.append(record.id)
             elif record.boot:
                 self._unsettled.add(record.id)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from boxship.base.errors import BoxshipError, InvalidArgumentError
+from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError
 from boxship.engine.build.progress import LineRange, SourceText
 from boxship.oci.digest import Digest
 
@@ -21,6 +21,14 @@ class InvalidDockerfileError(InvalidArgumentError):
     def __init__(self, message: str, place: Place | None = None) -> None:
         super().__init__(message)
         self.place = place
+
+
+class MissingSourceError(NotFoundError):
+    """Nothing is where files are to be copied from. ``path`` is absolute, or a pattern."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f'"{path}": not found')
+        self.path = path
 
 
 class BuildCancelledError(BoxshipError):

@@ -12,11 +12,11 @@ from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.requests import CacheEntry, Pruned, PruneRequest
 from boxship.engine.build.results import EMPTY_LAYER, Ground
 from boxship.engine.images.service import ImageService
+from boxship.engine.settings import BuildCacheSettings, CachePolicy
 from boxship.oci.digest import Digest
 from boxship.storage.stack import tree_size
 
 REGULAR, LOCAL, MOUNT = "regular", "source.local", "exec.cachemount"
-_HOUR_NS = 3600 * 1_000_000_000
 _SHARE_OF_DISK = 10
 
 
@@ -28,6 +28,7 @@ class Housekeeping:
     images: ImageService
     contexts: Contexts
     caches: Caches
+    settings: BuildCacheSettings
 
     @property
     def _cache(self) -> CacheStore:
@@ -113,16 +114,33 @@ class Housekeeping:
         return {str(layer) for layer in own if find(layer) is None}
 
     async def keep_bounds(self) -> None:
-        """Do what nobody asks for: old directories go, then what is too much for the disk."""
-        root = self.ground.storage.root.path
-        total = (await asyncio.to_thread(os.statvfs, root)).f_blocks
-        size = (await asyncio.to_thread(os.statvfs, root)).f_frsize * total
-        kinds = (LOCAL, MOUNT, "source.git.checkout")
-        await self.prune(
-            PruneRequest(
-                filters={"type": kinds}, keep_duration_ns=48 * _HOUR_NS, keep_bytes=512 << 20
-            )
+        """Do what nobody asks for, by the settings' policies or our own."""
+        if not self.settings.collects:
+            return
+        for policy in self.settings.policies or await self._usual():
+            await self.prune(_request(policy))
+
+    async def _usual(self) -> tuple[CachePolicy, ...]:
+        """Directories that nobody has used for days go first, then what is too much."""
+        found = await asyncio.to_thread(os.statvfs, self.ground.storage.root.path)
+        bound = self.settings.keep_bytes or found.f_frsize * found.f_blocks // _SHARE_OF_DISK
+        kinds = tuple(f"type={kind}" for kind in (LOCAL, MOUNT))
+        return (
+            CachePolicy(keep_bytes=512 << 20, filters=(*kinds, "unused-for=48h")),
+            CachePolicy(keep_bytes=bound, filters=("unused-for=1440h",)),
+            CachePolicy(keep_bytes=bound),
         )
-        bound = size // _SHARE_OF_DISK
-        await self.prune(PruneRequest(keep_duration_ns=60 * 24 * _HOUR_NS, keep_bytes=bound))
-        await self.prune(PruneRequest(keep_bytes=bound))
+
+
+def _request(policy: CachePolicy) -> PruneRequest:
+    filters: dict[str, tuple[str, ...]] = {}
+    for each in policy.filters:
+        name, _, value = each.partition("=")
+        filters[name] = (*filters.get(name, ()), value)
+    return PruneRequest(
+        all=policy.all,
+        keep_bytes=policy.keep_bytes,
+        max_used_bytes=policy.max_used_bytes,
+        min_free_bytes=policy.min_free_bytes,
+        filters=filters,
+    )

@@ -101,7 +101,11 @@ class Builds:
         )
         place = self._workplace
         self._housekeeping = Housekeeping(
-            place.ground, images, place.contexts, place.executor.caches
+            place.ground,
+            images,
+            place.contexts,
+            place.executor.caches,
+            context.settings.build_cache,
         )
 
     async def build(self, request: BuildRequest, client: ClientSide, tell: Tell) -> BuildResult:

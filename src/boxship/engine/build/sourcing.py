@@ -5,13 +5,16 @@ import os
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 from boxship.dockerfile.ignore import Decision, Ignore, ignore
 from boxship.dockerfile.places import Range
 from boxship.engine.build.clientside import ClientSide, Selection
 from boxship.engine.build.contexts import Context, Contexts
+from boxship.engine.build.progress import VertexStatus
 from boxship.engine.build.remote import Remote
+from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
     CONTEXT,
     BuildRequest,
@@ -36,6 +39,7 @@ class BuildSources:
     contexts: Contexts
     remote: Remote
     stack: AsyncExitStack
+    report: Reporter
     graph: Graph[Range] = field(default_factory=Graph)
     opened: dict[str, Context] = field(default_factory=dict)
     _turn: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -60,10 +64,17 @@ class BuildSources:
             return Context(where.path)
         if isinstance(where, ClientDirectory):
             selection = Selection(exclude=source.exclude, follow=self._wanted(source))
-            return await self.stack.enter_async_context(
-                self.contexts.opened(self.client, where.name, selection)
-            )
+            told = partial(self._told, source, self.report.clock.now_ns())
+            opened = self.contexts.opened(self.client, where.name, selection, transferred=told)
+            return await self.stack.enter_async_context(opened)
         raise InvalidArgumentError(f"context {source.name}: no directory")
+
+    def _told(self, source: LocalSource, started_ns: int, done: int) -> None:
+        """Say how many bytes of a context have come."""
+        for vertex in self.graph:
+            if vertex.operation == source:
+                now, name = self.report.clock.now_ns(), "transferring context:"
+                self.report.event(VertexStatus(name, vertex.digest, name, done, 0, now, started_ns))
 
     def _wanted(self, source: LocalSource) -> tuple[str, ...]:
         """Return the paths that steps take of a context; empty for all of it."""

@@ -12,8 +12,9 @@ from boxship.base.errors import (
 )
 from boxship.dockerfile.places import Range
 from boxship.engine.build.clientside import ClientSide, SshAgent
+from boxship.engine.build.contents import has_wildcards
 from boxship.engine.build.executing import Executor, StepExitError
-from boxship.engine.build.failures import Place, StepFailedError
+from boxship.engine.build.failures import MissingSourceError, Place, StepFailedError
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.results import Result
 from boxship.engine.build.trees import Extras
@@ -22,7 +23,7 @@ from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image, ImageConfig, RootFS, encode
 from boxship.solver.graph import Vertex
-from boxship.solver.operations import Exec, FileActions, Limits, SecretMount, SshMount
+from boxship.solver.operations import Copy, Exec, FileActions, Limits, SecretMount, SshMount
 from boxship.storage.layers import Layer, Lease
 
 
@@ -40,6 +41,7 @@ class Stepper:
     proxies: tuple[str, ...] = ()
     latest_ns: int | None = None
     keep_failed: bool = False
+    classic: bool = False
 
     async def carry_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer:
         """Return the new layer. StepFailedError: anything that is not the machine's fault."""
@@ -60,6 +62,9 @@ class Stepper:
             assert isinstance(operation, Exec)
             kept = await self._kept(operation, inputs, error)
             raise self._exited(vertex, operation, str(error), error.exit_code, kept) from error
+        except MissingSourceError as error:
+            message = _classic_words(vertex, error, inputs) if self.classic else str(error)
+            raise self._failed(vertex, message) from error
         except (InvalidArgumentError, NotFoundError) as error:
             raise self._failed(vertex, str(error)) from error
 
@@ -136,3 +141,18 @@ class Stepper:
 
     def _place(self, vertex: Vertex[Range]) -> Place | None:
         return None if vertex.place is None else self.place(vertex.place)
+
+
+def _classic_words(
+    vertex: Vertex[Range], error: MissingSourceError, inputs: Sequence[Result]
+) -> str:
+    """Say that a source is missing as the classic builder does."""
+    assert isinstance(vertex.operation, FileActions)
+    copies = [each for each in vertex.operation.actions if isinstance(each, Copy)]
+    keyword = "ADD" if any(each.unpack for each in copies) else "COPY"
+    if has_wildcards(error.path):
+        return f"{keyword} failed: no source files were specified"
+    from_context = any(c.input is not None and inputs[c.input].directory for c in copies)
+    where = "file not found in build context or excluded by .dockerignore: "
+    path = error.path.lstrip("/")
+    return f"{keyword} failed: {where if from_context else ''}stat {path}: file does not exist"

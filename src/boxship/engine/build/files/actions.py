@@ -5,7 +5,8 @@ import stat
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from boxship.base.errors import NotFoundError, UnavailableError
+from boxship.base.errors import UnavailableError
+from boxship.engine.build.failures import MissingSourceError
 from boxship.engine.build.files import modes
 from boxship.engine.build.files.copier import Manner, make_room
 from boxship.engine.build.files.copying import CopyJob, path_of
@@ -87,7 +88,7 @@ class _Work:
             ids, modes.parse(action.mode), action.modified_ns, exclusion(action.exclude)
         )
         if not CopyJob(action, source, self._destination, manner).run() and action.required:
-            raise NotFoundError(f'"{action.source}": not found')
+            raise MissingSourceError(action.source)
 
     def _root_of(self, which: int | None, tree: Tree) -> int:
         if which not in self._opened:

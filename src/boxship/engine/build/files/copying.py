@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from boxship.base.errors import NotFoundError
+from boxship.engine.build.failures import MissingSourceError
 from boxship.engine.build.files import globbing, unpacking
 from boxship.engine.build.files.copier import Copier, Manner
 from boxship.engine.build.files.destination import Destination, Made
@@ -38,7 +38,7 @@ class CopyJob:
             try:
                 opened = self._open(whole, _LOOK)
             except (FileNotFoundError, NotADirectoryError):
-                raise NotFoundError(f'"/{os.fsdecode(join(whole))}": not found') from None
+                raise MissingSourceError(f"/{os.fsdecode(join(whole))}") from None
             try:
                 self._copy(opened, whole, path)
             finally:

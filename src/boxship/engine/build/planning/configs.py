@@ -4,6 +4,8 @@ import posixpath
 
 from msgspec.structs import replace
 
+from boxship.base.errors import InvalidArgumentError
+from boxship.dockerfile.errors import DockerfileError
 from boxship.dockerfile.instructions import (
     Cmd,
     CommandLine,
@@ -25,6 +27,7 @@ from boxship.dockerfile.instructions import (
 )
 from boxship.dockerfile.ports import exposed_ports
 from boxship.engine.build.planning.words import DEFAULT_SHELL, command_of
+from boxship.engine.containers.signals import parse_signal
 from boxship.oci.image import Empty, ImageConfig
 from boxship.oci.image import Healthcheck as Probe
 
@@ -78,7 +81,7 @@ def _plainly(config: ImageConfig, instruction: Instruction) -> ImageConfig:
         case Workdir(path=path):
             return replace(config, working_dir=directory(config, path))
         case StopSignal(signal=signal):
-            return replace(config, stop_signal=signal)
+            return replace(config, stop_signal=_checked(signal, instruction))
         case Shell(arguments=arguments):
             return replace(config, shell=arguments)
         case Onbuild(trigger=trigger):
@@ -112,3 +115,11 @@ def _test(command: CommandLine | None, config: ImageConfig) -> tuple[str, ...]:
             return ("CMD", *arguments)
         case ShellForm(text) | Script(text=text):
             return ("CMD-SHELL", text)
+
+
+def _checked(name: str, instruction: StopSignal) -> str:
+    try:
+        parse_signal(name)
+    except InvalidArgumentError as error:
+        raise DockerfileError(str(error), instruction.where) from error
+    return name

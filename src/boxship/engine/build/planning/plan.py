@@ -67,6 +67,8 @@ def _target(lowering: Lowering) -> int:
 
 def _finished(lowering: Lowering, stage: StageState) -> Plan:
     wish = lowering.wish
+    if wish.classic and stage.tree is None and not stage.history:
+        raise DockerfileError("No image was generated. Is your Dockerfile empty?", NOWHERE)
     config, history = stage.config, list(stage.history)
     if wish.labels:
         config = replace(config, labels={**(config.labels or {}), **wish.labels})
