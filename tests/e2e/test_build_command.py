@@ -4,14 +4,12 @@ import json
 import signal
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.cli import Cli
 from support.engine import Engine
-from support.registries import RegistryServer
 from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
@@ -229,23 +227,6 @@ def test_the_builder_and_its_cache_are_shown_and_pruned(boxship: Cli, context: P
     boxship("rmi", "-f", image)
     assert "Total:" in boxship("buildx", "prune", "-f", "-a")
     assert "Total reclaimed space: 0B" in boxship("builder", "prune", "-f", "-a")
-
-
-def test_an_image_is_pushed(boxship: Cli, context: Path, registry: RegistryServer) -> None:
-    name = f"{registry.host}/pushed:1"
-    done = boxship.run("build", "--push", "-t", name, str(context))
-    assert done.code == 0, done
-    assert f"pushing {name}" in done.err
-    assert "linux" in boxship(
-        "buildx", "imagetools", "inspect", "--format", "{{json .Image}}", name
-    )
-    boxship("rmi", name)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    with RegistryServer(tmp_path_factory.mktemp("registry")) as server:
-        yield server
 
 
 @pytest.mark.boxshipd

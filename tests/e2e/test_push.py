@@ -152,3 +152,15 @@ def _push_until(
 
 def _threads(engine: Engine) -> int:
     return len(os.listdir(f"/proc/{engine.pid}/task"))
+
+
+def test_what_is_built_is_pushed(own: Engine, registry: RegistryServer, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nLABEL pushed=yes\n")
+    name = f"{registry.host}/built:1"
+    done = own.boxship.run("build", "--push", "-t", name, str(tmp_path))
+    assert done.code == 0, done
+    assert f"pushing {name}" in done.err
+    shown = own.boxship(
+        "buildx", "imagetools", "inspect", "--format", "{{json .Image.config}}", name
+    )
+    assert '"pushed":"yes"' in shown
