@@ -22,7 +22,7 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -129,6 +129,22 @@ def tree_tar(snapshots: SnapshotDriver, key: str) -> Iterator[Buffer]:
         yield from Archiver(tree).write(_everything(tree))
         snapshots.below(key)
         yield END
+
+
+def stack_pieces(
+    directories: Sequence[str], opaque: str, prefix: bytes = b"", latest_ns: int | None = None
+) -> Iterator[Buffer]:
+    """Yield a tar's entries of all that layers (their trees, topmost first) show together.
+
+    Names begin with the directory ``prefix``; the end of the archive is for the caller. With
+    ``latest_ns`` no time in it is after that. UnreadableError: the disk fails.
+    """
+
+    def name(path: Path) -> bytes:
+        return b"/".join((prefix, *path)) if prefix else join(path)
+
+    with reading(), LayeredTree(directories, opaque) as tree:
+        yield from Archiver(tree, name, latest_ns=latest_ns).write(_everything(tree))
 
 
 def subtree_tar(

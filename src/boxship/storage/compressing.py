@@ -28,6 +28,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
+import zstandard
 from isal import isal_zlib
 
 from boxship.storage.chunks import CHUNK, Buffer, ChunkReader
@@ -76,6 +77,15 @@ def gzipped(
         for future in waiting:
             future.cancel()
     yield _LAST_BLOCK + _TRAILER.pack(crc, size & 0xFFFFFFFF)
+
+
+def zstd_compressed(chunks: Iterable[Buffer], level: int) -> Generator[bytes, None, None]:
+    """Yield the stream as one zstd frame; the same input and level give the same bytes."""
+    packer = zstandard.ZstdCompressor(level=level).compressobj()
+    for chunk in chunks:
+        if packed := packer.compress(chunk):
+            yield packed
+    yield packer.flush()
 
 
 def _blocks(chunks: Iterable[Buffer]) -> Iterator[bytes]:

@@ -1,21 +1,45 @@
 """Where a build's result goes: the image store, a registry, the client."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import base64
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
-from boxship.base.errors import NotImplementedYetError
+import msgspec
+
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import ClientSide
+from boxship.engine.build.exporting import archive, filing, packing
+from boxship.engine.build.exporting.bundle import Bundle, PackedImage, bundle
+from boxship.engine.build.exporting.provenance import Course, provenance
+from boxship.engine.build.exporting.pushing import Push
+from boxship.engine.build.exporting.sbom import sbom
+from boxship.engine.build.exporting.statements import Statement
 from boxship.engine.build.progress import ImageWritten
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
+    ArchiveOutput,
     BuildRequest,
     BuildResult,
     BuiltImage,
+    Compression,
+    FilesOutput,
     ImageOutput,
+    LayerOptions,
 )
-from boxship.engine.build.results import Ground
+from boxship.engine.build.results import EMPTY_LAYER, Ground
+from boxship.engine.images.bridge import in_thread, outbound, stoppable, to_the_end
 from boxship.engine.images.service import ImageService
+from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
+from boxship.oci.platform import Platform
+from boxship.oci.reference import Reference
+
+ResultT = TypeVar("ResultT")
+
+_LOADABLE = LayerOptions(compression=Compression.NONE, oci_types=True)
+_NO_COURSE = Course(0, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +50,51 @@ class Outputs:
     images: ImageService
     client: ClientSide
     report: Reporter
+    course: Course = _NO_COURSE
+    latest_ns: int | None = None
+    _statements: dict[Platform, tuple[Statement, ...]] = field(default_factory=dict)
 
     async def write(
         self, request: BuildRequest, built: Sequence[BuiltImage], warnings: int
     ) -> BuildResult:
-        """Write all of them, and say where they are."""
+        """Write all of them, and say where they are.
+
+        InvalidArgumentError: an output that cannot be; the errors of ``distribution.errors``;
+        UnavailableError: the client has gone, or the disk is full.
+        """
         response: dict[str, str] = {}
         images = tuple(built)
         for output in request.outputs:
-            if not isinstance(output, ImageOutput):
-                raise NotImplementedYetError(f"{type(output).__name__} is not there yet")
-            images = tuple([await self._stored(image, output) for image in images])
-            response |= {
-                "containerimage.config.digest": images[0].image_id,
-                "containerimage.digest": images[0].image_id,
-            }
-            if output.names:
-                response["image.name"] = ",".join(str(name) for name in output.names)
+            if isinstance(output, ImageOutput):
+                images, told = await self._image(request, images, output)
+                response |= told
+            elif isinstance(output, ArchiveOutput):
+                response |= await self._archive(request, images, output)
+            else:
+                await self._files(request, images, output)
         return BuildResult(request.reference, images, response, warnings)
+
+    # ── images ───────────────────────────────────────────────────────────────────────────────
+
+    async def _image(
+        self, request: BuildRequest, images: tuple[BuiltImage, ...], output: ImageOutput
+    ) -> tuple[tuple[BuiltImage, ...], dict[str, str]]:
+        if len(images) > 1:
+            images = await self._stored_together(images, output)
+        else:
+            images = (await self._stored(images[0], output),)
+        response = {
+            "containerimage.config.digest": images[0].image_id,
+            "containerimage.digest": images[0].image_id,
+        }
+        if output.names:
+            response["image.name"] = ",".join(str(name) for name in output.names)
+        if output.push or output.push_by_digest:
+            with self.ground.storage.root.temporary() as directory:
+                made = await self._bundle(request, images, output.names, output.layers, directory)
+                await self._pushed(made, output)
+            response |= _described(made)
+        return images, response
 
     async def _stored(self, image: BuiltImage, output: ImageOutput) -> BuiltImage:
         layers = [Digest.parse(layer) for layer in image.layers]
@@ -51,3 +102,174 @@ class Outputs:
         names = tuple(name.familiar for name in output.names)
         self.report.event(ImageWritten(image_id, names))
         return replace(image, image_id=str(image_id))
+
+    async def _stored_together(
+        self, images: tuple[BuiltImage, ...], output: ImageOutput
+    ) -> tuple[BuiltImage, ...]:
+        """Store images under names that mean several platforms, as a load brings them in."""
+        packed = tuple([await self._packed(image, _LOADABLE, "") for image in images])
+        made = bundle(packed, output.names, _LOADABLE)
+        files = archive.documents(made, packed, output.names, docker=False)
+        layers = self.ground.storage.layers
+        chunks = _as_bytes(outbound(archive.stream(made, files, layers)))
+        async for _ in self.images.load(chunks):
+            pass
+        self.report.event(ImageWritten(Digest.of(images[0].config)))
+        return tuple(replace(each, image_id=str(Digest.of(each.config))) for each in images)
+
+    async def _pushed(self, made: Bundle, output: ImageOutput) -> None:
+        by_repository: dict[str, list[Reference]] = {}
+        for name in output.names:
+            by_repository.setdefault(name.name, []).append(name)
+        if not by_repository:
+            raise InvalidArgumentError("tag is needed when pushing to registry")
+        vertex = self._begin(f"pushing {', '.join(map(str, output.names))}")
+        try:
+            for names in by_repository.values():
+                await self._push_to(made, names, by_digest=output.push_by_digest)
+        except BaseException as error:
+            self.report.finish(vertex, error=str(error) or type(error).__name__)
+            raise
+        self.report.finish(vertex)
+
+    async def _push_to(self, made: Bundle, names: Sequence[Reference], *, by_digest: bool) -> None:
+        credentials = await self.client.credentials(names[0].domain)
+        repository = self.images.registries.repository(names[0], credentials)
+        tags = () if by_digest else tuple(name.with_default_tag().tag for name in names)
+        push = Push(made, repository, self.ground.storage.layers)
+        await stoppable(partial(push.run, tags), push.cancel.cancel)
+
+    # ── archives ─────────────────────────────────────────────────────────────────────────────
+
+    async def _archive(
+        self, request: BuildRequest, images: tuple[BuiltImage, ...], output: ArchiveOutput
+    ) -> dict[str, str]:
+        kind = "oci" if output.oci else "docker"
+        options = replace(output.layers, oci_types=output.layers.oci_types or output.oci)
+        layers = self.ground.storage.layers
+        vertex = self._begin(f"exporting to {kind} image format")
+        with self.ground.storage.root.temporary() as directory:
+            made = await self._bundle(request, images, output.names, options, directory)
+            packed = tuple([await self._packed(image, options, directory) for image in images])
+            files = archive.documents(made, packed, output.names, docker=not output.oci)
+            if output.tar:
+                chunks = outbound(archive.stream(made, files, layers))
+                await self.client.send_file(_as_bytes(chunks), output.metadata)
+            else:
+                place = f"{directory}/layout"
+                await _in_thread(partial(archive.write, made, files, layers, place))
+                await self.client.send_directory(place, output.metadata)
+        self.report.finish(vertex)
+        return _described(made) | {
+            "containerimage.config.digest": str(Digest.of(images[0].config)),
+            **({"image.name": ",".join(map(str, output.names))} if output.names else {}),
+        }
+
+    async def _bundle(
+        self,
+        request: BuildRequest,
+        images: Sequence[BuiltImage],
+        names: Sequence[Reference],
+        options: LayerOptions,
+        directory: str,
+    ) -> Bundle:
+        packed = []
+        for image in images:
+            statements = await self._told(request, image, names)
+            plain = await self._packed(image, options, directory)
+            packed.append(replace(plain, statements=statements))
+        return bundle(packed, names, options)
+
+    async def _packed(
+        self, image: BuiltImage, options: LayerOptions, directory: str
+    ) -> PackedImage:
+        store, layers = self.ground.storage.layers, packing.diff_ids(image.layers)
+        found = await _in_thread(partial(packing.pack, store, layers, options, directory))
+        return PackedImage(image.platform, image.config, tuple(found[each] for each in layers))
+
+    async def _told(
+        self, request: BuildRequest, image: BuiltImage, names: Sequence[Reference]
+    ) -> tuple[Statement, ...]:
+        """Return what is told about an image; the same in all outputs."""
+        if image.platform not in self._statements:
+            found = []
+            wanted = request.attestations
+            if wanted.sbom:
+                name = str(names[0]) if names else request.reference
+                trees, opaque = self._trees(image), self.ground.storage.rights.opaque
+                now = self.ground.clock.now_ns() if self.latest_ns is None else self.latest_ns
+                found.append(await _in_thread(partial(sbom, trees, opaque, name, now)))
+            if wanted.provenance:
+                course = replace(self.course, finished_ns=self.ground.clock.now_ns())
+                found.append(provenance(request, course, platforms.host()))
+            self._statements[image.platform] = tuple(found)
+        return self._statements[image.platform]
+
+    def _trees(self, image: BuiltImage) -> tuple[str, ...]:
+        store = self.ground.storage.layers
+        layers = dict.fromkeys(reversed(packing.diff_ids(image.layers)))
+        return tuple(store.diff_directory(layer) for layer in layers if layer != EMPTY_LAYER)
+
+    # ── files ────────────────────────────────────────────────────────────────────────────────
+
+    async def _files(
+        self, request: BuildRequest, images: tuple[BuiltImage, ...], output: FilesOutput
+    ) -> None:
+        split = len(images) > 1 if output.platform_split is None else output.platform_split
+        if len(images) > 1 and not split:
+            raise InvalidArgumentError("several platforms need a directory for each of them")
+        vertex = self._begin("exporting to client " + ("tarball" if output.tar else "directory"))
+        parts = []
+        for image in images:
+            told = await self._told(request, image, ())
+            subject = Digest.of(image.config)
+            more = {each.filename: each.text(subject, (), image.platform) for each in told}
+            prefix = str(image.platform).replace("/", "_") if split else ""
+            layers = [each for each in packing.diff_ids(image.layers) if each != EMPTY_LAYER]
+            parts.append(filing.Files(self.ground.storage, layers, prefix, more))
+        if output.tar:
+            chunks = outbound(filing.tar(parts, self.latest_ns))
+            await self.client.send_file(_as_bytes(chunks), output.metadata)
+        else:
+            await self._directory(parts, output.metadata)
+        self.report.finish(vertex)
+
+    async def _directory(self, parts: Sequence[filing.Files], metadata: Mapping[str, str]) -> None:
+        def write(place: str) -> None:
+            for part in parts:
+                part.write(place)
+
+        with self.ground.storage.root.temporary() as directory:
+            place = f"{directory}/files"
+            await _in_thread(partial(write, place))
+            await self.client.send_directory(place, metadata)
+
+    def _begin(self, name: str) -> Digest:
+        vertex = Digest.of(f"{name} {self.ground.clock.now_ns()}".encode())
+        self.report.announce(vertex, name)
+        self.report.start(vertex)
+        return vertex
+
+
+async def _in_thread(work: Callable[[], ResultT]) -> ResultT:
+    """Do it in a thread, which nobody can stop: what it works on stays until its end."""
+
+    async def waited() -> ResultT:
+        return await in_thread(work)
+
+    return await to_the_end(waited())
+
+
+async def _as_bytes(chunks: AsyncIterator[bytes | bytearray | memoryview]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield bytes(chunk)
+
+
+def _described(made: Bundle) -> dict[str, str]:
+    """Say what the result is in BuildKit's words."""
+    top = made.top
+    plain = {"mediaType": top.media_type, "digest": str(top.digest), "size": len(top.data)}
+    return {
+        "containerimage.digest": str(top.digest),
+        "containerimage.descriptor": base64.b64encode(msgspec.json.encode(plain)).decode(),
+    }
