@@ -20,6 +20,7 @@ from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.executing import Executor
 from boxship.engine.build.explain import Explainer
+from boxship.engine.build.exporting.telling import Course
 from boxship.engine.build.failures import InvalidDockerfileError
 from boxship.engine.build.imaging import document, squashed
 from boxship.engine.build.linting import warn
@@ -80,6 +81,7 @@ class Build:
 
     async def run(self) -> BuildResult:
         """Return what was built; cancelling it ends what runs."""
+        started_ns = self.workplace.ground.clock.now_ns()
         async with AsyncExitStack() as stack:
             lease = await stack.enter_async_context(self.workplace.images.building())
             remote = Remote(self.workplace.ground.storage, self.client, stack)
@@ -106,10 +108,22 @@ class Build:
             pairs = zip(plans, results, strict=True)
             built = [await self._image(planned, result, lease) for planned, result in pairs]
             built = await self._cached(transfer, solver, targets, built)
-            outputs = Outputs(
-                self.workplace.ground, self.workplace.images, self.client, self.report
-            )
-            return await outputs.write(self.request, built, self.warnings)
+            return await self._outputs(loaded, started_ns).write(self.request, built, self.warnings)
+
+    def _outputs(self, loaded: Loaded, started_ns: int) -> Outputs:
+        workplace, epoch = self.workplace, self._epoch
+        bases = tuple(self.images[key] for key in sorted(self.images))
+        course = Course(started_ns, bases, loaded.source)
+        latest_ns = None if epoch is None else epoch * 1_000_000_000
+        return Outputs(
+            workplace.ground,
+            workplace.images,
+            self.client,
+            self.report,
+            workplace.executor.workshop,
+            course,
+            latest_ns,
+        )
 
     async def _load(self) -> Loaded:
         loader = Loader(self.request, self.client, self.workplace.contexts, self.report)

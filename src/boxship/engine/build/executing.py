@@ -70,6 +70,7 @@ class Executor:
         self._context = context
         self._storage = storage
         self._adoption = Adoption(storage.root, storage.layers, storage.snapshots)
+        self.workshop = Workshop(context.snapshots, context.paths.mountpoint)
         self.caches = Caches(
             storage.root,
             storage.snapshots,
@@ -110,9 +111,8 @@ class Executor:
         InvalidArgumentError, NotFoundError: what was asked for cannot be, or is not there.
         """
         key, below = ids.new_id(), _layers(actions.root, inputs)
-        workshop = Workshop(self._context.snapshots, self._context.paths.mountpoint)
         async with self._snapshot(key, below):
-            await _done(lambda: files.carry_out(workshop, key, actions, inputs))
+            await _done(lambda: files.carry_out(self.workshop, key, actions, inputs))
             return await self._adopted(key, lease, latest_ns)
 
     async def squash(

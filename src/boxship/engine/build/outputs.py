@@ -12,10 +12,17 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.exporting import archive, filing, packing
 from boxship.engine.build.exporting.bundle import Bundle, PackedImage, bundle
-from boxship.engine.build.exporting.provenance import Course, provenance
 from boxship.engine.build.exporting.pushing import Push
-from boxship.engine.build.exporting.sbom import sbom
-from boxship.engine.build.exporting.statements import Statement
+from boxship.engine.build.exporting.telling import (
+    FILENAMES,
+    SBOM_FILENAME,
+    Attest,
+    Course,
+    attest_packages,
+    attest_provenance,
+    subjects,
+)
+from boxship.engine.build.files.roots import Workshop
 from boxship.engine.build.progress import ImageWritten
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
@@ -29,9 +36,9 @@ from boxship.engine.build.requests import (
     LayerOptions,
 )
 from boxship.engine.build.results import EMPTY_LAYER, Ground
+from boxship.engine.build.trees import LayersTree
 from boxship.engine.images.bridge import in_thread, outbound, stoppable, to_the_end
 from boxship.engine.images.service import ImageService
-from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
@@ -39,7 +46,7 @@ from boxship.oci.reference import Reference
 ResultT = TypeVar("ResultT")
 
 _LOADABLE = LayerOptions(compression=Compression.NONE, oci_types=True)
-_NO_COURSE = Course(0, 0, ())
+_NO_COURSE = Course()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,10 @@ class Outputs:
     images: ImageService
     client: ClientSide
     report: Reporter
+    workshop: Workshop
     course: Course = _NO_COURSE
     latest_ns: int | None = None
-    _statements: dict[Platform, tuple[Statement, ...]] = field(default_factory=dict)
+    _told: dict[Platform, tuple[Attest, ...]] = field(default_factory=dict)
 
     async def write(
         self, request: BuildRequest, built: Sequence[BuiltImage], warnings: int
@@ -79,10 +87,12 @@ class Outputs:
     async def _image(
         self, request: BuildRequest, images: tuple[BuiltImage, ...], output: ImageOutput
     ) -> tuple[tuple[BuiltImage, ...], dict[str, str]]:
+        # By digest alone: whoever makes an index of several machines' images names that.
+        names = () if output.push_by_digest else output.names
         if len(images) > 1:
-            images = await self._stored_together(images, output)
+            images = await self._stored_together(images, names)
         else:
-            images = (await self._stored(images[0], output),)
+            images = (await self._stored(images[0], names),)
         response = {
             "containerimage.config.digest": images[0].image_id,
             "containerimage.digest": images[0].image_id,
@@ -96,20 +106,19 @@ class Outputs:
             response |= _described(made)
         return images, response
 
-    async def _stored(self, image: BuiltImage, output: ImageOutput) -> BuiltImage:
+    async def _stored(self, image: BuiltImage, names: Sequence[Reference]) -> BuiltImage:
         layers = [Digest.parse(layer) for layer in image.layers]
-        image_id = await self.images.add_built(image.config, layers, output.names)
-        names = tuple(name.familiar for name in output.names)
-        self.report.event(ImageWritten(image_id, names))
+        image_id = await self.images.add_built(image.config, layers, names)
+        self.report.event(ImageWritten(image_id, tuple(name.familiar for name in names)))
         return replace(image, image_id=str(image_id))
 
     async def _stored_together(
-        self, images: tuple[BuiltImage, ...], output: ImageOutput
+        self, images: tuple[BuiltImage, ...], names: Sequence[Reference]
     ) -> tuple[BuiltImage, ...]:
         """Store images under names that mean several platforms, as a load brings them in."""
         packed = tuple([await self._packed(image, _LOADABLE, "") for image in images])
-        made = bundle(packed, output.names, _LOADABLE)
-        files = archive.documents(made, packed, output.names, docker=False)
+        made = bundle(packed, names, _LOADABLE)
+        files = archive.documents(made, packed, names, docker=False)
         layers = self.ground.storage.layers
         chunks = _as_bytes(outbound(archive.stream(made, files, layers)))
         async for _ in self.images.load(chunks):
@@ -175,10 +184,9 @@ class Outputs:
     ) -> Bundle:
         packed = []
         for image in images:
-            statements = await self._told(request, image, names)
-            plain = await self._packed(image, options, directory)
-            packed.append(replace(plain, statements=statements))
-        return bundle(packed, names, options)
+            told = self._telling(request, image, names)
+            packed.append(replace(await self._packed(image, options, directory), told=told))
+        return await _in_thread(partial(bundle, packed, names, options))
 
     async def _packed(
         self, image: BuiltImage, options: LayerOptions, directory: str
@@ -187,28 +195,21 @@ class Outputs:
         found = await _in_thread(partial(packing.pack, store, layers, options, directory))
         return PackedImage(image.platform, image.config, tuple(found[each] for each in layers))
 
-    async def _told(
+    def _telling(
         self, request: BuildRequest, image: BuiltImage, names: Sequence[Reference]
-    ) -> tuple[Statement, ...]:
-        """Return what is told about an image; the same in all outputs."""
-        if image.platform not in self._statements:
-            found = []
-            wanted = request.attestations
+    ) -> tuple[Attest, ...]:
+        """Return what tells about an image; the same in all outputs."""
+        if image.platform not in self._told:
+            found: list[Attest] = []
+            wanted, now = request.attestations, self.ground.clock.now_ns()
             if wanted.sbom:
                 name = str(names[0]) if names else request.reference
-                trees, opaque = self._trees(image), self.ground.storage.rights.opaque
-                now = self.ground.clock.now_ns() if self.latest_ns is None else self.latest_ns
-                found.append(await _in_thread(partial(sbom, trees, opaque, name, now)))
+                at = now if self.latest_ns is None else self.latest_ns
+                found.append(attest_packages(self.workshop, _tree(image), name, at))
             if wanted.provenance:
-                course = replace(self.course, finished_ns=self.ground.clock.now_ns())
-                found.append(provenance(request, course, platforms.host()))
-            self._statements[image.platform] = tuple(found)
-        return self._statements[image.platform]
-
-    def _trees(self, image: BuiltImage) -> tuple[str, ...]:
-        store = self.ground.storage.layers
-        layers = dict.fromkeys(reversed(packing.diff_ids(image.layers)))
-        return tuple(store.diff_directory(layer) for layer in layers if layer != EMPTY_LAYER)
+                found.append(attest_provenance(request, self.course, now))
+            self._told[image.platform] = tuple(found)
+        return self._told[image.platform]
 
     # ── files ────────────────────────────────────────────────────────────────────────────────
 
@@ -221,11 +222,10 @@ class Outputs:
         vertex = self._begin("exporting to client " + ("tarball" if output.tar else "directory"))
         parts = []
         for image in images:
-            told = await self._told(request, image, ())
-            subject = Digest.of(image.config)
-            more = {each.filename: each.text(subject, (), image.platform) for each in told}
+            told = self._telling(request, image, ())
+            more = await _in_thread(partial(_statements, image, told))
             prefix = str(image.platform).replace("/", "_") if split else ""
-            layers = [each for each in packing.diff_ids(image.layers) if each != EMPTY_LAYER]
+            layers = _tree(image).layers
             parts.append(filing.Files(self.ground.storage, layers, prefix, more))
         if output.tar:
             chunks = outbound(filing.tar(parts, self.latest_ns))
@@ -249,6 +249,18 @@ class Outputs:
         self.report.announce(vertex, name)
         self.report.start(vertex)
         return vertex
+
+
+def _tree(image: BuiltImage) -> LayersTree:
+    layers = dict.fromkeys(packing.diff_ids(image.layers))
+    return LayersTree(tuple(layer for layer in layers if layer != EMPTY_LAYER))
+
+
+def _statements(image: BuiltImage, told: Sequence[Attest]) -> dict[str, bytes]:
+    """Return what is told about the files of an image, by the names of its files."""
+    about = subjects((), str(Digest.of(image.config)), image.platform)
+    found = [attest(about) for attest in told]
+    return {FILENAMES.get(each.predicate_type, SBOM_FILENAME): each.data for each in found}
 
 
 async def _in_thread(work: Callable[[], ResultT]) -> ResultT:

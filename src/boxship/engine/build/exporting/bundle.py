@@ -1,4 +1,4 @@
-"""Manifests of built images, and the index that names them; pure.
+"""Manifests of built images, and the index that names them; blocking: what is told is read then.
 
 One image for one platform is its manifest. Several, or one with attestations, are an index::
 
@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.build.attestations.statements import MEDIA_TYPE
 from boxship.engine.build.exporting.packing import PackedLayer
-from boxship.engine.build.exporting.statements import IN_TOTO, Statement
+from boxship.engine.build.exporting.telling import Attest, subjects
 from boxship.engine.build.requests import Compression, LayerOptions
 from boxship.engine.images import manifests
 from boxship.engine.images.manifests import Document, PushedLayer
@@ -43,7 +44,7 @@ class PackedImage:
     platform: Platform
     config: bytes
     layers: tuple[PackedLayer, ...]
-    statements: tuple[Statement, ...] = ()
+    told: tuple[Attest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def bundle(
 ) -> Bundle:
     """Put images together. InvalidArgumentError: an annotation for nothing that there is."""
     wanted = _Annotations(options.annotations)
-    listed = len(images) > 1 or any(image.statements for image in images)
+    listed = len(images) > 1 or any(image.told for image in images)
     oci = options.oci_types or listed or bool(options.annotations)
     oci |= options.compression in (Compression.ZSTD, Compression.NONE)
     blobs: dict[Digest, bytes | PackedLayer] = {}
@@ -80,18 +81,17 @@ def bundle(
         blobs |= {Digest.of(image.config): image.config, document.digest: document.data}
         extra = wanted.of("manifest-descriptor", image.platform)
         entries.append(_entry(document, image.platform, extra))
-        if image.statements:
+        if image.told:
             attested, parts = _attestations(image, document, names)
             others.append(attested)
             blobs |= parts
             blobs[attested.digest] = attested.data
             attestations.append(_attestation_entry(attested, document))
-        key=lambda entry: "annotations" in entry and "vnd.docker.reference.type" in str(entry)
-    )
     if not listed:
         wanted.check(index=False)
         return Bundle(made[0], blobs, tuple(made), (), wanted.of("manifest-descriptor", None))
-    plain: Plain = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [*entries, *attestations]}
+    entries += attestations
+    plain: Plain = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries}
     if annotations := wanted.of("index", None):
         plain["annotations"] = annotations
     top = Document(INDEX_TYPE, msgspec.json.encode(plain))
@@ -144,7 +144,9 @@ def _attestations(
     image: PackedImage, document: Document, names: Sequence[Reference]
 ) -> tuple[Document, dict[Digest, bytes | PackedLayer]]:
     """Return the manifest of what is told about an image, and its blobs."""
-    texts = [each.text(document.digest, names, image.platform) for each in image.statements]
+    about = subjects(names, str(document.digest), image.platform)
+    statements = [attest(about) for attest in image.told]
+    texts = [each.data for each in statements]
     config = msgspec.json.encode(
         {
             "architecture": "unknown",
@@ -154,9 +156,9 @@ def _attestations(
         }
     )
     layers = [
-        descriptor(IN_TOTO, text)
+        descriptor(MEDIA_TYPE, text)
         | {"annotations": {"in-toto.io/predicate-type": each.predicate_type}}
-        for text, each in zip(texts, image.statements, strict=True)
+        for text, each in zip(texts, statements, strict=True)
     ]
     plain: Plain = {
         "schemaVersion": 2,
