@@ -169,6 +169,7 @@ def _shared_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     kinds: dict[str, Callable[[], Engine]] = {"boxshipd": Engine, "dockerd": Dockerd}
     with kinds[request.config.getoption("--engine")]() as engine:
         engine.load("busybox")
+        request.config.stash[STOCK] = None  # hooks of this file are not called for the session
         yield engine
 
 
