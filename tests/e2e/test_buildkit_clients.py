@@ -15,6 +15,7 @@ import pytest
 from support.buildclients import BuildClients
 from support.engine import Engine
 from support.registries import RegistryServer
+from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
 
@@ -229,6 +230,22 @@ def test_a_local_cache_travels_as_blobs(clients: BuildClients, context: Path) ->
     clients.docker("buildx", "prune", "--all", "--force")
     said = build(clients, context, "--cache-from", f"type=local,src={cache}")
     assert "CACHED" in said.partition("RUN echo")[2]
+
+
+def test_a_client_that_is_killed_ends_its_step(
+    clients: BuildClients, context: Path, _machine: Engine
+) -> None:
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 3000\n")
+    before = len(_machine.descriptors())
+    process = clients.buildx().start("build", "--network=none", str(context))
+    with process:
+        assert process.stderr is not None
+        assert any(b"begun" in line for line in process.stderr if b"RUN" not in line)
+        assert _machine.inhabitants()
+        process.kill()
+    eventually(lambda: not _machine.inhabitants(), "the end of the step")
+    eventually(lambda: not _machine.remains(), "the end of what it leaves")
+    eventually(lambda: len(_machine.descriptors()) <= before, "closed connections")
 
 
 def test_who_builds_is_told(clients: BuildClients) -> None:

@@ -43,6 +43,10 @@ class BuildClients:
         """`docker` with more in its environment."""
         return Cli(self.docker.program, {**self.environment, **variables})
 
+    def buildx(self) -> Cli:
+        """The plugin as a program of its own: who kills it kills all there is."""
+        return Cli(f"{_PLUGINS[0]}/docker-buildx", self.environment)
+
     def docker_20_10(self) -> Cli:
         """`docker` of Debian 12, made to build over a session."""
         for place in _PLACES:

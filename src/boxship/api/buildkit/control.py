@@ -41,11 +41,17 @@ class Control:
     async def _status(
         self, request: control.StatusRequest, _call: ServerCall
     ) -> AsyncIterator[control.StatusResponse]:
+        if not self._door.solvings.knows(request.ref) and await self._is_over(request.ref):
+            return  # what an ended build has told isn't kept
         solving = await self._door.solvings.get(request.ref)
         async for events in solving.follow():
             status = status_of(events)
             if told(status):
                 yield status
+
+    async def _is_over(self, reference: str) -> bool:
+        records = await self._door.builder.history()
+        return any(each.reference == reference and each.completed_ns for each in records)
 
     async def _disk_usage(
         self, _request: control.DiskUsageRequest, _call: ServerCall

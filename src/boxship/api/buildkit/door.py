@@ -29,7 +29,7 @@ from boxship.api.call import Call
 from boxship.api.grpc.server import CallFailedError, Server, ServerCall
 from boxship.api.grpc.upgrade import upgrade
 from boxship.api.http.messages import Answer, HandedOver
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.build.clientside import ClientSide, NoClient
 from boxship.engine.build.requests import (
     BuildRequest,
@@ -66,7 +66,16 @@ class Door:
     @property
     def worker(self) -> WorkerRecord:
         system = self._backend.system
-        return worker(system.daemon.id, system.daemon.storage_driver, system.host.name)
+        daemon = system.daemon
+        return worker(daemon.id, daemon.storage_driver, system.host.name, self._host_gateway())
+
+    def _host_gateway(self) -> str:
+        """Return the host's address as the default bridge sees it; empty without one."""
+        try:
+            bridge = self._backend.networks.inspect("bridge").record
+        except NotFoundError:
+            return ""
+        return next((pool.gateway for pool in bridge.ipam if pool.gateway), "")
 
     # ── connections ──────────────────────────────────────────────────────────────────────────
 

@@ -36,10 +36,9 @@ from boxship.wire.grpc.status import Code, GrpcError
 from boxship.wire.protobuf import encode
 
 T = TypeVar("T")
-CACHE_FROM, CACHE_TO = "cache-from:", "cache-to"
-"""How builds name local caches: a directory to bring, metadata of one to give."""
-LOCAL = "local:"
-"""How stores of blobs are named that are local caches."""
+CACHE_FROM, CACHE_TO, OCI_LAYOUT = "cache-from", "cache-to", "oci-layout"
+"""How builds name layouts: ``cache-from:<directory>`` and ``oci-layout:<name>@<digest>`` are
+brought, what has the metadata ``cache-to`` is given."""
 _NONE = (Code.UNIMPLEMENTED, Code.NOT_FOUND)
 _PIECE = 1024 * 1024
 
@@ -81,18 +80,27 @@ class Session:
             receiver.close()
 
     async def _fetched(self, name: str, target: str) -> bool:
-        """Bring a local cache from a client that serves it as a store of blobs."""
-        directory = name.removeprefix(CACHE_FROM)
-        digest = self.cache_digests.get(directory, "") if directory != name else ""
+        """Bring a layout from a client that serves it as a store of blobs."""
+        store, digest = self._layout(name)
         if not digest:
             return False
         try:
-            await Layout(self.client, LOCAL + directory).fetch(Digest.parse(digest), target)
+            await Layout(self.client, store).fetch(Digest.parse(digest), target)
         except GrpcError as error:
             if error.code in _NONE:
                 return False
             raise _explained(error) from error
         return True
+
+    def _layout(self, name: str) -> tuple[str, str]:
+        """Return the client's store of that name, and the digest of what is wanted of it."""
+        kind, _, rest = name.partition(":")
+        if kind == CACHE_FROM:
+            return f"local:{rest}", self.cache_digests.get(rest, "")
+        if kind == OCI_LAYOUT:
+            named, _, digest = rest.partition("@")
+            return f"oci:{named.partition(':')[0]}", digest
+        return "", ""
 
     async def upload(self, host: str, path: str) -> AsyncIterator[bytes]:
         """Yield what the client uploads under a URL's host and path (a context from its stdin)."""
@@ -152,14 +160,25 @@ class Session:
                 await asyncio.gather(_send_all(call, sender.listing()), _answer_all(call, sender))
                 await call.end()
         except GrpcError as error:
+            if error.code == Code.UNIMPLEMENTED and await self._exported(directory):
+                return
             raise _explained(error) from error
+
+    async def _exported(self, directory: str) -> bool:
+        """Give a layout to a client that takes it as blobs (``type=oci,tar=false``)."""
+        try:
+            await Layout(self.client, "export").store(directory)
+        except (GrpcError, FileNotFoundError):
+            return False
+        return True
 
     async def _stored(self, directory: str, destination: str) -> bool:
         """Give a local cache to a client that takes it as blobs."""
         if not destination:
             return False
         try:
-            self.cache_manifest = await Layout(self.client, LOCAL + destination).store(directory)
+            store = Layout(self.client, f"local:{destination}")
+            self.cache_manifest = await store.store(directory)
         except GrpcError as error:
             if error.code == Code.UNIMPLEMENTED:
                 return False

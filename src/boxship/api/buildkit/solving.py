@@ -108,6 +108,10 @@ class Solvings:
             solving.returned.cancel()
         asyncio.get_running_loop().call_later(_KEPT_FOR, self._forget, solving)
 
+    def knows(self, reference: str) -> bool:
+        """Whether it runs, or has just ended."""
+        return reference in self._known
+
     async def get(self, reference: str, within: float = 5.0) -> Solving:
         """Return a build, waiting a moment for one to begin. NotFoundError."""
         try:

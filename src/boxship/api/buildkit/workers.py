@@ -39,14 +39,15 @@ FRONTEND_CAPS = tuple(APICap(id=name, enabled=True) for name in _GATEWAY)
 LLB_CAPS = tuple(APICap(id=name, enabled=True) for name in _LLB)
 
 
-def worker(identifier: str, snapshotter: str, hostname: str) -> WorkerRecord:
+def worker(identifier: str, snapshotter: str, hostname: str, host_gateway: str) -> WorkerRecord:
     """Return the one worker there is.
 
     Its label ``snapshotter`` tells clients of the docker driver that the builder writes into the
     image store itself, and can therefore do all that BuildKit alone can: export archives, caches,
-    several platforms.
+    several platforms. ``host_gateway`` is what they put for ``--add-host name:host-gateway``.
     """
     own = platforms.host()
+    gateway = {_LABEL + "moby.host-gateway-ip": host_gateway} if host_gateway else {}
     return WorkerRecord(
         id=identifier,
         labels={
@@ -56,6 +57,7 @@ def worker(identifier: str, snapshotter: str, hostname: str) -> WorkerRecord:
             _LABEL + "oci.process-mode": "sandbox",
             _LABEL + "selinux.enabled": "false",
             _LABEL + "snapshotter": snapshotter,
+            **gateway,
         },
         platforms=(Platform(own.architecture, own.os, own.variant),),
         buildkit_version=VERSION,
