@@ -108,15 +108,18 @@ def combined(kind: str, operation: Operation, inputs: Iterable[Digest]) -> Diges
     return Digest("sha256", hasher.hexdigest())
 
 
-def recipe_key(operation: Operation, inputs: Sequence[Digest]) -> Digest:
-    """Return the key that is known beforehand; ``inputs`` are keys, one for each of ``parts``."""
-    kind = "merge" if isinstance(operation, Merge) else "recipe"
+def recipe_key(operation: Operation, inputs: Sequence[Digest], date: str = "") -> Digest:
+    """Return the key that is known beforehand; ``inputs`` are keys, one for each of ``parts``.
+
+    ``date`` is the latest that any file of the result may have; empty: none.
+    """
+    kind = "merge" if isinstance(operation, Merge) else f"recipe {date}".rstrip()
     return combined(kind, operation, inputs)
 
 
-def content_key(operation: Operation, contents: Sequence[Digest]) -> Digest:
+def content_key(operation: Operation, contents: Sequence[Digest], date: str = "") -> Digest:
     """Return the key by contents, one for each of ``parts``."""
-    return combined("content", operation, contents)
+    return combined(f"content {date}".rstrip(), operation, contents)
 
 
 def layers_key(layers: Iterable[Digest]) -> Digest:

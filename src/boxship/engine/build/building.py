@@ -240,7 +240,14 @@ class Build:
             cache = self.workplace.ground.cache
             explain = Explainer(cache, self.graph, self.report, sources.opened)
         return Solver(
-            self.workplace.ground, self.graph, sources, steps, lease, self.report, explain
+            self.workplace.ground,
+            self.graph,
+            sources,
+            steps,
+            lease,
+            self.report,
+            explain,
+            date="" if epoch is None else str(epoch),
         )
 
     async def _image(self, planned: Plan, result: Result, lease: Lease) -> BuiltImage:

@@ -78,6 +78,8 @@ class Solver:
     lease: Lease
     report: Reporter
     explain: Explainer | None = None
+    date: str = ""
+    """The latest that any file may have, as it decides about results."""
     _tasks: dict[tuple[str, Digest], asyncio.Task[Any]] = field(default_factory=dict)
 
     async def solve(self, targets: Sequence[Digest]) -> list[Result]:
@@ -135,7 +137,7 @@ class Solver:
                 return layers_key(map(Digest.parse, layers))
             case Exec() | FileActions() as operation:
                 keys = [self._part(vertex, part) for part in parts(operation)]
-                return recipe_key(operation, await asyncio.gather(*keys))
+                return recipe_key(operation, await asyncio.gather(*keys), self.date)
             case Merge() as operation:
                 below = await asyncio.gather(*map(self.recipe, vertex.inputs))
                 return recipe_key(operation, below)
@@ -204,7 +206,7 @@ class Solver:
             return self._found(vertex, cache.used(record))
         inputs = await asyncio.gather(*map(self.result, vertex.inputs))
         contents = [await self._content(vertex, part, inputs) for part in parts(operation)]
-        content = content_key(operation, contents)
+        content = content_key(operation, contents, self.date)
         if not vertex.fresh and (record := cache.find(content)) is not None:
             return self._found(vertex, cache.used(record, recipe))
         async with self.ground.turns.turn(content):
