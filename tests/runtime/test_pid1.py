@@ -6,14 +6,19 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from boxship.base.errors import NotImplementedYetError
+from boxship.base.frozen import replace
 from boxship.kernel import namespaces
 from boxship.runtime import pid1
+from boxship.runtime.blueprint import Plan
+from support.boxes import Box
 
 BUSYBOX = "/bin/busybox"
 PID_NAMESPACE = namespaces.CLONE_FLAGS["pid"]
@@ -100,3 +105,34 @@ def test_signals_reach_the_command(program: str) -> None:
         os.kill(int(child), signal.SIGTERM)
         assert process.stdout.read() == "got\n"
         assert process.wait() == 3
+
+
+@pytest.mark.privileged
+def test_a_signal_that_was_there_before_it_reaches_the_command(program: str) -> None:
+    """A container is said to run as soon as this is executed, and may be stopped then."""
+    script = (
+        "import os, signal; signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals());"
+        f"os.kill(1, signal.SIGTERM); os.execv({program!r}, {[program, BUSYBOX, 'sleep', '20']})"
+    )
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-S", "-c", script]
+    assert subprocess.run(command, check=False).returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.privileged
+def test_it_is_executed_with_signals_blocked_and_nobody_else(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = box.rootfs / "bin/asks"
+    asks.write_text("#!/bin/sh\ngrep SigBlk /proc/self/status\n")
+    asks.chmod(0o755)
+    assert int(box.run("/bin/asks").output.split()[1], 16) == 0
+    planned = box.planned
+
+    def with_init(*args: str, **changes: Any) -> Plan:
+        plan = planned(*args, **changes)
+        return replace(plan, process=replace(plan.process, init="/bin/asks"))
+
+    monkeypatch.setattr(box, "planned", with_init)
+    blocked = int(box.run("true").output.split()[1], 16)
+    assert blocked & 1 << signal.SIGTERM - 1
+    assert blocked & 1 << signal.SIGUSR1 - 1

@@ -324,6 +324,8 @@ def execute(entry: Entry) -> None:
     if entry.label >= 0:
         os.write(entry.label, entry.plan.label.encode())
     try:
+        if entry.plan.init:  # see ``pid1.py``
+            signals.pthread_sigmask(signals.SIG_SETMASK, signals.valid_signals())
         processes.execve(executable, args, entry.env)
     except OSError as error:
         failure = exec_error(executable, error)

@@ -7,9 +7,13 @@ missing command is told before anything starts. ::
 
     block every signal
     fork ──► child: own process group, foreground of the terminal if there is one,
-    │               old signal mask back, execve PATH
+    │               no signal blocked, execve PATH
     └──► wait for a signal: SIGCHLD: reap; the command's end is our end (128 + n for a signal)
                             any other: send it to the command
+
+Whoever executes it blocks every signal before: what comes between its execve and its first
+instruction would be dropped otherwise, and a container that is stopped as soon as it has been
+started would wait for the end of its grace.
 
 Waiting for signals (``rt_sigtimedwait``) instead of handling them needs no handlers, no stack for
 them and no memory but one page. The listings give each instruction's bytes and its text, so that a
@@ -23,12 +27,14 @@ from boxship.oci.elf import static_executable
 
 _X86_64 = (
     ("4989e4", "mov r12,rsp"),
-    ("4883ec20", "sub rsp,0x20"),
-    ("48c70424ffffffff", "mov QWORD PTR [rsp],0xffffffffffffffff"),
+    ("6a00", "push 0x0"),
+    ("6a00", "push 0x0"),
+    ("6a00", "push 0x0"),
+    ("6aff", "push 0xffffffffffffffff"),
     ("b80e000000", "mov eax,0xe"),
     ("bf02000000", "mov edi,0x2"),
     ("4889e6", "mov rsi,rsp"),
-    ("488d542408", "lea rdx,[rsp+0x8]"),
+    ("31d2", "xor edx,edx"),
     ("41ba08000000", "mov r10d,0x8"),
     ("0f05", "syscall"),
     ("b839000000", "mov eax,0x39"),
@@ -103,11 +109,11 @@ _AARCH64 = (
     ("f3030091", "mov x19, sp"),
     ("ff8300d1", "sub sp, sp, #0x20"),
     ("00008092", "mov x0, #0xffffffffffffffff"),
-    ("e00300f9", "str x0, [sp]"),
+    ("e07f00a9", "stp x0, xzr, [sp]"),
     ("e81080d2", "mov x8, #0x87"),
     ("400080d2", "mov x0, #0x2"),
     ("e1030091", "mov x1, sp"),
-    ("e2230091", "add x2, sp, #0x8"),
+    ("020080d2", "mov x2, #0x0"),
     ("030180d2", "mov x3, #0x8"),
     ("010000d4", "svc #0x0"),
     ("881b80d2", "mov x8, #0xdc"),
