@@ -113,7 +113,9 @@ class Loader:
                         f"INCLUDE: no such file: {missing[0]}", _place(text, error.where)
                     ) from error
             except DockerfileError as error:
-                raise InvalidDockerfileError(str(error), _place(text, error.where)) from error
+                inner = included.get(error.where.file)
+                at = SourceText(error.where.file, inner) if isinstance(inner, bytes) else text
+                raise InvalidDockerfileError(str(error), _place(at, error.where)) from error
         raise AssertionError
 
     async def _fetched(
