@@ -110,24 +110,29 @@ class Builder:
         return self._link
 
     def solve(self, request: control.SolveRequest) -> Solving:
-        """Begin a build, and the telling of it."""
-        solve = self._link.call(methods.SOLVE.path, encode(request))
-        status = self._link.call(
-            methods.STATUS.path, encode(control.StatusRequest(ref=request.ref))
-        )
+        """Begin a build, and the telling of it. BuildFailedError: the builder has gone."""
+        try:
+            solve = self._link.call(methods.SOLVE.path, encode(request))
+            status = self._link.call(
+                methods.STATUS.path, encode(control.StatusRequest(ref=request.ref))
+            )
+        except GrpcError as error:
+            raise failed(error) from error
         return Solving(solve, status)
 
     def ask(self, method: Method[Q, A], question: Q) -> A:
         """A question with one answer."""
-        call = self._link.call(method.path, encode(question))
         try:
-            return decode(call.result(), method.answer)
+            return decode(self._link.call(method.path, encode(question)).result(), method.answer)
         except GrpcError as error:
-            raise failed(error, call) from error
+            raise failed(error) from error
 
     def listen(self, method: Method[Q, A], question: Q) -> Iterator[A]:
         """A question with many answers."""
-        call = self._link.call(method.path, encode(question))
+        try:
+            call = self._link.call(method.path, encode(question))
+        except GrpcError as error:
+            raise failed(error) from error
         try:
             while (message := call.receive()) is not None:
                 yield decode(message, method.answer)
