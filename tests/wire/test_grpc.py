@@ -3,6 +3,8 @@
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from boxship.wire.grpc.connection import STREAM_WINDOW, Connection
 from boxship.wire.grpc.events import (
@@ -19,6 +21,7 @@ from boxship.wire.grpc.events import (
 from boxship.wire.grpc.framing import Unframer, framed
 from boxship.wire.grpc.metadata import Metadata, binary_header, from_headers, seconds
 from boxship.wire.grpc.status import Code, GrpcError, Status, quoted, unquoted
+from boxship.wire.grpc.trailers import from_trailers
 
 PATH = "/a.B/C"
 
@@ -253,6 +256,11 @@ def test_binary_metadata() -> None:
     assert dict(metadata) == {}
 
 
+def test_details_that_cannot_be_read_are_none() -> None:
+    trailers = from_headers([(b"grpc-status", b"5"), (b"grpc-status-details-bin", b"A")])
+    assert from_trailers(trailers) == Status(Code.NOT_FOUND)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"), [("15S", 15.0), ("2M", 120.0), ("500m", 0.5), ("", None), ("xS", None)]
 )
@@ -275,3 +283,46 @@ def test_an_end_that_waits_for_room_is_sent_once() -> None:
     at_client, _ = pair.settle()
     assert messages(at_client) == [b"answer"]
     assert not pair.client.closed
+
+
+def _recorded() -> tuple[bytes, bytes]:
+    """What a client and a server have sent in a call each way of ending."""
+    pair, up, down = Pair.__new__(Pair), bytearray(), bytearray()
+    pair.client, pair.server = Connection(client=True), Connection(client=False)
+    pair.client.start()
+    pair.server.start()
+    streams = [pair.client.open(PATH, {"a": ["b"], "c-bin": ["AA"]}) for _ in range(3)]
+    for stream in streams:
+        pair.client.send(stream, b"question" * 50)
+    pair.client.half_close(streams[0])
+    pair.client.cancel(streams[2])
+    for _ in range(3):
+        sent = pair.client.outgoing()
+        up += sent
+        pair.server.receive(sent)
+        pair.server.send(streams[0], b"answer" * 50)
+        pair.server.finish(streams[1], Status(Code.ABORTED, "why", b"details"))
+        sent = pair.server.outgoing()
+        down += sent
+        pair.client.receive(sent)
+    return bytes(up), bytes(down)
+
+
+RECORDED = _recorded()
+
+
+@given(st.booleans(), st.lists(st.tuples(st.integers(0, 5000), st.binary(max_size=6)), max_size=4))
+def test_nothing_that_a_peer_sends_raises(client: bool, changes: list[tuple[int, bytes]]) -> None:
+    data = bytearray(RECORDED[client])
+    for place, piece in changes:
+        at = place % len(data)
+        data[at : at + len(piece)] = piece
+    connection = Connection(client=client)
+    connection.start()
+    if client:
+        for _ in range(3):
+            connection.send(connection.open(PATH), b"question")
+    for at in range(0, len(data), 97):
+        connection.receive(bytes(data[at : at + 97]))
+        connection.outgoing()
+    connection.lost("the end")

@@ -21,5 +21,5 @@ def from_trailers(trailers: Metadata) -> Status:
     return Status(
         code_of(trailers.first(_CODE)),
         unquoted(trailers.first(_MESSAGE)),
-        trailers.binary.get(_DETAILS, (b"",))[0],
+        next(iter(trailers.binary.get(_DETAILS, ())), b""),
     )
