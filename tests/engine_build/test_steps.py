@@ -17,16 +17,24 @@ from typing import Any
 
 import pytest
 
-from boxship.base.errors import BoxshipError, InvalidArgumentError, StartRefusedError
+from boxship.base.errors import (
+    BoxshipError,
+    InvalidArgumentError,
+    StartRefusedError,
+    UnavailableError,
+)
 from boxship.engine.build.executing import Executor, StepExitError
 from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
 from boxship.engine.engine import Engine
 from boxship.engine.settings import UserMaps
+from boxship.kernel.mounts import mount, umount2
 from boxship.oci.runtime import IdMapping
 from boxship.solver.operations import (
     BindMount,
     CacheMount,
+    Copy,
     Exec,
+    FileActions,
     Limits,
     Mount,
     SecretMount,
@@ -497,3 +505,44 @@ def test_mapped_users_find_their_files(tmp_path: Path) -> None:
     assert first.split()[:2] == ["0", "100000"]
     assert [line.split()[0] for line in lines[:6]] == ["0", "0", "0", "0", "0", "3"]
     assert lines[6] == SECRET.decode()
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """A step that fills it fails; the next one finds the room again."""
+    home = tmp_path / "disk"
+    home.mkdir()
+    mount("tmpfs", str(home), "tmpfs", 0, "size=24m")
+    place = Place()
+    place.settings = replace(
+        place.settings, data_root=f"{home}/data", exec_root=f"{place.home}/exec"
+    )
+    (tmp_path / "large").write_bytes(os.urandom(1 << 20) * 30)
+
+    async def run() -> list[str]:
+        async with opened(place) as engine:
+            storage = engine.checker._storage
+            executor = Executor(engine._context, storage)
+            with engine.images.hold("busybox") as image, storage.layers.lease() as lease:
+                inputs = (LayersTree(tuple(image.layers)), DirectoryTree(str(tmp_path)))
+                said: list[bytes] = []
+
+                async def step(script: str) -> Layer:
+                    given = Exec(("/bin/sh", "-ec", script))
+                    return await executor.run(
+                        given, inputs, Extras(), lease, lambda _, data: said.append(data)
+                    )
+
+                with pytest.raises(StepExitError):
+                    await step("cat /dev/zero >/x")
+                assert b"No space left on device" in b"".join(said)
+                with pytest.raises(UnavailableError, match="No space left"):
+                    await executor.files(FileActions((Copy(1, "/large", "/x"),)), inputs, lease)
+                await asyncio.to_thread(storage.disposal.settle)
+                assert (await step("head -c 8m /dev/zero >/x")).size == 8 << 20
+            return os.listdir(f"{home}/data/snapshots")
+
+    try:
+        assert asyncio.run(run()) == []
+    finally:
+        umount2(str(home))
+        place.close()
