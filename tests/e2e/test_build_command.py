@@ -1,5 +1,6 @@
 """``boxship build`` and ``boxship buildx`` against an engine, by both of its doors."""
 
+import io
 import json
 import signal
 import subprocess
@@ -302,3 +303,44 @@ def test_builds_of_before_are_known(boxship: Cli, context: Path) -> None:
     assert ref not in boxship("buildx", "history", "ls")
     assert "no record has the ref" in boxship.run("buildx", "history", "inspect", ref).err
     boxship("rmi", "known:2")
+
+
+def test_results_become_files(boxship: Cli, context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM scratch AS files\nCOPY file /sub/file\n")
+    out = context.parent / "out"
+    out.mkdir()
+    (out / "before").write_text("stays")
+    assert boxship("build", "-q", "-o", str(out), str(context)) == ""
+    assert (out / "sub" / "file").read_text() == "content\n"
+    assert (out / "before").read_text() == "stays"
+    piped = _with_input(boxship, b"", "build", "-o", "-", str(context))
+    assert piped.returncode == 0, piped
+    with tarfile.open(fileobj=io.BytesIO(piped.stdout)) as archive:
+        assert "sub/file" in archive.getnames()
+
+
+@pytest.mark.boxshipd
+def test_one_build_has_several_results(boxship: Cli, context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
+    layout, out = context.parent / "layout.tar", context.parent / "out"
+    image = boxship(
+        "build", "-q", "-t", "several:1", "--sbom", "true", "--provenance", "mode=max",
+        "-o", f"type=oci,dest={layout}", "-o", f"type=local,dest={out}", "--load", str(context),
+    )  # fmt: skip
+    assert (out / "file").read_text() == "content\n"
+    loaded = json.loads(boxship("image", "inspect", "several:1"))[0]["Id"]
+    with tarfile.open(layout) as archive:
+        index = archive.extractfile("index.json")
+        assert index is not None
+        top = json.load(index)["manifests"][0]
+        assert "several:1" in top["annotations"]["io.containerd.image.name"]
+        assert f"blobs/sha256/{loaded.removeprefix('sha256:')}" in archive.getnames()
+        statements = [
+            name
+            for name in archive.getnames()
+            if (file := archive.extractfile(name)) is not None
+            and file.read(40).startswith(b'{"_type":"https://in-toto.io')
+        ]
+    assert len(statements) == 2
+    assert image.startswith("sha256:")
+    boxship("rmi", "several:1")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 from boxship.base.files import write_atomic
 from boxship.base.suppress import suppress
-from boxship.cli.building import classic
 from boxship.cli.building.attributes import canonical
 from boxship.cli.building.builders import BUILDER, check_builder
 from boxship.cli.building.inputs import Inputs, resolve
@@ -68,6 +67,8 @@ def _wants_buildkit(session: Session) -> bool:
 
 
 def _classic(session: Session, options: BuildOptions, given: Invocation, inputs: Inputs) -> int:
+    from boxship.cli.building import classic
+
     image = classic.build(session, options, given.values, inputs)
     if options.reporting.id_file:
         _write(options.reporting.id_file, image.encode())
