@@ -3,7 +3,8 @@
 import json
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from support import runtimes
 from support.engine import Engine
 from support.programs import required
+from support.residue import title
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -40,6 +42,33 @@ def make(make_engine: Callable[..., Engine], directory: Path) -> Callable[..., E
         return engine
 
     return made
+
+
+Hanging = tuple[Engine, subprocess.Popen[bytes]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hanging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hanging]:
+    """An exec whose runtime hangs. Half a minute goes by before it is given up, for all tests."""
+    directory = tmp_path_factory.mktemp("hanging")
+    # With a child, which nobody tells that the runtime is killed.
+    text = 'case "$*" in *" exec "*) sleep 999;; esac; exec "$runc" "$@"'
+    values = {"runc": required("runc"), "here": str(directory)}
+    with Engine(f"--add-runtime=r={runtimes.script(directory / 'r', text, values)}") as engine:
+        engine.load("busybox")
+        engine.docker("run", "-d", "--name=box", "--runtime=r", "busybox", "sleep", "1000")
+        with engine.docker.start("exec", "box", "true") as client:
+            try:
+                eventually(lambda: sleeping(engine), "its sleep")
+                yield engine, client
+            finally:  # nobody waited, if only others were to be run
+                client.kill()
+                for pid in sleeping(engine):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def sleeping(engine: Engine) -> list[int]:
+    return [pid for pid in engine.processes() if title(pid) == "sleep 999"]
 
 
 def refused(engine: Engine, *flags: str) -> str:
@@ -156,19 +185,6 @@ def test_who_waits_for_it_is_killed(
     gone(engine)
 
 
-def test_that_hangs_at_an_exec_is_given_up(make: Callable[..., Engine]) -> None:
-    # With a child, which nobody tells that the runtime is killed.
-    engine = make('case "$*" in *" exec "*) sleep 1000;; esac; exec "$runc" "$@"')
-    engine.docker("run", "-d", "--name=box", "--runtime=r", "busybox", "sleep", "1000")
-    with engine.docker.start("exec", "box", "true") as hanging:
-        engine.docker("logs", "box")  # meanwhile everything else goes on
-        out, err = hanging.communicate(timeout=50)
-    assert hanging.returncode != 0
-    assert b"r exec took longer than 30 s" in out + err
-    engine.docker("kill", "box")
-    gone(engine)
-
-
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_that_is_killed_at_an_exec(make: Callable[..., Engine], when: str) -> None:
     work = {"before": "kill -9 $$", "after": '"$runc" "$@"; kill -9 $$'}[when]
@@ -266,3 +282,13 @@ def test_what_it_inherits(make: Callable[..., Engine], directory: Path) -> None:
     signals = (directory / "signals").read_text().split()
     assert signals == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
     assert (directory / "open").read_text().split() == ["0", "1", "2", "3"]  # 3 is ls's own
+
+
+def test_that_hangs_at_an_exec_is_given_up(hanging: Hanging) -> None:
+    engine, client = hanging
+    engine.docker("logs", "box")  # meanwhile everything else goes on
+    out, err = client.communicate(timeout=50)
+    assert client.returncode != 0
+    assert b"r exec took longer than 30 s" in out + err
+    engine.docker("kill", "box")
+    gone(engine)
