@@ -34,7 +34,12 @@ CASES = [
     Case("DuplicateStageName", "FROM a AS x\nFROM b AS X\n", [2], "FROM a AS x\nFROM b AS y\n"),
     Case("ExposeInvalidFormat", "FROM a\nEXPOSE 1.2.3.4:80:80 8:9\n", [2, 2], "FROM a\nEXPOSE 80"),
     Case("ExposeProtoCasing", "FROM a\nEXPOSE 80/TCP\n", [2], "FROM a\nEXPOSE 80/tcp 81"),
-    Case("FromAsCasing", "FROM a as x\nfrom b AS y\n", [1, 2], "FROM a AS x\nfrom b as y"),
+    Case(
+        "FromAsCasing",
+        "FROM a as x\nfrom b AS y\n",
+        [1, 2],
+        "FROM a AS x\nfrom b as y\nFrom c as z",
+    ),
     Case(
         "FromPlatformFlagConstDisallowed",
         "FROM --platform=linux/arm64 a\n",

@@ -68,12 +68,29 @@ def _sources(files: tuple[str, ...]) -> list[Source]:
 
 
 def _environment(session: Session, given: tuple[str, ...]) -> dict[str, str]:
-    found = dict(session.environment)
+    found = _dotenv() | dict(session.environment)
     for text in given:
         name, separator, value = text.partition("=")
         if not separator:
             raise InvalidArgumentError(f"invalid --var {text}: it is NAME=value")
         found[name] = value
+    return found
+
+
+def _dotenv() -> dict[str, str]:
+    """Return what ``.env`` in this directory defines, as Compose reads it beside its file."""
+    try:
+        with open(".env", encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    found = {}
+    for line in lines:
+        name, separator, value = line.strip().removeprefix("export ").partition("=")
+        if separator and not name.startswith("#"):
+            value = value.strip()
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            found[name.strip()] = value[1:-1] if quoted else value
     return found
 
 

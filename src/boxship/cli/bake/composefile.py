@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from posixpath import normpath
 from typing import Any
 
 from boxship.cli.bake.definitions import Group
@@ -118,12 +119,11 @@ def _shaped(value: Any, kind: Kind, environment: Mapping[str, str]) -> Any:
 def _secret(told: Any, secrets: Any) -> str:
     name = str(told if isinstance(told, str) else told.get("source"))
     source = secrets.get(name) or {}
-    identity = name if isinstance(told, str) else str(told.get("target") or name)
     if source.get("file"):
-        return f"id={identity},src={source['file']}"
+        return f"id={name},src={normpath(str(source['file']))}"
     if source.get("environment"):
-        return f"id={identity},env={source['environment']}"
-    return f"id={identity}"
+        return f"id={name},env={source['environment']}"
+    return f"id={name}"
 
 
 def _ulimit(name: str, limit: Any) -> str:

@@ -92,6 +92,8 @@ class Project:
         elif name in self.targets:
             chosen[name] = None
         elif name not in self.groups:
+            if "://" in name or name.startswith("git@"):
+                raise BakeError(f"{name}: definitions are read from local files only")
             hint = nearest(name, (*self.targets, *self.groups))
             problem = f"failed to find target {name}"
             raise BakeError(f"{problem} ({hint})" if hint else problem)

@@ -40,7 +40,9 @@ def from_as_casing(read: Dockerfile) -> Iterator[Finding]:
         if not stage.name:
             continue
         keyword, word = _keyword(stage.start), stage.start.code.split()[-2]
-        if keyword.isupper() != word.isupper() or keyword.islower() != word.islower():
+        # A keyword of both cases is another rule's business.
+        upper, lower = keyword.isupper(), keyword.islower()
+        if (upper and not word.isupper()) or (lower and not word.islower()):
             yield Finding(
                 "FromAsCasing", f"'{word}' is not written like '{keyword}'", stage.start.where
             )
