@@ -1,7 +1,9 @@
 """Whole builds: what is found again, what is made anew, what a failure leaves. One engine."""
 
 import asyncio
+import io
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,14 @@ from boxship.engine.build.failures import (
     excerpt,
 )
 from boxship.engine.build.progress import BuildPlan, CacheMiss, VertexWarning
-from boxship.engine.build.requests import CacheUse, PruneRequest
+from boxship.engine.build.requests import (
+    CacheUse,
+    ClientDirectory,
+    ImageContext,
+    LayoutContext,
+    PruneRequest,
+    Pull,
+)
 from boxship.oci.image import Image, decode
 from support.building import LocalClient, Workshop, workshop, write
 from support.opened import until
@@ -210,8 +219,6 @@ def test_a_build_that_is_ended_leaves_nothing(
 def test_what_is_wrong_is_said(
     shop: Workshop, client: LocalClient, text: str, kind: type[Exception], said: str
 ) -> None:
-    from boxship.engine.build.requests import Pull
-
     with pytest.raises(kind) as caught:
         shop.build(text, client, pull=Pull.NEVER)
     assert said in str(caught.value)
@@ -258,6 +265,31 @@ def test_patterns_that_go_through_directories_decide_by_all_below(
     write(client.directory, src__a__x_dot_c="2")
     shop.build(text, client)
     assert len(shop.told.ran()) == 1
+
+
+def test_named_contexts(shop: Workshop, client: LocalClient, tmp_path: Path) -> None:
+    other, layout = tmp_path / "other", tmp_path / "layout"
+    write(other, f="of the other")
+    client.others = {"other": other, "oci-layout:x@y": layout}
+    shop.do(_saved(shop, layout))
+    text = (
+        "FROM base\nCOPY --from=ctx f /f\nCOPY --from=image /bin/true /true\n"
+        "RUN --mount=from=ctx,target=/m cat /f /m/f\n"
+    )
+    image_id = str(shop.engine.images.resolve("busybox").id)
+    contexts = {
+        "base": LayoutContext("store", "x@y"),
+        "ctx": ClientDirectory("other"),
+        "image": ImageContext(image_id),
+    }
+    shop.build(text, client, contexts=contexts)
+    assert shop.told.log("cat") == "of the other" * 2
+
+
+async def _saved(shop: Workshop, place: Path) -> None:
+    archive = b"".join([bytes(chunk) async for chunk in shop.engine.images.save(["busybox"])])
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        members.extractall(place, filter="data")
 
 
 def test_rules_warn_and_can_be_errors(shop: Workshop, client: LocalClient) -> None:

@@ -69,7 +69,7 @@ def forget(shop: Workshop) -> None:
     """Leave nothing of earlier builds: neither results nor images."""
     shop.do(shop.engine.builds.prune(PruneRequest(all=True)))
     for image in shop.engine.images._scope.catalog:
-        if "busybox" not in str(shop.engine.images.names_of(image.id)):
+        if "busybox" not in str(shop.engine.images.of_builds.names(image.id)):
             shop.do(shop.engine.images.remove(str(image.id), force=True))
     assert shop.do(shop.engine.builds.usage()) == []
 

@@ -36,18 +36,20 @@ class LocalClient(NoClient):
     """Paths that travelled."""
     files: dict[str, bytes] = field(default_factory=dict)
     received: dict[str, Path] = field(default_factory=dict)
+    others: dict[str, Path] = field(default_factory=dict)
+    """Further directories, by name."""
 
     async def sync(
         self, name: str, selection: Selection, target: str, *_: object, **__: object
     ) -> Synced:
-        wanted = self._selected(selection)
+        wanted = self._selected(self.others.get(name, self.directory), selection)
         before = len(self.synced)
         removed = self._make_equal(Path(target), wanted)
         return Synced(frozenset([*self.synced[before:], *removed]))
 
-    def _selected(self, selection: Selection) -> dict[str, Path]:
+    def _selected(self, directory: Path, selection: Selection) -> dict[str, Path]:
         left_out = ignore(selection.exclude)
-        found = {str(p.relative_to(self.directory)): p for p in sorted(self.directory.rglob("*"))}
+        found = {str(p.relative_to(directory)): p for p in sorted(directory.rglob("*"))}
         return {
             name: path
             for name, path in found.items()

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.build.clientside import ClientSide
+from boxship.engine.build.layouts import Layouts
 from boxship.engine.build.planning.wish import BaseImage, ImageNeed
 from boxship.engine.build.progress import VertexStatus
 from boxship.engine.build.reporting import Reporter
@@ -24,13 +25,16 @@ class Bases:
 
     images: ImageService
     client: ClientSide
+    layouts: Layouts
     lease: Lease
     report: Reporter
     pull: Pull
+    prefixes: bool = False
+    """Whether beginnings of ids will do, as for the classic builder."""
 
     async def resolve(self, need: ImageNeed) -> BaseImage:
         """Return an image. NotFoundError: neither the store nor its registry has it."""
-        name = self._name(need.reference)
+        name = self._name(need.reference) if not need.layout else need.reference
         vertex = Digest("sha256", sha256(f"metadata {name} {need.platform}".encode()).hexdigest())
         self.report.announce(vertex, f"[internal] load metadata for {name}")
         self.report.start(vertex)
@@ -48,16 +52,24 @@ class Bases:
         return str(parsed(text).with_default_tag())
 
     async def _resolved(self, need: ImageNeed, vertex: Digest) -> ResolvedImage:
+        if need.layout:
+            async with contextlib.AsyncExitStack() as stack:
+                name = f"oci-layout:{need.reference}"
+                image_id = await self.layouts.load(name, stack, (need.platform,))
+            return self.images.resolve(image_id)
         if self.pull is not Pull.ALWAYS:
             with contextlib.suppress(NotFoundError):
-                return self.images.resolve(need.reference, need.platform)
+                return self._here(need)
         if self.pull is Pull.NEVER:
             raise NotFoundError(f"No such image: {need.reference}")
         with contextlib.suppress(NotFoundError):
             await self.images.ensure_builtin(need.reference)
-            return self.images.resolve(need.reference, need.platform)
+            return self._here(need)
         await self._pull(need, vertex)
-        return self.images.resolve(need.reference, need.platform)
+        return self._here(need)
+
+    def _here(self, need: ImageNeed) -> ResolvedImage:
+        return self.images.resolve(need.reference, need.platform, prefixes=self.prefixes)
 
     async def _pull(self, need: ImageNeed, vertex: Digest) -> None:
         name = parsed(need.reference).with_default_tag()

@@ -23,6 +23,7 @@ from boxship.engine.build.explain import Explainer
 from boxship.engine.build.exporting.telling import Course
 from boxship.engine.build.failures import InvalidDockerfileError
 from boxship.engine.build.imaging import document, squashed
+from boxship.engine.build.layouts import Layouts
 from boxship.engine.build.linting import warn
 from boxship.engine.build.loading import Loaded, Loader
 from boxship.engine.build.outputs import Outputs
@@ -131,7 +132,15 @@ class Build:
 
     async def _planned(self, loaded: Loaded, lease: Lease) -> list[Plan]:
         """Plan for all platforms, one after the other, into one graph."""
-        bases = Bases(self.workplace.images, self.client, lease, self.report, self.request.pull)
+        bases = Bases(
+            self.workplace.images,
+            self.client,
+            Layouts(self.workplace.images, self.workplace.contexts, self.client),
+            lease,
+            self.report,
+            self.request.pull,
+            prefixes=self.request.classic,
+        )
         found = []
         for platform in self._platforms:
             try:

@@ -6,11 +6,7 @@ keep the layers, the image goes again. What can't be brought is a warning and no
 without a cache is slow, and right.
 """
 
-import asyncio
 import contextlib
-import os
-import tarfile
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +17,9 @@ from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundErro
 from boxship.engine.build.cachedocument import CacheDocument, cache_in, pack, unpack, with_cache
 from boxship.engine.build.caches import Caches
 from boxship.engine.build.cachestore import CacheRecord
-from boxship.engine.build.clientside import ClientSide, Selection
+from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
+from boxship.engine.build.layouts import Layouts
 from boxship.engine.build.progress import VertexWarning
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
@@ -40,13 +37,12 @@ from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
 from boxship.engine.images.scope import parsed
 from boxship.engine.images.service import ImageService
-from boxship.model.image import LoadedImage, Pulled
+from boxship.model.image import Pulled
 from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image, ImageConfig, RootFS, encode
 from boxship.oci.reference import Reference
 from boxship.solver.operations import CacheMount
-from boxship.storage.chunks import CHUNK
 from boxship.storage.layers import Lease
 from boxship.storage.squashing import squashed_tar
 
@@ -114,25 +110,14 @@ class CacheTransfer:
         """Take an OCI layout of the client's in."""
         if not source:
             raise InvalidArgumentError("a local cache needs src=<directory>")
-        selection = Selection()
-        opened = self.contexts.opened(self.client, f"cache-from:{source}", selection)
-        context = await stack.enter_async_context(opened)
-        archive = await asyncio.to_thread(_archived, context.path)
-        try:
-            found = [
-                event.id
-                async for event in self.images.load(_chunks(archive))
-                if isinstance(event, LoadedImage)
-            ]
-        finally:
-            os.unlink(archive)
-        if not found:
-            raise NotFoundError(f"{source} has no cache")
-        return Digest.parse(found[0])
+        found = await Layouts(self.images, self.contexts, self.client).load(
+            f"cache-from:{source}", stack
+        )
+        return Digest.parse(found)
 
     async def _dropped(self, image_id: Digest) -> None:
         """Let an image go that came for its cache, unless somebody has named it meanwhile."""
-        if not self.images.names_of(image_id):
+        if not self.images.of_builds.names(image_id):
             with contextlib.suppress(BoxshipError):
                 await self.images.remove(str(image_id))
 
@@ -248,24 +233,6 @@ class CacheTransfer:
 def _with_document(image: BuiltImage, document: CacheDocument) -> BuiltImage:
     config = with_cache(image.config, document)
     return BuiltImage(image.platform, config, image.layers)
-
-
-def _archived(directory: str) -> str:
-    """Write a directory as a tar; return where it is."""
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(directory), delete=False) as target:
-        with tarfile.open(fileobj=target, mode="w") as archive:
-            for name in sorted(os.listdir(directory)):
-                archive.add(os.path.join(directory, name), name)
-        return target.name
-
-
-async def _chunks(path: str) -> AsyncIterator[bytes]:
-    stream = await asyncio.to_thread(open, path, "rb")
-    try:
-        while data := await asyncio.to_thread(stream.read, CHUNK):
-            yield data
-    finally:
-        stream.close()
 
 
 async def _bytes(chunks: AsyncIterator[object]) -> AsyncIterator[bytes]:

@@ -36,7 +36,7 @@ class Housekeeping:
 
     async def usage(self) -> list[CacheEntry]:
         """List everything, most recently used first."""
-        of_images = self.images.layers_of_images()
+        of_images = self.images.of_builds.layers()
         entries = [self._of_record(record, of_images) for record in self._cache.all()]
         entries += [
             CacheEntry(
@@ -109,7 +109,7 @@ class Housekeeping:
     def _swept(self, records: Sequence[CacheRecord]) -> set[str]:
         """Delete layers that nobody needs any more; return which."""
         own = {Digest.parse(layer) for record in records for layer in record.layers}
-        self.images.sweep_layers(own)
+        self.images.of_builds.sweep(own)
         find = self.ground.storage.layers.look
         return {str(layer) for layer in own if find(layer) is None}
 

@@ -83,7 +83,7 @@ class Builds:
     def __init__(
         self, context: Context, images: ImageService, storage: Storage, database: Database
     ) -> None:
-        kept = images.kept_layers
+        kept = images.of_builds.kept
         present = storage.layers.find
         cache = CacheStore(database, kept, context.clock, lambda each: present(each) is not None)
         at_once = asyncio.Semaphore(max(_LEAST_AT_ONCE, os.cpu_count() or 1))

@@ -89,7 +89,9 @@ class ImageScope:
         finally:
             self.going -= gone
 
-    def find(self, text: str, platform: Platform | None = None) -> KnownImage:
+    def find(
+        self, text: str, platform: Platform | None = None, *, prefixes: bool = True
+    ) -> KnownImage:
         """Find an image as Docker does: whole id, then name, then the prefix of one id.
 
         Of a name's variants it is the one for ``platform``, if there is one.
@@ -101,7 +103,7 @@ class ImageScope:
         else:
             name = parsed(text)
             known = self.catalog.resolve(name, platform) or self.catalog.named(name)
-            if known is None:
+            if known is None and prefixes:
                 candidates = self.catalog.with_prefix(text)
                 known = candidates[0] if len(candidates) == 1 else None
             text = name.with_default_tag().familiar

@@ -41,6 +41,7 @@ from boxship.engine.images import (
 )
 from boxship.engine.images.availability import manifests_of
 from boxship.engine.images.bridge import in_thread, to_the_end
+from boxship.engine.images.building import ImagesOfBuilds
 from boxship.engine.images.catalog import Catalog, KnownImage
 from boxship.engine.images.committing import ChildImage
 from boxship.engine.images.intake import ImportOptions
@@ -121,6 +122,7 @@ class ImageService:
             TrashBin(database, clock) if trash_bin is None else trash_bin,
         )
         self._scope.keep_blobs = keep_blobs
+        self.of_builds = ImagesOfBuilds(self._scope)
         self._puller = Puller(self._scope, limits.downloads)
         self._pusher = Pusher(self._scope, limits.uploads)
 
@@ -135,18 +137,15 @@ class ImageService:
         """The registries of the current settings."""
         return self._scope.registries
 
-    @property
-    def kept_layers(self) -> KeptLayers:
-        """The layers that stay though no image has them."""
-        return self._scope.kept
-
     def set_users(self, users: ImageUsers) -> None:
         """Tell who uses images. Containers need images to exist first, hence not at the start."""
         self._scope.users = users
 
-    def resolve(self, reference: str, platform: Platform | None = None) -> ResolvedImage:
+    def resolve(
+        self, reference: str, platform: Platform | None = None, *, prefixes: bool = True
+    ) -> ResolvedImage:
         """Find an image by name, id or unique prefix of an id. Raise NotFoundError."""
-        known = self._known(reference, platform)
+        known = self._known(reference, platform, prefixes=prefixes)
         return ResolvedImage(known.id, known.image, known.layers)
 
     @contextlib.contextmanager
@@ -217,18 +216,6 @@ class ImageService:
         for name in names:
             self._scope.announce("tag", known, name=name.familiar)
         return known.id
-
-    def names_of(self, image_id: Digest) -> tuple[Reference, ...]:
-        """Return what an image is called."""
-        return tuple(self._scope.catalog.names_of(image_id))
-
-    def layers_of_images(self) -> frozenset[Digest]:
-        """Return the layers that any image has."""
-        return frozenset(layer for known in self._scope.catalog for layer in known.layers)
-
-    def sweep_layers(self, layers: Iterable[Digest]) -> int:
-        """Delete those layers that nobody needs or works with; return the bytes that came free."""
-        return self._scope.sweep(layers)
 
     async def ensure_builtin(self, reference: str) -> Digest:
         """Make the image that ships as code, if ``reference`` names it; return its id."""
@@ -385,8 +372,10 @@ class ImageService:
         """
         await recovery.recover(self._scope, frozenset(live_containers), running=running)
 
-    def _known(self, reference: str, platform: Platform | None) -> KnownImage:
-        known = self._scope.find(reference, platform)
+    def _known(
+        self, reference: str, platform: Platform | None, *, prefixes: bool = True
+    ) -> KnownImage:
+        known = self._scope.find(reference, platform, prefixes=prefixes)
         if platform is not None and not platform.asks_for(known.image.platform):
             raise NotFoundError(
                 f"image with reference {reference} was found but its platform "
