@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -28,7 +29,12 @@ from boxship.engine.build.requests import (
 from boxship.oci.digest import Digest
 from boxship.oci.reference import parse
 from boxship.wire.buildkit import gateway, methods
-from boxship.wire.buildkit.control import SolveRequest, SolveResponse, StatusResponse
+from boxship.wire.buildkit.control import (
+    ListWorkersRequest,
+    SolveRequest,
+    SolveResponse,
+    StatusResponse,
+)
 from boxship.wire.buildkit.history import (
     BuildHistoryRequest,
     EventType,
@@ -41,6 +47,7 @@ from boxship.wire.grpc.connection import Connection
 from boxship.wire.grpc.events import CallEnded, MessagesReceived
 from boxship.wire.grpc.status import Code
 from boxship.wire.protobuf import decode, encode
+from support.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 BUILDX = ROOT / ".cache/trixie/docker-buildx/usr/libexec/docker/cli-plugins/docker-buildx"
@@ -376,13 +383,31 @@ def test_calls_that_are_not_known(api, tmp_path):
         assert "graphs (LLB) are not built here" in answer.message
 
 
+def test_calls_through_tls(tmp_path, loop, running_api):
+    """The connection that is handed over is then one end of a socket pair."""
+    authority = Authority(tmp_path / "authority")
+    issued = authority.issue("docker", "docker")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(issued.certificate, issued.key)
+    client = ssl.create_default_context(cafile=str(authority.certificate))
+    path = str(tmp_path / "tls.sock")
+    with running_api(path, loop, server):
+        plain = socket.socket(socket.AF_UNIX)
+        plain.connect(path)
+        wrapped = client.wrap_socket(plain, server_hostname="docker")
+        with Caller(path, wrapped) as caller:
+            (answer,) = caller.ask(methods.LIST_WORKERS, ListWorkersRequest())
+            assert answer.record[0].platforms
+
+
 class Caller:
     """A client of BuildKit that blocks."""
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, path: str, connected: socket.socket | None = None) -> None:
+        self._socket = connected or socket.socket(socket.AF_UNIX)
         self._socket.settimeout(20)
-        self._socket.connect(path)
+        if connected is None:
+            self._socket.connect(path)
         self._socket.sendall(b"POST /grpc HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n")
         head = b""
         while not head.endswith(b"\r\n\r\n"):

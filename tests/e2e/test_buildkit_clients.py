@@ -232,6 +232,26 @@ def test_a_local_cache_travels_as_blobs(clients: BuildClients, context: Path) ->
     assert "CACHED" in said.partition("RUN echo")[2]
 
 
+def test_results_go_to_the_client(clients: BuildClients, context: Path) -> None:
+    (context / "Dockerfile").write_text(
+        "FROM busybox AS made\nRUN mkdir -p /d/e && echo text > /d/e/f && ln -s e/f /d/link\n"
+        "FROM scratch\nCOPY --from=made /d /d\n"
+    )
+    place = context.parent
+    build(clients, context, "-o", str(place / "files"))
+    assert (place / "files/d/e/f").read_text() == "text\n"
+    assert os.readlink(place / "files/d/link") == "e/f"
+    build(clients, context, "-o", f"type=tar,dest={place}/files.tar")
+    with tarfile.open(place / "files.tar") as tar:
+        assert {"d/e/f", "d/link"} <= {name.removeprefix("./") for name in tar.getnames()}
+    build(clients, context, "-t", "out:1", "-o", f"type=docker,dest={place}/image.tar")
+    clients.docker("load", "-i", str(place / "image.tar"))
+    assert clients.docker("image", "inspect", "-f", "{{len .RootFS.Layers}}", "out:1") == "1"
+    build(clients, context, "-o", f"type=oci,tar=false,dest={place}/layout")
+    (manifest,) = json.loads((place / "layout/index.json").read_text())["manifests"]
+    assert (place / "layout/blobs/sha256" / manifest["digest"].removeprefix("sha256:")).exists()
+
+
 def test_a_client_that_is_killed_ends_its_step(
     clients: BuildClients, context: Path, _machine: Engine
 ) -> None:
