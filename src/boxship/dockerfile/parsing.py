@@ -1,6 +1,7 @@
 """From a text to a :class:`~boxship.dockerfile.instructions.Dockerfile`."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from boxship.dockerfile.directives import read_directives
 from boxship.dockerfile.errors import DockerfileError
@@ -38,46 +39,54 @@ def parse(
     source = decoded(text)
     statements = Statements({path: decoded(one) for path, one in (included or {}).items()})
     directives = read_directives(source)
-    arguments: list[Arg] = []
-    stages: list[tuple[From, list[Instruction]]] = []
-    findings: list[Finding] = []
-    end = None
+    found = _Found()
     for statement in statements.read(source, name):
+        found.add(statement)
+    found.check()
+    return Dockerfile(
+        name=name,
+        text=source,
+        directives=directives,
+        arguments=tuple(found.arguments),
+        stages=tuple(Stage(i, start, tuple(rest)) for i, (start, rest) in enumerate(found.stages)),
+        findings=(*found.findings, *empty_lines(statements.empty_lines)),
+        files=tuple(statements.used.items()),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the statements so far have become."""
+
+    arguments: list[Arg] = field(default_factory=list)
+    stages: list[tuple[From, list[Instruction]]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    end: Range | None = None
+
+    def add(self, statement: Statement) -> None:
         instruction = read_instruction(statement)
-        end = statement.where
-        in_stage = bool(stages) and not isinstance(instruction, From)
-        findings += remarks(statement, instruction, in_stage)
+        self.end = statement.where
+        in_stage = bool(self.stages) and not isinstance(instruction, From)
+        self.findings += remarks(statement, instruction, in_stage)
         if isinstance(instruction, From):
-            stages.append((instruction, []))
-        elif stages:
-            stages[-1][1].append(instruction)
+            self.stages.append((instruction, []))
+        elif self.stages:
+            self.stages[-1][1].append(instruction)
         elif isinstance(instruction, Arg):
-            arguments.append(instruction)
+            self.arguments.append(instruction)
         else:
             raise DockerfileError(
                 "no build stage in current context",
                 statement.where,
                 hint=f"{statement.name} has to come after a FROM",
             )
-    _check_stages(end, bool(stages))
-    return Dockerfile(
-        name=name,
-        text=source,
-        directives=directives,
-        arguments=tuple(arguments),
-        stages=tuple(Stage(i, start, tuple(rest)) for i, (start, rest) in enumerate(stages)),
-        findings=(*findings, *empty_lines(statements.empty_lines)),
-        files=tuple(statements.used.items()),
-    )
 
-
-def _check_stages(end: Range | None, stages: bool) -> None:
-    if end is None:
-        raise DockerfileError("file with no instructions", Range(1, 1))
-    if not stages:
-        raise DockerfileError(
-            "dockerfile contains no stages to build", end, hint="there is no FROM"
-        )
+    def check(self) -> None:
+        if self.end is None:
+            raise DockerfileError("file with no instructions", Range(1, 1))
+        if not self.stages:
+            hint = "there is no FROM"
+            raise DockerfileError("dockerfile contains no stages to build", self.end, hint=hint)
 
 
 def parse_trigger(text: str) -> Instruction:

@@ -50,18 +50,10 @@ def options_of(
         ),
         outputs=read.every("output", specs.parse_output, target.output),
         attestations=read.every("attest", specs.parse_attestation, target.attest),
-        annotations=tuple(
-            pair
-            for pairs in read.every("annotations", specs.parse_annotation, target.annotations)
-            for pair in pairs
+        annotations=sum(
+            read.every("annotations", specs.parse_annotation, target.annotations), start=()
         ),
-        cache=CacheUse(
-            disabled=target.no_cache or False,
-            disabled_stages=target.no_cache_filter or (),
-            sources=read.every("cache-from", specs.parse_cache, target.cache_from),
-            targets=read.every("cache-to", specs.parse_cache, target.cache_to),
-            pull=target.pull or False,
-        ),
+        cache=_cache(target, read),
         limits=Limits(
             ulimits=read.every("ulimits", parse_ulimit, target.ulimits),
             shm_size=sum(read.every("shm-size", kinds.parse_size, _one(target.shm_size))),
@@ -73,6 +65,16 @@ def options_of(
         network=target.network or "default",
         call=call,
         reporting=Reporting(progress=common.progress),
+    )
+
+
+def _cache(target: Target, read: "_Reader") -> CacheUse:
+    return CacheUse(
+        disabled=target.no_cache or False,
+        disabled_stages=target.no_cache_filter or (),
+        sources=read.every("cache-from", specs.parse_cache, target.cache_from),
+        targets=read.every("cache-to", specs.parse_cache, target.cache_to),
+        pull=target.pull or False,
     )
 
 
