@@ -153,3 +153,27 @@ def test_a_peer_that_speaks_something_else_is_noticed() -> None:
         with pytest.raises(GrpcError) as caught:
             call.result()
         assert caught.value.code is Code.UNAVAILABLE
+
+
+class Holding(PlainConnection):
+    """Takes everything and passes it on bit by bit, as TLS does with its records."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__(connected)
+        self.held = b""
+
+    @property
+    def has_output(self) -> bool:
+        return bool(self.held)
+
+    def send_some(self, data: bytes) -> int:
+        self.held += data
+        self.held = self.held[super().send_some(self.held[:1000]) :]
+        return len(data)
+
+
+def test_what_a_connection_took_and_kept_is_sent() -> None:
+    ours, theirs = socket.socketpair()
+    stream = HijackedStream(Holding(ours), ResponseHead(101, ()), b"")
+    with Link(stream_over(theirs), serve=echo), Link(stream) as link:
+        assert link.call("/a.B/C", b"x" * 100_000).result() == b"x" * 100_000

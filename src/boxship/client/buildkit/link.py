@@ -267,10 +267,11 @@ class Link:
                 if not self._grpc.closed:
                     self._lock.notify_all()  # whoever waits to send may have room now
             closing = self._closing or self._grpc.closed
-        if self._out:
+        connection = self._transport.connection
+        if self._out or connection.has_output:
             piece = bytes(self._out[:_PIECE])
-            self._out = self._out[self._transport.connection.send_some(piece) :]
-            if not self._out:
+            self._out = self._out[connection.send_some(piece) :]
+            if not self._out and not connection.has_output:
                 return True  # more may have been queued meanwhile
         if closing and not self._out:
             return False
