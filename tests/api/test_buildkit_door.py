@@ -1,15 +1,9 @@
 """BuildKit's door, as Debian 13's buildx comes in by it; the builder behind it is a fake."""
 
-import base64
 import json
 import os
-import re
 import socket
 import ssl
-import subprocess
-import threading
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -19,80 +13,32 @@ from boxship.engine.build.failures import InvalidDockerfileError, Place, StepFai
 from boxship.engine.build.progress import LineRange, SourceText, Vertex, VertexLog, VertexWarning
 from boxship.engine.build.requests import (
     BuildRecord,
-    ClientDirectory,
-    DaemonDirectory,
-    DockerfileAt,
-    FilesOutput,
     ImageContext,
     ImageOutput,
 )
 from boxship.oci.digest import Digest
 from boxship.oci.reference import parse
-from boxship.wire.buildkit import gateway, methods
+from boxship.wire.buildkit import methods
 from boxship.wire.buildkit.control import (
     ListWorkersRequest,
     SolveRequest,
-    SolveResponse,
-    StatusResponse,
 )
 from boxship.wire.buildkit.history import (
     BuildHistoryRequest,
     EventType,
     UpdateBuildHistoryRequest,
 )
-from boxship.wire.buildkit.session import BUILD_ID
 from boxship.wire.buildkit.solver import Definition, Op, SourceOp
 from boxship.wire.buildkit.wellknown import Empty
-from boxship.wire.grpc.connection import Connection
-from boxship.wire.grpc.events import CallEnded, MessagesReceived
 from boxship.wire.grpc.status import Code
-from boxship.wire.protobuf import decode, encode
+from boxship.wire.protobuf import encode
+from support.buildkitcalls import Buildx, Caller
 from support.certificates import Authority
 
-ROOT = Path(__file__).parents[2]
-BUILDX = ROOT / ".cache/trixie/docker-buildx/usr/libexec/docker/cli-plugins/docker-buildx"
 IMAGE = "sha256:" + "ab" * 32
 STEP = Digest.of(b"a step")
 SOURCE = SourceText("Dockerfile", b"FROM busybox\nRUN false\n")
 PLACE = Place(SOURCE, (LineRange(2, 2),))
-
-
-class Buildx:
-    """The program, against one socket, with a home of its own."""
-
-    def __init__(self, home: Path, sock: str) -> None:
-        self.context = home / "context"
-        self.context.mkdir()
-        (self.context / "Dockerfile").write_bytes(SOURCE.data)
-        self._environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-        self._environment["DOCKER_HOST"] = f"unix://{sock}"
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [BUILDX, *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=30)
-        return process.returncode, out, err
-
-    def build(self, *arguments: str) -> str:
-        code, out, err = self.run("build", "--progress", "plain", *arguments, str(self.context))
-        assert code == 0, err
-        return out + err
-
-    def ask(self, question: str, *arguments: str) -> str:
-        self._environment["BUILDX_EXPERIMENTAL"] = "1"
-        command = ("build", "--progress=quiet", f"--print={question}")
-        code, out, err = self.run(*command, *arguments, str(self.context))
-        assert code == 0, err
-        return out
 
 
 @pytest.fixture
@@ -270,65 +216,6 @@ def test_bake_gives_one_target_to_another(api, buildx, tmp_path):
     assert built.contexts == {"b": ImageContext(IMAGE)}
 
 
-DOCKERFILE = """# the first word
-ARG WORD=hello
-FROM busybox AS base
-# app is what people want
-FROM base AS app
-ARG WORD
-RUN --mount=type=secret,id=token,required --mount=type=cache,target=/c true
-"""
-
-
-def test_questions_about_the_dockerfile(api, buildx):
-    api.builder.dockerfile = DOCKERFILE
-    said = buildx.ask("outline", "--build-arg", "WORD=other")
-    assert re.search(r"^TARGET: +app$", said, re.M)
-    assert re.search(r"^DESCRIPTION: +is what people want$", said, re.M)
-    assert re.search(r"^WORD +other", said, re.M)
-    assert re.search(r"^token +true$", said, re.M)
-    said = buildx.ask("targets")
-    assert re.search(r"^base *$", said, re.M)
-    assert re.search(r"^app \(default\) +is what people want$", said, re.M)
-    found = json.loads(buildx.ask("targets,format=json"))
-    assert found["targets"][1]["location"] == {
-        "ranges": [{"start": {"line": 5}, "end": {"line": 5}}]
-    }
-    assert "\noutline " in buildx.ask("subrequests.describe")
-
-
-def test_lint(api, tmp_path):
-    """Debian's buildx does not ask for it yet."""
-    warning = VertexWarning(
-        STEP,
-        "StageNameCasing: Stage name 'A' should be lowercase (line 2)",
-        detail=("Stage names should be lowercase",),
-        url="https://example.com/rule",
-        source=SOURCE,
-        ranges=PLACE.ranges,
-        rule="StageNameCasing",
-    )
-    api.builder.events = [warning]
-    with Caller(str(tmp_path / "api.sock")) as caller:
-        solve = caller.begin(methods.SOLVE, SolveRequest("r"))
-        options = {"requestid": "frontend.lint"}
-        asked = gateway.SolveRequest(
-            frontend="dockerfile.v0", frontend_opt=options, allow_result_return=True
-        )
-        (answer,) = caller.ask(methods.GATEWAY_SOLVE, asked, {BUILD_ID: ["r"]})
-        caller.ask(methods.GATEWAY_RETURN, gateway.ReturnRequest(), {BUILD_ID: ["r"]})
-        assert caller.wait(solve, methods.SOLVE) == [SolveResponse()]
-    found = answer.result.metadata
-    (shown,) = json.loads(found["result.json"])["warnings"]
-    assert shown["detail"] == "Stage name 'A' should be lowercase"
-    assert shown["location"]["ranges"][0]["start"] == {"line": 2}
-    text = found["result.txt"].decode()
-    assert text.startswith("WARNING: StageNameCasing - https://example.com/rule\nStage name 'A'")
-    assert "2 | >>> RUN false" in text
-    assert found["result.statuscode"] == b"1"
-    assert api.builder.requests[-1].check_only
-
-
 @pytest.mark.parametrize("path", ["/grpc", "/session"])
 def test_a_connection_that_asks_for_no_upgrade(api, path):
     answer = api.client.request("POST", path)
@@ -398,100 +285,3 @@ def test_calls_through_tls(tmp_path, loop, running_api):
         with Caller(path, wrapped) as caller:
             (answer,) = caller.ask(methods.LIST_WORKERS, ListWorkersRequest())
             assert answer.record[0].platforms
-
-
-class Caller:
-    """A client of BuildKit that blocks."""
-
-    def __init__(self, path: str, connected: socket.socket | None = None) -> None:
-        self._socket = connected or socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
-        if connected is None:
-            self._socket.connect(path)
-        self._socket.sendall(b"POST /grpc HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n")
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += self._socket.recv(1)
-        self._connection = Connection(client=True)
-        self._connection.start()
-        self._events = []
-
-    def __enter__(self) -> "Caller":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def ask(self, method, request, metadata=None):
-        """Return the answers, or the status if it is an error."""
-        return self.wait(self.begin(method, request, metadata), method)
-
-    def begin(self, method, request, metadata=None):
-        stream = self._connection.open(method.path, metadata or {})
-        self._connection.send(stream, encode(request))
-        self._connection.half_close(stream)
-        self._socket.sendall(self._connection.outgoing())
-        return stream
-
-    def wait(self, stream, method):
-        answers = []
-        while True:
-            for event in self._events:
-                if isinstance(event, MessagesReceived) and event.stream == stream:
-                    answers += [decode(message, method.answer) for message in event.messages]
-                elif isinstance(event, CallEnded) and event.stream == stream:
-                    return answers if event.status.code == Code.OK else event.status
-            self._events = self._connection.receive(self._socket.recv(65536))
-            self._socket.sendall(self._connection.outgoing())
-
-
-# ── POST /build with version 2, as docker build of 20.10 asks for it ─────────────────────────
-
-
-def lines_of(answer):
-    return [json.loads(line) for line in answer.body.splitlines()]
-
-
-def test_a_build_over_a_session_is_told_in_messages(api):
-    api.builder.events = [Vertex(STEP, "[1/1] RUN true", started_ns=5)]
-    query = "version=2&remote=client-session&t=a&dockerfile=d/Other&networkmode=none&nocache=1"
-    trace, image = lines_of(api.client.request("POST", f"/build?{query}"))
-    assert trace["id"] == "moby.buildkit.trace"
-    status = decode(base64.b64decode(trace["aux"]), StatusResponse)
-    assert status.vertices[0].name == "[1/1] RUN true"
-    assert image == {"id": "moby.image.id", "aux": {"ID": IMAGE}}
-    (request,) = api.builder.requests
-    assert request.context == ClientDirectory("context")
-    assert request.dockerfile == DockerfileAt("d/Other", ClientDirectory("dockerfile"))
-    assert (request.network, request.cache.disabled, request.classic) == ("none", True, False)
-    (line,) = lines_of(api.client.request("POST", f"/build?{query}&q=1"))
-    assert line == {"stream": IMAGE + "\n"}
-
-
-def test_its_outputs(api):
-    outputs = quote('[{"Type": "tar", "Attrs": {"a": "b"}}]')
-    api.client.request("POST", f"/build?version=2&remote=client-session&outputs={outputs}")
-    (output,) = api.builder.requests[-1].outputs
-    assert (type(output), output.tar) == (FilesOutput, True)
-    for wrong in ("{", '[{"Type": "a"}, {"Type": "b"}]', '[{"Type": "other"}]'):
-        answer = api.client.request("POST", f"/build?version=2&outputs={quote(wrong)}")
-        assert answer.status == 400
-
-
-def test_its_context_may_come_in_another_request(api):
-    def upload():
-        api.client.request("POST", "/build?version=2&buildid=upload-request:b", b"tar")
-
-    uploading = threading.Thread(target=upload)
-    uploading.start()
-    answer = api.client.request("POST", "/build?version=2&remote=upload-request&buildid=b")
-    uploading.join(20)
-    assert lines_of(answer)[-1]["id"] == "moby.image.id"
-    assert api.builder.requests[-1].context == DaemonDirectory("/tar")
-
-
-def test_its_failure_is_the_last_line(api):
-    api.builder.events = [Vertex(STEP, "[1/1] RUN false", started_ns=5)]
-    api.builder.failure = StepFailedError("it failed", vertex=STEP, place=PLACE)
-    *_, last = lines_of(api.client.request("POST", "/build?version=2&remote=client-session"))
-    assert last["error"] == "it failed"
