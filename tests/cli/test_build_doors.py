@@ -37,7 +37,8 @@ def test_the_classic_door_is_asked_everything(recorder, ours, tmp_path) -> None:
     iid = tmp_path / "iid"
     done = ours(
         "build", "-f", "sub/Df", "-t", "a:1", "-t", "b", "--build-arg", "A=1",
-        "--build-arg", "HOST", "--build-arg", "UNSET", "--label", "k=v", "--target", "t", "--no-cache", "--pull",
+        "--build-arg", "HOST", "--build-arg", "UNSET", "--label", "k=v", "--target", "t",
+        "--no-cache", "--pull",
         "--cache-from", "c", "--network", "host", "--add-host", "h:1.2.3.4", "--shm-size", "64m",
         "--ulimit", "nofile=1:2", "-m", "64m", "--memory-swap", "-1", "-c", "5", "--cpu-period",
         "6", "--cpu-quota", "7", "--cpuset-cpus", "0", "--cpuset-mems", "0", "--cgroup-parent",
