@@ -167,7 +167,7 @@ def _mounted(
             if isinstance(bind, Bind):
                 _bind(top, bind)
             else:
-                missing |= _stand_in(top, bind)
+                missing |= _stand_in(top, mountpoint, bind)
         if read_only:  # at last: places for binds may have had to be made
             k.mount_setattr(top, k.MOUNT_ATTR_RDONLY)
         namespace = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -193,7 +193,7 @@ def _bind(top: int, bind: Bind) -> None:
         _attach(bind.source, target, k.OPEN_TREE_CLONE | k.AT_RECURSIVE, read_only=bind.read_only)
 
 
-def _stand_in(top: int, missing: Missing) -> dict[int, str]:
+def _stand_in(top: int, mountpoint: str, missing: Missing) -> dict[int, str]:
     """Cover the place of what is missing, so that nothing gets below it; return the device.
 
     A place that is not there is not made: it is not known what it should be.
@@ -207,8 +207,7 @@ def _stand_in(top: int, missing: Missing) -> dict[int, str]:
         try:
             device = os.fstat(cover).st_dev
             if not stat.S_ISDIR(os.fstat(target).st_mode):
-                os.close(os.open("file", os.O_CREAT | os.O_CLOEXEC, 0o444, dir_fd=cover))
-                whole, cover = cover, k.open_tree(cover, "file", k.OPEN_TREE_CLONE)
+                whole, cover = cover, _file_of(cover, mountpoint)
                 os.close(whole)
             k.mount_setattr(cover, k.MOUNT_ATTR_RDONLY)
             k.move_mount(cover, target)
@@ -217,6 +216,24 @@ def _stand_in(top: int, missing: Missing) -> dict[int, str]:
     finally:
         os.close(target)
     return {device: missing.why}
+
+
+def _file_of(tree: int, mountpoint: str) -> int:
+    """Return a mount of a new file in a mount that is attached nowhere yet, nor afterwards.
+
+    Before Linux 6.15 only what is attached can be copied. The mountpoint will do: who has the root
+    has it open.
+    """
+    os.close(os.open("file", os.O_CREAT | os.O_CLOEXEC, 0o444, dir_fd=tree))
+    place = os.open(mountpoint, _ROOT)
+    try:
+        k.move_mount(tree, place)
+    finally:
+        os.close(place)
+    try:
+        return k.open_tree(tree, "file", k.OPEN_TREE_CLONE)
+    finally:
+        k.umount2(mountpoint, k.MNT_DETACH)
 
 
 def _attach(source: str, target: int, flags: int, *, read_only: bool = False) -> None:
