@@ -199,11 +199,13 @@ def _mount_view(view: OverlayMount, target: str, owners: int) -> None:
 def _mount_mapped(view: OverlayMount, top: int, target: str, owners: int) -> None:
     """Mount it on a mapped copy of what the layers are in: an overlay itself cannot be mapped.
 
-    The copy lies below the overlay, where nobody reaches it.
+    The copy lies below the overlay, where nobody reaches it. It is private: what is mounted on a
+    copy of a shared mount appears on that as well, and would cover the data root.
     """
     tree = k.open_tree(top, "", k.OPEN_TREE_CLONE | k.AT_EMPTY_PATH)
     try:
         k.map_owners(tree, owners)
+        k.mount_setattr(tree, 0, propagation=k.MS_PRIVATE)
         _attach(tree, target)
         _mount_stack(view, tree, target)
     finally:
