@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from support import runtimes
+from support.cli import Done
 from support.engine import Engine
 from support.programs import required
 from support.residue import title
@@ -44,7 +45,7 @@ def make(make_engine: Callable[..., Engine], directory: Path) -> Callable[..., E
     return made
 
 
-Hanging = tuple[Engine, subprocess.Popen[bytes]]
+Hanging = tuple[Engine, Future[Done]]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,12 +58,12 @@ def hanging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hanging]:
     with Engine(f"--add-runtime=r={runtimes.script(directory / 'r', text, values)}") as engine:
         engine.load("busybox")
         engine.docker("run", "-d", "--name=box", "--runtime=r", "busybox", "sleep", "1000")
-        with engine.docker.start("exec", "box", "true") as client:
+        with ThreadPoolExecutor(1) as meanwhile:
+            asked = meanwhile.submit(engine.docker.run, "exec", "box", "true", timeout=50)
             try:
                 eventually(lambda: sleeping(engine), "its sleep")
-                yield engine, client
+                yield engine, asked
             finally:  # nobody waited, if only others were to be run
-                client.kill()
                 for pid in sleeping(engine):
                     os.kill(pid, signal.SIGKILL)
 
@@ -285,10 +286,10 @@ def test_what_it_inherits(make: Callable[..., Engine], directory: Path) -> None:
 
 
 def test_that_hangs_at_an_exec_is_given_up(hanging: Hanging) -> None:
-    engine, client = hanging
+    engine, asked = hanging
     engine.docker("logs", "box")  # meanwhile everything else goes on
-    out, err = client.communicate(timeout=50)
-    assert client.returncode != 0
-    assert b"r exec took longer than 30 s" in out + err
+    done = asked.result(60)
+    assert done.code != 0
+    assert "r exec took longer than 30 s" in done.out + done.err
     engine.docker("kill", "box")
     gone(engine)
