@@ -8,6 +8,7 @@ ends the tour with 1.
                images are the same; each is run
     compose    docker-compose 1.29 builds a project
     digests    two daemons with clean stores make the same images, byte for byte
+    large      a context of 2 GiB, and what the daemon has in memory meanwhile
     faults     the tests of builds that go wrong, by name
 """
 
@@ -26,7 +27,7 @@ from pathlib import Path
 import docker
 
 from support.builds import documents
-from support.builds.asking import build, context_of
+from support.builds.asking import build, building, context_of, large_context, rest
 from support.builds.examples import EXAMPLES, Example, example
 from support.cli import Cli
 from support.clients.telling import Scene, SurpriseError
@@ -35,10 +36,13 @@ from support.engine import Engine
 from support.machines import World
 from support.parity.pair import DEBIAN_13
 from support.programs import required
+from support.waiting import eventually
 
 _ROOT = Path(__file__).parents[3]
 _BUILDX = _ROOT / ".cache/trixie/docker-buildx/usr/libexec/docker/cli-plugins/docker-buildx"
-_FAULTS = "tests/e2e/test_build_faults.py"
+_FAULTS = ("tests/e2e/test_build_faults.py", "tests/e2e/test_build_secrets.py")
+_MOST = 250
+"""Mebibytes."""
 _PATIENCE = 600.0
 _BASES = ("busybox", "debian", "python")
 
@@ -153,10 +157,23 @@ class Tour:
             first, second = (build(e.api, data, **wanted) for e in (self.ours, other))
             self.scene.same(f"{each.name} on two machines", second.image, first.image)
 
+    def large(self) -> None:
+        began = time.monotonic()
+        size = 2 << 10
+        data = large_context("FROM busybox\nRUN echo begun\n", size)
+        with building(self.ours, data, networkmode="none") as connection:
+            answer = rest(connection)
+        took = f"{time.monotonic() - began:.1f} s"
+        self.scene.holds(f"a context of {size} MiB", took, b"Successfully built" in answer)
+        status = Path(f"/proc/{self.ours.pid}/status").read_text()
+        most = int(status.split("VmHWM:")[1].split()[0]) >> 10
+        self.scene.holds("the most that the daemon had in memory", f"{most} MiB", most < _MOST)
+        eventually(lambda: not self.ours.remains().get("temporary files"), "the context's end")
+
     def faults(self) -> None:
-        command = [sys.executable, "-m", "pytest", "-v", "--no-header", "--tb=short", _FAULTS]
+        command = [sys.executable, "-m", "pytest", "-v", "--no-header", "--tb=short", *_FAULTS]
         done = subprocess.run(command, cwd=_ROOT, check=False)
-        self.scene.same(_FAULTS, done.returncode, 0)
+        self.scene.same("faults", done.returncode, 0)
 
 
 def _buildkits(each: Example) -> str:
@@ -180,6 +197,7 @@ def main() -> None:
         "images": Tour.images,
         "compose": Tour.compose,
         "digests": Tour.digests,
+        "large": Tour.large,
         "faults": Tour.faults,
     }
     parser.add_argument(
