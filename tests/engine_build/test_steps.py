@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -545,4 +545,35 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         assert asyncio.run(run()) == []
     finally:
         umount2(str(home))
+        place.close()
+
+
+def test_a_launcher_that_dies_ends_no_step() -> None:
+    """One that is asked next finds another launcher."""
+    place = Place()
+
+    async def run() -> list[str]:
+        async with opened(place) as engine:
+            storage = engine.checker._storage
+            executor = Executor(engine._context, storage)
+            with engine.images.hold("busybox") as image, storage.layers.lease() as lease:
+                inputs = (LayersTree(tuple(image.layers)),)
+                up = asyncio.Event()
+
+                def step(script: str, said: Callable[[int, bytes], object]) -> Awaitable[Layer]:
+                    given = Exec(("/bin/sh", "-ec", script), network="none")
+                    return executor.run(given, inputs, Extras(), lease, said)
+
+                running = asyncio.ensure_future(step("echo up; sleep 60", lambda *_: up.set()))
+                await up.wait()
+                os.kill(engine.launcher_pid, signal.SIGKILL)
+                await step("true", lambda *_: None)
+                assert not running.done()
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            return place.remains()
+
+    try:
+        assert asyncio.run(run()) == []
+    finally:
         place.close()

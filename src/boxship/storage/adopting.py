@@ -13,6 +13,7 @@ nothing in a layer that is read, as Docker's are, which come about in the same w
 """
 
 import contextlib
+import io
 import os
 import stat
 
@@ -44,22 +45,25 @@ class Adoption:
         ``latest_ns`` whatever was changed after that time (ns since the epoch) has it as its own.
         UnreadableError: the snapshot is not there; OSError: the disk is full, or fails.
         """
-        with self._root.temporary() as place, open(f"{place}/recipe.zst", "wb", 0) as target:
-            notes = _Account(RecipeWriter(target))
-            hasher, size = new_hasher("sha256"), 0
-            for piece in layer_tar(self._snapshots, key, notes, latest_ns):
-                hasher.update(piece)
-                size += len(piece)
-            notes.recipe.finish()
-            diff_id = Digest("sha256", hasher.hexdigest())
-            lease.hold(diff_id)
-            found = self._layers.find(diff_id)
-            if found is not None:
-                return found
+        recipe = io.BytesIO()  # some 40 bytes for a file; most steps make a layer of few files
+        notes = _Account(RecipeWriter(recipe))
+        hasher, size = new_hasher("sha256"), 0
+        for piece in layer_tar(self._snapshots, key, notes, latest_ns):
+            hasher.update(piece)
+            size += len(piece)
+        notes.recipe.finish()
+        diff_id = Digest("sha256", hasher.hexdigest())
+        lease.hold(diff_id)
+        found = self._layers.find(diff_id)
+        if found is not None:
+            return found
+        with self._root.temporary() as place:
             diff = f"{place}/diff"
             if not self._snapshots.hand_over(key, diff):
                 tar = layer_tar(self._snapshots, key, latest_ns=latest_ns)
                 return self._layers.unpack(tar, lease, expected=diff_id)
+            with open(f"{place}/recipe.zst", "wb") as target:
+                target.write(recipe.getbuffer())
             _clear(diff, notes.useless)
             if latest_ns is not None:
                 _turn_back(diff, latest_ns)

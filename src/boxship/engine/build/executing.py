@@ -30,7 +30,7 @@ from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
 from boxship.engine.containers import identity, mountsources
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord, MountPoint
-from boxship.engine.images.bridge import in_thread, to_the_end
+from boxship.engine.images.bridge import to_the_end
 from boxship.oci.digest import Digest
 from boxship.runtime.messages import Exit, Json
 from boxship.solver.operations import Exec, FileActions, Input
@@ -163,10 +163,12 @@ class Executor:
         context = self._context
         wanted = record.step_record(context, step_id, step, extras, made)
         try:
-            async with network.connected(context, wanted) as connection:
-                stdin = step.stdin.encode(errors="surrogateescape") if step.stdin else None
-                plan = self._plan(connection)
-                return await process.run(context, connection.record, plan, stdin, tell)
+            with await process.ready_shim(context) as shim:
+                async with network.connected(context, wanted) as connection:
+                    stdin = step.stdin.encode(errors="surrogateescape") if step.stdin else None
+                    plan = self._plan(connection)
+                    program = process.Program(connection.record, plan, stdin, tell)
+                    return await process.run(context, shim, program)
         except OSError as error:
             raise UnavailableError(f"the step cannot be prepared: {error}") from error
         finally:
@@ -211,9 +213,8 @@ def _layers(which: Input, inputs: Sequence[Tree]) -> tuple[Digest, ...]:
 
 
 async def _done(work: Callable[[], ResultT]) -> ResultT:
-    """Do it in a thread, which nobody can stop: what it works on stays until its end."""
+    """Do it in a thread, which nobody can stop: what it works on stays until its end.
 
-    async def waited() -> ResultT:
-        return await in_thread(work)
-
-    return await to_the_end(waited())
+    One of the loop's: it waits for nobody, and a step is too short to begin a thread for it.
+    """
+    return await to_the_end(asyncio.to_thread(work))

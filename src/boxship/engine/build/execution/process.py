@@ -47,6 +47,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 10.0
 """Seconds for a killed step's shim to say that it has ended."""
 _CHUNK = 1 << 16
+_MORE_ATTEMPTS = 2
 _HEADER = 8
 
 
@@ -66,24 +67,75 @@ class _Course:
             self.exited.exception()  # seen, if nobody waits
 
 
-async def run(
-    context: Context, record: ContainerRecord, plan: Json, stdin: bytes | None, tell: Tell
-) -> Exit:
+class ReadyShim:
+    """A shim that is being forked while its step is prepared. Use it as a context: one that nobody
+    takes leaves again."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection: socket.socket | None = connection
+
+    def take(self) -> socket.socket:
+        """Return its control connection, which is the caller's now."""
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        return connection
+
+    def __enter__(self) -> "ReadyShim":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+async def ready_shim(context: Context) -> ReadyShim:
+    """Ask for a shim. UnavailableError: there is none."""
+    try:
+        return ReadyShim(await context.shims.new_shim())
+    except OSError as error:
+        raise UnavailableError(f"cannot reach the launcher: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is to be run, and who hears of what it prints."""
+
+    record: ContainerRecord
+    plan: Json
+    stdin: bytes | None
+    tell: Tell
+
+
+async def run(context: Context, shim: ReadyShim, program: Program) -> Exit:
     """Run the program to its end, and return how it ended.
 
     StartRefusedError: it cannot be executed; InternalError: what is around it cannot be made.
-    Cancelled, it ends all of it first.
+    Cancelled, it ends all of it first. A launcher may die with our request unread; nothing has
+    begun then, and another shim is asked.
     """
+    directory = context.paths.shim(program.record.id)
+    for _ in range(_MORE_ATTEMPTS):
+        try:
+            return await _run(context, shim, program)
+        except ShimGoneError:
+            if await asyncio.to_thread(os.path.exists, directory):
+                raise
+            shim = await ready_shim(context)
+    return await _run(context, shim, program)
+
+
+async def _run(context: Context, shim: ReadyShim, program: Program) -> Exit:
     loop = asyncio.get_running_loop()
+    record, stdin = program.record, program.stdin
     course = _Course(loop.create_future())
-    link = ShimLink(await _new_shim(context), course.listen)
+    link = ShimLink(shim.take(), course.listen)
     link.closed.add_done_callback(course.hung_up)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     try:
         with theirs:
-            await _start(context, record, link, plan, theirs, with_input=stdin is not None)
-        reading = loop.create_task(_read(ours, tell))
+            await _start(context, program, link, theirs)
+        reading = loop.create_task(_read(ours, program.tell))
         feeding = loop.create_task(_feed(ours, stdin)) if stdin is not None else None
         try:
             exit_ = await course.exited
@@ -100,26 +152,12 @@ async def run(
     return exit_
 
 
-async def _new_shim(context: Context) -> socket.socket:
-    try:
-        return await context.shims.new_shim()
-    except OSError as error:
-        raise UnavailableError(f"cannot reach the launcher: {error}") from error
-
-
-async def _start(
-    context: Context,
-    record: ContainerRecord,
-    link: ShimLink,
-    plan: Json,
-    theirs: socket.socket,
-    *,
-    with_input: bool,
-) -> None:
+async def _start(context: Context, program: Program, link: ShimLink, theirs: socket.socket) -> None:
+    with_input = program.stdin is not None
     request = Start(
-        container_id=record.id,
-        directory=context.paths.shim(record.id),
-        plan=plan,
+        container_id=program.record.id,
+        directory=context.paths.shim(program.record.id),
+        plan=program.plan,
         stdio=Stdio(open_stdin=with_input, stdin_once=with_input),
         attachments=(Attachment(stdin=with_input, framed=True),),
     )
