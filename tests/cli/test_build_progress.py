@@ -96,6 +96,16 @@ def test_a_step_that_is_silent_for_long_gives_way_and_is_introduced_again() -> N
     )
 
 
+def test_nobody_waits_for_ever_for_a_step_that_speaks_all_the_time() -> None:
+    text = told(
+        (1, Update((begun("a"), begun("b")), logs=(said("b", b"B\n", 1),))),
+        *((at, Update(logs=(said("a", b"A\n", at),))) for at in range(2, 25, 3)),
+    )
+    lines = text.splitlines()
+    assert lines.index("#2 step b") < lines.index("#1 22.000 A")
+    assert "#2 0.000 B" in lines
+
+
 def test_what_is_counted_is_told_at_its_end_and_now_and_then() -> None:
     def counted(current: int, moment: float, completed: float | None = None) -> Update:
         end = None if completed is None else int(completed * S)

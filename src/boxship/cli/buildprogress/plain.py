@@ -18,6 +18,8 @@ from boxship.cli.buildprogress.words import amount, seconds
 from boxship.client.buildkit.progress import Status, Update
 
 _PATIENCE = 5 * SECOND
+_LONGEST_WAIT = 20 * SECOND
+"""After this others have their say, however much a step that goes on has to say."""
 _STATUS_EVERY = 5 * SECOND
 _LATECOMERS = SECOND // 20
 """What a step did may be told a little after its end."""
@@ -126,7 +128,7 @@ class PlainDisplay:
             if self._current:
                 told = self._told[self._current]
                 self._write(self._current, now)
-                if not told.is_over and now - self._spoken < _PATIENCE:
+                if not told.is_over and now - self._spoken < _PATIENCE and not self._is_late(now):
                     break
             waiting = self._waiting()
             if not waiting or (self._current and self._is_early(waiting, now)):
@@ -139,6 +141,9 @@ class PlainDisplay:
         if self._told[self._current].is_over:
             return False
         return all(now - self._told[digest].since < _PATIENCE for digest in waiting)
+
+    def _is_late(self, now: int) -> bool:
+        return any(now - self._told[each].since >= _LONGEST_WAIT for each in self._waiting())
 
     def _turn(self, digest: str, now: int) -> None:
         """Give the word to another step."""

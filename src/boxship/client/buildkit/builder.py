@@ -9,6 +9,7 @@
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
@@ -51,12 +52,18 @@ class Solving:
         self._status = status
 
     def updates(self, tick: Callable[[], None]) -> Iterator[Update]:
-        """Yield what the builder tells, until the build ends; ``tick`` while it tells nothing."""
+        """Yield what the builder tells, until the build ends.
+
+        ``tick`` is called now and then, whether much is told or nothing.
+        """
+        due = time.monotonic() + _TICK
         while True:
-            try:
-                message = self._status.receive(_TICK)
-            except TimeoutError:
+            if time.monotonic() >= due:
                 tick()
+                due = time.monotonic() + _TICK
+            try:
+                message = self._status.receive(max(0.0, due - time.monotonic()))
+            except TimeoutError:
                 continue
             except GrpcError:
                 return  # the answer to Solve has the reason
