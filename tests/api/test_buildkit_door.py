@@ -22,6 +22,7 @@ from boxship.wire.buildkit import methods
 from boxship.wire.buildkit.control import (
     ListWorkersRequest,
     SolveRequest,
+    StatusRequest,
 )
 from boxship.wire.buildkit.history import (
     BuildHistoryRequest,
@@ -211,7 +212,7 @@ def test_bake_gives_one_target_to_another(api, buildx, tmp_path):
     code, _, err = buildx.run("bake", "-f", str(tmp_path / "bake.json"))
     assert code == 0, err
     first, *_ = api.builder.requests
-    assert first.outputs == (ImageOutput(),)
+    assert (first.outputs, first.recorded) == ((ImageOutput(),), False)
     (built,) = (request for request in api.builder.requests if request.contexts)
     assert built.contexts == {"b": ImageContext(IMAGE)}
 
@@ -258,6 +259,9 @@ def test_history(api, tmp_path):
         assert only == first
         assert caller.ask(methods.UPDATE_BUILD_HISTORY, UpdateBuildHistoryRequest("r", delete=True))
         assert api.builder.asked == [("forget", "r")]
+        refused = caller.ask(methods.UPDATE_BUILD_HISTORY, UpdateBuildHistoryRequest("r", True))
+        assert refused.code == Code.UNIMPLEMENTED
+        assert caller.ask(methods.STATUS, StatusRequest("r")) == []
 
 
 def test_calls_that_are_not_known(api, tmp_path):

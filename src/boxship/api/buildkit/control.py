@@ -8,6 +8,7 @@ from boxship.api.buildkit.progress import status_of, told
 from boxship.api.buildkit.usage import prune_request, usage_record
 from boxship.api.buildkit.workers import VERSION
 from boxship.api.grpc.server import ServerCall, Service, streaming, unary
+from boxship.base.errors import NotImplementedYetError
 from boxship.wire.buildkit import control, history, methods
 from boxship.wire.buildkit.wellknown import Empty
 
@@ -83,6 +84,8 @@ class Control:
     async def _update_history(
         self, request: history.UpdateBuildHistoryRequest, _call: ServerCall
     ) -> Empty:
+        if request.pinned:
+            raise NotImplementedYetError("builds can't be pinned: the latest fifty are kept")
         if request.delete:
             await self._door.builder.forget(request.ref)
         return Empty()

@@ -122,7 +122,8 @@ class Door:
 
         The image's id is noted with the result.
         """
-        request = request_of(control.SolveRequest(ref=name), solving.results[name])
+        inner = control.SolveRequest(ref=name, internal=True)
+        request = request_of(inner, solving.results[name])
         try:
             built = await self._build(solving, replace(request, outputs=(ImageOutput(),)))
         except GrpcError:
@@ -133,7 +134,7 @@ class Door:
 
     async def subrequest(self, solving: Solving, wishes: Wishes) -> dict[str, bytes]:
         """Answer a question about the Dockerfile."""
-        request = replace(request_of(solving.message, wishes), outputs=())
+        request = replace(request_of(solving.message, wishes), outputs=(), recorded=False)
         try:
             async with self._inputs(solving, request) as (asked, client):
                 return await answer_subrequest(

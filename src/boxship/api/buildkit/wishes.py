@@ -90,6 +90,7 @@ def request_of(message: SolveMessage, wishes: Wishes) -> BuildRequest:
         explain=boolean(given, _OURS + "explain-cache"),
         keep_failed=given.get(_OURS + "on-error") == "keep",
         reference=message.ref,
+        recorded=not message.internal,
         frontend_attributes=dict(given),
     )
 

@@ -53,8 +53,9 @@ class History:
             created_ns=self._clock.now_ns(),
             attributes={name: value for name, value in attributes.items() if value},
         )
-        self._records[record.reference] = record
-        return Running(self, record, tell)
+        if request.recorded:
+            self._records[record.reference] = record
+        return Running(self, record, tell, kept=request.recorded)
 
     async def end(self, record: BuildRecord) -> None:
         """Keep a build that has ended; the oldest go."""
@@ -87,8 +88,9 @@ class History:
 class Running:
     """A build while it runs: counts what it tells."""
 
-    def __init__(self, history: History, record: BuildRecord, tell: Tell) -> None:
+    def __init__(self, history: History, record: BuildRecord, tell: Tell, *, kept: bool) -> None:
         self._history = history
+        self._kept = kept
         self._record = record
         self._tell = tell
         self._vertices: dict[Digest, Vertex] = {}
@@ -104,6 +106,8 @@ class Running:
 
     async def end(self, *, error: str = "", result: BuildResult | None = None) -> None:
         """Say how it ended."""
+        if not self._kept:
+            return
         done = [v for v in self._vertices.values() if v.completed_ns is not None and not v.error]
         response: Mapping[str, str] = {} if result is None else result.response
         images = () if result is None else tuple(i.image_id for i in result.images if i.image_id)

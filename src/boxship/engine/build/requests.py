@@ -252,6 +252,8 @@ class BuildRequest:
     """Keep a failed step's file system as an untagged image (``StepFailedError.kept_image``)."""
     reference: str = ""
     """The client's name for this build, for history and cancelling; empty: one is made."""
+    recorded: bool = True
+    """Whether it is in the history."""
     frontend_attributes: Mapping[str, str] = field(default_factory=dict)
     """As a client of BuildKit sent them: for records and provenance, without effect."""
 
