@@ -21,7 +21,10 @@ STDLIB_ONLY = (
 )  # fmt: skip
 
 # They compute; what they compute is done by others. Their tests need no machine.
-PURE = ("dockerfile", "oci", "model", "wire", "runtime/messages.py", "runtime/steps.py")
+PURE = (
+    *("dockerfile", "solver", "engine/build/planning", "oci", "model", "wire"),
+    *("runtime/messages.py", "runtime/steps.py"),
+)
 EFFECTS = {"os", "socket", "subprocess", "asyncio", "time", "threading", "selectors", "signal"}
 
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "handler", "handlers"}

@@ -65,6 +65,21 @@ def test_what_leads_nowhere_is_not_in_the_graph() -> None:
     assert [run.args[-1] for run in runs(graph)] == ["1"]
 
 
+def test_an_image_that_is_copied_from_before_it_is_a_base_stays_before_its_users() -> None:
+    _, graph = planned("FROM a AS x\nCOPY --from=b /1 /1\nFROM b\nCOPY --from=x /1 /1\n")
+    seen = set()
+    for vertex in graph:
+        assert set(vertex.inputs) <= seen
+        seen.add(vertex.digest)
+    assert "[stage-1 1/2] FROM b" in [vertex.name for vertex in graph]
+
+
+def test_ever_more_stages_are_an_error_and_no_crash() -> None:
+    text = "FROM a AS s0\n" + "".join(f"FROM s{n} AS s{n + 1}\n" for n in range(2000))
+    with pytest.raises(DockerfileError, match="too many stages"):
+        planned(text)
+
+
 def test_stages_are_known_by_name_and_number_and_a_target_ends_it() -> None:
     text = "FROM a AS one\nRUN 1\nFROM one\nRUN 2\nFROM 0 AS three\nRUN 3\n"
     done, graph = planned(text, target="three")

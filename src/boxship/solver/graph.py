@@ -7,7 +7,7 @@ are facts for people beside it; the first one who adds it decides.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import msgspec
@@ -57,6 +57,10 @@ class Graph(Generic[PlaceT]):
         if digest not in self.vertices:
             self.vertices[digest] = Vertex(digest, operation, below, name, fresh, place)
         return digest
+
+    def rename(self, digest: Digest, name: str, place: PlaceT | None) -> None:
+        """Call a vertex something else, where it stands."""
+        self.vertices[digest] = replace(self.vertices[digest], name=name, place=place)
 
     def __getitem__(self, digest: Digest) -> Vertex[PlaceT]:
         return self.vertices[digest]

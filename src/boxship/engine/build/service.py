@@ -35,6 +35,8 @@ from boxship.engine.records.database import Database
 from boxship.storage.storage import Storage
 
 _LEAST_AT_ONCE = 4
+_REST = 60.0
+"""Seconds between the end of a build and the collection of what is too much."""
 
 
 class Builder(Protocol):
@@ -136,8 +138,13 @@ class Builds:
     def _tidy(self) -> None:
         """Have the cache keep its bounds, behind the back of whoever has built."""
         if self._tidying is None or self._tidying.done():
-            self._tidying = asyncio.ensure_future(self._housekeeping.keep_bounds())
+            self._tidying = asyncio.ensure_future(self._tidied())
             self._tidying.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _tidied(self) -> None:
+        # Adding it all up reads directories of contexts, which the next build wants to read, too.
+        await asyncio.sleep(_REST)
+        await self._housekeeping.keep_bounds()
 
     async def close(self) -> None:
         """End all builds, when the engine is closed."""

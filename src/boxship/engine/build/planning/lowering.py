@@ -142,7 +142,7 @@ class Lowering:
             for each in (*self._trigger_texts(state), *source.instructions)
         )
         if below is None and state.tree is not None:
-            state.tree = self._named_base(state, start)
+            self._name_base(state, state.tree, start)
         state.done.append(Done(source.start.code, state.tree, start.where.line_start))
         return state
 
@@ -208,15 +208,14 @@ class Lowering:
         scope = stage_scope(self.around, environment(config))
         return StageState(source.index, label, platform, tree, config, scope, None)
 
-    def _named_base(self, state: StageState, start: From) -> Digest | None:
-        """Let the vertex of the base image be the stage's first step."""
-        assert state.tree is not None
-        old = self.graph[state.tree]
-        name = f"FROM {state.base_name}" if state.base_name else old.name
-        shown = state.named(name, self.wish.several_platforms) if state.total else name
-        if old.name.startswith("FROM "):
-            del self.graph.vertices[old.digest]
-        return self.graph.add(old.operation, old.inputs, name=shown, place=start.where)
+    def _name_base(self, state: StageState, tree: Digest, start: From) -> None:
+        """Let the vertex of the base image be the stage's first step, unless it is another's."""
+        if not state.total:
+            return
+        name = f"FROM {state.base_name}" if state.base_name else self.graph[tree].name
+        shown = state.named(name, self.wish.several_platforms)
+        if self.graph[tree].name.startswith("FROM "):
+            self.graph.rename(tree, shown, start.where)
 
     def _triggers(self, state: StageState, source: Stage) -> tuple[Instruction, ...]:
         """Take the ``ONBUILD`` instructions out of the config that the stage begins with."""

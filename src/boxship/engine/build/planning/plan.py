@@ -42,6 +42,8 @@ def plan(
     lowering = Lowering(dockerfile, wish, copy, origins)
     try:
         target = lowering.stage(_target(lowering))
+    except RecursionError:
+        raise DockerfileError("too many stages stand on each other", NOWHERE) from None
     except DockerfileError:
         # It may come of an image's config that nobody knows yet.
         if not origins.missing:
