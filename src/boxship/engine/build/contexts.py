@@ -105,19 +105,10 @@ class Contexts:
         home = os.path.join(self._root, key)
         self._busy.add(key)
         try:
-            tree = os.path.join(home, _TREE)
-            os.makedirs(tree, 0o700, exist_ok=True)
-            now, before = os.path.join(home, _LISTING), os.path.join(home, _BEFORE)
-            # Before anything is written, so that a daemon that is killed leaves no listing that
-            # is not true.
-            with suppress(FileNotFoundError):
-                os.replace(now, before)
-            synced = await client.sync(name, selection, tree, transferred)
-            if synced.changed is not None and not synced.changed:
-                with suppress(FileNotFoundError):
-                    os.replace(before, now)
+            os.makedirs(os.path.join(home, _TREE), 0o700, exist_ok=True)
+            await _sync(home, client, name, selection, transferred)
             os.utime(home)
-            yield Context(tree, home)
+            yield Context(os.path.join(home, _TREE), home)
         finally:
             self._busy.discard(key)
             if not client.identity:
@@ -147,3 +138,24 @@ class Contexts:
             return False
         self._throw_away(path)
         return True
+
+
+async def _sync(
+    home: str,
+    client: ClientSide,
+    name: str,
+    selection: Selection,
+    transferred: Callable[[int], None] | None,
+) -> None:
+    """Make the tree as the client's. A listing is there only while it is true.
+
+    It is put aside before anything is written, in case the daemon is killed meanwhile.
+    """
+    now, before = os.path.join(home, _LISTING), os.path.join(home, _BEFORE)
+    was_true = False
+    with suppress(FileNotFoundError):
+        os.replace(now, before)
+        was_true = True
+    synced = await client.sync(name, selection, os.path.join(home, _TREE), transferred)
+    if was_true and synced.changed is not None and not synced.changed:
+        os.replace(before, now)

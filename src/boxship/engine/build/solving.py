@@ -13,6 +13,7 @@ Each vertex is solved once, by a task of its own. The first failure ends all of 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -236,7 +237,7 @@ class Solver:
             if not looked_at and not self.report.is_told(below.digest):
                 mine = layers if below is vertex else ()
                 self.report.finish(below.digest, cached=True, layers=mine)
-        return Result(layers, record.times, record.copied, record=record.id)
+        return _as_result(record)
 
     async def _run(
         self,
@@ -249,11 +250,7 @@ class Solver:
         if self.explain is not None:
             self.explain.miss(vertex, operation, contents)
         root = Result() if operation.root is None else inputs[operation.root]
-        try:
-            layer = await self._carried_out(vertex, inputs)
-        except BaseException as error:
-            self.report.finish(vertex.digest, error=_said(error))
-            raise
+        layer = await self._carried_out(vertex, inputs)
         kind = await self._copied(vertex, operation, inputs)
         record = await self.ground.cache.add(
             CacheRecord(
@@ -271,9 +268,9 @@ class Solver:
                 inputs=_named(operation, contents),
             )
         )
-        layers = tuple(map(Digest.parse, record.layers))
-        self.report.finish(vertex.digest, layers=layers)
-        return Result(layers, record.times, record.copied, record=record.id)
+        result = _as_result(record)
+        self.report.finish(vertex.digest, layers=result.layers)
+        return result
 
     async def _copied(
         self, vertex: Vertex[Range], operation: Step, inputs: Sequence[Result]
@@ -300,12 +297,19 @@ class Solver:
         return [layers.diff_directory(layer) for layer in reversed(result.stack)]
 
     async def _carried_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer:
-        if isinstance(vertex.operation, FileActions):
-            self.report.start(vertex.digest)
-            return await self.steps.carry_out(vertex, inputs)
-        async with self.ground.at_once:
-            self.report.start(vertex.digest)
-            return await self.steps.carry_out(vertex, inputs)
+        is_program = isinstance(vertex.operation, Exec)
+        try:
+            async with self.ground.at_once if is_program else nullcontext():
+                self.report.start(vertex.digest)
+                return await self.steps.carry_out(vertex, inputs)
+        except BaseException as error:
+            self.report.finish(vertex.digest, error=_said(error))
+            raise
+
+
+def _as_result(record: CacheRecord) -> Result:
+    layers = tuple(map(Digest.parse, record.layers))
+    return Result(layers, record.times, record.copied, record=record.id)
 
 
 def _named(operation: Step, contents: Sequence[Digest]) -> tuple[tuple[str, str], ...]:

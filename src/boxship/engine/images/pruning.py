@@ -72,7 +72,7 @@ def foresee(scope: ImageScope, wanted: ImagePrune, without: Collection[str] = ()
     chosen.sort(key=lambda each: (each.known.created_ns, str(each.known.id)), reverse=True)
     going = {each.known.id for each in chosen}
     kept = {layer for known in scope.catalog if known.id not in going for layer in known.layers}
-    kept.update(scope.users.layers_in_use(without))
+    kept.update(scope.users.layers_in_use(without), scope.kept.layers())
     freed = {
         layer: size
         for each in chosen

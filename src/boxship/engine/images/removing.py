@@ -200,7 +200,7 @@ def _freed_chains(scope: ImageScope, gone: KnownImage) -> Iterator[Digest]:
     A chain is a stack from the bottom, so others have those up to where their layers differ.
     """
     shared = max((_common(known.layers, gone.layers) for known in scope.catalog), default=0)
-    in_use = set(scope.users.layers_in_use())
+    in_use = {*scope.users.layers_in_use(), *scope.kept.layers()}
     for height in range(len(gone.layers), shared, -1):
         chain = chain_id(gone.layers[:height])
         if chain is not None and gone.layers[height - 1] not in in_use:

@@ -1,0 +1,168 @@
+"""Clients' directories between builds: what is looked at again, and what is believed."""
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boxship.engine.build.clientside import NoClient, Selection, Synced
+from boxship.engine.build.contents import File, Listing, excluding, listed, of_listing
+from boxship.engine.build.contexts import Contexts
+from boxship.solver.keys import Part
+
+
+class Client(NoClient):
+    """Writes what it is told to, and says whether that was a change."""
+
+    identity = "me"
+
+    def __init__(self) -> None:
+        self.content: str | None = None
+        self.dies = False
+
+    async def sync(self, name: str, selection: Selection, target: str, *_: object) -> Synced:
+        if self.content is None:
+            return Synced(frozenset())
+        _write(target, self.content)
+        if self.dies:
+            raise ConnectionError
+        return Synced(frozenset({"f"}))
+
+
+def _write(target: str, content: str) -> None:
+    Path(target, "f").write_text(content)
+
+
+def run(work: Awaitable[Any]) -> Any:
+    async def waited() -> Any:
+        return await work
+
+    return asyncio.run(waited())
+
+
+async def look(contexts: Contexts, client: Client, *, listing: bool = True) -> Listing | None:
+    async with contexts.opened(client, "context", Selection()) as context:
+        return await context.listing() if listing else None
+
+
+def test_what_did_not_change_is_not_even_looked_at(tmp_path: Path) -> None:
+    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    client.content = "1"
+    first = run(look(contexts, client))
+    (tree,) = tmp_path.glob("*/tree")
+    client.content = None
+    (tree / "f").unlink()  # nobody does that; only who looks can tell
+    assert run(look(contexts, client)) == first
+
+
+def test_a_listing_that_nobody_made_is_not_believed(tmp_path: Path) -> None:
+    """The second sync changed a file and nobody listed it; the third changed nothing."""
+    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    client.content = "1"
+    first = run(look(contexts, client))
+    client.content = "2"
+    run(look(contexts, client, listing=False))
+    client.content = None
+    third = run(look(contexts, client))
+    assert third != first
+
+
+def test_a_sync_that_broke_off_leaves_no_listing_that_is_not_true(tmp_path: Path) -> None:
+    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    client.content = "1"
+    first = run(look(contexts, client))
+    client.content, client.dies = "2", True
+    with pytest.raises(ConnectionError):
+        run(look(contexts, client))
+    client.content = None
+    assert run(look(contexts, client)) != first
+
+
+def test_two_builds_at_once_have_a_directory_each(tmp_path: Path) -> None:
+    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+
+    async def both() -> set[str]:
+        one = contexts.opened(client, "context", Selection())
+        other = contexts.opened(client, "context", Selection())
+        async with one as first, other as second:
+            assert not contexts.remove_named(Path(first.home).name), "it is in use"
+            return {first.path, second.path}
+
+    assert len(run(both())) == 2
+    assert run(both()) == {str(path) for path in tmp_path.glob("*/tree")}
+
+
+FILES = {
+    "a": File(0o100644, "1"),
+    "d": File(0o40755, ""),
+    "d/x.c": File(0o100644, "2"),
+    "d/y.h": File(0o100644, "3"),
+    "l": File(0o120777, "d"),
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "changed", "differs"),
+    [
+        ("/", "a", True),
+        ("/a", "a", True),
+        ("/a", "d/x.c", False),
+        ("/d", "d/x.c", True),
+        ("/d/*.c", "d/x.c", True),
+        ("/d/*.c", "d/y.h", False),
+        ("/*/x.c", "d/x.c", True),
+        ("/*.c", "d/x.c", False),
+        ("/l", "d/x.c", True),
+        ("/l/x.c", "d/x.c", True),
+        ("/l/x.c", "d/y.h", False),
+        ("/[ab]", "a", True),
+        ("/?", "a", True),
+        ("/nothing", "a", False),
+    ],
+)
+def test_what_is_selected_decides(pattern: str, changed: str, differs: bool) -> None:
+    part = Part(0, (pattern,), wildcards=True)
+    after = {**FILES, changed: File(0o100644, "other")}
+    assert (of_listing(Listing(FILES), part) != of_listing(Listing(after), part)) is differs
+
+
+def test_what_is_excluded_does_not_decide() -> None:
+    part = Part(0, ("/d",), ("*.h",))
+    after = Listing({**FILES, "d/y.h": File(0o100644, "other")})
+    ignore = excluding(part.exclude)
+    assert of_listing(Listing(FILES), part, ignore) == of_listing(after, part, ignore)
+
+
+@pytest.mark.parametrize(
+    ("after", "differs"),
+    [
+        (File(0o100644, "1", stamp=(9, 9, 9, 9)), False),
+        (File(0o100755, "1"), True),
+        (File(0o120644, "1"), True),
+        (File(0o100644, "1", owner="1:1"), True),
+    ],
+)
+def test_of_a_file_all_but_its_times_decides(after: File, differs: bool) -> None:
+    part = Part(0, ("/a",))
+    changed = Listing({**FILES, "a": after})
+    assert (of_listing(Listing(FILES), part) != of_listing(changed, part)) is differs
+
+
+def test_links_in_a_circle_lead_nowhere() -> None:
+    files = {"a": File(0o120777, "b"), "b": File(0o120777, "a")}
+    assert of_listing(Listing(files), Part(0, ("/a",))) == of_listing(Listing({}), Part(0, ("/a",)))
+
+
+def test_a_directory_is_listed_by_what_its_files_are(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_text("1")
+    (tmp_path / "l").symlink_to("/etc/passwd")
+    first = listed(str(tmp_path), {})
+    assert list(first.files) == ["d", "d/f", "l"]
+    assert first.files["l"].content == "/etc/passwd"
+    known = {**first.files, "d/f": File(first.files["d/f"].mode, "x", "", first.files["d/f"].stamp)}
+    assert listed(str(tmp_path), known).files["d/f"].content == "x", "it was not read again"
+    (tmp_path / "d" / "f").write_text("22")
+    assert listed(str(tmp_path), known).files["d/f"].content != "x"
