@@ -128,6 +128,9 @@ def test_files_of_several_platforms(shop: Workshop, client: LocalClient) -> None
     found = files(client.files[""])
     assert sorted(found) == ["f", "provenance.json", "sbom.spdx.json"]
     assert json.loads(found["sbom.spdx.json"])["predicate"]["spdxVersion"] == "SPDX-2.3"
+    told = Attestations(provenance="min", provenance_attributes={"inline-only": "true"})
+    shop.build(text, client, outputs=(FilesOutput(tar=True),), attestations=told)
+    assert sorted(files(client.files[""])) == ["f"]
 
 
 # ── archives ─────────────────────────────────────────────────────────────────────────────────

@@ -560,7 +560,7 @@ def test_a_launcher_that_dies_ends_no_step() -> None:
                 inputs = (LayersTree(tuple(image.layers)),)
                 up = asyncio.Event()
 
-                def step(script: str, said: Callable[[int, bytes], object]) -> Awaitable[Layer]:
+                def step(script: str, said: Callable[[int, bytes], None]) -> Awaitable[Layer]:
                     given = Exec(("/bin/sh", "-ec", script), network="none")
                     return executor.run(given, inputs, Extras(), lease, said)
 

@@ -124,6 +124,7 @@ class Build:
             workplace.executor.workshop,
             course,
             latest_ns,
+            workplace.ground.clock.now_ns(),
         )
 
     async def _load(self) -> Loaded:

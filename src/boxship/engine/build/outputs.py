@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from boxship.engine.build.progress import ImageWritten
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
     ArchiveOutput,
+    Attestations,
     BuildRequest,
     BuildResult,
     BuiltImage,
@@ -40,7 +41,6 @@ from boxship.engine.build.trees import LayersTree
 from boxship.engine.images.bridge import in_thread, outbound, stoppable, to_the_end
 from boxship.engine.images.service import ImageService
 from boxship.oci.digest import Digest
-from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 
 ResultT = TypeVar("ResultT")
@@ -60,7 +60,7 @@ class Outputs:
     workshop: Workshop
     course: Course = _NO_COURSE
     latest_ns: int | None = None
-    _told: dict[Platform, tuple[Attest, ...]] = field(default_factory=dict)
+    finished_ns: int = 0
 
     async def write(
         self, request: BuildRequest, built: Sequence[BuiltImage], warnings: int
@@ -158,7 +158,9 @@ class Outputs:
         layers = self.ground.storage.layers
         vertex = self._begin(f"exporting to {kind} image format")
         with self.ground.storage.root.temporary() as directory:
-            made = await self._bundle(request, images, output.names, options, directory)
+            # What docker load takes has no room for more than images.
+            wanted = request if output.oci else _untold(request)
+            made = await self._bundle(wanted, images, output.names, options, directory)
             packed = tuple([await self._packed(image, options, directory) for image in images])
             files = archive.documents(made, packed, output.names, docker=not output.oci)
             if output.tar:
@@ -199,17 +201,15 @@ class Outputs:
         self, request: BuildRequest, image: BuiltImage, names: Sequence[Reference]
     ) -> tuple[Attest, ...]:
         """Return what tells about an image; the same in all outputs."""
-        if image.platform not in self._told:
-            found: list[Attest] = []
-            wanted, now = request.attestations, self.ground.clock.now_ns()
-            if wanted.sbom:
-                name = str(names[0]) if names else request.reference
-                at = now if self.latest_ns is None else self.latest_ns
-                found.append(attest_packages(self.workshop, _tree(image), name, at))
-            if wanted.provenance:
-                found.append(attest_provenance(request, self.course, now))
-            self._told[image.platform] = tuple(found)
-        return self._told[image.platform]
+        found: list[Attest] = []
+        wanted = request.attestations
+        if wanted.sbom:
+            name = str(names[0]) if names else request.reference
+            at = self.finished_ns if self.latest_ns is None else self.latest_ns
+            found.append(attest_packages(self.workshop, _tree(image), name, at))
+        if wanted.provenance:
+            found.append(attest_provenance(request, self.course, self.finished_ns))
+        return tuple(found)
 
     # ── files ────────────────────────────────────────────────────────────────────────────────
 
@@ -222,7 +222,7 @@ class Outputs:
         vertex = self._begin("exporting to client " + ("tarball" if output.tar else "directory"))
         parts = []
         for image in images:
-            told = self._telling(request, image, ())
+            told = self._telling(_outside_of_images(request), image, ())
             more = await _in_thread(partial(_statements, image, told))
             prefix = str(image.platform).replace("/", "_") if split else ""
             layers = _tree(image).layers
@@ -249,6 +249,18 @@ class Outputs:
         self.report.announce(vertex, name)
         self.report.start(vertex)
         return vertex
+
+
+def _outside_of_images(request: BuildRequest) -> BuildRequest:
+    """Return the request without what is to be told within images alone (``inline-only``)."""
+    wanted = request.attestations
+    if wanted.provenance_attributes.get("inline-only") != "true":
+        return request
+    return replace(request, attestations=replace(wanted, provenance=""))
+
+
+def _untold(request: BuildRequest) -> BuildRequest:
+    return replace(request, attestations=Attestations())
 
 
 def _tree(image: BuiltImage) -> LayersTree:
