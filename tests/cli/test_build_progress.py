@@ -99,10 +99,10 @@ def test_a_step_that_is_silent_for_long_gives_way_and_is_introduced_again() -> N
 def test_nobody_waits_for_ever_for_a_step_that_speaks_all_the_time() -> None:
     text = told(
         (1, Update((begun("a"), begun("b")), logs=(said("b", b"B\n", 1),))),
-        *((at, Update(logs=(said("a", b"A\n", at),))) for at in range(2, 25, 3)),
+        *((at, Update(logs=(said("a", b"A\n", at),))) for at in range(2, 30, 3)),
     )
     lines = text.splitlines()
-    assert lines.index("#2 step b") < lines.index("#1 22.000 A")
+    assert lines.index("#2 step b") < lines.index("#1 28.000 A")
     assert "#2 0.000 B" in lines
 
 
