@@ -74,6 +74,24 @@ target "t" {}
         planned(text, "t", environment={"V": "c"})
 
 
+def test_fields_of_other_targets_and_groups() -> None:
+    text = """
+target "a" {
+  context = "ctx"
+  args = { V = "1", W = target.b.tags[0] }
+}
+target "b" {
+  tags = ["t:${target.c.dockerfile}"]
+  args = { U = target.a.context, G = join(",", group.g.targets) }
+}
+target "c" { dockerfile = "Df" }
+group "g" { targets = ["a", "b"] }
+"""
+    found = planned(text, "g").targets
+    assert found["a"].args == {"V": "1", "W": "t:Df"}
+    assert found["b"].args == {"U": "ctx", "G": "a,b"}
+
+
 def test_context_of_another_target_is_built_too() -> None:
     text = """
 target "base" {}
@@ -107,7 +125,10 @@ target "t" {
         ('target "t" {\n tags = "x"\n}', r"b\.hcl:2,9: tags: a list is required, not a string"),
         ('target "t" { context = V }', r'there is no variable named "V"'),
         ('target "t" { context = uppr("x") }', r"did you mean upper\?"),
-        ("a = b\nb = a\n", "variables in a circle: a needs b needs a"),
+        ("a = b\nb = a\n", "values in a circle: a needs b needs a"),
+        ('target "t" { tags = target.t.tags }', r"in a circle: target\.t\.tags needs target"),
+        ('target "t" { tags = target.u.tags }', 'there is no target "u"'),
+        ('target "t" { context = target.t.contxt }', r'has no "contxt" \(did you mean context'),
         ('target "t" { matrix = { a = [1, 2] } }', "needs a name for each"),
         ('target "t" {\n matrix = { a = [1, 2] }\n name = "x"\n}', "the same name"),
         ('target "t" { name = "x" }', "only a target with a matrix"),

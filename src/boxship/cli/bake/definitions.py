@@ -9,8 +9,9 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from boxship.cli.bake.hcl.conversion import ConversionError, kind_of, to_bool, to_number, to_string
 from boxship.cli.bake.hcl.evaluation import Evaluator, Function, FunctionError
@@ -92,16 +93,39 @@ class Definitions:
         """Return the value of a variable or constant; raise HclError."""
         if name in self.constants:
             return self.constants[name]
-        if name not in self._known:
-            if name in self._asked:
-                circle = " needs ".join([*self._asked[self._asked.index(name) :], name])
-                raise HclError(f"variables in a circle: {circle}", place)
-            self._asked.append(name)
+        return self._once(name, place, partial(self._evaluated, name, place))
+
+    def _once(self, key: str, place: Place, evaluate: Callable[[], Value]) -> Value:
+        """Return a value that is evaluated at the first question; raise HclError for a circle."""
+        if key not in self._known:
+            if key in self._asked:
+                circle = " needs ".join([*self._asked[self._asked.index(key) :], key])
+                raise HclError(f"values in a circle: {circle}", place)
+            self._asked.append(key)
             try:
-                self._known[name] = self._evaluated(name, place)
+                self._known[key] = evaluate()
             finally:
                 self._asked.pop()
-        return self._known[name]
+        return self._known[key]
+
+    def names_blocks(self, name: str) -> bool:
+        """Tell whether ``name.label.attribute`` is of a group or target."""
+        return name in ("group", "target") and name not in (*self._attributes, *self._variables)
+
+    def of_block(self, kind: str, label: str, name: str, place: Place) -> Value:
+        """Return an attribute of a group or target as its block has it; raise HclError."""
+        blocks = [
+            b for b in (*self._groups, *self._targets) if (b.kind, b.labels[0]) == (kind, label)
+        ]
+        for block in reversed(blocks):
+            expression = block.body.attributes.get(name)
+            if expression is not None:
+                key = f"{kind}.{label}.{name}"
+                return self._once(key, place, partial(Evaluator(self).value, expression))
+        known = [name for block in blocks for name in block.body.attributes]
+        hint = nearest(name, known)
+        problem = f'{kind} "{label}" has no "{name}"' if blocks else f'there is no {kind} "{label}"'
+        raise HclError(f"{problem} ({hint})" if hint else problem, place)
 
     def _evaluated(self, name: str, place: Place) -> Value:
         if name in self._attributes:

@@ -56,6 +56,12 @@ class Names(Protocol):
     def function(self, name: str, place: Place) -> Function:
         """Return a function; raise HclError if there is none of that name."""
 
+    def names_blocks(self, name: str) -> bool:
+        """Tell whether ``name.label.attribute`` is an attribute of a block of the files."""
+
+    def of_block(self, kind: str, label: str, name: str, place: Place) -> Value:
+        """Return the value of a block's attribute; raise HclError if there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
@@ -82,6 +88,8 @@ class Evaluator:
                 return self._template(one)
             case Name():
                 return self._name(one)
+            case Attribute(of=Attribute(of=Name(name=kind), name=label)) if self._is_block(kind):
+                return self.outer.of_block(kind, label, one.name, one.place)
             case Attribute():
                 return _attribute(self.value(one.of), one.name)
             case Index():
@@ -110,6 +118,9 @@ class Evaluator:
     def within(self, names: Mapping[str, Value]) -> "Evaluator":
         """Return an evaluator that knows ``names``, too."""
         return replace(self, local={**self.local, **names})
+
+    def _is_block(self, kind: str) -> bool:
+        return kind not in self.local and self.outer.names_blocks(kind)
 
     def _name(self, one: Name) -> Value:
         if one.name in self.local:
