@@ -238,16 +238,17 @@ def test_trees_deeper_than_a_path(storage: Storage) -> None:
     """A container makes them with chdir, and nobody may stumble over them."""
     storage.snapshots.prepare("box", [])
     fd = os.open(storage.snapshots.place("box"), os.O_RDONLY)
-    for _ in range(2500):
-        os.mkdir("d", dir_fd=fd)
-        above, fd = fd, os.open("d", os.O_RDONLY, dir_fd=fd)
+    name = "deep"
+    for _ in range(1100):  # more than a path can say, and than functions can call one another
+        os.mkdir(name, dir_fd=fd)
+        above, fd = fd, os.open(name, os.O_RDONLY, dir_fd=fd)
         os.close(above)
     with os.fdopen(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "wb") as stream:
         stream.write(b"12345")
     os.close(fd)
     assert storage.snapshots.usage("box") == 5
     with storage.snapshots.difference("box") as upper:
-        assert os.listdir(upper) == ["d"]
+        assert os.listdir(upper) == [name]
     storage.snapshots.remove("box")
     storage.disposal.settle()
     assert os.listdir(storage.root.join("tmp")) == []
