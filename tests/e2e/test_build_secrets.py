@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.api import Api, keep_alive
-from support.builds.asking import context
+from support.builds.asking import build_with, context
 from support.engine import Engine
 from support.waiting import eventually
 
@@ -120,17 +119,8 @@ def test_a_login_is_nowhere(engine: Engine, place: Path) -> None:
     word = (place / "word").read_text()
     logins = {"reg.invalid": {"username": "me", "password": word}}
     header = base64.urlsafe_b64encode(json.dumps(logins).encode()).decode()
-    answer = asked(engine.api, context("FROM reg.invalid/no/such:1\n"), header)
-    assert "reg.invalid" in answer
-    assert word not in answer
+    data = context("FROM reg.invalid/no/such:1\n")
+    built = build_with({"X-Registry-Config": header}, engine.api, data, {})
+    assert "reg.invalid" in built.error
+    assert word not in str(built)
     assert traces(engine, word) == []
-
-
-def asked(api: Api, data: bytes, header: str) -> str:
-    connection = keep_alive(api.path)
-    headers = {"X-Registry-Config": header, "Content-Type": "application/x-tar"}
-    try:
-        connection.request("POST", "/build?networkmode=none", data, headers)
-        return connection.getresponse().read().decode()
-    finally:
-        connection.close()

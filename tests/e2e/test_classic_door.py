@@ -1,9 +1,10 @@
 """What `POST /build` may be asked for, as it reaches the steps and the image."""
 
+import base64
 import functools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from support.builds.asking import Built, build, context
+from support.builds.asking import Built, build, build_with, context
 from support.engine import Engine
+from support.registries import RegistryServer
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
@@ -120,3 +122,50 @@ def test_docker_py_builds(engine: Engine, tmp_path: Path) -> None:
         image.remove(force=True)
     finally:
         client.close()
+
+
+def test_a_base_image_of_a_private_registry(make_engine: Callable[..., Engine]) -> None:
+    """`X-Registry-Config` is for the registry that it names, and for no other."""
+    own = make_engine()  # it keeps its connections to registries
+    own.start()
+    own.load("busybox")
+    with RegistryServer(users={"me": "hush"}) as registry:
+        name = f"{registry.host}/deep/base:1"
+        login = {"username": "me", "password": "hush"}
+        client = docker.APIClient(base_url=f"unix://{own.socket}", version="1.41", timeout=30)
+        try:
+            client.tag("busybox", f"{registry.host}/deep/base", "1")
+            client.push(name, auth_config=login)
+            client.remove_image(name)
+        finally:
+            client.close()
+        data = context(f"FROM {name}\nRUN echo found\n")
+        refused = build(own.api, data, networkmode="none", pull=1)
+        header = base64.urlsafe_b64encode(json.dumps({registry.host: login}).encode()).decode()
+        wanted = {"networkmode": "none", "pull": 1, "t": "upon"}
+        built = build_with({"X-Registry-Config": header}, own.api, data, wanted)
+    assert registry.host in refused.error
+    assert "Successfully" not in refused.said
+    assert "\nfound\n" in built.said, built
+
+
+MEETING = """FROM busybox AS {0}
+RUN --mount=type=cache,id={1},target=/m touch /m/{0}; \
+    until test -e /m/a && test -e /m/b && test -e /m/c && test -e /m/d; do sleep 0.05; done; \
+    echo {0} > /{0}
+"""
+
+
+def test_stages_run_side_by_side(engine: Engine, tmp_path: Path) -> None:
+    """Each waits for all the others."""
+    stages = "".join(MEETING.format(letter, tmp_path.name) for letter in "abcd")
+    copies = "".join(f"COPY --from={letter} /{letter} /all/\n" for letter in "abcd")
+    built = ask(engine, context(f"{stages}FROM busybox\n{copies}RUN ls /all\n"))
+    assert "\na\nb\nc\nd\n" in built.said
+
+
+def test_a_dockerfile_from_standard_input(engine: Engine) -> None:
+    done = engine.docker.run(
+        "build", "--network=none", "--quiet", "-", stdin="FROM busybox\nRUN echo from stdin\n"
+    )
+    assert done.out.startswith("sha256:"), done

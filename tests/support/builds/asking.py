@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from support.api import Api
+from support.api import VERSION, Api, keep_alive
 from support.engine import Engine
 from support.tars import Member, tar
 
@@ -65,8 +65,23 @@ def context_of(directory: Path) -> bytes:
 
 def build(api: Api, data: bytes, **query: object) -> Built:
     """Build, to the end."""
-    reply = api.post("/build", data, **query)
-    return Built(reply.status, tuple(map(json.loads, reply.body.splitlines())))
+    return build_with({}, api, data, query)
+
+
+def build_with(
+    headers: Mapping[str, str], api: Api, data: bytes, query: Mapping[str, object]
+) -> Built:
+    """The same with headers."""
+    kind = {"Content-Type": "application/x-tar"}
+    connection = keep_alive(api.path)
+    try:
+        target = f"/{VERSION}/build?{urlencode(query)}"
+        connection.request("POST", target, data, {**kind, **headers})
+        response = connection.getresponse()
+        lines = response.read().splitlines()
+    finally:
+        connection.close()
+    return Built(response.status, tuple(map(json.loads, lines)))
 
 
 @contextmanager
