@@ -268,6 +268,15 @@ def test_a_client_that_is_killed_ends_its_step(
     eventually(lambda: len(_machine.descriptors()) <= before, "closed connections")
 
 
+def test_a_layout_of_the_client_is_a_base(clients: BuildClients, context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM busybox\nRUN echo below > /below\n")
+    layout = context.parent / "layout"
+    build(clients, context, "-o", f"type=oci,tar=false,dest={layout}", "--provenance=false")
+    (context / "Dockerfile").write_text("FROM base\nRUN cat /below; echo it is\n")
+    said = build(clients, context, "--build-context", f"base=oci-layout://{layout}")
+    assert "below\n" in said.partition("RUN cat")[2]
+
+
 def test_who_builds_is_told(clients: BuildClients) -> None:
     assert "+boxship" in clients.docker("buildx", "inspect")
     assert "default" in clients.docker("buildx", "ls")
