@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import glob
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
 from boxship.engine.engine import Engine
 from boxship.engine.settings import UserMaps
 from boxship.kernel.mounts import mount, umount2
+from boxship.model.check import Finding
 from boxship.oci.runtime import IdMapping
 from boxship.solver.operations import (
     BindMount,
@@ -158,6 +161,39 @@ def test_what_it_writes_is_a_layer(bench: Workbench) -> None:
     assert bench.do(bench.step("/bin/true")).entries == 0
 
 
+_DEEDS = """
+rm -r /var/spool; mkdir -p /var/spool/new; mv /etc/passwd /etc/moved; ln /etc/moved /etc/second
+ln -s moved /etc/passwd; chmod 4711 /etc/moved; chown 3:4 /etc/second; rm -rf /home; mknod /n c 1 3
+mkfifo /fifo; truncate -s 3m /hole; echo end >>/hole; touch -d 2001-02-03 /old; mkdir -m 1777 /s
+cp -a /etc /copy; rm /copy/group; cat /bin/true >/bin/false; touch '/odd  name' /.wh.odd
+chmod 700 /; rm -r /tmp; ln -s /var /tmp
+"""
+
+
+def test_whatever_it_does_makes_a_sound_layer(bench: Workbench) -> None:
+    """Checked as the store is checked; and its tar says the same as its tree."""
+    layer = bench.do(bench.step("/bin/sh", "-c", _DEEDS))
+    names = bench.names(layer)
+    assert {"etc/moved", "copy/group", "home", "hole", "fifo"} - set(names) == {"copy/group"}
+    assert ".wh.odd" not in names
+    store = bench.executor._storage.layers
+
+    async def findings() -> list[object]:
+        found = [each async for each in bench.engine.checker.check(repair=False)]
+        return [each for each in found if isinstance(each, Finding)]
+
+    assert bench.do(findings()) == []
+    data = b"".join(map(bytes, store.tar(layer.digest)))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        members = {member.name: member for member in archive}
+    assert {".wh.home", "etc/passwd"} <= set(members)
+    assert members["etc/second"].islnk() or members["etc/moved"].islnk()
+    upon = LayersTree((*bench.base.layers, layer.digest))
+    text = bench.sh("ls -a /var/spool; cat /etc/passwd | head -1; ls /copy/group || true",
+                    root=1, inputs=(upon,))  # fmt: skip
+    assert text.splitlines()[2:4] == ["new", "root:x:0:0:root:/root:/bin/sh"]
+
+
 def test_input_and_script(bench: Workbench) -> None:
     bench.do(bench.step("/bin/cat", stdin="some input"))
     assert bench.said[1] == b"some input"
@@ -201,8 +237,14 @@ def test_limits_hold(bench: Workbench) -> None:
         memory=32 << 20, memory_swap=32 << 20, shm_size=2 << 20, cpu_shares=77,
         ulimits=(Ulimit("nofile", 100, 200),),
     )  # fmt: skip
-    text = bench.sh("ulimit -n; df -k /dev/shm | tail -1", extras=Extras(limits=limits))
-    assert text.splitlines()[0] == "100"
+    text = bench.sh(
+        "ulimit -n; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null || true;"
+        "df -k /dev/shm | tail -1",
+        extras=Extras(limits=limits),
+    )
+    first, processes, *_ = text.splitlines()
+    assert first == "100"
+    assert 0 < int(processes) < int(Path("/proc/sys/kernel/pid_max").read_text()) // 5
     assert re.search(r"\s2048\s", text)
     with pytest.raises(StepExitError) as raised:
         bench.sh("tail -c 100m /dev/zero | wc -c >/dev/null; exit 5", extras=Extras(limits=limits))
