@@ -114,3 +114,33 @@ def test_what_a_registry_does_not_have(engine: Engine) -> None:
             404,
             "manifest unknown: manifest unknown",
         )
+
+
+@pytest.mark.usefixtures("guarded", "tokens")
+@pytest.mark.parametrize("given", ["1 tokens", "0 guarded"])
+def test_builds_use_the_clients_login(
+    engine: Engine, docker: Cli, tmp_path: Path, request: pytest.FixtureRequest, given: str
+) -> None:
+    door, kind = given.split()
+    server: RegistryServer = request.getfixturevalue(kind)
+    environment = {
+        "DOCKER_HOST": f"unix://{engine.socket}",
+        "DOCKER_CONFIG": str(tmp_path),
+        "DOCKER_BUILDKIT": door,
+    }
+    boxship = Cli(engine.boxship.program, environment)
+    base = f"{server.host}/team/base:{door}"
+    assert log_in(docker, server.host, "secret")[0] == 0
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL of=base\n")
+    assert boxship.run("build", "-t", base, str(tmp_path)).code == 0
+    boxship("push", "-q", base)
+    engine.api.delete(f"/images/{base}")
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nLABEL also=this\n")
+    done = boxship.run("build", "-t", "of-base", str(tmp_path))
+    assert done.code == 0, done
+    labels = engine.api.get("/images/of-base/json").json()["Config"]["Labels"]
+    assert labels == {"of": "base", "also": "this"}
+    engine.api.delete("/images/of-base")
+    (tmp_path / "config.json").unlink()
+    refused = boxship.run("build", "--pull", str(tmp_path))
+    assert refused.code == 1, refused

@@ -11,8 +11,8 @@
 ``frame`` decides what is on the screen; the display moves the cursor and writes it.
 """
 
+import os
 import re
-import shutil
 from typing import TextIO
 
 from boxship.cli.buildprogress.trace import Job, Trace, is_cancelled
@@ -20,6 +20,7 @@ from boxship.cli.buildprogress.words import amount, seconds
 from boxship.client.buildkit.progress import Status, Update
 
 LOG_LINES = 6
+_USUAL_SIZE = 80, 24
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f]")
 _BLUE, _RED, _YELLOW, _PLAIN = "\x1b[34m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 _UP, _CLEAR, _HIDE, _SHOW = "\x1b[{}A", "\x1b[K", "\x1b[?25l", "\x1b[?25h"
@@ -112,8 +113,15 @@ class TerminalDisplay:
     def finish(self, now: int) -> None:
         self._draw(now, over=True)
 
+    def _size(self) -> tuple[int, int]:
+        """Of the terminal that is drawn on, which need not be standard output."""
+        try:
+            return os.get_terminal_size(self._output.fileno())
+        except OSError:
+            return _USUAL_SIZE
+
     def _draw(self, now: int, *, over: bool) -> None:
-        columns, rows = shutil.get_terminal_size()
+        columns, rows = self._size()
         lines = frame(self.trace, now, self._began, columns - 1, rows, over=over)
         text = _HIDE + (_UP.format(self._drawn) if self._drawn else "") + "\r"
         for line, color in lines:
