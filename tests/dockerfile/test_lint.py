@@ -148,6 +148,15 @@ def test_experimental_rules_are_asked_for() -> None:
     assert [one.rule for one in check(read, wanted=read_check(f"experimental={rule}"))] == [rule]
 
 
+def test_of_stages_that_are_not_built_only_the_writing_counts() -> None:
+    read = parse("FROM a AS One\nCMD x\nWORKDIR y\nFROM b\nCMD z\n")
+    found = check(read, Facts(stages=frozenset({1})))
+    assert [(one.rule, one.where.line_start) for one in found] == [
+        ("StageNameCasing", 1),
+        ("JSONArgsRecommended", 5),
+    ]
+
+
 def test_addresses_of_rules() -> None:
     assert RULES["JSONArgsRecommended"].url.endswith("/rule/json-args-recommended/")
     assert RULES["SecretsUsedInArgOrEnv"].url.endswith("/rule/secrets-used-in-arg-or-env/")

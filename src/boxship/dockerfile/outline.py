@@ -71,7 +71,7 @@ def find_stage(read: Dockerfile, target: str) -> Stage:
 def outline(read: Dockerfile, target: str = "") -> Outline:
     """Return what the build of ``target`` can be given, by all stages that it needs."""
     stage = find_stage(read, target)
-    needed = _needed(read, stage)
+    needed = needed_stages(read, stage)
     runs = [one for part in needed for one in part.instructions if isinstance(one, Run)]
     mounts = [(mount, run.where) for run in runs for mount in run.mounts]
     return Outline(
@@ -107,7 +107,7 @@ def _target(read: Dockerfile, stage: Stage) -> Target:
     )
 
 
-def _needed(read: Dockerfile, stage: Stage) -> list[Stage]:
+def needed_stages(read: Dockerfile, stage: Stage) -> list[Stage]:
     """Return ``stage`` and all before it that it uses, in the order of the text."""
     found = {stage.index}
     for one in reversed(read.stages[: stage.index + 1]):

@@ -7,6 +7,7 @@ from boxship.dockerfile.ignore import Ignore
 from boxship.dockerfile.instructions import Directives, Dockerfile, Finding
 from boxship.dockerfile.lint import sources, stages, texts, variables
 from boxship.dockerfile.lint.rules import RULES
+from boxship.dockerfile.places import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +16,30 @@ class Facts:
 
     ``given`` are build arguments, ``environments`` the variables of base images by the stage's
     index; a stage whose base is not in there is not checked for undefined ones. ``ignored`` is the
-    context's ``.dockerignore``.
+    context's ``.dockerignore``. ``stages`` are those that are built: what instructions of others
+    would do is of no interest then; without it, of all.
     """
 
     given: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     ignored: Ignore | None = None
+    stages: frozenset[int] | None = None
 
+
+# Rules about what an instruction does, not about how the file is written.
+_OF_EFFECTS = frozenset(
+    (
+        "CopyIgnoredFile",
+        "ExposeInvalidFormat",
+        "ExposeProtoCasing",
+        "JSONArgsRecommended",
+        "LegacyKeyValueFormat",
+        "MultipleInstructionsDisallowed",
+        "SecretsUsedInArgOrEnv",
+        "UndefinedVar",
+        "WorkdirRelativePath",
+    )
+)
 
 Check = Callable[[Dockerfile, Facts], Iterator[Finding]]
 
@@ -52,13 +70,26 @@ def check(
     """
     known = facts or Facts()
     chosen = wanted or read.directives
-    found = {finding for one in _CHECKS for finding in one(read, known)}
+    idle = _instructions_of_others(read, known.stages)
+    found = {
+        finding
+        for one in _CHECKS
+        for finding in one(read, known)
+        if finding.rule not in _OF_EFFECTS or finding.where not in idle
+    }
     return tuple(
         sorted(
             (finding for finding in found if _counts(finding.rule, chosen)),
             key=lambda finding: (finding.where.file, finding.where.line_start, finding.rule),
         )
     )
+
+
+def _instructions_of_others(read: Dockerfile, stages: frozenset[int] | None) -> set[Range]:
+    if stages is None:
+        return set()
+    others = (stage for stage in read.stages if stage.index not in stages)
+    return {one.where for stage in others for one in stage.instructions}
 
 
 def _counts(rule: str, wanted: Directives) -> bool:

@@ -8,6 +8,7 @@ from boxship.dockerfile.ignore import ignore
 from boxship.dockerfile.instructions import Directives
 from boxship.dockerfile.lint.checking import Facts, check
 from boxship.dockerfile.lint.rules import RULES
+from boxship.dockerfile.outline import find_stage, needed_stages
 from boxship.engine.build.failures import InvalidDockerfileError
 from boxship.engine.build.loading import Loaded
 from boxship.engine.build.progress import LineRange, VertexWarning
@@ -24,7 +25,7 @@ def warn(
     """Tell all warnings and return how many. InvalidDockerfileError: they are to be errors."""
     wanted = _wanted(loaded, request)
     given = {name: value for name, value in request.build_args.items() if value is not None}
-    facts = Facts(given, environments, ignore(loaded.ignored))
+    facts = Facts(given, environments, ignore(loaded.ignored), _built(loaded, request))
     findings = check(loaded.dockerfile, facts, wanted)
     for finding in findings:
         rule, where = RULES[finding.rule], finding.where
@@ -45,6 +46,16 @@ def warn(
             f"lint violation found for rules: {rules}", loaded.place(findings[0].where)
         )
     return len(findings)
+
+
+def _built(loaded: Loaded, request: BuildRequest) -> frozenset[int] | None:
+    """Return the stages whose instructions are of interest; ``None`` for all."""
+    read = loaded.dockerfile
+    if request.check_only or any("$" in stage.start.base for stage in read.stages[1:]):
+        # A variable may name a stage, which only planning knows.
+        return None
+    needed = needed_stages(read, find_stage(read, request.target))
+    return frozenset(stage.index for stage in needed)
 
 
 def _wanted(loaded: Loaded, request: BuildRequest) -> Directives:
