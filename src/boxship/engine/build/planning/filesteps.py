@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from boxship.dockerfile.errors import DockerfileError
 from boxship.dockerfile.instructions import Add, Copy, Files
 from boxship.dockerfile.places import Range
+from boxship.engine.build.files.globbing import has_wildcards
 from boxship.engine.build.planning.wish import Wish
 from boxship.oci.digest import Digest
 from boxship.oci.image import ImageConfig
@@ -106,11 +107,23 @@ class _Target:
     def of(cls, instruction: Files, config: ImageConfig, wish: Wish) -> "_Target":
         text = instruction.destination
         several = len(instruction.sources) + len(instruction.contents) > 1
+        ends = text in ("", ".") or text.endswith(("/", "/.", "/.."))
+        if wish.classic and several and not ends:
+            raise DockerfileError(
+                f"When using {_name(instruction)} with more than one source file, the destination "
+                "must be a directory and end with a /",
+                instruction.where,
+            )
         path = posixpath.normpath(posixpath.join("/", config.working_dir, text))
-        is_directory = text in ("", ".") or text.endswith(("/", "/.")) or several
+        # Without the slash BuildKit has each source take the place of the one before it.
+        is_directory = ends or (several and bool(instruction.contents))
         return cls(
             "/" + path.lstrip("/"), is_directory, _owner(instruction.chown), wish.modified_ns
         )
+
+
+def _name(instruction: Files) -> str:
+    return "ADD" if isinstance(instruction, Add) else "COPY"
 
 
 def _owner(text: str) -> Owner | None:
@@ -136,6 +149,7 @@ def _from_tree(
         keep_parents=isinstance(instruction, Copy) and instruction.parents,
         unpack=adding and (not isinstance(instruction, Add) or instruction.unpack is not False),
         unpack_required=isinstance(instruction, Add) and instruction.unpack is True,
+        required=wish.classic or not any(map(has_wildcards, source.split("/"))),
         modified_ns=target.modified_ns,
     )
 
