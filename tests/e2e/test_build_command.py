@@ -3,12 +3,19 @@
 import io
 import json
 import signal
+import socket
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from boxship.client.buildkit.builder import Builder
+from boxship.client.buildkit.link import Link
+from boxship.client.engine import HijackedStream
+from boxship.client.http import ResponseHead
+from boxship.client.transport import PlainConnection
+from boxship.wire.buildkit import control, methods
 from support.cli import Cli
 from support.engine import Engine
 from support.waiting import eventually
@@ -344,3 +351,20 @@ def test_one_build_has_several_results(boxship: Cli, context: Path) -> None:
     assert len(statements) == 2
     assert image.startswith("sha256:")
     boxship("rmi", "several:1")
+
+
+def test_the_builder_is_spoken_to_over_standard_streams(boxship: Cli) -> None:
+    ours, theirs = socket.socketpair()
+    command = [boxship.program, "buildx", "dial-stdio"]
+    with (
+        theirs,
+        subprocess.Popen(
+            command, stdin=theirs.fileno(), stdout=theirs.fileno(), env=boxship._environment
+        ) as passing,
+    ):
+        theirs.close()
+        stream = HijackedStream(PlainConnection(ours), ResponseHead(101, ()), b"")
+        with Builder(Link(stream)) as builder:
+            workers = builder.ask(methods.LIST_WORKERS, control.ListWorkersRequest()).record
+        assert workers[0].platforms[0].os == "linux"
+        assert passing.wait(20) == 0

@@ -125,6 +125,7 @@ ENTRIES = (
     Entry("buildx", "bake", "buildx.bake", "Build many targets that files define", "bake", ("f",)),
     Entry("buildx", "build", "build.build", "Make an image from a Dockerfile", "", ("b",)),
     Entry("buildx", "create", "buildx.create", "Create a builder: there is one, the engine's"),
+    Entry("buildx", "dial-stdio", "buildx.dialstdio", "Pass standard streams to the builder"),
     Entry("buildx", "du", "buildx.du", "Show what the cache of builds takes on the disk"),
     Entry("buildx", "inspect", "buildx.inspect", "Show all details of the builder"),
     Entry("buildx", "ls", "buildx.ls", "List builders"),

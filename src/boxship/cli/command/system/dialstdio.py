@@ -13,7 +13,7 @@ _READ = 256 * 1024
 def run(session: Session, _given: Invocation) -> int:
     connection = _connected(session)
     try:
-        _pass_on(connection)
+        pass_on(connection)
     finally:
         connection.close()
     return 0
@@ -27,7 +27,7 @@ def _connected(session: Session) -> Connection:
     return connect_or_start(session.choice.endpoint)
 
 
-def _pass_on(connection: Connection) -> None:
+def pass_on(connection: Connection) -> None:
     """Both ways, until the daemon has said everything. The ends of the directions are apart.
 
     Nothing is held: a side that does not read stops the other, as one connection would.
