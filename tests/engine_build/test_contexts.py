@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from boxship.engine.build.clientside import NoClient, Selection, Synced
-from boxship.engine.build.contents import File, Listing, excluding, listed, of_listing
+from boxship.engine.build.contents import (
+    File,
+    Listing,
+    excluding,
+    listed,
+    of_layers,
+    of_listing,
+)
 from boxship.engine.build.contexts import Contexts
 from boxship.solver.keys import Part
 
@@ -117,6 +124,8 @@ FILES = {
         ("/l", "d/x.c", True),
         ("/l/x.c", "d/x.c", True),
         ("/l/x.c", "d/y.h", False),
+        ("/l/*.c", "d/x.c", True),
+        ("/?/x.c", "d/x.c", True),
         ("/[ab]", "a", True),
         ("/?", "a", True),
         ("/nothing", "a", False),
@@ -166,3 +175,26 @@ def test_a_directory_is_listed_by_what_its_files_are(tmp_path: Path) -> None:
     assert listed(str(tmp_path), known).files["d/f"].content == "x", "it was not read again"
     (tmp_path / "d" / "f").write_text("22")
     assert listed(str(tmp_path), known).files["d/f"].content != "x"
+
+
+def test_of_layers_the_same_decides_as_of_a_directory(tmp_path: Path) -> None:
+    for name in ("below", "above"):
+        (tmp_path / name / "d").mkdir(parents=True)
+        (tmp_path / name / "d" / "x.c").write_text(name)
+    (tmp_path / "below" / "d" / "y.h").write_text("only below")
+    (tmp_path / "above" / "l").symlink_to("d")
+    (tmp_path / "above" / "absolute").symlink_to("/d/x.c")
+
+    def digest(*names: str, pattern: str) -> str:
+        directories = [str(tmp_path / name) for name in names]
+        return str(of_layers(directories, "", Part(0, (pattern,), wildcards=True)))
+
+    both = ("above", "below")
+    assert digest(*both, pattern="/d/x.c") == digest("above", pattern="/d/x.c")
+    assert digest(*both, pattern="/d/x.c") != digest("below", pattern="/d/x.c")
+    assert digest(*both, pattern="/d/y.h") == digest("below", pattern="/d/y.h")
+    assert digest(*both, pattern="/d") != digest("above", pattern="/d")
+    assert digest(*both, pattern="/l/x.c") == digest(*both, pattern="/d/x.c")
+    assert digest(*both, pattern="/absolute") == digest(*both, pattern="/d/x.c")
+    assert digest(*both, pattern="/l*/y.h") != digest("above", pattern="/l*/y.h")
+    assert digest(*both, pattern="/no/such") == digest("below", pattern="/no/such")

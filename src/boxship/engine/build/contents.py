@@ -150,14 +150,20 @@ def _tops(files: Mapping[str, File], pattern: str, *, wildcards: bool) -> Iterab
         return () if found is None else ("/".join(found),)
     matches = [_component(part) for part in wanted]
     hits: list[str] = []
-    for path in files:
+    for path, file in files.items():
         parts = path.split("/")
-        if len(parts) == len(matches) and all(
-            match(part) for match, part in zip(matches, parts, strict=True)
-        ):
+        if len(parts) > len(matches) or not all(map(_fits, matches, parts)):
+            continue
+        if len(parts) == len(matches):
             hits.append(path)
+        elif file.is_link:
+            return ("",)  # the pattern goes on behind a link: whatever is there may decide
     ends = (resolved(hit.split("/"), lambda path: files.get("/".join(path))) for hit in hits)
     return dict.fromkeys([*hits, *("/".join(end) for end in ends if end is not None)])
+
+
+def _fits(match: Callable[[str], bool], name: str) -> bool:
+    return match(name)
 
 
 def _below(files: Mapping[str, File], top: str) -> Iterator[tuple[str, File]]:
@@ -306,6 +312,8 @@ class _View:
             return () if found is None else (found,)
         hits: list[tuple[str, ...]] = [()]
         for part in wanted:
+            if any(file.is_link for file in map(self.file, hits) if file is not None):
+                return ((),)  # the pattern goes on behind a link: whatever is there may decide
             match = _component(part)
             hits = [(*hit, name) for hit in hits for name in self.children(hit) if match(name)]
         ends = (resolved(hit, self.file) for hit in hits)
