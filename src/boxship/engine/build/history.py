@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
 
 from boxship.base.clock import Clock
-from boxship.base.errors import NotFoundError
+from boxship.base.errors import NotFoundError, UnavailableError
 from boxship.engine.build.progress import ProgressEvent, Tell, Vertex, VertexWarning
 from boxship.engine.build.requests import BuildRecord, BuildRequest, BuildResult, DockerfileText
 from boxship.engine.records.database import Database
@@ -70,7 +71,8 @@ class History:
             db.execute("INSERT OR REPLACE INTO builds VALUES(?, ?, ?)", row)
             db.executemany("DELETE FROM builds WHERE id = ?", [(each,) for each in old])
 
-        await self._database.write(change, durable=False)
+        with suppress(UnavailableError):  # the disk is full: how the build ended is what matters
+            await self._database.write(change, durable=False)
 
     async def forget(self, reference: str) -> None:
         """Remove a build that has ended. NotFoundError."""
