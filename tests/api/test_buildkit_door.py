@@ -1,5 +1,6 @@
 """BuildKit's door, as Debian 13's buildx comes in by it; the builder behind it is a fake."""
 
+import asyncio
 import json
 import os
 import socket
@@ -248,20 +249,51 @@ def test_history(api, tmp_path):
     """Debian's buildx has no verb for it yet: asked by hand."""
     ended = BuildRecord("r", "a build", 5, 7, error="it failed", images=("sha256:1",))
     api.builder.records = [BuildRecord("running", "another", 9), ended]
-    caller = Caller(str(tmp_path / "api.sock"))
-    with caller:
-        first, second = caller.ask(methods.LISTEN_BUILD_HISTORY, BuildHistoryRequest())
+    now = BuildHistoryRequest(early_exit=True)
+    active = BuildHistoryRequest(active_only=True, early_exit=True)
+    with Caller(str(tmp_path / "api.sock")) as caller:
+        first, second = caller.ask(methods.LISTEN_BUILD_HISTORY, now)
         assert (first.type, first.record.ref) == (EventType.STARTED, "running")
         assert (second.type, second.record.error.message) == (EventType.COMPLETE, "it failed")
         assert second.record.completed_at.ns == 7
         assert second.record.result.results[0].digest == "sha256:1"
-        (only,) = caller.ask(methods.LISTEN_BUILD_HISTORY, BuildHistoryRequest(active_only=True))
+        (only,) = caller.ask(methods.LISTEN_BUILD_HISTORY, active)
         assert only == first
         assert caller.ask(methods.UPDATE_BUILD_HISTORY, UpdateBuildHistoryRequest("r", delete=True))
         assert api.builder.asked == [("forget", "r")]
         refused = caller.ask(methods.UPDATE_BUILD_HISTORY, UpdateBuildHistoryRequest("r", True))
         assert refused.code == Code.UNIMPLEMENTED
         assert caller.ask(methods.STATUS, StatusRequest("r")) == []
+
+
+def test_history_is_followed(api, buildx, tmp_path):
+    async def script(client, tell):
+        (request,) = api.builder.requests
+        api.builder.records = [BuildRecord(request.reference, "a build", 5)]
+        tell(Vertex(STEP, "[1/1] RUN true", started_ns=5))
+        await told.wait()
+        api.builder.records = [BuildRecord(request.reference, "a build", 5, 6)]
+
+    told = asyncio.Event()
+    api.builder.records = [BuildRecord("old", "before", 1, 2)]
+    api.builder.script = script
+    with Caller(str(tmp_path / "api.sock")) as caller:
+        stream = caller.begin(methods.LISTEN_BUILD_HISTORY, BuildHistoryRequest())
+        (first,) = caller.next(stream, methods.LISTEN_BUILD_HISTORY)
+        events = [first]
+        with buildx.start("build", str(buildx.context)) as building:
+            while len(events) < 3:
+                events += caller.next(stream, methods.LISTEN_BUILD_HISTORY)
+            api.call(told.set)
+            events += caller.next(stream, methods.LISTEN_BUILD_HISTORY)
+            building.communicate(timeout=20)
+    (request,) = api.builder.requests
+    assert [(EventType(event.type), event.record.ref) for event in events] == [
+        (EventType.COMPLETE, "old"),
+        (EventType.STARTED, request.reference),
+        (EventType.DELETED, "old"),
+        (EventType.COMPLETE, request.reference),
+    ]
 
 
 def test_calls_that_are_not_known(api, tmp_path):

@@ -96,6 +96,15 @@ class Caller:
         self._socket.sendall(self._connection.outgoing())
         return stream
 
+    def next(self, stream: int, method: Method[Any, Any]) -> Any:
+        """Return the next answers of a call that goes on."""
+        while True:
+            self._events = self._connection.receive(self._socket.recv(65536))
+            self._socket.sendall(self._connection.outgoing())
+            found = [e for e in self._events if isinstance(e, MessagesReceived)]
+            if found:
+                return [decode(m, method.answer) for e in found for m in e.messages]
+
     def wait(self, stream: int, method: Method[Any, Any]) -> Any:
         answers: list[Message] = []
         while True:

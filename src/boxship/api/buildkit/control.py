@@ -1,9 +1,10 @@
 """``moby.buildkit.v1.Control``: building, watching builds, the cache, the history."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from boxship.api.buildkit.history import events_of
+from boxship.api.buildkit.history import Telling
 from boxship.api.buildkit.progress import status_of, told
 from boxship.api.buildkit.usage import prune_request, usage_record
 from boxship.api.buildkit.workers import VERSION
@@ -78,8 +79,14 @@ class Control:
     async def _listen_history(
         self, request: history.BuildHistoryRequest, _call: ServerCall
     ) -> AsyncIterator[history.BuildHistoryEvent]:
-        for event in events_of(await self._door.builder.history(), request):
-            yield event
+        telling = Telling(request)
+        while True:
+            turn = self._door.solvings.turn  # before the look, so that nothing falls between
+            for event in telling.news(await self._door.builder.history()):
+                yield event
+            if request.early_exit:
+                return
+            await asyncio.shield(turn)
 
     async def _update_history(
         self, request: history.UpdateBuildHistoryRequest, _call: ServerCall

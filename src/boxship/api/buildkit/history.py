@@ -1,6 +1,7 @@
 """Builds of before, in BuildKit's messages."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from boxship.engine.build.requests import BuildRecord
 from boxship.wire.buildkit.history import (
@@ -17,24 +18,35 @@ from boxship.wire.grpc.status import Code
 _IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
-def events_of(
-    records: Iterable[BuildRecord], request: BuildHistoryRequest
-) -> Iterator[BuildHistoryEvent]:
-    """Yield what a client gets to know: builds that run as begun, the others as ended."""
-    for number, record in enumerate(_wanted(records, request)):
-        if request.limit and number >= request.limit:
-            return
-        running = record.completed_ns is None
-        kind = EventType.STARTED if running else EventType.COMPLETE
-        yield BuildHistoryEvent(kind, _record(record))
+class Telling:
+    """What one client has been told of the history; ``news`` is what has changed since."""
+
+    def __init__(self, request: BuildHistoryRequest) -> None:
+        self._request = request
+        self._told: dict[str, BuildRecord] = {}
+
+    def news(self, records: Iterable[BuildRecord]) -> Iterator[BuildHistoryEvent]:
+        """Yield what a client doesn't know: builds that have begun, have ended, or are gone."""
+        wanted = {each.reference: each for each in _wanted(records, self._request)}
+        for reference, record in wanted.items():
+            known = self._told.get(reference)
+            if known is None or known.completed_ns != record.completed_ns:
+                running = record.completed_ns is None
+                kind = EventType.STARTED if running else EventType.COMPLETE
+                yield BuildHistoryEvent(kind, _record(record))
+        for reference in self._told.keys() - wanted.keys():
+            yield BuildHistoryEvent(EventType.DELETED, BuildHistoryRecord(ref=reference))
+        self._told = wanted
 
 
 def _wanted(records: Iterable[BuildRecord], request: BuildHistoryRequest) -> Iterator[BuildRecord]:
-    for record in records:
-        if request.ref and record.reference != request.ref:
-            continue
-        if not (request.active_only and record.completed_ns is not None):
-            yield record
+    found = (
+        record
+        for record in records
+        if request.ref in ("", record.reference)
+        and not (request.active_only and record.completed_ns is not None)
+    )
+    return islice(found, request.limit or None)
 
 
 def _record(record: BuildRecord) -> BuildHistoryRecord:

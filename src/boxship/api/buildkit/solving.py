@@ -9,7 +9,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from boxship.api.buildkit.wishes import Wishes
@@ -36,6 +36,8 @@ class Solving:
     """A build from its Solve to its end."""
 
     message: SolveMessage
+    begun: Callable[[], None] = lambda: None
+    """Called with the first thing that is told: the builder has it in its history by then."""
     events: list[ProgressEvent] = field(default_factory=list)
     over: bool = False
     results: dict[str, Wishes] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class Solving:
         """Let listeners know."""
         self.events.append(event)
         self._wake()
+        if len(self.events) == 1:
+            self.begun()
 
     def end(self) -> None:
         """Say that nothing follows."""
@@ -92,18 +96,25 @@ class Solvings:
     def __init__(self) -> None:
         self._known: dict[str, Solving] = {}
         self._changed = asyncio.Condition()
+        self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def begin(self, message: SolveMessage) -> Solving:
         """Make a build known under its reference."""
-        solving = Solving(message)
+        solving = Solving(message, self._take_turn)
         async with self._changed:
             self._known[message.ref] = solving
             self._changed.notify_all()
         return solving
 
+    @property
+    def turn(self) -> "asyncio.Future[None]":
+        """What is done once the next build has begun or ended."""
+        return self._turn
+
     def end(self, solving: Solving) -> None:
         """Forget it, a moment after its end: its status may be asked for only now."""
         solving.end()
+        self._take_turn()
         if not solving.returned.done():
             solving.returned.cancel()
         asyncio.get_running_loop().call_later(_KEPT_FOR, self._forget, solving)
@@ -124,6 +135,10 @@ class Solvings:
     def find_result(self, name: str) -> Solving | None:
         """Return the build within which a result of that name was asked for."""
         return next((each for each in self._known.values() if name in each.results), None)
+
+    def _take_turn(self) -> None:
+        done, self._turn = self._turn, asyncio.get_running_loop().create_future()
+        done.set_result(None)
 
     def _forget(self, solving: Solving) -> None:
         reference = solving.message.ref
