@@ -15,7 +15,7 @@ services:
       <<: *common
       context: ./dir
       dockerfile_inline: FROM scratch
-      labels: [l=1, "m=${NAME}", price=$$5]
+      labels: [l=1, "m=${NAME}", price=$$5, "p=${NAME:+set}${NONE+no}"]
       network: host
       shm_size: 64m
       pull: true
@@ -50,7 +50,7 @@ def test_services_with_a_build_are_targets() -> None:
             dockerfile="Dockerfile",
             dockerfile_inline="FROM scratch",
             args={"Z": "1"},
-            labels={"l": "1", "m": "n", "price": "$5"},
+            labels={"l": "1", "m": "n", "price": "$5", "p": "set"},
             tags=("from:bake",),
             cache_to=("type=inline",),
             secret=("id=s1,src=f", "id=s2,env=S2"),

@@ -46,6 +46,12 @@ def test_outline_is_about_the_stages_that_are_needed() -> None:
     assert [one.name for one in outline(READ, "other").secrets] == ["s2"]
 
 
+def test_what_only_other_stages_need_is_not_needed() -> None:
+    text = "FROM x AS a\nARG A\nFROM x AS b\nARG B\nCOPY --from=a / /\nFROM x AS c\nARG C\n"
+    assert [one.name for one in outline(parse(text), "c").arguments] == ["C"]
+    assert [one.name for one in outline(parse(text), "b").arguments] == ["A", "B"]
+
+
 def test_stages_by_name_and_number() -> None:
     assert find_stage(READ, "Two").index == 2
     assert find_stage(READ, "1").name == "other"
