@@ -249,10 +249,17 @@ def test_a_later_step_that_fails_first_is_heard(api):
         *(PLAN, *done(FROM), Vertex(MAKE, "v", started_ns=1), Vertex(TEST, "v", started_ns=1)),
         VertexLog(TEST, 1, b"broken\n", 1),
     ]
-    api.builder.failure = StepFailedError("COPY failed", vertex=TEST)
+    api.builder.failure = StepFailedError("no more", vertex=TEST)
     _, lines = build(api)
     assert said(lines).endswith("Step 4/5 : RUN make test\n ---> Running in cccccccccccc\nbroken\n")
-    assert lines[-1] == {"errorDetail": {"message": "COPY failed"}, "error": "COPY failed"}
+    assert lines[-1] == {"errorDetail": {"message": "no more"}, "error": "no more"}
+
+
+def test_files_that_cannot_be_copied_say_so(api):
+    api.builder.events = [PLAN, *done(FROM)]
+    api.builder.failure = StepFailedError('"/a": not found', vertex=COPY)
+    _, lines = build(api)
+    assert lines[-1]["error"] == 'COPY failed: "/a": not found'
 
 
 def test_an_error_before_the_first_step_has_its_status(api):

@@ -35,6 +35,7 @@ from boxship.wire.builds import registry_logins
 from boxship.wire.jsonstream import Outcome, Progress, encode_progress, failure
 
 _REGISTRIES = "x-registry-config"
+_FILES = ("ADD", "COPY")
 _MOST_LINES = 20_000
 """Of what a quiet build keeps for the case that it fails."""
 
@@ -56,7 +57,7 @@ async def _lines(call: Call) -> AsyncGenerator[Progress, None]:
     except StepFailedError as error:
         for line in _failed(error, shown):
             yield line
-        raise
+        return
     finally:
         await events.aclose()
     for line in (*shown.warnings(), *course.ending()):
@@ -70,14 +71,12 @@ async def _quiet(call: Call) -> AsyncGenerator[Progress, None]:
     try:
         async for line in lines:
             said.append(line)
-    except StepFailedError:
-        for line in said:
-            yield line
-        raise
     finally:
         await lines.aclose()
     for line in said:
-        if isinstance(line.aux, Outcome):
+        if said[-1].error:
+            yield line
+        elif isinstance(line.aux, Outcome):
             yield Progress(stream=f"{line.aux.id}\n")
 
 
@@ -122,6 +121,7 @@ def _failed(error: StepFailedError, shown: ClassicProgress) -> Iterator[Progress
     yield from shown.failed(error.vertex)
     if error.place is not None and (lines := excerpt(error.place)):
         yield Progress(stream=lines)
+    yield _last_line(error, shown.instruction(error.vertex))
 
 
 async def _told(lines: AsyncGenerator[Progress, None]) -> AsyncGenerator[bytes, None]:
@@ -131,8 +131,6 @@ async def _told(lines: AsyncGenerator[Progress, None]) -> AsyncGenerator[bytes, 
         async for line in lines:
             yield encode_progress(line)
             begun = True
-    except StepFailedError as error:
-        yield encode_progress(_last_line(error))
     except BoxshipError as error:
         if not begun:
             raise
@@ -141,8 +139,8 @@ async def _told(lines: AsyncGenerator[Progress, None]) -> AsyncGenerator[bytes, 
         await lines.aclose()
 
 
-def _last_line(error: StepFailedError) -> Progress:
+def _last_line(error: StepFailedError, instruction: str) -> Progress:
     if not error.exit_code:
-        return failure(str(error))
+        return failure(f"{instruction} failed: {error}" if instruction in _FILES else str(error))
     command = f"The command '{error.command}' returned a non-zero code: {error.exit_code}"
     return failure(command, error.exit_code)

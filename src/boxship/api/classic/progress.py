@@ -88,6 +88,11 @@ class ClassicProgress:
         yield from _begin(step, self._of(vertex))
         yield from _release(self._of(vertex))
 
+    def instruction(self, vertex: Digest) -> str:
+        """Return the first word of a vertex's step; empty if it has none."""
+        texts = (step.text for step in self._steps if step.vertex == vertex)
+        return next(texts, "").partition(" ")[0].upper()
+
     def warnings(self) -> Iterator[Progress]:
         """Say at the end what is unwise."""
         for text in dict.fromkeys(self._warnings):
