@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from boxship.engine.build.requests import (
     PruneRequest,
     Pull,
 )
+from boxship.engine.settings import BuildCacheSettings, CachePolicy
 from boxship.oci.image import Image, decode
 from support.building import LocalClient, Workshop, workshop, write
 from support.opened import until
@@ -339,6 +341,33 @@ def test_the_cache_is_there_until_it_is_pruned(shop: Workshop, client: LocalClie
     assert len(shop.told.ran()) == 2
     with pytest.raises(InvalidArgumentError, match="invalid filter"):
         shop.do(builds.prune(PruneRequest(filters={"x": ("y",)})))
+
+
+def test_an_image_stays_whole_when_the_cache_goes(shop: Workshop, client: LocalClient) -> None:
+    text = "FROM busybox\nRUN echo image >/of-image\n"
+    shop.build(text, client, name="stays")
+    shop.do(shop.engine.builds.prune(PruneRequest(all=True)))
+    layers = shop.engine.checker._storage.layers
+    made = shop.engine.images.resolve("stays")
+    assert all(layers.find(layer) for layer in made.layers)
+    shop.do(shop.engine.images.remove("stays"))
+    assert layers.find(made.layers[-1]) is None, "neither the cache nor an image needs it"
+    shop.build(text, client, outputs=())
+    assert len(shop.told.ran()) == 1
+
+
+def test_the_cache_keeps_its_bounds(shop: Workshop, client: LocalClient) -> None:
+    shop.build("FROM busybox\nRUN echo bound >/x\n", client, outputs=())
+    kept = shop.engine.builds._housekeeping
+
+    def after(settings: BuildCacheSettings) -> bool:
+        shop.do(replace(kept, settings=settings).keep_bounds())
+        return any("bound" in each.description for each in shop.do(kept.usage()))
+
+    policy = CachePolicy(filters=("type=regular", "description=bound"))
+    assert after(BuildCacheSettings(collects=False, policies=(policy,)))
+    assert after(BuildCacheSettings())
+    assert not after(BuildCacheSettings(policies=(policy,)))
 
 
 def test_history_remembers(shop: Workshop, client: LocalClient) -> None:
