@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from boxship.base.errors import NotFoundError
 from boxship.cli.building.attributes import (
     MOBY,
     Exporter,
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
 
 
 def plan(options: BuildOptions, inputs: Inputs) -> Plan:
-    """Decide what goes where; reads nothing."""
+    """Decide what goes where; opens no file. NotFoundError: a named context is not there."""
     attributes = frontend_attributes(options)
     directories: dict[str, Source] = {}
     archive, shared = None, ""
@@ -65,10 +66,10 @@ def plan(options: BuildOptions, inputs: Inputs) -> Plan:
     attributes["filename"] = inputs.dockerfile
     if inputs.text is not None:
         directories[DOCKERFILE] = MemoryDirectory({inputs.dockerfile: inputs.text})
-        attributes |= {} if CONTEXT in directories else {"dockerfilekey": DOCKERFILE}
     elif inputs.directory:
         directories[DOCKERFILE] = LocalDirectory(inputs.directory)
-        attributes |= {} if CONTEXT in directories else {"dockerfilekey": DOCKERFILE}
+    if DOCKERFILE in directories and CONTEXT not in directories:
+        attributes["dockerfilekey"] = DOCKERFILE  # else it is looked for in the context
     for cache in options.cache.sources:
         place = cache.attributes.get("src", "")
         if cache.type == "local" and os.path.isdir(place):
@@ -83,8 +84,6 @@ def _named(name: str, value: str, directories: dict[str, Source]) -> str:
     if "://" in value or is_remote(value) or value.startswith(("target:", "input:")):
         return value
     if not os.path.isdir(value):
-        from boxship.base.errors import NotFoundError
-
         raise NotFoundError(f"failed to get build context {name}: {value}: no such directory")
     directories[name] = LocalDirectory(value)
     return f"local:{name}"
