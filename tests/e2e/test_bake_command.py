@@ -78,6 +78,16 @@ def test_a_target_that_fails_is_named(engine: Engine, boxship: Cli, project: Pat
     assert not [name for name in names(engine) if "boxship-bake" in name]
 
 
+def test_a_failure_ends_what_goes_on_beside_it(engine: Engine, boxship: Cli, project: Path) -> None:
+    (project / "docker-bake.hcl").write_text(
+        'target "long" { dockerfile-inline = "FROM busybox\\nRUN sleep 600\\n" }\n'
+        'target "short" { dockerfile-inline = "FROM busybox\\nRUN false\\n" }\n'
+    )
+    done = boxship.run("buildx", "bake", "--progress", "plain", "long", "short")
+    assert done.code == 1
+    assert "target short:" in done.err
+
+
 def test_nothing_is_built_when_it_is_only_printed(
     engine: Engine, boxship: Cli, project: Path
 ) -> None:
