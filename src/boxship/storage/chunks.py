@@ -1,6 +1,6 @@
 """Reading exact amounts from a stream that comes in chunks of any size, without copying much."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 Buffer = bytes | bytearray | memoryview
 
@@ -73,3 +73,20 @@ class ChunkReader:
                 self._view, self._at = memoryview(chunk), 0
                 return True
         return False
+
+
+def coalesced(pieces: Iterable[Buffer]) -> Generator[Buffer, None, None]:
+    """Join small pieces to chunks of about a mebibyte; big ones pass as they are."""
+    waiting: list[Buffer] = []
+    size = 0
+    for piece in pieces:
+        if size + len(piece) > CHUNK and waiting:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        if len(piece) >= CHUNK:
+            yield piece
+            continue
+        waiting.append(piece)
+        size += len(piece)
+    if waiting:
+        yield b"".join(waiting)

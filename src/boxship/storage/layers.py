@@ -24,7 +24,7 @@ from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.base.files import write_atomic
 from boxship.kernel.filesystems import exchange
 from boxship.oci.digest import Digest
-from boxship.storage.chunks import CHUNK, Buffer, ChunkReader, TruncatedError
+from boxship.storage.chunks import Buffer, ChunkReader, TruncatedError, coalesced
 from boxship.storage.compression import Compression, CompressionError, decompressed, detect
 from boxship.storage.disposal import Disposal
 from boxship.storage.recipe import DamagedLayerError, RecipeWriter, rebuild, write_shadows
@@ -380,23 +380,6 @@ def plain(chunks: Iterable[Buffer]) -> Iterator[Iterator[Buffer]]:
         return
     with in_background(decompressed(source)) as stream:
         yield stream
-
-
-def coalesced(pieces: Iterable[Buffer]) -> Generator[Buffer, None, None]:
-    """Join small pieces to chunks of about a mebibyte; big ones pass as they are."""
-    waiting: list[Buffer] = []
-    size = 0
-    for piece in pieces:
-        if size + len(piece) > CHUNK and waiting:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-        if len(piece) >= CHUNK:
-            yield piece
-            continue
-        waiting.append(piece)
-        size += len(piece)
-    if waiting:
-        yield b"".join(waiting)
 
 
 def _unpack_into(place: str, stage: HashingStage, rights: Rights) -> Unpacked:

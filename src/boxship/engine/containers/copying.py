@@ -34,9 +34,8 @@ from boxship.oci.runtime import IdMapping
 from boxship.runtime.users import UnknownUserError, read_database, resolve_user
 from boxship.runtime.viewing import View, making_files_as
 from boxship.storage.archiving import subtree_tar
-from boxship.storage.chunks import Buffer
+from boxship.storage.chunks import Buffer, coalesced
 from boxship.storage.extracting import Extraction, Owners, extract
-from boxship.storage.layers import coalesced
 from boxship.storage.tree import split
 
 _NOBODY = 65534

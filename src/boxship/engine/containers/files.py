@@ -10,9 +10,8 @@ from boxship.engine.images.bridge import outbound
 from boxship.model.filechange import FileChange
 from boxship.storage.archiving import tree_tar
 from boxship.storage.changes import changes as compare
-from boxship.storage.chunks import Buffer
+from boxship.storage.chunks import Buffer, coalesced
 from boxship.storage.layered import UnreadableError
-from boxship.storage.layers import coalesced
 
 
 async def changes(context: Context, container: Container) -> Sequence[FileChange]:

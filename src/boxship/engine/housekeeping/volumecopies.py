@@ -30,9 +30,8 @@ from boxship.engine.volumes.requests import CreateVolume, VolumeView
 from boxship.engine.volumes.service import Volumes
 from boxship.runtime.viewing import View
 from boxship.storage.archiving import subtree_tar
-from boxship.storage.chunks import Buffer
+from boxship.storage.chunks import Buffer, coalesced
 from boxship.storage.extracting import Extraction, extract
-from boxship.storage.layers import coalesced
 from boxship.storage.volumes import DATA, VolumeStore
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -40,8 +40,7 @@ from boxship.oci.image import (
 )
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
-from boxship.storage.chunks import Buffer
-from boxship.storage.layers import coalesced
+from boxship.storage.chunks import Buffer, coalesced
 from boxship.storage.storage import Storage
 from boxship.storage.tar import writer
 

@@ -8,8 +8,8 @@ from boxship.model.check import CheckProgress, Finding, Outcome
 from boxship.oci.digest import Digest
 from boxship.storage.check.outline import unpacked_outline
 from boxship.storage.check.tree import TreeCheck
-from boxship.storage.chunks import TruncatedError
-from boxship.storage.layers import Layer, LayerStore, coalesced
+from boxship.storage.chunks import TruncatedError, coalesced
+from boxship.storage.layers import Layer, LayerStore
 from boxship.storage.recipe import DamagedLayerError, rebuild
 from boxship.storage.rights import Rights
 from boxship.storage.root import StorageRoot

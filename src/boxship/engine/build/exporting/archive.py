@@ -11,8 +11,8 @@ from boxship.engine.images.layout import ManifestItem
 from boxship.oci.digest import Digest
 from boxship.oci.image import INDEX_TYPE
 from boxship.oci.reference import Reference
-from boxship.storage.chunks import Buffer
-from boxship.storage.layers import LayerStore, coalesced
+from boxship.storage.chunks import Buffer, coalesced
+from boxship.storage.layers import LayerStore
 from boxship.storage.tar import writer
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'

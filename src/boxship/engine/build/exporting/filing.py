@@ -6,9 +6,8 @@ from itertools import chain
 
 from boxship.oci.digest import Digest
 from boxship.storage.archiving import stack_pieces
-from boxship.storage.chunks import Buffer
+from boxship.storage.chunks import Buffer, coalesced
 from boxship.storage.flatten import flatten
-from boxship.storage.layers import coalesced
 from boxship.storage.storage import Storage
 from boxship.storage.tar import writer
 
