@@ -1,13 +1,17 @@
 """Directories that come from clients and go to them: made equal, and never left."""
 
+import asyncio
+import contextlib
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from boxship.api.buildkit.receiving import Receiver
 from boxship.api.buildkit.sending import Sender
+from boxship.api.buildkit.session import receive
 from boxship.base.errors import InvalidArgumentError
 from boxship.wire.buildkit import filesync
 from boxship.wire.buildkit.filesync import Packet, PacketType, Stat
@@ -184,6 +188,47 @@ def test_what_is_a_link_here_becomes_what_the_client_has(target: Path) -> None:
     assert (outside / "kept").read_text() == "kept"
     assert (target / "a/kept").read_text() == "new"
     assert not (target / "b").is_symlink()
+
+
+def test_a_link_to_a_file_that_comes_anew(target: Path) -> None:
+    """What is here under its name looks right, but is a file of its own."""
+    (target / "z").write_text("12")
+    os.utime(target / "z", ns=(NOW, NOW))
+    (target / "z").chmod(0o644)
+    receiver = Receiver(str(target))
+    linked = entry("z", size=2, linkname="a")
+    assert len(receiver.feed([entry("a", size=2), linked, LISTED])) == 1
+    receiver.feed(content(0, b"34"))
+    assert (target / "z").read_text() == "34"
+    assert (target / "z").samefile(target / "a")
+
+
+def test_what_writes_is_waited_for_though_nobody_wants_it(target: Path) -> None:
+    """Files would be closed, or be another's by then, while a thread still writes to them."""
+    began, goes_on = threading.Event(), threading.Event()
+
+    class Slow(Receiver):
+        def feed(self, packets: list[bytes]) -> list[bytes]:
+            began.set()
+            assert goes_on.wait(10)
+            return []
+
+    class Call:
+        async def batch(self) -> list[bytes]:
+            return [LISTED]
+
+    async def cancel() -> bool:
+        task = asyncio.ensure_future(receive(Call(), Slow(str(target)), None))  # type: ignore[arg-type]
+        await asyncio.to_thread(began.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        waits = not task.done()
+        goes_on.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return waits
+
+    assert asyncio.run(cancel())
 
 
 def test_devices_are_left_out(target: Path) -> None:

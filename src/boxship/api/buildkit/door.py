@@ -45,7 +45,7 @@ from boxship.engine.build.requests import (
 from boxship.engine.build.service import Builder
 from boxship.wire.buildkit import control
 from boxship.wire.buildkit.worker import WorkerRecord
-from boxship.wire.grpc.status import Code, GrpcError
+from boxship.wire.grpc.status import GrpcError, code_of
 from boxship.wire.protobuf import encode
 
 
@@ -155,7 +155,7 @@ class Door:
         returned: Returned = await solving.returned
         if returned.error is not None:
             error = returned.error
-            raise GrpcError(Code(error.code), error.message, encode(error))
+            raise GrpcError(code_of(str(error.code)), error.message, encode(error))
         return self._kept(returned.result) if returned.result else None
 
     def _kept(self, name: str) -> Wishes:

@@ -13,6 +13,7 @@ from boxship.api.buildkit.layoutfiles import LayoutFiles
 from boxship.api.grpc.client import Client
 from boxship.api.grpc.driver import read
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.images.bridge import to_the_end
 from boxship.oci.digest import Digest
 from boxship.wire.buildkit import methods
 from boxship.wire.buildkit.content import (
@@ -66,7 +67,7 @@ class Layout:
         whole = False
         try:
             async for data in self._read(digest):
-                await asyncio.to_thread(incoming.write, data)
+                await to_the_end(asyncio.to_thread(incoming.write, data))
             whole = True
         finally:
             incoming.close(whole=whole)

@@ -186,6 +186,8 @@ class Receiver:
         if entry.mode & filesync.GO_SYMLINK:
             return os.readlink(path) == entry.linkname
         self._check_link(entry)
+        if entry.linkname in self._coming:  # it will be another file
+            return False
         return os.path.samestat(os.lstat(path), os.lstat(self._at(entry.linkname)))
 
     # ── making ───────────────────────────────────────────────────────────────────────────────

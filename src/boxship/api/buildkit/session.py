@@ -22,6 +22,7 @@ from boxship.base.errors import (
 )
 from boxship.distribution.credentials import Credentials
 from boxship.engine.build.clientside import Selection, Synced
+from boxship.engine.images.bridge import to_the_end
 from boxship.oci.digest import Digest
 from boxship.wire.buildkit import filesync, methods
 from boxship.wire.buildkit.session import (
@@ -70,7 +71,7 @@ class Session:
         receiver = Receiver(target)
         try:
             async with self.client.call(methods.FILE_SYNC, _metadata(name, selection)) as call:
-                await _receive(call, receiver, transferred)
+                await receive(call, receiver, transferred)
             return Synced(frozenset(receiver.changed))
         except GrpcError as error:
             if error.code in _NONE:
@@ -125,8 +126,6 @@ class Session:
         try:
             if await _or_none(asked) is None:
                 return None
-        except UnavailableError:
-            raise
         except InvalidArgumentError:  # "unset ssh forward key", of a client that has others
             return None
         return Agent(self.client, identifier)
@@ -186,12 +185,13 @@ class Session:
         return True
 
 
-async def _receive(
+async def receive(
     call: ClientCall, receiver: Receiver, transferred: Callable[[int], None] | None
 ) -> None:
     while packets := await call.batch():
         before = receiver.received
-        for reply in await asyncio.to_thread(receiver.feed, packets):
+        # To its end even if nobody waits any more: its files are closed then, and perhaps removed.
+        for reply in await to_the_end(asyncio.to_thread(receiver.feed, packets)):
             await call.send(reply)
         if transferred is not None and receiver.received != before:
             transferred(receiver.received)
@@ -202,7 +202,7 @@ async def _receive(
 
 
 async def _send_all(call: ClientCall, packets: Iterator[bytes]) -> None:
-    while batch := await asyncio.to_thread(_some, packets):
+    while batch := await to_the_end(asyncio.to_thread(_some, packets)):
         for packet in batch:
             await call.send(packet)
 
