@@ -343,6 +343,15 @@ def test_the_cache_is_there_until_it_is_pruned(shop: Workshop, client: LocalClie
         shop.do(builds.prune(PruneRequest(filters={"x": ("y",)})))
 
 
+def test_a_classic_build_of_nothing_is_the_base_image(shop: Workshop, client: LocalClient) -> None:
+    base = str(shop.engine.images.resolve("busybox").id)
+    made = shop.build("FROM busybox\n", client, name="same", classic=True)
+    assert made.images[0].image_id == base
+    short = base.removeprefix("sha256:")[:12]
+    shop.build(f"FROM {short}\nENV A=1\n", client, classic=True)
+    shop.do(shop.engine.images.remove("same"))
+
+
 def test_an_image_stays_whole_when_the_cache_goes(shop: Workshop, client: LocalClient) -> None:
     text = "FROM busybox\nRUN echo image >/of-image\n"
     shop.build(text, client, name="stays")

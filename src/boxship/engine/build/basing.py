@@ -15,6 +15,7 @@ from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.scope import parsed
 from boxship.engine.images.service import ImageService, ResolvedImage
 from boxship.model.image import LayerTransfer
+from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
 from boxship.storage.layers import Lease
 
@@ -29,8 +30,8 @@ class Bases:
     lease: Lease
     report: Reporter
     pull: Pull
-    prefixes: bool = False
-    """Whether beginnings of ids will do, as for the classic builder."""
+    classic: bool = False
+    """Whether beginnings of ids will do, and an image for another platform than this machine's."""
 
     async def resolve(self, need: ImageNeed) -> BaseImage:
         """Return an image. NotFoundError: neither the store nor its registry has it."""
@@ -69,7 +70,12 @@ class Bases:
         return self._here(need)
 
     def _here(self, need: ImageNeed) -> ResolvedImage:
-        return self.images.resolve(need.reference, need.platform, prefixes=self.prefixes)
+        try:
+            return self.images.resolve(need.reference, need.platform, prefixes=self.classic)
+        except NotFoundError:
+            if not self.classic or need.platform != platforms.host():
+                raise
+            return self.images.resolve(need.reference)
 
     async def _pull(self, need: ImageNeed, vertex: Digest) -> None:
         name = parsed(need.reference).with_default_tag()

@@ -140,7 +140,7 @@ class Build:
             lease,
             self.report,
             self.request.pull,
-            prefixes=self.request.classic,
+            classic=self.request.classic,
         )
         found = []
         for platform in self._platforms:
@@ -261,7 +261,12 @@ class Build:
         )
 
     async def _image(self, planned: Plan, result: Result, lease: Lease) -> BuiltImage:
-        now = self.workplace.ground.clock.now_ns()
+        ground = self.workplace.ground
+        now = ground.clock.now_ns()
+        if self.request.classic and planned.base_id and not planned.history:
+            # Nothing was done to it: it is the base image, under further names.
+            config = ground.storage.blobs.read(Digest.parse(planned.base_id))
+            return BuiltImage(planned.platform, config, tuple(map(str, result.layers)))
         image = document(planned, result, classic=self.request.classic, now_ns=now)
         if self.request.squash:
             base = planned.base or Image()
