@@ -42,17 +42,19 @@ class History:
 
     def begin(self, request: BuildRequest, tell: Tell) -> "Running":
         """Note a build that begins; pass what it tells through what is returned."""
-        attributes = {f"build-arg:{n}": "" for n in request.build_args}  # values may be secret
-        attributes |= {
+        attributes = {
             "target": request.target,
             "filename": _filename(request),
             "no-cache": "true" if request.cache.disabled else "",
         }
+        attributes = {name: value for name, value in attributes.items() if value}
+        # Values may be secret; the names say what it was built with.
+        attributes |= {f"build-arg:{name}": "…" for name in request.build_args}
         record = BuildRecord(
             reference=request.reference,
             name=_filename(request),
             created_ns=self._clock.now_ns(),
-            attributes={name: value for name, value in attributes.items() if value},
+            attributes=attributes,
         )
         if request.recorded:
             self._records[record.reference] = record
