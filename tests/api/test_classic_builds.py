@@ -217,12 +217,15 @@ def test_output_of_later_steps_is_kept_within_bounds(api):
 
 
 def test_a_pull_shows_how_far_it_is(api):
-    status = VertexStatus("layer", FROM, "Downloading", 5, 10, 1)
-    api.builder.events = [PLAN, Vertex(FROM, "v", started_ns=1), status]
-    _, lines = build(api)
-    (line,) = (line for line in lines if "status" in line)
-    assert (line["id"], line["status"]) == ("layer", "Downloading")
-    assert line["progressDetail"] == {"current": 5, "total": 10}
+    """Before there is a plan, too: it depends on base images."""
+    status = VertexStatus(f"Downloading {LAYER}", FROM, "Downloading", 5, 10, 1)
+    begun = Vertex(FROM, "v", started_ns=1)
+    for events in ([PLAN, begun, status], [begun, status, PLAN]):
+        api.builder.events = events
+        _, lines = build(api)
+        (line,) = (line for line in lines if "status" in line)
+        assert (line["id"], line["status"]) == ("e" * 12, "Downloading")
+        assert line["progressDetail"] == {"current": 5, "total": 10}
 
 
 def test_a_command_that_fails_ends_the_stream_with_its_code(api):

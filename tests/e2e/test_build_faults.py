@@ -203,6 +203,12 @@ def test_after_a_kill_the_next_build_goes_on(make_engine: Callable[..., Engine])
     assert not built.error, built
     assert built.cached == 3, built.said
     assert "one\ntwo\n" in built.said
+    data = [context(done + "RUN echo begun; sleep 1001\n", files)]
+    with building(own, data, "begun", networkmode="none"):
+        assert own.stop() == 0
+    assert not own.inhabitants()
+    assert not own.mounts()
+    own.start()
 
 
 @pytest.fixture

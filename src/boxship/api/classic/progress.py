@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from boxship.api.views.transfers import sized_bar
+from boxship.base.ids import short_id
 from boxship.engine.build.progress import (
     BuildPlan,
     PlannedStep,
@@ -73,7 +74,8 @@ class ClassicProgress:
         elif isinstance(event, VertexLog):
             yield from self._output(event)
         elif isinstance(event, VertexStatus):
-            if self._is_turn_of(event.vertex):
+            # Before there is a plan, base images are fetched that it depends on.
+            if not self._steps or self._is_turn_of(event.vertex):
                 yield _count(event)
         elif isinstance(event, VertexWarning):
             self._warnings.append(_warning(event))
@@ -186,11 +188,12 @@ def _short(digest: Digest) -> str:
 
 def _count(event: VertexStatus) -> Progress:
     done = event.completed_ns is not None
+    moving = not done and bool(event.current or event.total)
     return Progress(
         status=event.name or ("Done" if done else "Working"),
         progress_detail=ProgressDetail(event.current, event.total),
-        progress="" if done else sized_bar(event.current, event.total),
-        id=event.id,
+        progress=sized_bar(event.current, event.total) if moving else "",
+        id=short_id(event.id.rpartition(" ")[2]),
     )
 
 
