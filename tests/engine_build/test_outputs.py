@@ -239,6 +239,8 @@ def test_what_cannot_be_packed(shop: Workshop, client: LocalClient) -> None:
     ):
         with pytest.raises(InvalidArgumentError):
             archived(shop, client, layers=options)
+    with pytest.raises(InvalidArgumentError, match="tag is needed"):
+        shop.build(TEXT, client, outputs=(ImageOutput((), push=True),))
 
 
 # ── images ───────────────────────────────────────────────────────────────────────────────────
@@ -260,6 +262,14 @@ def test_pushed(shop: Workshop, client: LocalClient, registry: RegistryServer) -
             assert repository.has_blob(Digest.parse(part["digest"])) == part["size"]
     with shop.engine.images.hold(str(name)) as image:
         assert str(image.id) == result.images[0].image_id
+
+
+def test_pushed_as_any_image(shop: Workshop, client: LocalClient, registry: RegistryServer) -> None:
+    name = parse(f"{registry.host}/any:v1").with_default_tag()
+    result = shop.build(TEXT, client, outputs=(ImageOutput((name,), push=True),))
+    found = shop.engine.images.registries.repository(name).manifest("v1")
+    assert str(found.digest) == result.response["containerimage.digest"]
+    assert json.loads(found.data)["config"]["digest"] == result.images[0].image_id
 
 
 def test_pushed_by_digest(shop: Workshop, client: LocalClient, registry: RegistryServer) -> None:

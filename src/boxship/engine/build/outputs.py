@@ -39,7 +39,9 @@ from boxship.engine.build.requests import (
 from boxship.engine.build.results import EMPTY_LAYER, Ground
 from boxship.engine.build.trees import LayersTree
 from boxship.engine.images.bridge import in_thread, outbound, stoppable, to_the_end
+from boxship.engine.images.pushing import PushRequest
 from boxship.engine.images.service import ImageService
+from boxship.model.image import TransferDigest
 from boxship.oci.digest import Digest
 from boxship.oci.reference import Reference
 
@@ -87,6 +89,8 @@ class Outputs:
     async def _image(
         self, request: BuildRequest, images: tuple[BuiltImage, ...], output: ImageOutput
     ) -> tuple[tuple[BuiltImage, ...], dict[str, str]]:
+        if (output.push or output.push_by_digest) and not output.names:
+            raise InvalidArgumentError("tag is needed when pushing to registry")
         # By digest alone: whoever makes an index of several machines' images names that.
         names = () if output.push_by_digest else output.names
         if len(images) > 1:
@@ -99,7 +103,9 @@ class Outputs:
         }
         if output.names:
             response["image.name"] = ",".join(str(name) for name in output.names)
-        if output.push or output.push_by_digest:
+        if _as_always(request, images, output):
+            response |= await self._pushed_from_store(output.names)
+        elif output.push or output.push_by_digest:
             with self.ground.storage.root.temporary() as directory:
                 made = await self._bundle(request, images, output.names, output.layers, directory)
                 await self._pushed(made, output)
@@ -126,12 +132,27 @@ class Outputs:
         self.report.event(ImageWritten(Digest.of(images[0].config)))
         return tuple(replace(each, image_id=str(Digest.of(each.config))) for each in images)
 
+    async def _pushed_from_store(self, names: Sequence[Reference]) -> dict[str, str]:
+        """Push as ``docker push`` does: layers that came from a registry keep their form."""
+        digest = ""
+        for name in names:
+            vertex = self._begin(f"pushing {name}")
+            try:
+                credentials = await self.client.credentials(name.domain)
+                wanted = PushRequest(name.with_default_tag(), credentials=credentials)
+                async for event in self.images.push(wanted):
+                    if isinstance(event, TransferDigest):
+                        digest = event.digest
+            except BaseException as error:
+                self.report.finish(vertex, error=str(error) or type(error).__name__)
+                raise
+            self.report.finish(vertex)
+        return {"containerimage.digest": digest}
+
     async def _pushed(self, made: Bundle, output: ImageOutput) -> None:
         by_repository: dict[str, list[Reference]] = {}
         for name in output.names:
             by_repository.setdefault(name.name, []).append(name)
-        if not by_repository:
-            raise InvalidArgumentError("tag is needed when pushing to registry")
         vertex = self._begin(f"pushing {', '.join(map(str, output.names))}")
         try:
             for names in by_repository.values():
@@ -257,6 +278,13 @@ def _outside_of_images(request: BuildRequest) -> BuildRequest:
     if wanted.provenance_attributes.get("inline-only") != "true":
         return request
     return replace(request, attestations=replace(wanted, provenance=""))
+
+
+def _as_always(request: BuildRequest, images: Sequence[BuiltImage], output: ImageOutput) -> bool:
+    """Tell whether an image goes out as any other in the store would."""
+    wanted = request.attestations
+    plain = not (wanted.sbom or wanted.provenance) and output.layers == LayerOptions()
+    return output.push and not output.push_by_digest and plain and len(images) == 1
 
 
 def _untold(request: BuildRequest) -> BuildRequest:
