@@ -120,17 +120,20 @@ def test_a_miss_is_explained(shop: Workshop, client: LocalClient) -> None:
 def test_stages_run_side_by_side_and_unneeded_ones_not_at_all(
     shop: Workshop, client: LocalClient
 ) -> None:
-    # Each waits for the other: one after the other they would wait for ever.
-    wait = "--mount=type=cache,target=/m,id=meet touch /m/{0} && until [ -e /m/{1} ]; do :; done"
-    text = (
-        f"FROM busybox AS a\nRUN {wait.format('a', 'b')}\nRUN touch /a\n"
-        f"FROM busybox AS b\nRUN {wait.format('b', 'a')}\nRUN touch /b\n"
-        "FROM busybox AS never\nRUN false\n"
-        "FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n"
+    # Each waits for all others: one after the other they would wait for ever.
+    names = "abcd"
+    there = " ".join(f"-a -e /m/{name}" for name in names).removeprefix("-a ")
+    mount = "--mount=type=cache,target=/m,id=meet"
+    text = "".join(
+        f"FROM busybox AS {name}\n"
+        f"RUN {mount} touch /m/{name}; until [ {there} ]; do :; done\nRUN touch /{name}\n"
+        for name in names
     )
+    text += "FROM busybox AS never\nRUN false\nFROM scratch\n"
+    text += "".join(f"COPY --from={name} /{name} /\n" for name in names)
     shop.build(text, client)
     assert "RUN false" not in shop.told.ran()
-    assert len(shop.told.ran()) == 6
+    assert len(shop.told.ran()) == 12
 
 
 def test_a_stage_that_comes_out_the_same_changes_nothing_behind_it(

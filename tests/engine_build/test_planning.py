@@ -1,7 +1,12 @@
 """Dockerfiles become graphs and configs: what each instruction adds, and what is not needed."""
 
-import pytest
+from contextlib import suppress
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from boxship.base.errors import BoxshipError
 from boxship.dockerfile.errors import DockerfileError
 from boxship.dockerfile.parsing import parse
 from boxship.dockerfile.places import Range
@@ -204,3 +209,73 @@ def test_files_of_heredocs_have_their_names_in_a_directory() -> None:
         for each in (*made[0], *made[1])
         if isinstance(each, MakeFile)
     ] == [("/several/", "ONE"), ("/several/", "TWO"), ("/one", "ONE")]
+
+
+LINES = [
+    "FROM busybox",
+    "FROM busybox AS a",
+    "FROM a",
+    "FROM scratch",
+    "FROM $X",
+    "ARG X",
+    "ARG X=1",
+    "ARG Y=${X:-z}",
+    "ENV A=b",
+    "ENV A $X",
+    "RUN x",
+    "RUN --mount=type=cache,target=/c x",
+    "RUN --mount=from=a,target=/b x",
+    "RUN --mount=from=0,target=b x",
+    "RUN --mount=type=secret,id=s x",
+    "RUN --mount=type=ssh x",
+    "RUN --network=none x",
+    "RUN <<EOF\n#!/bin/x\nEOF",
+    "RUN <<EOF\nx\nEOF",
+    "COPY a b",
+    "COPY --from=a x y",
+    "COPY --from=1 x y",
+    "COPY --from=nobody/x a b",
+    "COPY --link a b",
+    "COPY --parents a/./b /c",
+    "COPY . .",
+    "COPY --chown=$A a b",
+    "COPY <<a <<b /x/\n1\na\n2\nb",
+    "ADD http://x/y /z",
+    "ADD http://x/ /z/",
+    "ADD https://g/h.git#r:d /x",
+    "ADD git@h:x/y.git /z",
+    "CMD x",
+    "ENTRYPOINT []",
+    "EXPOSE $X",
+    "VOLUME /a",
+    "WORKDIR /",
+    "WORKDIR $X",
+    "USER $X",
+    "STOPSIGNAL $X",
+    "HEALTHCHECK NONE",
+    'SHELL ["x"]',
+    "LABEL a=b",
+    "MAINTAINER x",
+    "ONBUILD RUN x",
+    "COPY ../../x /",
+    "WORKDIR ..",
+    "ENV PATH=",
+]
+
+
+@given(
+    st.lists(st.sampled_from(LINES), max_size=8),
+    st.sampled_from(["", "a", "1", "none"]),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_asked_for_is_planned_or_refused(
+    lines: list[str], target: str, classic: bool
+) -> None:
+    base = image(on_build=("RUN t", "COPY x y"), env=("A=1",), user="u")
+    text = "\n".join(["FROM busybox AS a", *lines]) + "\n"
+    with suppress(BoxshipError):
+        done, graph = planned(text, {"busybox": base}, target=target, classic=classic)
+        made = [item.vertex for item in done.history if item.vertex is not None]
+        needed = {v.digest for v in graph.needed([done.tree] if done.tree else [])}
+        assert set(made) <= needed
