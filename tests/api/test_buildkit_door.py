@@ -17,6 +17,7 @@ from boxship.engine.build.requests import (
     ImageContext,
     ImageOutput,
 )
+from boxship.engine.networks.record import NetworkRecord, PoolRecord
 from boxship.oci.digest import Digest
 from boxship.oci.reference import parse
 from boxship.wire.buildkit import methods
@@ -196,6 +197,17 @@ def test_what_buildx_asks_besides(api, buildx):
     (asked,) = api.builder.asked
     assert asked.all
     assert asked.filters == {"type": ("regular",)}
+
+
+def test_the_hosts_name_in_steps(api, buildx):
+    """buildx puts an address for `host-gateway` by itself, and is told which."""
+    bridge = NetworkRecord(
+        "b" * 64, "bridge", "bridge", 1, ipam=(PoolRecord("172.17.0.0/16", gateway="172.17.0.1"),)
+    )
+    api.networks.records.append(bridge)
+    buildx.build("--add-host", "host:host-gateway", "--add-host", "a:1.2.3.4")
+    hosts = dict(api.builder.requests[-1].extra_hosts)
+    assert hosts == {"host": "172.17.0.1", "a": "1.2.3.4"}
 
 
 def test_bake_gives_one_target_to_another(api, buildx, tmp_path):

@@ -72,4 +72,6 @@ class DaemonFacts:
     """What makes the rules of networks; ``none`` if nothing does."""
     address_pools: tuple[tuple[str, int], ...] = ()
     """Configured ones: CIDR, and the prefix of the subnets that are cut from it."""
+    host_gateway_ips: tuple[str, ...] = ()
+    """What ``host-gateway`` is configured to mean; empty: the default bridge's gateway."""
     warnings: tuple[str, ...] = ()

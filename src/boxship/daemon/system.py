@@ -73,6 +73,7 @@ class DaemonSystem:
             devices=tuple(sorted(registry.devices)),
             firewall="nftables" if networks.iptables else "none",
             address_pools=tuple((pool.base, pool.size) for pool in networks.address_pools),
+            host_gateway_ips=networks.host_gateway_ips,
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
 

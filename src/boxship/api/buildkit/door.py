@@ -70,7 +70,10 @@ class Door:
         return worker(daemon.id, daemon.storage_driver, system.host.name, self._host_gateway())
 
     def _host_gateway(self) -> str:
-        """Return the host's address as the default bridge sees it; empty without one."""
+        """Return the host's address as it is configured, or as the default bridge sees it."""
+        configured = self._backend.system.daemon.host_gateway_ips
+        if configured:
+            return configured[0]
         try:
             bridge = self._backend.networks.inspect("bridge").record
         except NotFoundError:
