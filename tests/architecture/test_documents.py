@@ -32,7 +32,10 @@ def test_attacks_are_tests() -> None:
     named = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", text))
     existing = {
         (path.name, name)
-        for tests in ("runtime", "net_firewall", "engine_containers", "engine_build", "api", "wire")
+        for tests in (
+            *("runtime", "net_firewall", "engine_containers", "engine_build"),
+            *("api", "wire", "e2e"),
+        )
         for path in (ROOT / "tests" / tests).glob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
