@@ -10,6 +10,7 @@ from boxship.base.errors import BoxshipError
 from boxship.dockerfile.errors import DockerfileError
 from boxship.dockerfile.parsing import parse
 from boxship.dockerfile.places import Range
+from boxship.engine.build.planning.filesteps import git_source
 from boxship.engine.build.planning.plan import plan
 from boxship.engine.build.planning.wish import BaseImage, Missing, Plan, Wish
 from boxship.engine.build.requests import ClientDirectory, ImageContext
@@ -17,7 +18,15 @@ from boxship.oci.digest import Digest
 from boxship.oci.image import Image, ImageConfig
 from boxship.oci.platform import Platform
 from boxship.solver.graph import Graph
-from boxship.solver.operations import Copy, Exec, FileActions, ImageSource, MakeFile, Merge
+from boxship.solver.operations import (
+    Copy,
+    Exec,
+    FileActions,
+    GitSource,
+    HttpSource,
+    ImageSource,
+    Merge,
+)
 
 AMD64 = Platform("linux", "amd64")
 LAYER = Digest.of(b"layer")
@@ -165,6 +174,26 @@ def test_paths_of_copies(line: str, source: str, destination: str, into: bool) -
     copy = actions[-1]
     assert isinstance(copy, Copy)
     assert (copy.source, copy.destination, copy.into_directory) == (source, destination, into)
+
+
+def test_what_is_fetched_is_shown_without_passwords() -> None:
+    _, graph = planned("FROM b\nADD https://me:secret@host/x /x\nADD https://t@h/x.git#r:d /y\n")
+    names = [v.name for v in graph if isinstance(v.operation, HttpSource | GitSource)]
+    assert names == ["https://host/x", "https://h/x.git#r:d"]
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("https://h/x.git#v1:sub/dir", ("https://h/x.git", "v1", "sub/dir", False)),
+        ("git@h:a/b.git", ("git@h:a/b.git", "", "", False)),
+        ("https://h/x.git?tag=v2&subdir=s&keep-git-dir=1", ("https://h/x.git", "v2", "s", True)),
+        ("https://h/x.git?branch=b&commit=abc", ("https://h/x.git", "abc", "", False)),
+    ],
+)
+def test_addresses_of_git(address: str, parts: tuple[str, str, str, bool]) -> None:
+    found = git_source(address)
+    assert (found.remote, found.ref, found.subdirectory, found.keep_git_directory) == parts
 
 
 def test_named_contexts_go_before_images_and_stages() -> None:

@@ -27,6 +27,7 @@ from boxship.engine.build.layouts import Layouts
 from boxship.engine.build.linting import warn
 from boxship.engine.build.loading import Loaded, Loader
 from boxship.engine.build.outputs import Outputs
+from boxship.engine.build.planning.filesteps import shown_url
 from boxship.engine.build.planning.plan import plan
 from boxship.engine.build.planning.variables import proxies
 from boxship.engine.build.planning.wish import BaseImage, ImageKey, Missing, Plan, Wish, image_key
@@ -37,6 +38,7 @@ from boxship.engine.build.requests import (
     BuildRequest,
     BuildResult,
     BuiltImage,
+    ContextSource,
     DockerfileAt,
     DockerfileText,
     EmptyContext,
@@ -86,7 +88,7 @@ class Build:
         async with AsyncExitStack() as stack:
             lease = await stack.enter_async_context(self.workplace.images.building())
             remote = Remote(self.workplace.ground.storage, self.client, stack)
-            self.request = await _brought(self.request, remote)
+            self.request = await _brought(self.request, remote, self.report)
             loaded = await self._load()
             plans = await self._planned(loaded, lease)
             if not self.request.classic:
@@ -278,17 +280,32 @@ class Build:
         return BuiltImage(planned.platform, encode(image), tuple(layers))
 
 
-async def _brought(request: BuildRequest, remote: Remote) -> BuildRequest:
+async def _brought(request: BuildRequest, remote: Remote, report: Reporter) -> BuildRequest:
     """Have a context and a Dockerfile that are elsewhere brought here."""
     if isinstance(request.context, RemoteSource):
-        found = await remote.context(request.context)
+        found = await _fetched(request, request.context, remote, report)
         if isinstance(found, DockerfileText):
             return replace(request, context=EmptyContext(), dockerfile=found)
         request = replace(request, context=found)
     at = request.dockerfile
     if isinstance(at, DockerfileAt) and isinstance(at.source, RemoteSource):
-        found = await remote.context(at.source)
+        found = await _fetched(request, at.source, remote, report)
         if isinstance(found, DockerfileText):
             return replace(request, dockerfile=found)
         return replace(request, dockerfile=replace(at, source=found))
     return request
+
+
+async def _fetched(
+    request: BuildRequest, source: RemoteSource, remote: Remote, report: Reporter
+) -> ContextSource | DockerfileText:
+    vertex = Digest.of(f"{request.reference} {source.url}".encode())
+    report.announce(vertex, f"[internal] load remote build context {shown_url(source.url)}")
+    report.start(vertex)
+    try:
+        found = await remote.context(source)
+    except BaseException as error:
+        report.finish(vertex, error=str(error) or "canceled")
+        raise
+    report.finish(vertex)
+    return found

@@ -53,6 +53,11 @@ class CopyPlan:
     root: Input
 
 
+def shown_url(url: str) -> str:
+    """Return an address as people may see it: without name and password."""
+    return re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", url, flags=re.IGNORECASE)
+
+
 def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
@@ -173,7 +178,7 @@ def _from_url(
     if target.is_directory and not name.strip("."):
         raise DockerfileError(f"cannot determine filename for {url}", instruction.where)
     operation = HttpSource(url, instruction.checksum, filename=name or "download")
-    fetched = graph.add(operation, name=url, place=instruction.where)
+    fetched = graph.add(operation, name=shown_url(url), place=instruction.where)
     return operations.Copy(
         input=inputs.position(fetched),
         source="/" + operation.filename,
@@ -194,7 +199,7 @@ def _from_git(
     operation = git_source(
         url, checksum=instruction.checksum, keep_git=instruction.keep_git_dir is True
     )
-    fetched = graph.add(operation, name=url, place=instruction.where)
+    fetched = graph.add(operation, name=shown_url(url), place=instruction.where)
     return operations.Copy(
         input=inputs.position(fetched),
         source="/",
