@@ -297,6 +297,26 @@ async def _saved(shop: Workshop, place: Path) -> None:
         members.extractall(place, filter="data")
 
 
+def test_a_malformed_pattern_has_its_line(shop: Workshop, client: LocalClient) -> None:
+    write(client.directory, f="1")
+    with pytest.raises(StepFailedError, match="syntax error in pattern") as caught:
+        shop.build("FROM busybox\n\nCOPY a[]b /x\n", client)
+    assert caught.value.place is not None
+    assert caught.value.place.ranges[0].start == 3
+
+
+def test_what_an_exclusion_takes_in_again_is_copied_anew(
+    shop: Workshop, client: LocalClient
+) -> None:
+    text = (
+        "FROM busybox AS b\nARG V\nRUN mkdir -p /ex/dir && echo $V >/ex/dir/keep\nFROM busybox\n"
+        "COPY --from=b --exclude=dir --exclude=!dir/keep /ex /o/\nRUN cat /o/dir/keep\n"
+    )
+    for value in ("1", "2"):
+        shop.build(text, client, build_args={"V": value})
+        assert shop.told.log("cat") == f"{value}\n"
+
+
 def test_rules_warn_and_can_be_errors(shop: Workshop, client: LocalClient) -> None:
     text = "FROM busybox as x\nRUN true\n"
     assert shop.build(text, client).warnings == 1

@@ -1,12 +1,14 @@
 """Clients' directories between builds: what is looked at again, and what is believed."""
 
 import asyncio
+import os
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import NoClient, Selection, Synced
 from boxship.engine.build.contents import (
     File,
@@ -125,7 +127,11 @@ FILES = {
         ("/l/x.c", "d/x.c", True),
         ("/l/x.c", "d/y.h", False),
         ("/l/*.c", "d/x.c", True),
+        ("/l/*.c", "d/y.h", False),
         ("/?/x.c", "d/x.c", True),
+        ("/[a-c]", "a", True),
+        ("/[^a]/x.c", "d/x.c", True),
+        ("/\\a", "a", True),
         ("/[ab]", "a", True),
         ("/?", "a", True),
         ("/nothing", "a", False),
@@ -157,6 +163,29 @@ def test_of_a_file_all_but_its_times_decides(after: File, differs: bool) -> None
     part = Part(0, ("/a",))
     changed = Listing({**FILES, "a": after})
     assert (of_listing(Listing(FILES), part) != of_listing(changed, part)) is differs
+
+
+@pytest.mark.parametrize("pattern", ["/[z-a]x", "/a[]b", "/["])
+def test_malformed_patterns_are_named(pattern: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="syntax error in pattern"):
+        of_listing(Listing(FILES), Part(0, (pattern,), wildcards=True))
+
+
+def test_what_is_taken_in_again_decides(tmp_path: Path) -> None:
+    (tmp_path / "ex" / "d").mkdir(parents=True)
+    part = Part(0, ("/ex",), ("d", "!d/keep"))
+
+    def both() -> tuple[str, str]:
+        (tmp_path / "ex" / "d" / "other").write_text(os.urandom(4).hex())
+        listing, ignore = listed(str(tmp_path), {}), excluding(part.exclude)
+        of_tree = of_layers([str(tmp_path)], "", part, ignore)
+        return str(of_listing(listing, part, ignore)), str(of_tree)
+
+    (tmp_path / "ex" / "d" / "keep").write_text("1")
+    first = both()
+    assert both() == first
+    (tmp_path / "ex" / "d" / "keep").write_text("2")
+    assert not set(both()) & set(first)
 
 
 def test_links_in_a_circle_lead_nowhere() -> None:
@@ -196,5 +225,6 @@ def test_of_layers_the_same_decides_as_of_a_directory(tmp_path: Path) -> None:
     assert digest(*both, pattern="/d") != digest("above", pattern="/d")
     assert digest(*both, pattern="/l/x.c") == digest(*both, pattern="/d/x.c")
     assert digest(*both, pattern="/absolute") == digest(*both, pattern="/d/x.c")
-    assert digest(*both, pattern="/l*/y.h") != digest("above", pattern="/l*/y.h")
+    assert digest(*both, pattern="/*/x.c") == digest("above", pattern="/*/x.c")
+    assert digest(*both, pattern="/l*/y.h") == digest(*both, pattern="/no/such")
     assert digest(*both, pattern="/no/such") == digest("below", pattern="/no/such")

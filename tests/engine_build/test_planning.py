@@ -25,6 +25,7 @@ from boxship.solver.operations import (
     GitSource,
     HttpSource,
     ImageSource,
+    MakeFile,
     Merge,
 )
 

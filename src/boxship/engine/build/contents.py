@@ -14,7 +14,6 @@ Layers are read where they lie (``storage/layered.py``), and only those files th
 """
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ from hashlib import sha256
 
 import msgspec
 
-from boxship.dockerfile.ignore import ignore
+from boxship.dockerfile.ignore import Ignore, ignore
+from boxship.engine.build.files.globbing import compiled, has_wildcards, unescaped
 from boxship.oci.digest import Digest
 from boxship.solver.keys import Part
 from boxship.storage.layered import LayeredTree, Node
@@ -56,13 +56,9 @@ class Listing:
     files: Mapping[str, File] = field(default_factory=dict)
 
 
-Ignore = Callable[[str], bool]
-"""Tells of a path whether it is excluded."""
-
-
 def excluding(patterns: tuple[str, ...]) -> Ignore | None:
     """Return what tells which paths patterns leave out. InvalidArgumentError: a malformed one."""
-    return ignore(patterns).leaves_out if patterns else None
+    return ignore(patterns) if patterns else None
 
 
 def listed(directory: str, known: Mapping[str, File]) -> Listing:
@@ -142,28 +138,37 @@ def _kind(file: File | None) -> str:
     return "dir" if file is None or file.is_directory else "file"
 
 
+def _divided(pattern: str, *, wildcards: bool) -> tuple[list[str], list[str]]:
+    """Return the names at the beginning of a pattern, and its parts from the first on that means
+    more than a name: only up to there links are followed (``files/globbing.py``)."""
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    if not wildcards:
+        return parts, []
+    fixed = next((n for n, part in enumerate(parts) if has_wildcards(part)), len(parts))
+    return [unescaped(part) for part in parts[:fixed]], parts[fixed:]
+
+
 def _tops(files: Mapping[str, File], pattern: str, *, wildcards: bool) -> Iterable[str]:
-    """Return the paths that a pattern names, links on the way followed."""
-    wanted = _parts(pattern)
-    if not (wildcards and has_wildcards(pattern)):
-        found = resolved(wanted, lambda path: files.get("/".join(path)))
-        return () if found is None else ("/".join(found),)
-    matches = [_component(part) for part in wanted]
-    hits: list[str] = []
-    for path, file in files.items():
-        parts = path.split("/")
-        if len(parts) > len(matches) or not all(map(_fits, matches, parts)):
-            continue
-        if len(parts) == len(matches):
-            hits.append(path)
-        elif file.is_link:
-            return ("",)  # the pattern goes on behind a link: whatever is there may decide
-    ends = (resolved(hit.split("/"), lambda path: files.get("/".join(path))) for hit in hits)
+    """Return the paths that a pattern names. InvalidArgumentError: it is malformed."""
+
+    def look(path: Sequence[str]) -> File | None:
+        return files.get("/".join(path))
+
+    fixed, rest = _divided(pattern, wildcards=wildcards)
+    base = resolved(fixed, look)
+    if base is None or not rest:
+        return () if base is None else ("/".join(base),)
+    expression, depth = compiled("/".join(rest)), len(base) + len(rest)
+    beginning = "".join(f"{name}/" for name in base)
+    hits = [
+        path
+        for path in files
+        if path.startswith(beginning)
+        and path.count("/") + 1 == depth
+        and expression.matches(path[len(beginning) :])
+    ]
+    ends = (resolved(hit.split("/"), look) for hit in hits)
     return dict.fromkeys([*hits, *("/".join(end) for end in ends if end is not None)])
-
-
-def _fits(match: Callable[[str], bool], name: str) -> bool:
-    return match(name)
 
 
 def _below(files: Mapping[str, File], top: str) -> Iterator[tuple[str, File]]:
@@ -182,7 +187,7 @@ def _below(files: Mapping[str, File], top: str) -> Iterator[tuple[str, File]]:
 def _digest(files: Iterable[tuple[str, File]], left_out: Ignore | None) -> Digest:
     digest = sha256()
     for path, file in files:
-        if left_out is None or not left_out(path):
+        if left_out is None or not left_out.leaves_out(path):
             row = f"{path}\0{file.mode:o}\0{file.owner}\0{file.content}\n"
             digest.update(row.encode(errors="surrogateescape"))
     return Digest("sha256", digest.hexdigest())
@@ -214,41 +219,6 @@ def resolved(
             done.clear()
         waiting.extend(reversed(file.content.split("/")))
     return tuple(done)
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in ("", ".")]
-
-
-def has_wildcards(pattern: str) -> bool:
-    return any(character in pattern for character in "*?[\\")
-
-
-def _component(pattern: str) -> Callable[[str], bool]:
-    """Return what tells whether a name fits one component of a pattern."""
-    compiled = re.compile(_expression(pattern), re.DOTALL)
-    return lambda name: compiled.fullmatch(name) is not None
-
-
-def _expression(pattern: str) -> str:
-    found, at = "", 0
-    while at < len(pattern):
-        character = pattern[at]
-        at += 1
-        if character == "*":
-            found += "[^/]*"
-        elif character == "?":
-            found += "[^/]"
-        elif character == "\\" and at < len(pattern):
-            found += re.escape(pattern[at])
-            at += 1
-        elif character == "[" and "]" in pattern[at:]:
-            end = pattern.index("]", at + 1) if pattern[at] == "]" else pattern.index("]", at)
-            found += f"[{pattern[at:end]}]"
-            at = end + 1
-        else:
-            found += re.escape(character)
-    return found
 
 
 def of_layers(
@@ -306,16 +276,14 @@ class _View:
         return File(found.st_mode, content, f"{found.st_uid}:{found.st_gid}")
 
     def tops(self, pattern: str, *, wildcards: bool) -> Iterable[tuple[str, ...]]:
-        wanted = _parts(pattern)
-        if not (wildcards and has_wildcards(pattern)):
-            found = resolved(wanted, self.file)
-            return () if found is None else (found,)
-        hits: list[tuple[str, ...]] = [()]
-        for part in wanted:
-            if any(file.is_link for file in map(self.file, hits) if file is not None):
-                return ((),)  # the pattern goes on behind a link: whatever is there may decide
-            match = _component(part)
-            hits = [(*hit, name) for hit in hits for name in self.children(hit) if match(name)]
+        fixed, rest = _divided(pattern, wildcards=wildcards)
+        base = resolved(fixed, self.file)
+        if base is None or not rest:
+            return () if base is None else (base,)
+        hits: list[tuple[str, ...]] = [base]
+        for part in rest:
+            fits = compiled(part).matches
+            hits = [(*hit, name) for hit in hits for name in self.children(hit) if fits(name)]
         ends = (resolved(hit, self.file) for hit in hits)
         return dict.fromkeys([*hits, *(end for end in ends if end is not None)])
 
@@ -330,10 +298,12 @@ class _View:
             path, shown = waiting.pop()
             for child, inner in self.children(path).items():
                 at = f"{shown}{child}"
-                if left_out is not None and left_out(at):
-                    continue
-                found[at] = self._file(inner, read=True)
-                if inner.is_directory:
+                out = left_out is not None and left_out.leaves_out(at)
+                if not out:
+                    found[at] = self._file(inner, read=True)
+                # What is left out may have something in it that is not.
+                within = not out or (left_out is not None and left_out.may_take_within(at))
+                if inner.is_directory and within:
                     waiting.append(((*path, child), f"{at}/"))
             del self._children[path]
         return found

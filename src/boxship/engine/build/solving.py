@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError
 from boxship.dockerfile.places import Range
 from boxship.engine.build.cachestore import CacheRecord
 from boxship.engine.build.contents import (
@@ -66,6 +67,10 @@ class Steps(Protocol):
     """Carries steps out (``stepping.py``)."""
 
     async def carry_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer: ...
+
+    def refused(self, vertex: Vertex[Range], error: BoxshipError) -> BoxshipError:
+        """Return the error of a step that could not even be looked for, with its place."""
+        ...
 
 
 @dataclass(slots=True)
@@ -168,7 +173,11 @@ class Solver:
         vertex = self.graph[digest]
         match vertex.operation:
             case Exec() | FileActions():
-                return await self._step(vertex, vertex.operation)
+                try:
+                    return await self._step(vertex, vertex.operation)
+                except (InvalidArgumentError, NotFoundError) as error:
+                    # Of the files that it is about, or a malformed pattern.
+                    raise self.steps.refused(vertex, error) from error
             case Merge():
                 return await self._merged(vertex)
             case ImageSource(layers=layers):

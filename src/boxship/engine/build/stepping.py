@@ -12,9 +12,9 @@ from boxship.base.errors import (
 )
 from boxship.dockerfile.places import Range
 from boxship.engine.build.clientside import ClientSide, SshAgent
-from boxship.engine.build.contents import has_wildcards
 from boxship.engine.build.executing import Executor, StepExitError
 from boxship.engine.build.failures import MissingSourceError, Place, StepFailedError
+from boxship.engine.build.files.globbing import has_wildcards
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.results import Result
 from boxship.engine.build.trees import Extras
@@ -67,6 +67,10 @@ class Stepper:
             raise self._failed(vertex, message) from error
         except (InvalidArgumentError, NotFoundError) as error:
             raise self._failed(vertex, str(error)) from error
+
+    def refused(self, vertex: Vertex[Range], error: BoxshipError) -> BoxshipError:
+        """Return the error of a step that could not even be looked for, with its place."""
+        return self._failed(vertex, str(error))
 
     async def _kept(self, operation: Exec, inputs: Sequence[Result], error: StepExitError) -> str:
         """Make an image of what a failed step has left, to look into; return its id, if asked."""
