@@ -2,6 +2,7 @@
 
 import asyncio
 import http.server
+import itertools
 import os
 import subprocess
 import threading
@@ -209,3 +210,24 @@ def test_what_git_is_not_asked(
         checkout(source, target)
     assert os.listdir(target) == []
     assert sorted(os.listdir(target.parent)) == ["target", "work", "www"]
+
+
+def test_ssh_is_asked_with_the_clients_agent_alone(tmp_path: Path, target: Path) -> None:
+    """By a program in ssh's place, which writes down how it was called."""
+    program = tmp_path / "bin/ssh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/seen; exit 1\n')
+    program.chmod(0o755)
+    before, os.environ["PATH"] = os.environ["PATH"], f"{program.parent}:{os.environ['PATH']}"
+    try:
+        for agent in ("", "/run/agent"):
+            with pytest.raises(UnavailableError):
+                source = GitSource("git@host:path/repository.git")
+                asyncio.run(git.commit_of(source, git.Access(agent=agent)))
+            words = (tmp_path / "seen").read_text().splitlines()
+            options = [value for word, value in itertools.pairwise(words) if word == "-o"]
+            assert {"IdentityFile=none", f"IdentityAgent={agent or 'none'}"} <= set(options)
+            assert options.count("UserKnownHostsFile=/dev/null") == 1
+            assert not [option for option in options if option.endswith("=")]
+    finally:
+        os.environ["PATH"] = before

@@ -381,6 +381,44 @@ def test_who_shares_a_cache(bench: Workbench, sharing: str, meets: bool) -> None
         bench.executor.caches.remove(each.name)
 
 
+def test_one_step_and_another_with_several_locked_caches(bench: Workbench) -> None:
+    """Neither waits for itself, nor they for each other."""
+
+    async def both() -> None:
+        def step(*ids: str) -> Awaitable[Layer]:
+            mounts = [CacheMount(f"/{n}", each, "locked") for n, each in enumerate(ids)]
+            script = "touch /0/seen; ls /0 /1"
+            given = Exec(("/bin/sh", "-ec", script), mounts=tuple(mounts))
+            inputs = (bench.base,)
+            return bench.executor.run(given, inputs, Extras(), bench.lease, lambda *_: None)
+
+        await asyncio.gather(step("a", "b"), step("b", "a"), step("a", "a"))
+
+    bench.do(both())
+    same = (CacheMount("/x", "a", "locked"), CacheMount("/y", "a"))
+    assert mounted(bench, "touch /x/new; ls /y", *same).split() == ["new", "seen"]
+    for each in bench.executor.caches.all():
+        bench.executor.caches.remove(each.name)
+
+
+def test_who_has_a_cache_for_itself_has_it_against_all(bench: Workbench) -> None:
+    async def look() -> None:
+        caches = bench.executor.caches
+
+        def held(sharing: str) -> Any:
+            return caches.held([(CacheMount("/", "c", sharing), (LayersTree(), "/"))])
+
+        async with held("locked") as mine, held("shared") as other:
+            assert mine["c"] != other["c"]
+            async with held("shared") as third, held("private") as fourth:
+                assert third == other
+                assert fourth["c"] not in (mine["c"], other["c"])
+            waiting = asyncio.ensure_future(held("locked").__aenter__())
+        assert (await waiting)["c"] in (mine["c"], other["c"])
+
+    bench.do(look())
+
+
 class Agent:
     """An agent that says everything back, in capitals."""
 

@@ -6,16 +6,17 @@
         about.json      id, times and number of uses; written last, so that without it it is garbage
         data/           what steps see
 
-A cache that is shared is one directory for all who ask for its id at once. A private one is taken
-by one step at a time: who comes meanwhile gets another directory of the same id, which later serves
-whoever finds it free. For one that is locked steps wait for each other.
+A cache that is shared is one directory for all who ask so for its id at once. A private one is
+taken by one step at a time: who comes meanwhile gets another directory of the same id, which later
+serves whoever finds it free. For one that is locked steps wait. Whoever has one for itself, private
+or locked, has it against those that would share, too.
 """
 
 import asyncio
 import contextlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -34,6 +35,9 @@ from boxship.storage.stack import tree_size
 _ABOUT = "about.json"
 _DATA = "data"
 SHARED, PRIVATE, LOCKED = "shared", "private", "locked"
+_STRICTEST = (SHARED, PRIVATE, LOCKED)
+Seed = tuple[Tree, str]
+"""Part of a tree."""
 
 
 class CacheDirectory(msgspec.Struct, frozen=True):
@@ -65,27 +69,59 @@ class Caches:
         self._mountpoint = mountpoint
         self._known: dict[str, CacheDirectory] | None = None
         self._users: Counter[str] = Counter()
-        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._exclusive: set[str] = set()
+        """Those that nobody else may use meanwhile."""
+        self._freed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._making: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
-    async def held(self, mount: CacheMount, seed: tuple[Tree, str]) -> AsyncIterator[str]:
-        """Have the directory of a cache; a new one gets what the part ``seed`` of a tree has."""
-        if mount.sharing not in (SHARED, PRIVATE, LOCKED):
-            raise InvalidArgumentError(
-                f'cache sharing "{mount.sharing}": it must be shared, private or locked'
-            )
+    async def held(
+        self, wanted: Sequence[tuple[CacheMount, Seed]]
+    ) -> AsyncIterator[Mapping[str, str]]:
+        """Have the directories of all caches of one step, by id.
+
+        A new one gets what the part of a tree has that goes with its first mount. Several mounts
+        of one id are the same directory, and the strictest of them counts. Taken in the order of
+        ids, so that two steps that want each other's never wait for each other.
+        """
+        asked: dict[str, list[tuple[CacheMount, Seed]]] = defaultdict(list)
+        for mount, seed in wanted:
+            if mount.sharing not in _STRICTEST:
+                raise InvalidArgumentError(
+                    f'cache sharing "{mount.sharing}": it must be shared, private or locked'
+                )
+            asked[mount.id].append((mount, seed))
         async with contextlib.AsyncExitStack() as stack:
-            if mount.sharing == LOCKED:
-                await stack.enter_async_context(self._locks[mount.id])
+            paths = {}
+            for identifier, mounts in sorted(asked.items()):
+                sharing = max((mount.sharing for mount, _ in mounts), key=_STRICTEST.index)
+                name = await self._taken(*mounts[0], sharing)
+                stack.callback(self._release, identifier, name)
+                paths[identifier] = self.path(name)
+            yield paths
+
+    async def _taken(self, mount: CacheMount, seed: Seed, sharing: str) -> str:
+        """Choose or make a directory, and be its user; only a locked one is waited for."""
+        while True:
             async with self._making[mount.id]:
-                name = self._find(mount) or await to_the_end(self._make(mount, seed))
-                self._users[name] += 1
-            try:
-                yield f"{self._directory}/{name}/{_DATA}"
-            finally:
-                self._users[name] -= 1
-                self._used(name)
+                name = self._find(mount.id, sharing)
+                exists = any(each.id == mount.id for each in self._load().values())
+                if name or sharing != LOCKED or not exists:
+                    name = name or await to_the_end(self._make(mount, seed))
+                    self._users[name] += 1
+                    if sharing != SHARED:
+                        self._exclusive.add(name)
+                    return name
+            freed = self._freed[mount.id]
+            freed.clear()  # nothing has come between the look and this
+            await freed.wait()
+
+    def _release(self, identifier: str, name: str) -> None:
+        self._users[name] -= 1
+        if not self._users[name]:
+            self._exclusive.discard(name)
+            self._freed[identifier].set()
+        self._used(name)
 
     def all(self) -> list[CacheDirectory]:
         """Return what is known of each, in no order."""
@@ -127,13 +163,19 @@ class Caches:
                     self._throw_away(f"{self._directory}/{name}")
         return self._known
 
-    def _find(self, mount: CacheMount) -> str:
-        found = [each for each in self._load().values() if each.id == mount.id]
-        if mount.sharing == PRIVATE:
-            found = [each for each in found if not self.in_use(each.name)]
-        return max(found, key=lambda each: each.used_ns).name if found else ""
+    def _find(self, identifier: str, sharing: str) -> str:
+        """Return a directory that may be used now: best one that others share already."""
+        found = [each for each in self._load().values() if each.id == identifier]
+        free = [each for each in found if not self.in_use(each.name)]
+        if sharing == SHARED:
+            free = [
+                each
+                for each in found
+                if self.in_use(each.name) and each.name not in self._exclusive
+            ] or free
+        return max(free, key=lambda each: each.used_ns).name if free else ""
 
-    async def _make(self, mount: CacheMount, seed: tuple[Tree, str]) -> str:
+    async def _make(self, mount: CacheMount, seed: Seed) -> str:
         name = os.urandom(16).hex()
         place = f"{self._directory}/{name}"
         tree, part = seed

@@ -144,7 +144,7 @@ class CacheTransfer:
             layer = Digest.parse(document.layers[mount.layer])
             if mount.id not in here and self.ground.storage.layers.find(layer):
                 seed = LayersTree((layer,)), "/"
-                async with self.caches.held(CacheMount("/", mount.id), seed):
+                async with self.caches.held([(CacheMount("/", mount.id), seed)]):
                     pass
 
     async def give(

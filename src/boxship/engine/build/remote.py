@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.build.agents import relayed
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.planning.filesteps import git_source, is_git
 from boxship.engine.build.requests import (
@@ -67,22 +69,35 @@ class Remote:
 
     async def _git(self, source: GitSource) -> Result:
         directory = await self.stack.enter_async_context(_temporary(self.storage))
-        commit = await git.fetch(source, directory, lambda *_: None, await self._access())
+        async with self._access() as access:
+            commit = await git.fetch(source, directory, lambda *_: None, access)
         return Result(directory=directory, key=_git_key(source, commit))
 
     async def _commit(self, source: GitSource) -> str:
         task = self._commits.get(source)
         if task is None:
-            work = git.commit_of(source, await self._access())
-            task = self._commits[source] = asyncio.create_task(work)
+            task = self._commits[source] = asyncio.create_task(self._asked(source))
             self.stack.push_async_callback(_ended, task)
         return await asyncio.shield(task)
 
-    async def _access(self) -> git.Access:
-        """Return what the client's secrets of the usual names allow."""
+    async def _asked(self, source: GitSource) -> str:
+        async with self._access() as access:
+            return await git.commit_of(source, access)
+
+    @asynccontextmanager
+    async def _access(self) -> AsyncIterator[git.Access]:
+        """Have what the client's secrets of the usual names allow, and its agent."""
         token = await self.client.secret("GIT_AUTH_TOKEN") or b""
         header = await self.client.secret("GIT_AUTH_HEADER") or b""
-        return git.Access(token=token.decode().strip(), header=header.decode().strip())
+        access = git.Access(token=token.decode().strip(), header=header.decode().strip())
+        agent = await self.client.ssh("default")
+        if agent is None:
+            yield access
+            return
+        with tempfile.TemporaryDirectory(prefix="boxship-agent-") as directory:
+            path = f"{directory}/socket"
+            async with relayed(agent, path):
+                yield replace(access, agent=path)
 
     async def context(self, source: RemoteSource) -> ContextSource | DockerfileText:
         """Bring a remote context here. What is no archive is a Dockerfile itself."""

@@ -8,13 +8,11 @@ that its successor does not find::
                              memory/    a tmpfs with the secrets, scripts and sockets in it
 """
 
-import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from boxship.engine.build.clientside import SshAgent, SshConnection
+from boxship.engine.build.agents import relayed
 from boxship.engine.build.execution.binds import bound
 from boxship.engine.build.execution.ground import Ground
 from boxship.engine.containers import mountsources
@@ -33,7 +31,6 @@ from boxship.solver.operations import (
 _MEMORY = "memory"
 _NOSUID_NODEV = 2 | 4
 _NOEXEC = "noexec"
-_CHUNK = 1 << 16
 
 
 @asynccontextmanager
@@ -44,9 +41,12 @@ async def made(ground: Ground, step: Exec) -> AsyncIterator[tuple[MountPoint, ..
     """
     async with AsyncExitStack() as stack:
         stack.callback(mountsources.discard, ground.place)
+        wanted = [mount for mount in step.mounts if isinstance(mount, CacheMount)]
+        seeds = [(mount, (ground.tree(mount.input), mount.source)) for mount in wanted]
+        caches = await stack.enter_async_context(ground.caches.held(seeds))
         points = []
         for number, mount in enumerate(step.mounts):
-            point = await _point(ground, mount, number, stack)
+            point = await _point(ground, mount, number, stack, caches)
             if point is not None:
                 points.append(point)
         if step.script:
@@ -55,16 +55,17 @@ async def made(ground: Ground, step: Exec) -> AsyncIterator[tuple[MountPoint, ..
 
 
 async def _point(
-    ground: Ground, mount: Mount, number: int, stack: AsyncExitStack
+    ground: Ground,
+    mount: Mount,
+    number: int,
+    stack: AsyncExitStack,
+    caches: Mapping[str, str],
 ) -> MountPoint | None:
     if isinstance(mount, BindMount):
         return await bound(ground, mount, number, stack)
     if isinstance(mount, CacheMount):
-        seed = (ground.tree(mount.input), mount.source)
-        path = await stack.enter_async_context(ground.caches.held(mount, seed))
-        return MountPoint(
-            "volume", mount.target, path, read_write=not mount.read_only, options=("rbind",)
-        )
+        path, writable = caches[mount.id], not mount.read_only
+        return MountPoint("volume", mount.target, path, read_write=writable, options=("rbind",))
     if isinstance(mount, TmpfsMount):
         options = ("exec", *((f"size={mount.size}",) if mount.size else ()))
         return MountPoint("tmpfs", mount.target, options=options)
@@ -107,9 +108,6 @@ def _write(path: str, data: bytes, mode: int, owner: tuple[int, int]) -> None:
         os.fchmod(f.fileno(), mode)
 
 
-# ── agents ───────────────────────────────────────────────────────────────────────────────────
-
-
 async def _agent(
     ground: Ground, mount: SshMount, number: int, stack: AsyncExitStack
 ) -> MountPoint | None:
@@ -117,51 +115,7 @@ async def _agent(
     if agent is None:
         return None
     path = f"{_memory(ground)}/{number}"
-    relay = _Relay(agent)
-    server = await asyncio.start_unix_server(relay.serve, path)
-    stack.push_async_callback(relay.close)
-    stack.callback(server.close)
+    await stack.enter_async_context(relayed(agent, path))
     os.chown(path, *ground.owner(mount.uid, mount.gid))
     os.chmod(path, mount.mode)
     return MountPoint("bind", mount.target, path, options=("bind", _NOEXEC))
-
-
-class _Relay:
-    """Hands each connection to a step's socket on to the client's agent."""
-
-    def __init__(self, agent: SshAgent) -> None:
-        self._agent = agent
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            connection = await self._agent.connect()
-            try:
-                answers = asyncio.create_task(_answer(connection, writer))
-                while data := await reader.read(_CHUNK):
-                    await connection.write(data)
-                answers.cancel()
-                await asyncio.gather(answers, return_exceptions=True)
-            finally:
-                await connection.close()
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def close(self) -> None:
-        """End what is still connected."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _answer(connection: SshConnection, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await connection.read():
-            writer.write(data)
-            await writer.drain()
-    writer.close()

@@ -27,9 +27,8 @@ Tell = Callable[[int, bytes], None]
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PROTOCOLS = "http:https:git:ssh"
 _SCP = re.compile(r"(?!-)[\w.-]+@(?!-)[\w.-]+:.*")
-_SSH = (
-    "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile="
-)
+_SSH = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o IdentityFile=none"
+"""Not with the keys of whoever runs the daemon: ssh finds their home without being told."""
 _SAFE = (
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -202,7 +201,8 @@ def _environment(place: str, source: GitSource, access: Access) -> Mapping[str, 
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
         "GIT_LFS_SKIP_SMUDGE": "1",
-        "GIT_SSH_COMMAND": f"{_SSH} -o UserKnownHostsFile={access.known_hosts}",
+        "GIT_SSH_COMMAND": f"{_SSH} -o UserKnownHostsFile={access.known_hosts} "
+        f"-o IdentityAgent={access.agent or 'none'}",
         "GIT_CONFIG_COUNT": str(len(settings)),
     }
     for number, (key, value) in enumerate(settings):
