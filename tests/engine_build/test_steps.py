@@ -413,8 +413,11 @@ def test_who_has_a_cache_for_itself_has_it_against_all(bench: Workbench) -> None
             async with held("shared") as third, held("private") as fourth:
                 assert third == other
                 assert fourth["c"] not in (mine["c"], other["c"])
-            waiting = asyncio.ensure_future(held("locked").__aenter__())
-        assert (await waiting)["c"] in (mine["c"], other["c"])
+            last = held("locked")
+            waiting = asyncio.ensure_future(last.__aenter__())
+        assert (await waiting)["c"] in (mine["c"], other["c"], fourth["c"])
+        await last.__aexit__(None, None, None)
+        assert all(caches.remove(each.name) for each in caches.all() if each.id == "c")
 
     bench.do(look())
 
