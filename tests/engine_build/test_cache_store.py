@@ -129,8 +129,9 @@ def test_one_whose_layer_is_gone_is_not_found_and_goes(tmp_path: Path) -> None:
 def test_after_another_boot_only_what_was_flushed_is_believed(tmp_path: Path) -> None:
     async def settled(store: CacheStore, _: KeptLayers) -> None:
         await store.add(record(0, 1, keys=(0,)))
-        await store.settle()
+        before = store.unsettled()
         await store.add(record(0, 2, keys=(1,)))
+        await store.settle(before)
 
     stores = Stores(tmp_path)
     stores.use(settled, boot="the one before")

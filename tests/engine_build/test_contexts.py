@@ -57,7 +57,7 @@ async def look(contexts: Contexts, client: Client, *, listing: bool = True) -> L
 
 
 def test_what_did_not_change_is_not_even_looked_at(tmp_path: Path) -> None:
-    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    contexts, client = Contexts(str(tmp_path), lambda _: None, "boot"), Client()
     client.content = "1"
     first = run(look(contexts, client))
     (tree,) = tmp_path.glob("*/tree")
@@ -68,7 +68,7 @@ def test_what_did_not_change_is_not_even_looked_at(tmp_path: Path) -> None:
 
 def test_a_listing_that_nobody_made_is_not_believed(tmp_path: Path) -> None:
     """The second sync changed a file and nobody listed it; the third changed nothing."""
-    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    contexts, client = Contexts(str(tmp_path), lambda _: None, "boot"), Client()
     client.content = "1"
     first = run(look(contexts, client))
     client.content = "2"
@@ -79,7 +79,7 @@ def test_a_listing_that_nobody_made_is_not_believed(tmp_path: Path) -> None:
 
 
 def test_a_sync_that_broke_off_leaves_no_listing_that_is_not_true(tmp_path: Path) -> None:
-    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    contexts, client = Contexts(str(tmp_path), lambda _: None, "boot"), Client()
     client.content = "1"
     first = run(look(contexts, client))
     client.content, client.dies = "2", True
@@ -89,8 +89,28 @@ def test_a_sync_that_broke_off_leaves_no_listing_that_is_not_true(tmp_path: Path
     assert run(look(contexts, client)) != first
 
 
+def test_after_another_boot_nothing_is_believed(tmp_path: Path) -> None:
+    client = Client()
+    client.content = "1"
+    run(look(Contexts(str(tmp_path), lambda _: None, "one"), client))
+    client.content = None
+    after = run(look(Contexts(str(tmp_path), lambda _: None, "another"), client))
+    assert after.files == {}
+
+
+def test_attributes_decide(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("1")
+    found = set()
+    for value in (b"1", b"2"):
+        os.setxattr(tmp_path / "f", "user.x", value)
+        part = Part(0, ("/f",))
+        found.add(str(of_listing(listed(str(tmp_path), {}), part)))
+        found.add(f"layers {of_layers([str(tmp_path)], '', part)}")
+    assert len(found) == 4
+
+
 def test_two_builds_at_once_have_a_directory_each(tmp_path: Path) -> None:
-    contexts, client = Contexts(str(tmp_path), lambda _: None), Client()
+    contexts, client = Contexts(str(tmp_path), lambda _: None, "boot"), Client()
 
     async def both() -> set[str]:
         one = contexts.opened(client, "context", Selection())

@@ -31,7 +31,7 @@ from boxship.solver.operations import (
     Operation,
 )
 
-VERSION = b"boxship build 1\n"
+VERSION = b"boxship build 2\n"
 """Changes when the same operation comes to mean another result: then nothing old fits."""
 
 _ENCODER = msgspec.msgpack.Encoder()

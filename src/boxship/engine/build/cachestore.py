@@ -146,11 +146,15 @@ class CacheStore:
         self._later(_insertion([after]))
         return after
 
-    async def settle(self) -> None:
-        """Say that everything so far is on the disk for good."""
-        done = [self._records[each] for each in self._unsettled if each in self._records]
-        self._unsettled.clear()
-        settled = [replace(record, boot="") for record in done]
+    def unsettled(self) -> frozenset[str]:
+        """Return the results whose layers may not be on the disk yet."""
+        return frozenset(self._unsettled)
+
+    async def settle(self, identifiers: Iterable[str]) -> None:
+        """Say that results, unsettled before a flush that is done by now, are on the disk."""
+        done = [each for each in identifiers if each in self._unsettled]
+        self._unsettled.difference_update(done)
+        settled = [replace(self._records[each], boot="") for each in done if each in self._records]
         for record in settled:
             self._replace(record)
         if settled:

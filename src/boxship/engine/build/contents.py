@@ -13,6 +13,7 @@ changes its ``ctime``, which nobody can set.
 Layers are read where they lie (``storage/layered.py``), and only those files that are asked for.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from hashlib import sha256
 import msgspec
 
 from boxship.dockerfile.ignore import Ignore, ignore
+from boxship.engine.build.files.copier import NOT_COPIED
 from boxship.engine.build.files.globbing import compiled, has_wildcards, unescaped
 from boxship.oci.digest import Digest
 from boxship.solver.keys import Part
@@ -29,6 +31,7 @@ from boxship.storage.layered import LayeredTree, Node
 
 _CHUNK = 1 << 20
 _MOST_LINKS = 40
+_WITHOUT_ATTRIBUTES = (errno.ENOTSUP, errno.EPERM, errno.ENODATA)
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
@@ -39,6 +42,8 @@ class File(msgspec.Struct, frozen=True, array_like=True):
     owner: str = ""
     stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Inode, size, ctime and mtime, by which an unchanged file is known."""
+    attributes: str = ""
+    """The extended attributes that copies take along (file capabilities among them)."""
 
     @property
     def is_link(self) -> bool:
@@ -75,7 +80,7 @@ def _list(directory: str, below: str, known: Mapping[str, File], found: dict[str
             looked = entry.stat(follow_symlinks=False)
             mode = looked.st_mode
             if stat.S_ISDIR(mode):
-                found[path] = File(mode, "")
+                found[path] = File(mode, "", attributes=_attributes(entry.path))
                 _list(entry.path, f"{path}/", known, found)
                 continue
             stamp = (looked.st_ino, looked.st_size, looked.st_ctime_ns, looked.st_mtime_ns)
@@ -83,7 +88,24 @@ def _list(directory: str, below: str, known: Mapping[str, File], found: dict[str
             if before is not None and before.stamp == stamp and before.mode == mode:
                 found[path] = before
             else:
-                found[path] = File(mode, _content(entry.path, mode), stamp=stamp)
+                content, attributes = _content(entry.path, mode), _attributes(entry.path)
+                found[path] = File(mode, content, stamp=stamp, attributes=attributes)
+
+
+def _attributes(file: str | int) -> str:
+    """Return the attributes of a file, by its path (a link's own) or a descriptor, in one text."""
+    follow = isinstance(file, int)
+    try:
+        names = sorted(os.listxattr(file, follow_symlinks=follow))
+        return " ".join(
+            f"{name}={os.getxattr(file, name, follow_symlinks=follow).hex()}"
+            for name in names
+            if not name.startswith(NOT_COPIED)
+        )
+    except OSError as error:
+        if error.errno in _WITHOUT_ATTRIBUTES:
+            return ""
+        raise
 
 
 def _content(path: str, mode: int) -> str:
@@ -188,7 +210,7 @@ def _digest(files: Iterable[tuple[str, File]], left_out: Ignore | None) -> Diges
     digest = sha256()
     for path, file in files:
         if left_out is None or not left_out.leaves_out(path):
-            row = f"{path}\0{file.mode:o}\0{file.owner}\0{file.content}\n"
+            row = f"{path}\0{file.mode:o}\0{file.owner}\0{file.attributes}\0{file.content}\n"
             digest.update(row.encode(errors="surrogateescape"))
     return Digest("sha256", digest.hexdigest())
 
@@ -260,20 +282,23 @@ class _View:
         return None if node is None else self._file(node)
 
     def _file(self, node: Node, *, read: bool = False) -> File:
-        found, content = node.found, ""
-        if stat.S_ISLNK(found.st_mode):
+        found, content, attributes = node.found, "", ""
+        kind = stat.S_IFMT(found.st_mode)
+        if kind == stat.S_IFLNK:
             with self._tree.looking(node) as fd:
                 content = os.readlink("", dir_fd=fd)
-        elif read and stat.S_ISREG(found.st_mode):
+        elif read and kind in (stat.S_IFREG, stat.S_IFDIR):
             with self._tree.looking(node) as fd:
                 opened = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                content = _hashed(opened)
+                attributes = _attributes(opened)
+                content = _hashed(opened) if kind == stat.S_IFREG else ""
             finally:
                 os.close(opened)
-        elif stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        elif kind in (stat.S_IFCHR, stat.S_IFBLK):
             content = str(found.st_rdev)
-        return File(found.st_mode, content, f"{found.st_uid}:{found.st_gid}")
+        owner = f"{found.st_uid}:{found.st_gid}"
+        return File(found.st_mode, content, owner, attributes=attributes)
 
     def tops(self, pattern: str, *, wildcards: bool) -> Iterable[tuple[str, ...]]:
         fixed, rest = _divided(pattern, wildcards=wildcards)

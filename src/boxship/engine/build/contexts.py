@@ -80,9 +80,13 @@ def _same(one: File | None, other: File | None) -> bool:
 class Contexts:
     """All directories that are kept. Belongs to the event loop."""
 
-    def __init__(self, root: str, throw_away: Callable[[str], None]) -> None:
-        """``root`` is made when needed; ``throw_away`` deletes a directory in its own time."""
+    def __init__(self, root: str, throw_away: Callable[[str], None], boot: str) -> None:
+        """``root`` is made when needed; ``throw_away`` deletes a directory in its own time.
+
+        Nothing here is flushed to the disk, so after another ``boot`` nothing of it is believed.
+        """
         self._root = root
+        self._boot = boot
         self._throw_away = throw_away
         self._busy: set[str] = set()
 
@@ -100,7 +104,7 @@ class Contexts:
 
         What is selected for one ``purpose`` is kept apart from what is for another.
         """
-        lasting = f"{client.identity}\0{name}\0{purpose}"
+        lasting = f"{self._boot}\0{client.identity}\0{name}\0{purpose}"
         key = self._free(lasting if client.identity else os.urandom(16).hex())
         home = os.path.join(self._root, key)
         self._busy.add(key)

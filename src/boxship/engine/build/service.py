@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from boxship.base.clock import Clock
-from boxship.base.ids import new_id
+from boxship.base.ids import boot_id, new_id
 from boxship.dockerfile.instructions import Dockerfile
 from boxship.engine.build.building import Build, Workplace
 from boxship.engine.build.cachestore import CacheStore
@@ -29,7 +29,7 @@ from boxship.engine.build.requests import (
 )
 from boxship.engine.build.results import Ground, Turns
 from boxship.engine.containers.context import Context
-from boxship.engine.images.bridge import to_the_end
+from boxship.engine.images.bridge import in_thread, to_the_end
 from boxship.engine.images.service import ImageService
 from boxship.engine.records.database import Database
 from boxship.storage.storage import Storage
@@ -99,7 +99,7 @@ class Builds:
             ground=Ground(storage, cache, context.clock, Turns(), at_once),
             images=images,
             executor=Executor(context, storage),
-            contexts=Contexts(storage.root.join("contexts"), context.throw_away),
+            contexts=Contexts(storage.root.join("contexts"), context.throw_away, boot_id()),
         )
         place = self._workplace
         self._housekeeping = Housekeeping(
@@ -131,9 +131,16 @@ class Builds:
         if task.cancelled():
             raise BuildCancelledError("context canceled")
         result = task.result()
-        await self._cache.settle()
+        await self._settle()
         self._tidy()
         return result
+
+    async def _settle(self) -> None:
+        """Flush the layers, and let their records be believed after power loss, too."""
+        made = self._cache.unsettled()
+        if made:
+            await in_thread(self._workplace.ground.storage.writeback.finish)
+            await self._cache.settle(made)
 
     def _tidy(self) -> None:
         """Have the cache keep its bounds, behind the back of whoever has built."""

@@ -29,7 +29,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
-_NOT_COPIED = ("trusted.overlay.", "user.overlay.", "security.selinux")
+NOT_COPIED = ("trusted.overlay.", "user.overlay.", "security.selinux")
+"""Beginnings of the attributes that stay behind; what is copied decides about keys, too."""
 _NO_ATTRIBUTES = (errno.ENOTSUP, errno.EPERM)
 _SMALL = 1 << 18
 
@@ -170,7 +171,7 @@ class Copier:
         ids = self.manner.ids or Ids(found.st_uid, found.st_gid)
         os.fchown(writing, ids.uid, ids.gid)
         for key in os.listxattr(reading):
-            if not key.startswith(_NOT_COPIED):
+            if not key.startswith(NOT_COPIED):
                 _set_attribute(writing, key, os.getxattr(reading, key))
         os.fchmod(writing, self._mode(found))
         time_ns = self._time(found)
