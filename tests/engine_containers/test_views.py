@@ -77,7 +77,7 @@ def context(*records: ContainerRecord) -> Context:
 FOUR = (
     record(1),
     record(2, Status.EXITED, exit_code=3, mounts=(MountPoint("bind", "/in", "/src"),)),
-    record(3, Status.PAUSED),
+    record(3, Status.PAUSED, host=HostConfig(annotations={"a": "b", "c": ""})),
     record(4, Status.CREATED, image_id="sha256:" + "2" * 64, config=ContainerConfig(image="other")),
 )
 
@@ -105,6 +105,8 @@ def test_running_ones_newest_first() -> None:
         ({"label": ["n=1", "all"]}, "c1"),
         ({"label": ["n"]}, "c3 c2 c1"),
         ({"label": ["n=1", "n=2"]}, ""),
+        ({"annotation": ["a=b", "c"]}, "c3"),
+        ({"annotation": ["a=c"]}, ""),
         ({"ancestor": ["busybox"]}, "c3 c2 c1"),
         ({"ancestor": ["111111111111", "nothing"]}, "c3 c2 c1"),
         ({"ancestor": ["other"]}, "c4"),

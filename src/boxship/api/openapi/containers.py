@@ -41,7 +41,8 @@ OPERATIONS = (
             number("limit", "How many at most, then of all; 0: any number"),
             _SIZES,
             filters(
-                *("ancestor", "before", "exited", "expose", "health", "id", "is-task"),
+                *("ancestor", "annotation", "before", "exited", "expose", "health", "id"),
+                "is-task",
                 *("isolation", "label", "name", "network", "publish", "since", "status", "volume"),
             ),
         ),

@@ -1,7 +1,7 @@
 """Which containers a list shows: Docker's filters, as a table from name to test.
 
-Values of one filter are alternatives; different filters must all hold. ``label`` is the exception:
-each of its values must hold.
+Values of one filter are alternatives; different filters must all hold. ``label`` and ``annotation``
+are the exceptions: each of their values must hold.
 """
 
 import re
@@ -13,6 +13,7 @@ from boxship.engine.containers.ports import closed_ports
 from boxship.engine.containers.record import ContainerRecord, Status
 from boxship.engine.containers.requests import ContainerQuery, Counts
 from boxship.engine.networks.portwishes import span_of
+from boxship.model.labels import LabelFilter
 from boxship.model.ports import PortSpan
 
 Test = Callable[[ContainerRecord], bool]
@@ -70,13 +71,13 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _label(_: Context, values: Sequence[str]) -> Test:
-    wanted = [value.partition("=") for value in values]
+    wanted = LabelFilter(tuple(values))
+    return lambda record: wanted.admits(record.config.labels or {})
 
-    def test(record: ContainerRecord) -> bool:
-        labels = record.config.labels or {}
-        return all(key in labels and (not eq or labels[key] == text) for key, eq, text in wanted)
 
-    return test
+def _annotation(_: Context, values: Sequence[str]) -> Test:
+    wanted = LabelFilter(tuple(values))
+    return lambda record: wanted.admits(record.host.annotations or {})
 
 
 def _status(_: Context, values: Sequence[str]) -> Test:
@@ -184,6 +185,7 @@ def _isolation(_: Context, values: Sequence[str]) -> Test:
 
 _FILTERS: dict[str, _Maker] = {
     "ancestor": _ancestor,
+    "annotation": _annotation,
     "before": _before,
     "exited": _exited,
     "expose": _exposed,
