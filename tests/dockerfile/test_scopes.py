@@ -1,7 +1,7 @@
 """Which variables an instruction sees."""
 
 from boxship.dockerfile.expansion import expand
-from boxship.dockerfile.instructions import Arg, Env, Expose, Instruction
+from boxship.dockerfile.instructions import Arg, Definition, Env, Expose, Instruction
 from boxship.dockerfile.parsing import parse
 from boxship.dockerfile.scopes import Scope, global_scope, platform_arguments, stage_scope
 
@@ -76,6 +76,14 @@ def test_a_stage_inherits_what_its_base_declared() -> None:
     expose = read.stages[1].instructions[0]
     assert isinstance(expose, Expose)
     assert expand(expose, scope.variables).instruction.ports == ("1", "90")
+
+
+def test_for_the_classic_builder_arguments_end_with_their_stage() -> None:
+    outside = global_scope((), {}, PLATFORM, classic=True)
+    end = stage_scope(outside, {}).declare(Arg(definitions=(Definition("A", "1"),)))
+    scope = stage_scope(outside, {"E": "2"}, parent=end)
+    assert scope.variables == {"E": "2"}
+    assert scope.declared == frozenset()
 
 
 def test_arguments_that_nobody_declares_are_named() -> None:

@@ -152,8 +152,11 @@ def stage_scope(
     """Return the scope behind a FROM.
 
     ``outside`` is the global one, ``environment`` that of the base's config, and ``parent`` the
-    scope at the end of the stage that is the base.
+    scope at the end of the stage that is the base. The classic builder has no use for it: there
+    each stage begins with its base's environment alone.
     """
+    if outside.classic:
+        parent = None
     return Scope(
         given=outside.given,
         outside=outside.variables,
