@@ -16,7 +16,7 @@ from boxship.cli.buildprogress.display import (
 from boxship.cli.buildprogress.plain import PlainDisplay
 from boxship.cli.buildprogress.rawjson import encode
 from boxship.cli.buildprogress.terminal import TerminalDisplay, frame
-from boxship.cli.buildprogress.trace import SECOND, Trace
+from boxship.cli.buildprogress.trace import LONGEST, SECOND, Trace
 from boxship.cli.buildprogress.words import size
 from boxship.client.buildkit.progress import (
     Log,
@@ -134,6 +134,23 @@ def test_what_comes_right_after_a_steps_end_is_still_its_own() -> None:
 def test_a_carriage_return_leaves_what_was_seen_last() -> None:
     text = told((1, Update((begun("a"),), logs=(said("a", b"10%\r100%\n", 1),))))
     assert text == "#1 step a\n#1 0.000 100%\n"
+
+
+def test_a_line_that_comes_byte_by_byte_and_never_ends_is_told_in_parts() -> None:
+    job = Trace().put(begun("a"))
+    parts = [job.add_log(said("a", b"x", 2)) for _ in range(150_000)]
+    lines = [line.text for part in parts for line in part] + [each.text for each in job.flush()]
+    assert "".join(lines) == "x" * 150_000
+    assert max(map(len, lines)) <= LONGEST + 1
+
+
+def test_what_is_written_over_is_not_kept() -> None:
+    job = Trace().put(begun("a"))
+    for number in range(100_000):
+        assert job.add_log(said("a", b"\r%d%%" % number, 2)) == []
+    assert [
+        line.text for line in job.add_log(said("a", b"\r", 2)) + job.add_log(said("a", b"\n", 3))
+    ] == ["99999%"]
 
 
 def test_the_screen_has_what_goes_on_and_fits() -> None:

@@ -10,6 +10,9 @@ TAIL = 10
 
 SECOND = 1_000_000_000
 
+LONGEST = 64 * 1024
+"""Bytes of a line; one that is longer is told in parts."""
+
 
 @dataclass
 class Line:
@@ -20,13 +23,29 @@ class Line:
 
 
 @dataclass
+class _Partial:
+    """A line without its end, as far as it came. Each piece is looked at once: some programs write
+    byte by byte."""
+
+    began: int
+    data: bytearray = field(default_factory=bytearray)
+
+    def add(self, piece: bytes) -> None:
+        # What was written over is seen by nobody; behind a last "\r" a newline may follow.
+        over = piece.rfind(b"\r", 0, -1)
+        if over >= 0:
+            self.data.clear()
+        self.data += piece[over + 1 :]
+
+
+@dataclass
 class Job:
     """A step."""
 
     vertex: Vertex
     statuses: dict[str, Status] = field(default_factory=dict)
     tail: deque[Line] = field(default_factory=lambda: deque(maxlen=TAIL))
-    _partial: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    _partial: dict[int, "_Partial"] = field(default_factory=dict)
 
     @property
     def is_running(self) -> bool:
@@ -44,17 +63,26 @@ class Job:
         return max(0, end - self.vertex.started)
 
     def add_log(self, log: Log) -> list[Line]:
-        """Return the lines that it completes; the rest waits for its end."""
-        started, held = self._partial.pop(log.stream, (log.moment, b""))
-        *whole, rest = (held + log.data).split(b"\n")
-        lines = [self._line(started if held else log.moment, text) for text in whole]
-        if rest:
-            self._partial[log.stream] = (started if not whole else log.moment, rest)
+        """Return the lines that it completes; the rest waits for its end, if it is not too long."""
+        held = self._partial.pop(log.stream, None)
+        *whole, rest = log.data.split(b"\n")
+        lines = []
+        for text in whole:
+            began, before = (log.moment, b"") if held is None else (held.began, held.data)
+            lines.append(self._line(began, bytes(before) + text))
+            held = None
+        if rest or held is not None:
+            held = held or _Partial(log.moment)
+            held.add(rest)
+            if len(held.data) > LONGEST:
+                lines.append(self._line(held.began, bytes(held.data)))
+            else:
+                self._partial[log.stream] = held
         return lines
 
     def flush(self) -> list[Line]:
         """Return lines that never got their end."""
-        lines = [self._line(moment, rest) for moment, rest in self._partial.values()]
+        lines = [self._line(held.began, bytes(held.data)) for held in self._partial.values()]
         self._partial.clear()
         return lines
 
