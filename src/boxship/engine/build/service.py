@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from boxship.base.clock import Clock
 from boxship.base.ids import boot_id, new_id
@@ -93,6 +94,7 @@ class Builds:
         self._cache = cache
         self._loading: asyncio.Task[None] | None = None
         self._history = History(database, context.clock)
+        self._chores: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.Task[None] | None = None
         self._running: dict[str, asyncio.Task[BuildResult]] = {}
         self._workplace = Workplace(
@@ -131,22 +133,31 @@ class Builds:
         if task.cancelled():
             raise BuildCancelledError("context canceled")
         result = task.result()
-        await self._settle()
         self._tidy()
         return result
 
     async def _settle(self) -> None:
-        """Flush the layers, and let their records be believed after power loss, too."""
+        """Flush the layers, and let their records be believed after power loss, too.
+
+        Nobody waits for it: until then a record is worth what the page cache is.
+        """
         made = self._cache.unsettled()
         if made:
             await in_thread(self._workplace.ground.storage.writeback.finish)
             await self._cache.settle(made)
 
     def _tidy(self) -> None:
-        """Have the cache keep its bounds, behind the back of whoever has built."""
+        """Settle the records and keep the cache's bounds, behind the back of whoever has built."""
+        self._chore(self._settle())
         if self._tidying is None or self._tidying.done():
-            self._tidying = asyncio.ensure_future(self._tidied())
-            self._tidying.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._tidying = self._chore(self._tidied())
+
+    def _chore(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(work)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     async def _tidied(self) -> None:
         # Adding it all up reads directories of contexts, which the next build wants to read, too.
@@ -155,7 +166,7 @@ class Builds:
 
     async def close(self) -> None:
         """End all builds, when the engine is closed."""
-        tasks = [*self._running.values(), *([self._tidying] if self._tidying else [])]
+        tasks = [*self._running.values(), *self._chores]
         for task in tasks:
             task.cancel()
         if tasks:
