@@ -11,9 +11,10 @@
     Scope of the next: declared arguments and ENV are inherited
 
 A value given with ``--build-arg`` goes before every default. For the classic builder ENV goes
-before ARG, whichever is later; BuildKit has it otherwise, against its documentation, and images
-are built with what it does. Proxy variables are given to RUN
-though nobody declares them; they belong neither to cache keys nor to histories, unless declared.
+before ARG, whichever is later, and arguments end with their stage. BuildKit has it otherwise, the
+first of it against its documentation, and images are built with what it does. Proxy variables are
+given to RUN though nobody declares them; they belong neither to cache keys nor to histories, unless
+declared.
 """
 
 from collections.abc import Iterable, Mapping
