@@ -306,3 +306,9 @@ def test_the_same_with_another_driver(tmp_path: Path) -> None:
         made.append(layer)
         yard.close()
     assert made[0] == made[1]
+
+
+def test_directories_deeper_than_anybody_goes(yard: Yard) -> None:
+    os.makedirs(yard.context / "deep" / "/".join("d" * 1200))
+    with pytest.raises(InvalidArgumentError, match="too deep"):
+        yard.layer(Copy(0, "/deep", "/x"))

@@ -26,35 +26,51 @@ def squashed_tar(
     With ``latest_ns`` no time in it is after that. UnreadableError: the disk fails.
     """
     with reading(), LayeredTree(directories, opaque) as tree:
-        items = _items(tree, (), tree.root().places)
+        items = _items(tree, tree.root().places)
         yield from Archiver(tree, latest_ns=latest_ns).write(chain((tree.root(),), items))
         yield END
 
 
-def _items(tree: LayeredTree, directory: Path, places: tuple[int, ...]) -> Iterator[Item]:
-    """Yield what is in a directory that some layers have, each directory before what is in it."""
-    found: dict[bytes, list[tuple[int, Entry]]] = {}
-    for place in places:
-        for entry in tree.entries(place, directory):
-            found.setdefault(entry.name, []).append((place, entry))
-    for name, entries in sorted(found.items()):
-        path = (*directory, name)
-        top_place, top = entries[0]
-        if top.whiteout:
-            yield Hidden((*directory, WHITEOUT_PREFIX + name))
+def _items(tree: LayeredTree, places: tuple[int, ...]) -> Iterator[Item]:
+    """Yield what some layers have, each directory before what is in it.
+
+    With a stack of our own: steps make trees deeper than Python's.
+    """
+    levels = [_entries(tree, (), places)]
+    while levels:
+        path, entries = next(levels[-1], ((), ()))
+        if not entries:
+            levels.pop()
             continue
-        node = Node(path, top.found, (top_place,))
+        place, top = entries[0]
+        if top.whiteout:
+            yield Hidden((*path[:-1], WHITEOUT_PREFIX + path[-1]))
+            continue
+        node = Node(path, top.found, (place,))
         yield node
         if node.is_directory:
             merged, hides = _merged(tree, path, entries)
             if hides:
                 yield Hidden((*path, OPAQUE_MARK))
-            yield from _items(tree, path, merged)
+            levels.append(_entries(tree, path, merged))
 
 
-def _merged(
-    tree: LayeredTree, path: Path, entries: list[tuple[int, Entry]]
-) -> tuple[tuple[int, ...], bool]:
+_Found = tuple[tuple[int, Entry], ...]
+"""Of one name, which layers have it, topmost first."""
+
+
+def _entries(
+    tree: LayeredTree, directory: Path, places: tuple[int, ...]
+) -> Iterator[tuple[Path, _Found]]:
+    found: dict[bytes, list[tuple[int, Entry]]] = {}
+    for place in places:
+        for entry in tree.entries(place, directory):
+            found.setdefault(entry.name, []).append((place, entry))
+    for name, entries in sorted(found.items()):
+        yield (*directory, name), tuple(entries)
+
+
+def _merged(tree: LayeredTree, path: Path, entries: _Found) -> tuple[tuple[int, ...], bool]:
     """Return in which layers a directory goes on, and whether it hides what is below them all."""
     places: list[int] = []
     for place, entry in entries:

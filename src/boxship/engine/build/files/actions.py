@@ -1,11 +1,12 @@
 """Carry out a build's changes to files, one after the other, in one snapshot. Blocking."""
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from boxship.base.errors import UnavailableError
+from boxship.base.errors import InvalidArgumentError, UnavailableError
 from boxship.engine.build.failures import MissingSourceError
 from boxship.engine.build.files import modes
 from boxship.engine.build.files.copier import Manner, make_room
@@ -17,6 +18,7 @@ from boxship.engine.build.files.roots import Workshop
 from boxship.engine.build.trees import DirectoryTree, LayersTree, Tree
 from boxship.solver.operations import Copy, FileActions, MakeDirectory, MakeFile
 
+_BY_THE_FILES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR})
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o644
 
@@ -37,7 +39,11 @@ def carry_out(workshop: Workshop, key: str, actions: FileActions, inputs: Sequen
                     work.make_directory(action)
                 else:
                     work.make_file(action)
+    except RecursionError:
+        raise InvalidArgumentError("directories are too deep in each other to be copied") from None
     except OSError as error:
+        if error.errno in _BY_THE_FILES:
+            raise InvalidArgumentError(f"files cannot be copied: {error}") from error
         raise UnavailableError(f"files cannot be written: {error}") from error
 
 
