@@ -309,6 +309,6 @@ def test_the_same_with_another_driver(tmp_path: Path) -> None:
 
 
 def test_directories_deeper_than_anybody_goes(yard: Yard) -> None:
-    os.makedirs(yard.context / "deep" / "/".join("d" * 1200))
+    os.makedirs(yard.context / "deep" / "/".join("d" * 400))
     with pytest.raises(InvalidArgumentError, match="too deep"):
         yard.layer(Copy(0, "/deep", "/x"))

@@ -660,3 +660,36 @@ def test_a_launcher_that_dies_ends_no_step() -> None:
         assert asyncio.run(run()) == []
     finally:
         place.close()
+
+
+def test_who_waits_for_a_cache_keeps_nobody_else_from_running() -> None:
+    place = Place()
+
+    async def run() -> None:
+        async with opened(place) as engine:
+            storage = engine.checker._storage
+            executor = Executor(engine._context, storage, asyncio.Semaphore(2))
+            with engine.images.hold("busybox") as image, storage.layers.lease() as lease:
+                inputs = (LayersTree(tuple(image.layers)),)
+                up = asyncio.Event()
+
+                def step(script: str, *mounts: Mount) -> "asyncio.Task[Layer]":
+                    given = Exec(("/bin/sh", "-ec", script), mounts=mounts)
+                    tell = lambda *_: up.set()  # noqa: E731
+                    return asyncio.ensure_future(executor.run(given, inputs, Extras(), lease, tell))
+
+                locked = CacheMount("/c", "c", "locked")
+                holding = step("echo up; sleep 60", locked)
+                await up.wait()
+                waiting = [step("true", locked) for _ in range(3)]
+                await step("true")
+                assert not any(task.done() for task in (holding, *waiting))
+                holding.cancel()
+                await asyncio.gather(holding, *waiting, return_exceptions=True)
+                assert not any(task.exception() for task in waiting)
+
+    try:
+        asyncio.run(run())
+        assert place.remains() == []
+    finally:
+        place.close()

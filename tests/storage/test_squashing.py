@@ -52,13 +52,3 @@ def test_no_time_is_later(yard: Yard) -> None:
     (made,) = yard.tree(one).layers
     diff = Path(yard.storage.layers.diff_directory(made))
     assert {path.lstat().st_mtime_ns for path in diff.rglob("*")} == {latest}
-
-
-def test_as_deep_as_steps_go(yard: Yard) -> None:
-    names = ["/".join("d" * depth) for depth in range(1, 1200)]
-    archive = tar(*(directory(name) for name in names), Member(f"{names[-1]}/f", b"x"))
-    layers = yard.tree(archive, tar(Member(f"{names[-1]}/g", b"y"))).layers
-    trees = [yard.storage.layers.diff_directory(layer) for layer in reversed(layers)]
-    one = b"".join(map(bytes, squashed_tar(trees, yard.storage.rights.opaque)))
-    (made,) = yard.tree(one).layers
-    assert yard.storage.layers.get(made).size == 2

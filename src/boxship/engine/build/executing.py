@@ -42,6 +42,7 @@ from boxship.storage.storage import Storage
 
 ResultT = TypeVar("ResultT")
 
+_AT_ONCE = 4
 _MOST_LAYERS = 480
 """Beyond, no directory for mount points fits under the stack."""
 
@@ -66,7 +67,11 @@ class StepExitError(BoxshipError):
 class Executor:
     """Carries out steps, any number side by side. Call it from the event loop."""
 
-    def __init__(self, context: Context, storage: Storage) -> None:
+    def __init__(
+        self, context: Context, storage: Storage, at_once: asyncio.Semaphore | None = None
+    ) -> None:
+        """``at_once`` has room for as many programs as may run at the same time."""
+        self._at_once = at_once or asyncio.Semaphore(_AT_ONCE)
         self._context = context
         self._storage = storage
         self._adoption = Adoption(storage.root, storage.layers, storage.snapshots)
@@ -90,7 +95,11 @@ class Executor:
         """
         step_id, below = ids.new_id(), _layers(step.root, inputs)
         ground = Ground(self._context, self.caches, step_id, inputs, extras)
-        async with self._snapshot(step_id, below), mounts.made(ground, step) as made:
+        async with (
+            self._snapshot(step_id, below),
+            mounts.made(ground, step) as made,
+            self._at_once,  # behind everything that others may have one wait for
+        ):
             exit_ = await self._executed(step_id, step, extras, made, tell)
             if exit_.exit_code and not extras.keep_failed:
                 raise StepExitError(exit_)

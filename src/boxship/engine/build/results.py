@@ -68,5 +68,3 @@ class Ground:
     cache: CacheStore
     clock: Clock
     turns: Turns
-    at_once: asyncio.Semaphore
-    """How many programs of steps run at the same time."""

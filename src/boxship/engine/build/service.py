@@ -98,9 +98,9 @@ class Builds:
         self._tidying: asyncio.Task[None] | None = None
         self._running: dict[str, asyncio.Task[BuildResult]] = {}
         self._workplace = Workplace(
-            ground=Ground(storage, cache, context.clock, Turns(), at_once),
+            ground=Ground(storage, cache, context.clock, Turns()),
             images=images,
-            executor=Executor(context, storage),
+            executor=Executor(context, storage, at_once),
             contexts=Contexts(storage.root.join("contexts"), context.throw_away, boot_id()),
         )
         place = self._workplace

@@ -13,7 +13,6 @@ Each vertex is solved once, by a task of its own. The first failure ends all of 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -306,11 +305,9 @@ class Solver:
         return [layers.diff_directory(layer) for layer in reversed(result.stack)]
 
     async def _carried_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer:
-        is_program = isinstance(vertex.operation, Exec)
         try:
-            async with self.ground.at_once if is_program else nullcontext():
-                self.report.start(vertex.digest)
-                return await self.steps.carry_out(vertex, inputs)
+            self.report.start(vertex.digest)
+            return await self.steps.carry_out(vertex, inputs)
         except BaseException as error:
             self.report.finish(vertex.digest, error=_said(error))
             raise
