@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 
+from boxship.api.grpc.driver import MOST_UNSENT, Driver
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import Selection
 from boxship.engine.build.failures import InvalidDockerfileError, Place, StepFailedError
@@ -37,6 +38,7 @@ from boxship.wire.grpc.status import Code
 from boxship.wire.protobuf import encode
 from support.buildkitcalls import Buildx, Caller
 from support.certificates import Authority
+from support.waiting import eventually
 
 IMAGE = "sha256:" + "ab" * 32
 STEP = Digest.of(b"a step")
@@ -255,6 +257,62 @@ def test_a_peer_that_does_not_speak_http2_is_cut_off(api, tmp_path):
         while piece := client.recv(65536):
             answer += piece
     assert answer.startswith(b"HTTP/1.1 101 ")
+
+
+SESSION = (
+    b"POST /session HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nX-Docker-Expose-Session-Uuid: s\r\n\r\n"
+)
+
+
+def test_a_session_has_its_name_until_it_is_gone(api):
+    with api.client.connect() as first:
+        first.sendall(SESSION)
+        assert b" 101 " in first.recv(64)
+        second = api.client.send(SESSION.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert b" 409 " in second
+        assert b"session s exists already" in second
+
+    def free():
+        with api.client.connect() as again:
+            again.sendall(SESSION)
+            return b" 101 " in again.recv(64)
+
+    eventually(free, "the name's return")
+
+
+def test_a_peer_that_does_not_read_is_not_read():
+    """Otherwise the answers to its pings would fill the memory."""
+
+    class Transport(asyncio.Transport):
+        def __init__(self):
+            super().__init__()
+            self.calls = []
+
+        def set_write_buffer_limits(self, high=None, low=None):
+            self.calls.append(high)
+
+        def pause_reading(self):
+            self.calls.append("pause")
+
+        def resume_reading(self):
+            self.calls.append("resume")
+
+        def is_closing(self):
+            return False
+
+        def write(self, data):
+            pass
+
+    async def drive():
+        transport, driver = Transport(), Driver(client=False)
+        driver.connection_made(transport)
+        driver.pause_writing()
+        assert driver.slow
+        driver.resume_writing()
+        await driver.writable()
+        return transport.calls
+
+    assert asyncio.run(drive()) == [MOST_UNSENT, "pause", "resume"]
 
 
 def test_history(api, tmp_path):

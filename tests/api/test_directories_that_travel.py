@@ -161,6 +161,12 @@ ESCAPES = [
     [directory("a"), entry("b", linkname="a")],
     [entry("a"), LISTED, *content(7)],
     [entry("a"), *content(0), *content(0)],
+    [entry("a"), LISTED, entry("b")],
+    [LISTED, LISTED],
+    [
+        *(entry(f"{n:03}") for n in range(100)),
+        *(encode(Packet(PacketType.DATA, id=n, data=b"x")) for n in range(100)),
+    ],
     [encode(Packet(PacketType.ERR, data=b"no such disk"))],
     [b"\xff"],
 ]

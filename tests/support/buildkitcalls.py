@@ -62,23 +62,23 @@ class Caller:
     """A client of BuildKit that blocks."""
 
     def __init__(self, path: str, connected: socket.socket | None = None) -> None:
-        self._socket = connected or socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
+        self.socket = connected or socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
         if connected is None:
-            self._socket.connect(path)
-        self._socket.sendall(b"POST /grpc HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n")
+            self.socket.connect(path)
+        self.socket.sendall(b"POST /grpc HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n")
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += self._socket.recv(1)
-        self._connection = Connection(client=True)
-        self._connection.start()
+            head += self.socket.recv(1)
+        self.connection = Connection(client=True)
+        self.connection.start()
         self._events: list[Event] = []
 
     def __enter__(self) -> "Caller":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        self.socket.close()
 
     def ask(
         self, method: Method[Any, Any], request: Message, metadata: Metadata | None = None
@@ -90,17 +90,17 @@ class Caller:
         self, method: Method[Any, Any], request: Message, metadata: Metadata | None = None
     ) -> int:
         """Begin a call of one request; ``wait`` for its end by what is returned."""
-        stream = self._connection.open(method.path, metadata or {})
-        self._connection.send(stream, encode(request))
-        self._connection.half_close(stream)
-        self._socket.sendall(self._connection.outgoing())
+        stream = self.connection.open(method.path, metadata or {})
+        self.connection.send(stream, encode(request))
+        self.connection.half_close(stream)
+        self.socket.sendall(self.connection.outgoing())
         return stream
 
     def next(self, stream: int, method: Method[Any, Any]) -> Any:
         """Return the next answers of a call that goes on."""
         while True:
-            self._events = self._connection.receive(self._socket.recv(65536))
-            self._socket.sendall(self._connection.outgoing())
+            self._events = self.connection.receive(self.socket.recv(65536))
+            self.socket.sendall(self.connection.outgoing())
             found = [e for e in self._events if isinstance(e, MessagesReceived)]
             if found:
                 return [decode(m, method.answer) for e in found for m in e.messages]
@@ -113,5 +113,5 @@ class Caller:
                     answers += [decode(message, method.answer) for message in event.messages]
                 elif isinstance(event, CallEnded) and event.stream == stream:
                     return answers if event.status.code == Code.OK else event.status
-            self._events = self._connection.receive(self._socket.recv(65536))
-            self._socket.sendall(self._connection.outgoing())
+            self._events = self.connection.receive(self.socket.recv(65536))
+            self.socket.sendall(self.connection.outgoing())

@@ -89,9 +89,8 @@ class Door:
 
     async def open_session(self, call: Call, offer: Offer) -> Answer:
         """Take a connection on which we call the client."""
-        session = self.sessions.begin(offer)
-        await upgrade(call, session.client)
-        await self.sessions.register(session)
+        async with self.sessions.begun(offer) as session:
+            await upgrade(call, session.client)
         return HandedOver()
 
     # ── builds ───────────────────────────────────────────────────────────────────────────────
@@ -104,7 +103,7 @@ class Door:
             response = {}
             if wishes is not None:
                 result = await self._build(solving, request_of(message, wishes))
-                response = {**result.response, **await self._noted(message.session)}
+                response = {**result.response, **self._noted(message.session)}
             await call.send(encode(control.SolveResponse(response)))
         except GrpcError:
             raise
@@ -113,12 +112,12 @@ class Door:
         finally:
             self.solvings.end(solving)
 
-    async def _noted(self, session: str) -> dict[str, str]:
+    def _noted(self, identifier: str) -> dict[str, str]:
         """Return what a client has to write into the index of its local cache."""
-        if not session:
+        session = self.sessions.find(identifier)
+        if session is None or not session.cache_manifest:
             return {}
-        manifest = (await self.sessions.get(session)).cache_manifest
-        return {"cache.manifest": manifest.decode()} if manifest else {}
+        return {"cache.manifest": session.cache_manifest.decode()}
 
     async def evaluate(self, solving: Solving, name: str) -> None:
         """Build a result that was asked for, as an image without a name: others may be based on it.

@@ -30,6 +30,8 @@ _SPECIAL_BITS = (
     (filesync.GO_SETGID, stat.S_ISGID),
     (filesync.GO_STICKY, stat.S_ISVTX),
 )
+_MOST_AT_ONCE = 64
+"""Files that are open; clients send four."""
 _KEPT_ATTRIBUTES = ("user.", "security.capability")
 
 
@@ -68,6 +70,8 @@ class Receiver:
     _wanted: dict[int, _Wanted] = field(default_factory=dict)
     _coming: set[str] = field(default_factory=set)
     """Paths of those."""
+    _begun: int = 0
+    """How many of them are open."""
     _late: list[tuple[str, Stat]] = field(default_factory=list)
     _next: int = 0
     _listed: bool = False
@@ -108,6 +112,8 @@ class Receiver:
     # ── the list ─────────────────────────────────────────────────────────────────────────────
 
     def _entry(self, entry: Stat, replies: list[bytes]) -> None:
+        if self._listed:
+            raise InvalidArgumentError(f"the client sent {entry.path!r} after the end of its list")
         number, self._next = self._next, self._next + 1
         parent, name = self._enter(entry.path)
         before = parent.there.pop(name, None)
@@ -170,6 +176,8 @@ class Receiver:
         self._open.append(_Directory(entry.path, there, made=entry))
 
     def _end_of_list(self, replies: list[bytes]) -> None:
+        if self._listed:
+            raise InvalidArgumentError("the client ended its list twice")
         while self._open:
             self._leave()
         self._listed = True
@@ -224,6 +232,11 @@ class Receiver:
                 f"the client sent a file that was not asked for: {packet.id}"
             )
         if wanted.fd < 0:
+            self._begun += 1
+            if self._begun > _MOST_AT_ONCE:
+                raise InvalidArgumentError(
+                    f"the client sends more than {_MOST_AT_ONCE} files at the same time"
+                )
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             wanted.fd = os.open(self._at(wanted.stat.path), flags, 0o600)
         if packet.data:
@@ -231,6 +244,7 @@ class Receiver:
             _write(wanted.fd, packet.data)
             return
         del self._wanted[packet.id]
+        self._begun -= 1
         self._coming.discard(wanted.stat.path)
         os.close(wanted.fd)
         self._dress(wanted.stat, self._at(wanted.stat.path))

@@ -5,6 +5,8 @@ A client opens its session and begins its build at the same time, so either may 
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from boxship.api.buildkit.session import Session
@@ -40,20 +42,36 @@ class Sessions:
     """Sessions by the name that their client gave them."""
 
     def __init__(self) -> None:
+        self._taken: dict[str, Session] = {}
+        """Also those whose connection doesn't stand yet."""
         self._open: dict[str, Session] = {}
         self._changed = asyncio.Condition()
 
-    def begin(self, offer: Offer) -> Session:
-        """Make a session; ``register`` it once its connection stands. ConflictError."""
-        if offer.id in self._open:
-            raise ConflictError(f"session {offer.id} exists already")
-        return Session(offer.id, offer.shared_key, lambda: self._gone(offer.id))
+    @asynccontextmanager
+    async def begun(self, offer: Offer) -> AsyncIterator[Session]:
+        """Make a session whose connection is opened meanwhile; then builds find it.
 
-    async def register(self, session: Session) -> None:
-        """Let builds find it, until its connection ends."""
+        ConflictError: there is one of that name.
+        """
+        if offer.id in self._taken:
+            raise ConflictError(f"session {offer.id} exists already")
+        session = Session(offer.id, offer.shared_key, lambda: self._gone(session))
+        self._taken[offer.id] = session
+        try:
+            yield session
+        except BaseException:
+            self._gone(session)
+            raise
+        if session.client.connection.closed:  # meanwhile
+            self._gone(session)
+            return
         async with self._changed:
             self._open[session.id] = session
             self._changed.notify_all()
+
+    def find(self, identifier: str) -> Session | None:
+        """Return a session if it is open now."""
+        return self._open.get(identifier)
 
     async def get(self, identifier: str) -> Session:
         """Return a session, waiting a moment for one to come. NotFoundError."""
@@ -69,5 +87,7 @@ class Sessions:
         for session in list(self._open.values()):
             session.client.close()
 
-    def _gone(self, identifier: str) -> None:
-        self._open.pop(identifier, None)
+    def _gone(self, session: Session) -> None:
+        for known in (self._taken, self._open):
+            if known.get(session.id) is session:
+                del known[session.id]

@@ -21,6 +21,8 @@ from boxship.wire.protobuf import DecodeError, Message, decode
 
 MOST_QUEUED = 256 * 1024
 """Bytes of one call that may wait to leave before its sender has to."""
+MOST_UNSENT = 1024 * 1024
+"""Bytes for a peer that doesn't read, before it isn't read, either."""
 _GONE = Status(Code.CANCELLED, "the call is over")
 M = TypeVar("M", bound=Message)
 
@@ -137,6 +139,7 @@ class Driver(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=MOST_UNSENT)
         self.connection.start()
         self.flush()
 
@@ -155,9 +158,14 @@ class Driver(asyncio.Protocol):
             self._handle(event)
 
     def pause_writing(self) -> None:
+        """Read nothing, either, of a peer that doesn't read: each frame may want an answer."""
         self._slow = self._loop.create_future()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
         slow, self._slow = self._slow, None
         _wake(slow)
 
