@@ -58,6 +58,8 @@ def test_an_image_without_a_cache() -> None:
         {"records": [{"keys": ["k"], "layers": [0], "times": [], "own": 0}]},
         {"records": [{"keys": ["k"], "layers": [-1], "times": [0], "own": 0}]},
         {"records": 3},
+        {"mounts": [{"id": "a", "layer": 99}]},
+        {"mounts": [{"id": "a", "layer": -1}]},
     ],
 )
 def test_one_that_lies_is_refused(change: dict[str, object]) -> None:

@@ -208,6 +208,14 @@ def test_what_is_taken_in_again_decides(tmp_path: Path) -> None:
     assert not set(both()) & set(first)
 
 
+def test_directories_that_come_along_decide_by_themselves() -> None:
+    part = Part(0, ("/d/x.c",), parents=("/d",))
+    mode = Listing({**FILES, "d": File(0o40700, "")})
+    other = Listing({**FILES, "d/y.h": File(0o100644, "other")})
+    assert of_listing(Listing(FILES), part) != of_listing(mode, part)
+    assert of_listing(Listing(FILES), part) == of_listing(other, part)
+
+
 def test_links_in_a_circle_lead_nowhere() -> None:
     files = {"a": File(0o120777, "b"), "b": File(0o120777, "a")}
     assert of_listing(Listing(files), Part(0, ("/a",))) == of_listing(Listing({}), Part(0, ("/a",)))

@@ -88,3 +88,17 @@ def test_what_a_cache_begins_with_does_not_decide() -> None:
     step = run("make", mounts=(BindMount("/src", 1, "/a"), CacheMount("/c", "c", input=2)))
     assert [(part.input, part.paths) for part in parts(step)] == [(0, ()), (1, ("/a",))]
     assert unkeyed_inputs(step) == {2}
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "parents"),
+    [
+        ("/a/b/c", "/a/b/c", ("/a", "/a/b")),
+        ("/a/./b/*.c", "/a/b", ("/a",)),
+        ("/*/x", "/", ()),
+        ("/a", "/a", ()),
+    ],
+)
+def test_parents_that_are_kept_decide(source: str, path: str, parents: tuple[str, ...]) -> None:
+    (part,) = parts(FileActions((Copy(0, source, "/", keep_parents=True),), root=None))
+    assert (part.paths, part.parents) == ((path,), parents)

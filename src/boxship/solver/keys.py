@@ -48,6 +48,8 @@ class Part:
     paths: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     wildcards: bool = False
+    parents: tuple[str, ...] = ()
+    """Directories whose own mode and owner come along, whatever is in them."""
 
     @property
     def whole(self) -> bool:
@@ -70,11 +72,12 @@ def _part_of_copy(action: Copy) -> Part | None:
         return None
     if not action.keep_parents:
         return Part(action.input, (action.source,), action.exclude, action.wildcards)
-    # Its patterns go through directories (``**``), and the names on the way come along: what is
-    # below the part without patterns decides.
+    # Its patterns go through directories (``**``): what is below the part without any decides, and
+    # the directories on the way there, which are made like those of the source.
     names = [name for name in action.source.split("/") if name not in ("", ".")]
-    fixed = itertools.takewhile(lambda name: not set(name) & set("*?[\\"), names[:-1])
-    return Part(action.input, ("/" + "/".join(fixed),))
+    fixed = list(itertools.takewhile(lambda name: not set(name) & set("*?[\\"), names))
+    paths = ["/" + "/".join(fixed[:n]) for n in range(len(fixed) + 1)]
+    return Part(action.input, (paths[-1],), parents=tuple(paths[1:-1]))
 
 
 def _parts_of_exec(operation: Exec) -> tuple[Part, ...]:

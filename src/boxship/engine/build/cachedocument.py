@@ -83,6 +83,8 @@ def unpack(document: CacheDocument) -> list[CacheRecord]:
     layers = document.layers
     for layer in layers:
         Digest.parse(layer)
+    if not all(0 <= mount.layer < len(layers) for mount in document.mounts):
+        raise ValueError("a cache mount of a layer that is not there")
     return [_unpacked(each, layers) for each in document.records]
 
 

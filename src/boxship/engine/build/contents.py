@@ -136,6 +136,8 @@ def of_listing(listing: Listing, part: Part, left_out: Ignore | None = None) -> 
     for pattern in part.paths:
         for top in _tops(files, pattern, wildcards=part.wildcards):
             chosen += _below(files, top)
+    parents = [(f"{each}/", files.get(each.strip("/"))) for each in part.parents]
+    chosen += [(path, file) for path, file in parents if file is not None]
     return _digest(chosen, left_out)
 
 
@@ -255,6 +257,10 @@ def of_layers(
         for pattern in part.paths or ("/",):
             for top in view.tops(pattern, wildcards=part.wildcards):
                 chosen.update(view.below(top, left_out))
+        for each in part.parents:
+            parent = view.file(each.strip("/").split("/"))
+            if parent is not None:
+                chosen[f"{each}/"] = parent
         return _digest(sorted(chosen.items()), None)
 
 

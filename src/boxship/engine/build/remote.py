@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.agents import relayed
@@ -69,7 +70,7 @@ class Remote:
 
     async def _git(self, source: GitSource) -> Result:
         directory = await self.stack.enter_async_context(_temporary(self.storage))
-        async with self._access() as access:
+        async with self._access(source) as access:
             commit = await git.fetch(source, directory, lambda *_: None, access)
         return Result(directory=directory, key=_git_key(source, commit))
 
@@ -81,15 +82,16 @@ class Remote:
         return await asyncio.shield(task)
 
     async def _asked(self, source: GitSource) -> str:
-        async with self._access() as access:
+        async with self._access(source) as access:
             return await git.commit_of(source, access)
 
     @asynccontextmanager
-    async def _access(self) -> AsyncIterator[git.Access]:
-        """Have what the client's secrets of the usual names allow, and its agent."""
-        token = await self.client.secret("GIT_AUTH_TOKEN") or b""
-        header = await self.client.secret("GIT_AUTH_HEADER") or b""
-        access = git.Access(token=token.decode().strip(), header=header.decode().strip())
+    async def _access(self, source: GitSource) -> AsyncIterator[git.Access]:
+        """Have what the client's secrets of the usual names allow, a host's own first, and its
+        agent."""
+        host = urlsplit(source.remote).hostname or ""
+        token = await self._secret("GIT_AUTH_TOKEN", host)
+        access = git.Access(token=token, header=await self._secret("GIT_AUTH_HEADER", host))
         agent = await self.client.ssh("default")
         if agent is None:
             yield access
@@ -98,6 +100,11 @@ class Remote:
             path = f"{directory}/socket"
             async with relayed(agent, path):
                 yield replace(access, agent=path)
+
+    async def _secret(self, name: str, host: str) -> str:
+        own = await self.client.secret(f"{name}.{host}") if host else None
+        found = await self.client.secret(name) if own is None else own
+        return (found or b"").decode(errors="replace").strip()
 
     async def context(self, source: RemoteSource) -> ContextSource | DockerfileText:
         """Bring a remote context here. What is no archive is a Dockerfile itself."""

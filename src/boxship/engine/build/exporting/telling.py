@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from boxship.engine.build.attestations import provenance, sbom
 from boxship.engine.build.attestations.statements import Statement, Subject
 from boxship.engine.build.files.roots import Workshop
+from boxship.engine.build.planning.filesteps import shown_url
 from boxship.engine.build.planning.wish import BaseImage
 from boxship.engine.build.progress import SourceText
 from boxship.engine.build.requests import BuildRequest, RemoteSource
@@ -23,6 +24,8 @@ Attest = Callable[[Sequence[Subject]], Statement]
 FILENAMES = {provenance.PREDICATE_TYPE: "provenance.json"}
 """Of outputs that are files; everything else is an SBOM."""
 SBOM_FILENAME = "sbom.spdx.json"
+_OF_THIS_MACHINE = frozenset({"cgroup-parent", "image-resolve-mode", "platform", "cache-imports"})
+"""Attributes that say nothing about what was built."""
 _MOST = 64 << 20
 """Bytes of a file: an image may have anything in the place of a database."""
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -78,13 +81,13 @@ def attest_packages(
 def _attributes(request: BuildRequest) -> dict[str, str]:
     found = dict(request.frontend_attributes)
     if isinstance(request.context, RemoteSource):
-        found.setdefault("context", request.context.url)
+        found.setdefault("context", shown_url(request.context.url))
     if request.target:
         found.setdefault("target", request.target)
     for kind, values in (("build-arg", request.build_args), ("label", request.labels)):
         for name, value in values.items():
             found.setdefault(f"{kind}:{name}", value or "")
-    return found
+    return {n: shown_url(value) for n, value in found.items() if n not in _OF_THIS_MACHINE}
 
 
 def _materials(
@@ -96,7 +99,8 @@ def _materials(
         uri = provenance.image_uri(name, str(base.image.platform))
         found[uri] = provenance.Material(uri, digest or base.id)
     if isinstance(request.context, RemoteSource):
-        found[request.context.url] = provenance.Material(request.context.url, "")
+        url = shown_url(request.context.url)
+        found[url] = provenance.Material(url, "")
     return tuple(found[uri] for uri in sorted(found))
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError, UnavailableError
+from boxship.engine.build.planning.filesteps import shown_url
 from boxship.kernel.paths import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from boxship.solver.operations import GitSource
 
@@ -75,7 +76,7 @@ async def commit_of(source: GitSource, access: Access = NO_ACCESS) -> str:
         found = refs.get(f"{name}^{{}}") or refs.get(name)
         if found:
             return _checked(source, found)
-    raise NotFoundError(f"repository {source.remote} does not contain ref {wanted}")
+    raise NotFoundError(f"repository {shown_url(source.remote)} does not contain ref {wanted}")
 
 
 async def fetch(source: GitSource, directory: str, tell: Tell, access: Access = NO_ACCESS) -> str:
@@ -104,7 +105,7 @@ def check(source: GitSource) -> None:
     known = scheme in _PROTOCOLS.split(":") if colon else _SCP.fullmatch(source.remote)
     if not known:
         raise InvalidArgumentError(
-            f"{source.remote}: a git repository is reached by http, https, git or ssh"
+            f"{shown_url(source.remote)}: a git repository is reached by http, https, git or ssh"
         )
     if source.ref.startswith("-") or any(c in source.ref for c in "\0\n :?*[\\^~"):
         raise InvalidArgumentError(f"{source.ref!r} cannot be a branch, a tag or a commit")
@@ -113,7 +114,8 @@ def check(source: GitSource) -> None:
 def _checked(source: GitSource, commit: str) -> str:
     if source.checksum and not commit.startswith(source.checksum):
         raise InvalidArgumentError(
-            f"expected checksum to match {source.checksum}, got {commit}: {source.remote}"
+            f"expected checksum to match {source.checksum}, got {commit}: "
+            f"{shown_url(source.remote)}"
         )
     return commit
 
@@ -138,7 +140,8 @@ def _hand_over(place: str, source: GitSource, directory: str) -> None:
             os.close(openat2(top, part, flags, how))
         except OSError as error:
             raise InvalidArgumentError(
-                f"{source.remote}: there is no directory {source.subdirectory!r}: {error.strerror}"
+                f"{shown_url(source.remote)}: there is no directory {source.subdirectory!r}: "
+                f"{error.strerror}"
             ) from error
     finally:
         os.close(top)
