@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.base.errors import InvalidArgumentError, NotFoundError, NotImplementedYetError
 from boxship.engine.build.failures import (
     BuildCancelledError,
     InvalidDockerfileError,
@@ -207,6 +207,8 @@ def test_a_build_that_is_ended_leaves_nothing(
             with pytest.raises(asyncio.CancelledError):
                 await work
         assert next(v for v in shop.told.vertices.values() if "RUN" in v.name).error
+        (record, *_) = await shop.engine.builds.history()
+        assert (record.reference, record.error) == ("mine", "canceled")
 
     shop.do(ended())
 
@@ -315,6 +317,11 @@ def test_what_an_exclusion_takes_in_again_is_copied_anew(
     for value in ("1", "2"):
         shop.build(text, client, build_args={"V": value})
         assert shop.told.log("cat") == f"{value}\n"
+
+
+def test_security_options_are_refused_and_not_ignored(shop: Workshop, client: LocalClient) -> None:
+    with pytest.raises(NotImplementedYetError, match="seccomp=unconfined"):
+        shop.build("FROM busybox\n", client, security_options=("seccomp=unconfined",))
 
 
 def test_rules_warn_and_can_be_errors(shop: Workshop, client: LocalClient) -> None:

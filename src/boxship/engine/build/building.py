@@ -303,7 +303,8 @@ async def _fetched(
     report.announce(vertex, f"[internal] load remote build context {shown_url(source.url)}")
     report.start(vertex)
     try:
-        found = await remote.context(source)
+        keep_git = request.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR") in ("1", "true")
+        found = await remote.context(source, keep_git=keep_git)
     except BaseException as error:
         report.finish(vertex, error=str(error) or "canceled")
         raise

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import tarfile
-import tempfile
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.build.clientside import ClientSide, Selection
 from boxship.engine.build.contexts import Contexts
+from boxship.engine.images.bridge import to_the_end
 from boxship.engine.images.service import ImageService
 from boxship.model.image import LoadedImage
 from boxship.oci.platform import Platform
@@ -32,24 +32,24 @@ class Layouts:
         context = await stack.enter_async_context(
             self.contexts.opened(self.client, name, Selection())
         )
-        archive = await asyncio.to_thread(_archived, context.path)
+        archive = os.path.join(os.path.dirname(context.path), "archive.tar")
         try:
+            await to_the_end(asyncio.to_thread(_archive, context.path, archive))
             loading = self.images.load(_chunks(archive), platforms)
             found = [event.id async for event in loading if isinstance(event, LoadedImage)]
         finally:
-            os.unlink(archive)
+            with suppress(FileNotFoundError):
+                os.unlink(archive)
         if not found:
             raise NotFoundError(f"{name}: there is no image in it")
         return found[0]
 
 
-def _archived(directory: str) -> str:
-    """Write a directory as a tar; return where it is."""
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(directory), delete=False) as target:
-        with tarfile.open(fileobj=target, mode="w") as archive:
-            for name in sorted(os.listdir(directory)):
-                archive.add(os.path.join(directory, name), name)
-        return target.name
+def _archive(directory: str, target: str) -> None:
+    """Write a directory as a tar; what an earlier one of that name was is gone."""
+    with tarfile.open(target, mode="w") as archive:
+        for name in sorted(os.listdir(directory)):
+            archive.add(os.path.join(directory, name), name)
 
 
 async def _chunks(path: str) -> AsyncIterator[bytes]:

@@ -106,10 +106,12 @@ class Remote:
         found = await self.client.secret(name) if own is None else own
         return (found or b"").decode(errors="replace").strip()
 
-    async def context(self, source: RemoteSource) -> ContextSource | DockerfileText:
+    async def context(
+        self, source: RemoteSource, *, keep_git: bool = False
+    ) -> ContextSource | DockerfileText:
         """Bring a remote context here. What is no archive is a Dockerfile itself."""
         if is_git(source.url):
-            result = await self.fetch(git_source(source.url))
+            result = await self.fetch(git_source(source.url, keep_git=keep_git))
             return DaemonDirectory(result.directory)
         if not source.url.startswith(("http://", "https://")):
             raise InvalidArgumentError(f"{source.url}: a context is a git or http(s) address")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from boxship.base.clock import Clock
+from boxship.base.errors import NotImplementedYetError
 from boxship.base.ids import boot_id, new_id
 from boxship.dockerfile.instructions import Dockerfile
 from boxship.engine.build.building import Build, Workplace
@@ -94,9 +95,11 @@ class Builds:
         self._cache = cache
         self._loading: asyncio.Task[None] | None = None
         self._history = History(database, context.clock)
+        self._closed = False
         self._chores: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.Task[None] | None = None
-        self._running: dict[str, asyncio.Task[BuildResult]] = {}
+        self._running: dict[asyncio.Task[BuildResult], str] = {}
+        """Builds that run, and what their clients call them."""
         self._workplace = Workplace(
             ground=Ground(storage, cache, context.clock, Turns()),
             images=images,
@@ -117,10 +120,14 @@ class Builds:
         await self._loaded()
         if not request.reference:
             request = replace(request, reference=new_id()[:25])
+        if request.security_options:
+            raise NotImplementedYetError(
+                f"security options of builds are not supported: {request.security_options[0]}"
+            )
         running = self._history.begin(request, tell)
         report = Reporter(running.tell, self._clock)
         task = asyncio.ensure_future(Build(self._workplace, request, client, report).run())
-        self._running[request.reference] = task
+        self._running[task] = request.reference
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
@@ -128,13 +135,13 @@ class Builds:
             await to_the_end(asyncio.wait({task}))
             raise
         finally:
-            self._running.pop(request.reference, None)
-        await running.end(error=_failure(task), result=None if _failure(task) else task.result())
+            del self._running[task]
+            failure = _failure(task)
+            await to_the_end(running.end(error=failure, result=None if failure else task.result()))
+            self._tidy()
         if task.cancelled():
             raise BuildCancelledError("context canceled")
-        result = task.result()
-        self._tidy()
-        return result
+        return task.result()
 
     async def _settle(self) -> None:
         """Flush the layers, and let their records be believed after power loss, too.
@@ -148,6 +155,8 @@ class Builds:
 
     def _tidy(self) -> None:
         """Settle the records and keep the cache's bounds, behind the back of whoever has built."""
+        if self._closed:
+            return
         self._chore(self._settle())
         if self._tidying is None or self._tidying.done():
             self._tidying = self._chore(self._tidied())
@@ -166,7 +175,8 @@ class Builds:
 
     async def close(self) -> None:
         """End all builds, when the engine is closed."""
-        tasks = [*self._running.values(), *self._chores]
+        self._closed = True
+        tasks = [*self._running, *self._chores]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -180,10 +190,11 @@ class Builds:
 
     async def cancel(self, reference: str) -> None:
         """See :class:`Builder`."""
-        task = self._running.get(reference)
-        if task is not None:
+        tasks = [task for task, name in self._running.items() if name == reference]
+        for task in tasks:
             task.cancel()
-            await asyncio.wait({task})
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def prune(self, request: PruneRequest) -> Pruned:
         """See :class:`Builder`."""
