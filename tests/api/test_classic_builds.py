@@ -99,7 +99,6 @@ def test_a_build_is_asked_for_by_its_query(api):
         "shmsize": 1 << 20,
         "ulimits": '[{"Name": "nofile", "Soft": 5, "Hard": -1}]',
         "squash": "1",
-        "securityopt": "seccomp=unconfined",
         "buildid": "mine",
         "rm": "1",
         "forcerm": "1",
@@ -119,7 +118,6 @@ def test_a_build_is_asked_for_by_its_query(api):
     assert request.platforms == (Platform("linux", "arm64"),)
     assert (request.network, request.squash, request.reference) == ("none", True, "mine")
     assert request.extra_hosts == (("db", "10.0.0.1"), ("six", "::1"))
-    assert request.security_options == ("seccomp=unconfined",)
     assert request.limits == Limits(
         *(64 << 20, -1, 5, 1000, 500, "0-1", "0", 1 << 20, (Ulimit("nofile", 5, -1),), "/there")
     )
@@ -167,7 +165,6 @@ def test_a_remote_context_is_fetched_by_the_builder(api):
         ({"t": "Web:1"}, "must be lowercase"),
         ({"t": f"web@{FULL}"}, "build tag cannot contain a digest"),
         ({"extrahosts": "db"}, 'bad format for add-host: "db"'),
-        ({"networkmode": "container:x"}, "invalid networkmode: container:x"),
     ],
 )
 def test_bad_queries_are_refused_by_name(api, query, named):
@@ -175,6 +172,12 @@ def test_bad_queries_are_refused_by_name(api, query, named):
     assert status == 400
     assert named in lines[0]["message"]
     assert api.builder.requests == []
+
+
+def test_security_options_are_not_passed_over(api):
+    status, lines = build(api, securityopt="seccomp=unconfined")
+    assert (status, api.builder.requests) == (501, [])
+    assert "seccomp=unconfined" in lines[0]["message"]
 
 
 def test_steps_are_told_in_the_dockerfiles_order(api):
@@ -322,6 +325,10 @@ def test_cancelling_and_pruning(api):
     assert api.builder.asked == [("cancel", "mine"), wanted]
     assert api.client.request("POST", "/v1.47/build/prune?keep-storage=5").status == 200
     assert api.builder.asked[-1] == PruneRequest(keep_bytes=5)
+    asked = len(api.builder.asked)
+    labelled = api.client.request("POST", "/build/prune?filters=%7B%22label%22:[%22a%22]%7D")
+    assert json.loads(labelled.body) == {"CachesDeleted": None, "SpaceReclaimed": 0}
+    assert len(api.builder.asked) == asked
     refused = api.client.request("POST", '/build/prune?filters={"x":["y"]}'.replace('"', "%22"))
     assert refused.message == "failed to prune build cache: invalid filter 'x'"
 

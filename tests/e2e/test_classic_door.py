@@ -149,6 +149,15 @@ def test_a_base_image_of_a_private_registry(make_engine: Callable[..., Engine]) 
     assert "\nfound\n" in built.said, built
 
 
+def test_a_step_in_the_network_of_a_container(engine: Engine) -> None:
+    container = engine.api.create("served", Cmd=["httpd", "-f", "-p", "127.0.0.1:80", "-h", "/etc"])
+    engine.api.start(container)
+    data = context(BASE + "RUN until wget -qO- http://127.0.0.1/group; do sleep 0.05; done\n")
+    assert "root:x:0:" in ask(engine, data, networkmode="container:served").said
+    missing = build(engine.api, context(BASE + "RUN date\n"), networkmode="container:nobody")
+    assert "nobody" in missing.error
+
+
 MEETING = """FROM busybox AS {0}
 RUN --mount=type=cache,id={1},target=/m touch /m/{0}; \
     until test -e /m/a && test -e /m/b && test -e /m/c && test -e /m/d; do sleep 0.05; done; \

@@ -4,10 +4,11 @@
 """
 
 import posixpath
+from collections.abc import Sequence
 
 from boxship.api.call import Call
 from boxship.api.platforms import wanted_platforms
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 from boxship.engine.build.requests import (
     BuildRequest,
     CacheImport,
@@ -31,6 +32,7 @@ _OWN_NETWORK = frozenset({"", "default", "bridge"})
 def build_request(call: Call) -> BuildRequest:
     """Read the query; the context is not in it. InvalidArgumentError names what is wrong."""
     _check_isolation(call.text("isolation"))
+    _check_security(call.request.query.get("securityopt", ()))
     return BuildRequest(
         dockerfile=DockerfileAt(dockerfile_path(call.text("dockerfile"))),
         target=call.text("target"),
@@ -43,7 +45,6 @@ def build_request(call: Call) -> BuildRequest:
         network=_network(call.text("networkmode")),
         extra_hosts=tuple(_host(text) for text in call.request.query.get("extrahosts", ())),
         limits=_limits(call),
-        security_options=tuple(call.request.query.get("securityopt", ())),
         entitlements=frozenset({"network.host"}),
         squash=call.boolean("squash"),
         classic=True,
@@ -78,6 +79,12 @@ def _check_isolation(text: str) -> None:
         raise InvalidArgumentError(f'unsupported isolation: "{text}"')
 
 
+def _check_security(options: Sequence[str]) -> None:
+    """Steps have the default profile; what would not be applied is not accepted either."""
+    for option in options:
+        raise NotImplementedYetError(f"securityopt {option}: steps have the default profile only")
+
+
 def _platforms(call: Call) -> tuple[Platform, ...]:
     found = wanted_platforms(call)
     if len(found) > 1:
@@ -92,8 +99,6 @@ def _cache(call: Call) -> CacheUse:
 
 
 def _network(text: str) -> str:
-    if text.startswith("container:"):
-        raise InvalidArgumentError(f"invalid networkmode: {text}: a step can't join a container's")
     return "default" if text in _OWN_NETWORK else text
 
 

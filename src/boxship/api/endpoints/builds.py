@@ -14,6 +14,8 @@ _FILTERS = frozenset(
     {"id", "parent", "type", "description", "inuse", "shared", "private", "mutable", "immutable",
      "until", "unused-for"}
 )  # fmt: skip
+_OF_OBJECTS = frozenset({"label", "label!"})
+"""`docker system prune` gives all kinds the same filters."""
 
 
 async def build(call: Call) -> Answer:
@@ -40,8 +42,10 @@ async def prune(call: Call) -> Answer:
 
     given = call.filters()
     for name in given:
-        if name not in _FILTERS:
+        if name not in _FILTERS and name not in _OF_OBJECTS:
             raise InvalidArgumentError(f"failed to prune build cache: invalid filter '{name}'")
+    if "label" in given:  # nothing that is kept has one
+        return call.json(CachesPruned())
     reserved = call.integer("reserved-space") or call.integer("keep-storage")
     pruned = await call.backend.builds().prune(
         PruneRequest(
@@ -49,7 +53,7 @@ async def prune(call: Call) -> Answer:
             keep_bytes=reserved or 0,
             max_used_bytes=call.integer("max-used-space") or 0,
             min_free_bytes=call.integer("min-free-space") or 0,
-            filters=given,
+            filters={name: given[name] for name in given if name not in _OF_OBJECTS},
         )
     )
     ids = tuple(entry.id for entry in pruned.entries)
