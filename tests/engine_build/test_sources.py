@@ -31,6 +31,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.seen.append(self.headers.get("Authorization") or "")
+        if self.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "/file.txt")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if self.path.startswith("/named"):
             self.send_response(200)
             self.send_header("Content-Disposition", 'attachment; filename="../../evil name"')
@@ -108,6 +114,12 @@ def test_no_file(
     source = HttpSource(url.format(server), checksum)
     with pytest.raises(error):
         asyncio.run(web.fetch(source, str(target), lambda *_: None))
+
+
+def test_what_is_allowed_goes_to_no_other_place(server: str, target: Path) -> None:
+    source = HttpSource(f"{server}/elsewhere", filename="x")
+    asyncio.run(web.fetch(source, str(target), lambda *_: None, "Bearer geheim"))
+    assert _Handler.seen == ["Bearer geheim", ""]
 
 
 # ── git ──────────────────────────────────────────────────────────────────────────────────────

@@ -31,8 +31,11 @@ def checked_url(text: str) -> str:
 class PlainFile:
     """One download. Its methods block, but ``close``, which may be called from any thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, authorization: str = "") -> None:
+        """``authorization`` is a whole header's value; where the server redirects to, it is not
+        sent."""
         self.url = url
+        self._authorization = authorization
         self._response: http.client.HTTPResponse | None = None
         self._closed = False
 
@@ -42,7 +45,10 @@ class PlainFile:
         NotFoundError: it has no such file; UnavailableError: it cannot be reached, or refuses.
         """
         try:
-            self._response = _opener().open(self.url, timeout=_PATIENCE)
+            request = urllib.request.Request(self.url)
+            if self._authorization:
+                request.add_unredirected_header("Authorization", self._authorization)
+            self._response = _opener().open(request, timeout=_PATIENCE)
         except urllib.error.HTTPError as error:
             with error:
                 raise _refused(self.url, error) from None

@@ -65,8 +65,16 @@ class Remote:
 
     async def _http(self, source: HttpSource) -> Result:
         directory = await self.stack.enter_async_context(_temporary(self.storage))
-        found = await web.fetch(source, directory, lambda *_: None)
+        allowed = await self._authorization(urlsplit(source.url).netloc)
+        found = await web.fetch(source, directory, lambda *_: None, allowed)
         return Result(directory=directory, key=_http_key(source, str(found)))
+
+    async def _authorization(self, host: str) -> str:
+        """Return what the client's secrets for a host say, as BuildKit names them."""
+        header = await self.client.secret(f"HTTP_AUTH_HEADER_{host}") or b""
+        token = await self.client.secret(f"HTTP_AUTH_TOKEN_{host}") or b""
+        bearer = f"Bearer {token.decode().strip()}" if token else ""
+        return header.decode().strip() or bearer
 
     async def _git(self, source: GitSource) -> Result:
         directory = await self.stack.enter_async_context(_temporary(self.storage))

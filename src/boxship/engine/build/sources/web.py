@@ -23,13 +23,15 @@ _NAMELESS = "download"
 _MODE = 0o600
 
 
-async def fetch(source: HttpSource, directory: str, told: Told) -> Digest:
+async def fetch(source: HttpSource, directory: str, told: Told, authorization: str = "") -> Digest:
     """Fetch the file into ``directory``; return the digest of what is in it.
+
+    ``authorization`` is for the URL's own host alone.
 
     InvalidArgumentError: the URL is none, or the file is another than ``checksum`` says;
     NotFoundError: the server has none; UnavailableError: it cannot be reached, or the disk is full.
     """
-    file = PlainFile(checked_url(source.url))
+    file = PlainFile(checked_url(source.url), authorization)
     wanted = _wanted(source)
     found = await stoppable(lambda: _download(file, source, directory, told), file.close)
     if wanted is not None and found != wanted:
