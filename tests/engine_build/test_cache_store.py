@@ -116,6 +116,19 @@ def test_a_further_key_leads_to_it_from_then_on(tmp_path: Path) -> None:
     assert len(stores.use(found)) == 3
 
 
+def test_a_key_leads_to_one_result_before_and_after_a_restart(tmp_path: Path) -> None:
+    async def taken(store: CacheStore, _: KeptLayers) -> None:
+        older = await store.add(record(0, 1, keys=(0,)))
+        await store.add(record(0, 2, keys=(1,)))
+        store.used(older, KEYS[1])
+        assert [each.keys for each in store.all() if each.own == str(LAYERS[2])] == [()]
+
+    stores = Stores(tmp_path)
+    for _ in range(3):
+        stores.use(taken)
+        assert stores.use(found) == ["(0, 1)", "(0, 1)"]
+
+
 def test_one_whose_layer_is_gone_is_not_found_and_goes(tmp_path: Path) -> None:
     async def looked(store: CacheStore, kept: KeptLayers) -> tuple[int, int]:
         return len(store.all()), len(kept.layers())

@@ -89,6 +89,21 @@ def test_a_sync_that_broke_off_leaves_no_listing_that_is_not_true(tmp_path: Path
     assert run(look(contexts, client)) != first
 
 
+def test_a_directory_is_free_only_when_nobody_lists_it_any_more(tmp_path: Path) -> None:
+    contexts, client = Contexts(str(tmp_path), lambda _: None, "boot"), Client()
+    client.content = "1"
+
+    async def ended() -> None:
+        async with contexts.opened(client, "context", Selection()) as context:
+            waiting = asyncio.ensure_future(context.listing())
+            await asyncio.sleep(0)
+            waiting.cancel()
+        assert context._listing is not None
+        assert context._listing.done()
+
+    run(ended())
+
+
 def test_after_another_boot_nothing_is_believed(tmp_path: Path) -> None:
     client = Client()
     client.content = "1"

@@ -79,12 +79,13 @@ class CacheStore:
     async def load(self) -> None:
         """Read all records; those that can't be believed are dropped."""
         doubtful = []
-        for (body,) in await self._database.read("SELECT body FROM build_results"):
-            assert isinstance(body, bytes)
-            record = msgspec.json.decode(body, type=CacheRecord)
+        rows = await self._database.read("SELECT body FROM build_results")
+        bodies = (body for (body,) in rows if isinstance(body, bytes))
+        records = (msgspec.json.decode(body, type=CacheRecord) for body in bodies)
+        for record in sorted(records, key=lambda record: record.last_used_ns):
             self._take(record)
             whole = all(map(self._present, map(Digest.parse, record.layers)))
-            if not whole or record.boot not in ("", self._boot):
+            if not whole or not record.keys or record.boot not in ("", self._boot):
                 doubtful.append(record.id)
             elif record.boot:
                 self._unsettled.add(record.id)
@@ -142,8 +143,11 @@ class CacheStore:
             last_used_ns=self._clock.now_ns(),
             uses=current.uses + 1,
         )
+        losing = {self._by_key[key] for key in more if key in self._by_key} - {record.id}
+        for identifier in losing:
+            self._replace(_without(self._records[identifier], more))
         self._take(after)
-        self._later(_insertion([after]))
+        self._later(_insertion([after, *(self._records[each] for each in losing)]))
         return after
 
     def unsettled(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ import msgspec
 from boxship.base.files import write_atomic
 from boxship.engine.build.clientside import ClientSide, Selection
 from boxship.engine.build.contents import File, Listing, listed
+from boxship.engine.images.bridge import to_the_end
 
 _TREE, _LISTING, _BEFORE = "tree", "listing", "listing.before"
 _decoder = msgspec.msgpack.Decoder(dict[str, File])
@@ -46,6 +47,12 @@ class Context:
         if self._listing is None:
             self._listing = asyncio.ensure_future(asyncio.to_thread(self._list))
         return await asyncio.shield(self._listing)
+
+    async def ended(self) -> None:
+        """Wait for who lists it: a thread can't be stopped, and would write of files that are the
+        next build's by then."""
+        if self._listing is not None:
+            await to_the_end(asyncio.wait({self._listing}))
 
     def _list(self) -> Listing:
         still = _decoded(self.home, _LISTING)
@@ -112,7 +119,11 @@ class Contexts:
             os.makedirs(os.path.join(home, _TREE), 0o700, exist_ok=True)
             await _sync(home, client, name, selection, transferred)
             os.utime(home)
-            yield Context(os.path.join(home, _TREE), home)
+            context = Context(os.path.join(home, _TREE), home)
+            try:
+                yield context
+            finally:
+                await context.ended()
         finally:
             self._busy.discard(key)
             if not client.identity:
