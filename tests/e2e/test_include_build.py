@@ -35,3 +35,16 @@ def test_files_are_fetched_and_errors_are_shown_in_theirs(
     done = build.run("build", str(tmp_path))
     assert done.code == 1
     assert "parts/two" in done.err
+
+
+@pytest.mark.parametrize("door", ["1", "0"], ids=["buildkit", "classic"])
+def test_a_dockerfile_has_patterns_of_its_own_where_docker_looks_for_them(
+    engine: Engine, boxship: Cli, tmp_path: Path, door: str
+) -> None:
+    build = Cli(boxship.program, {**boxship._environment, "DOCKER_BUILDKIT": door})
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY skipped /\n")
+    (tmp_path / "Dockerfile.dockerignore").write_text("skipped\n")
+    (tmp_path / "skipped").write_text("x")
+    assert (build.run("build", "-t", "patterns", str(tmp_path)).code == 0) is (door == "0")
+    if door == "0":
+        boxship("rmi", "patterns")

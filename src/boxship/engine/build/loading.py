@@ -83,7 +83,8 @@ class Loader:
         vertex = self._vertex(f"load build definition from {name}")
         text = SourceText(name, content)
         dockerfile = await self._parsed(content, name, text)
-        own = files.get(f"{name}.dockerignore")
+        # The classic builder knows the context's own alone.
+        own = None if self.request.classic else files.get(f"{name}.dockerignore")
         if own is None:
             context = await self._fetched("load .dockerignore", self.request.context, (_IGNORE,))
             own = context.get(_IGNORE, b"")
