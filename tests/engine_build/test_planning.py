@@ -309,3 +309,10 @@ def test_whatever_is_asked_for_is_planned_or_refused(
         made = [item.vertex for item in done.history if item.vertex is not None]
         needed = {v.digest for v in graph.needed([done.tree] if done.tree else [])}
         assert set(made) <= needed
+
+
+def test_a_device_may_be_optional() -> None:
+    text = "FROM a\nRUN --device=v.com/c=one --device=v.com/c=two,required=false x\n"
+    _, graph = planned(text, entitlements=frozenset({"device"}))
+    assert runs(graph)[0].devices == ("v.com/c=one",)
+    assert runs(graph)[0].optional_devices == ("v.com/c=two",)

@@ -25,6 +25,7 @@ from boxship.base.errors import (
     StartRefusedError,
     UnavailableError,
 )
+from boxship.engine.build.agents import relayed
 from boxship.engine.build.executing import Executor, StepExitError
 from boxship.engine.build.trees import DirectoryTree, Extras, LayersTree, Tree
 from boxship.engine.engine import Engine
@@ -465,6 +466,27 @@ def test_agents_answer(bench: Workbench) -> None:
     assert first == "/run/agent.0"
     assert line.split()[0] == "srw-------"
     assert line.split()[2] == "5"
+
+
+def test_an_agents_socket_may_have_a_long_path(tmp_path: Path, bench: Workbench) -> None:
+    """Longer than the address of a socket may be."""
+    place = tmp_path / ("x" * 120)
+    place.mkdir()
+
+    async def asked() -> None:
+        async with relayed(Agent(), f"{place}/socket"):
+            assert (place / "socket").is_socket()
+        with pytest.raises(UnavailableError, match="ssh agent"):
+            async with relayed(Agent(), f"{place}/none/socket"):
+                pass
+
+    bench.do(asked())
+
+
+def test_a_device_that_is_optional_may_be_absent(bench: Workbench) -> None:
+    assert bench.sh("echo ran", optional_devices=("no.such/device=one",)) == "ran\n"
+    with pytest.raises(InvalidArgumentError, match=r"no\.such/device=one"):
+        bench.sh("echo ran", devices=("no.such/device=one",))
 
 
 # ── its end ──────────────────────────────────────────────────────────────────────────────────

@@ -195,7 +195,9 @@ class Exec(_Operation, frozen=True, tag="exec"):
     extra_hosts: tuple[tuple[str, str], ...] = ()
     """Name and address."""
     devices: tuple[str, ...] = ()
-    """Names as CDI has them."""
+    """Names as CDI has them; not there: an error."""
+    optional_devices: tuple[str, ...] = ()
+    """Those that are given only if the machine has them."""
     stdin: str = ""
     """Text on its standard input: the heredoc of ``RUN <<EOF`` with a ``#!`` line goes by a file
     instead."""

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from boxship.base.errors import UnavailableError
 from boxship.engine.build.clientside import SshAgent, SshConnection
 
 _CHUNK = 1 << 16
@@ -12,14 +15,33 @@ _CHUNK = 1 << 16
 
 @asynccontextmanager
 async def relayed(agent: SshAgent, path: str) -> AsyncIterator[None]:
-    """Have the agent answer at the socket ``path``, which is made for root alone."""
+    """Have the agent answer at the socket ``path``, which is made for root alone.
+
+    UnavailableError: it can't be made there.
+    """
     relay = _Relay(agent)
-    server = await asyncio.start_unix_server(relay.serve, path)
+    server = await asyncio.start_unix_server(relay.serve, sock=_bound(path))
     try:
         yield
     finally:
         server.close()
         await relay.close()
+
+
+def _bound(path: str) -> socket.socket:
+    """Return a socket at ``path``, which may be longer than an address of a socket (107 bytes)."""
+    directory, name = os.path.split(path)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            made.bind(f"/proc/self/fd/{place}/{name}")
+        finally:
+            os.close(place)
+    except OSError as error:
+        made.close()
+        raise UnavailableError(f"a socket for the ssh agent can't be made: {error}") from error
+    return made
 
 
 class _Relay:

@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from boxship.base.errors import UnavailableError
 from boxship.engine.build.agents import relayed
 from boxship.engine.build.execution.binds import bound
 from boxship.engine.build.execution.ground import Ground
@@ -37,21 +38,30 @@ _NOEXEC = "noexec"
 async def made(ground: Ground, step: Exec) -> AsyncIterator[tuple[MountPoint, ...]]:
     """Make what the step's mounts show, for as long as it runs.
 
-    InvalidArgumentError: a part of a tree that is not there. May wait for a cache that is locked.
+    InvalidArgumentError: a part of a tree that is not there; UnavailableError: the disk is full, or
+    the machine refuses. May wait for a cache that is locked.
     """
     async with AsyncExitStack() as stack:
         stack.callback(mountsources.discard, ground.place)
-        wanted = [mount for mount in step.mounts if isinstance(mount, CacheMount)]
-        seeds = [(mount, (ground.tree(mount.input), mount.source)) for mount in wanted]
-        caches = await stack.enter_async_context(ground.caches.held(seeds))
-        points = []
-        for number, mount in enumerate(step.mounts):
-            point = await _point(ground, mount, number, stack, caches)
-            if point is not None:
-                points.append(point)
-        if step.script:
-            points.append(_script(ground, step))
+        try:
+            points = await _points(ground, step, stack)
+        except OSError as error:
+            raise UnavailableError(f"the step's mounts cannot be made: {error}") from error
         yield tuple(points)
+
+
+async def _points(ground: Ground, step: Exec, stack: AsyncExitStack) -> list[MountPoint]:
+    wanted = [mount for mount in step.mounts if isinstance(mount, CacheMount)]
+    seeds = [(mount, (ground.tree(mount.input), mount.source)) for mount in wanted]
+    caches = await stack.enter_async_context(ground.caches.held(seeds))
+    points = []
+    for number, mount in enumerate(step.mounts):
+        point = await _point(ground, mount, number, stack, caches)
+        if point is not None:
+            points.append(point)
+    if step.script:
+        points.append(_script(ground, step))
+    return points
 
 
 async def _point(

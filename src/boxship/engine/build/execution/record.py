@@ -3,6 +3,7 @@
 from boxship.base import ids
 from boxship.engine.build.trees import Extras
 from boxship.engine.containers import defaults, endpoints
+from boxship.engine.containers.cdi.registry import look
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.networks.record import HOST, NONE
@@ -40,7 +41,7 @@ def step_record(
         working_dir=step.cwd,
     )
     host = defaults.fill(
-        _host(step, extras.limits),
+        _host(step, extras.limits, _devices(context, step)),
         context.settings,
         unified_cgroups=context.planner.unified_cgroups,
         runtime=BUILT_IN_RUNTIME,
@@ -60,7 +61,15 @@ def step_record(
     )
 
 
-def _host(step: Exec, limits: Limits) -> HostConfig:
+def _devices(context: Context, step: Exec) -> tuple[str, ...]:
+    """Return the devices that are to be given: of the optional ones those that there are."""
+    if not step.optional_devices:
+        return step.devices
+    known = look(context.settings.cdi_spec_dirs).devices
+    return (*step.devices, *(name for name in step.optional_devices if name in known))
+
+
+def _host(step: Exec, limits: Limits, devices: tuple[str, ...]) -> HostConfig:
     network = "" if step.network in _DEFAULT_NETWORKS else step.network
     return HostConfig(
         network_mode=network,
@@ -71,7 +80,7 @@ def _host(step: Exec, limits: Limits) -> HostConfig:
             f"{step.hostname or HOSTNAME}:127.0.0.1",  # whatever its network
             *(f"{name}:{address}" for name, address in step.extra_hosts),
         ),
-        device_requests=(DeviceRequest(_CDI, device_ids=step.devices),) if step.devices else None,
+        device_requests=(DeviceRequest(_CDI, device_ids=devices),) if devices else None,
         shm_size=limits.shm_size or _DEFAULT_SHM,
         memory=limits.memory,
         memory_swap=limits.memory_swap,

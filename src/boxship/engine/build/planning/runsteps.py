@@ -55,7 +55,8 @@ def planned_run(
         security=instruction.security,
         hostname=wish.hostname,
         extra_hosts=wish.extra_hosts,
-        devices=tuple(device.name for device in instruction.devices),
+        devices=tuple(each.name for each in instruction.devices if each.required),
+        optional_devices=tuple(each.name for each in instruction.devices if not each.required),
         script=script,
     )
     return operation, tuple(inputs.digests)
