@@ -177,15 +177,24 @@ def _volumes(engine: Engine) -> set[str]:
     return {volume["Name"] for volume in engine.api.get("/volumes").json()["Volumes"] or ()}
 
 
+def _images(engine: Engine) -> set[str]:
+    return {image["Id"] for image in engine.api.get("/images/json", all=1).json()}
+
+
 @pytest.fixture
 def engine(_shared_engine: Engine) -> Iterator[Engine]:
     """A daemon with busybox loaded; after the test it holds no more than before."""
     descriptors, volumes = len(_shared_engine.descriptors()), _volumes(_shared_engine)
+    images = _images(_shared_engine)
     yield _shared_engine
     for container in _shared_engine.api.get("/containers/json", all=1).json():
         _shared_engine.api.remove(container["Id"])
     for volume in _volumes(_shared_engine) - volumes:
         _shared_engine.api.delete(f"/volumes/{volume}", force=1)
+    # What builds leave would be seen by the next test that lists, counts or prunes.
+    for image in _images(_shared_engine) - images:
+        _shared_engine.api.delete(f"/images/{image}", force=1)
+    _shared_engine.api.post("/build/prune", all=1)
     eventually(lambda: not _shared_engine.remains(), "the end of what containers leave")
     eventually(
         lambda: len(_shared_engine.descriptors()) <= descriptors,
