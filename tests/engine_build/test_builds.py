@@ -28,7 +28,7 @@ from boxship.engine.build.requests import (
 )
 from boxship.engine.settings import BuildCacheSettings, CachePolicy
 from boxship.oci.image import Image, decode
-from support.building import LocalClient, Workshop, workshop, write
+from support.building import LocalClient, Told, Workshop, workshop, write
 from support.opened import until
 
 pytestmark = pytest.mark.privileged
@@ -162,6 +162,56 @@ def test_what_is_built_at_once_is_built_once(shop: Workshop, client: LocalClient
     shop.do(both())
     shop.build(f"{text}RUN --mount=type=cache,target=/m,id=once cat /m/count\n", client)
     assert shop.told.log("cat") == "x\n"
+
+
+def test_who_waits_for_anothers_step_sees_what_it_writes(
+    shop: Workshop, client: LocalClient
+) -> None:
+    mount = "--mount=type=cache,target=/m,id=gate"
+    text = f"FROM busybox\nRUN {mount} echo early; until [ -e /m/go ]; do :; done; echo late\n"
+    opener = f"FROM busybox\nRUN {mount} touch /m/go\n"
+
+    async def both() -> tuple[Told, Told]:
+        first = asyncio.ensure_future(shop.starting(text, client))
+        one = shop.told
+        await until(lambda: one.log("RUN") == "early\n")
+        second = asyncio.ensure_future(shop.starting(text, client))
+        two = shop.told
+        await until(lambda: two.log("RUN") == "early\n")
+        await shop.starting(opener, client)
+        await asyncio.gather(first, second)
+        return one, two
+
+    told = shop.do(both())
+    for each in told:
+        assert each.log("RUN") == "early\nlate\n"
+        (step,) = [v for n, v in each.vertices.items() if "RUN" in n]
+        assert step.completed_ns is not None
+        assert not step.cached
+        assert not step.error
+
+
+def test_who_waits_for_a_step_that_is_ended_carries_it_out(
+    shop: Workshop, client: LocalClient
+) -> None:
+    mount = "--mount=type=cache,target=/m,id=gate2"
+    text = f"FROM busybox\nRUN {mount} echo early; until [ -e /m/go ]; do :; done; echo late\n"
+    opener = f"FROM busybox\nRUN {mount} touch /m/go\n"
+
+    async def both() -> Told:
+        first = asyncio.ensure_future(shop.starting(text, client))
+        one = shop.told
+        await until(lambda: one.log("RUN") == "early\n")
+        second = asyncio.ensure_future(shop.starting(text, client))
+        two = shop.told
+        await until(lambda: two.log("RUN") == "early\n")
+        first.cancel()
+        await until(lambda: two.log("RUN") == "early\nearly\n")
+        await shop.starting(opener, client)
+        await second
+        return two
+
+    assert shop.do(both()).log("RUN") == "early\nearly\nlate\n"
 
 
 def test_a_failed_step_says_where_and_how(shop: Workshop, client: LocalClient) -> None:

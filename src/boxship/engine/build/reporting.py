@@ -1,6 +1,7 @@
 """Telling of vertices, so that each event is the whole of what is known."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from boxship.base.clock import Clock
@@ -18,6 +19,7 @@ class Reporter:
     clock: Clock
     vertices: dict[Digest, Vertex] = field(default_factory=dict)
     _logged: dict[Digest, int] = field(default_factory=dict)
+    _shared: dict[Digest, Callable[[int, bytes], None]] = field(default_factory=dict)
 
     def announce(self, digest: Digest, name: str, inputs: Iterable[Digest] = ()) -> None:
         """Say that a vertex is part of the build."""
@@ -41,10 +43,24 @@ class Reporter:
         started = now if known.started_ns is None else known.started_ns
         self._put(Vertex(digest, known.name, known.inputs, started, now, cached, error, layers))
 
+    def settle(self, digest: Digest, *, error: str = "", layers: tuple[Digest, ...] = ()) -> None:
+        """Finish a vertex, if it hasn't ended."""
+        if self.vertices[digest].completed_ns is None:
+            self.finish(digest, error=error, layers=layers)
+
     def is_told(self, digest: Digest) -> bool:
         """Tell whether a vertex has been begun or found."""
         known = self.vertices.get(digest)
         return known is not None and known.started_ns is not None
+
+    @contextmanager
+    def sharing(self, digest: Digest, hear: Callable[[int, bytes], None]) -> Iterator[None]:
+        """Have somebody else hear, too, what a vertex writes."""
+        self._shared[digest] = hear
+        try:
+            yield
+        finally:
+            del self._shared[digest]
 
     def log(self, digest: Digest, stream: int, data: bytes) -> None:
         """Pass on what a step writes, up to a bound: nobody slows a step that floods its output."""
@@ -56,6 +72,8 @@ class Reporter:
             data = data[: _LONGEST_LOG - before] + b"\n[output clipped, log limit 2MiB reached]\n"
             self._logged[digest] = _LONGEST_LOG + 1
         self.event(VertexLog(digest, stream, data, self.clock.now_ns()))
+        if digest in self._shared:
+            self._shared[digest](stream, data)
 
     def event(self, event: ProgressEvent) -> None:
         self.tell(event)

@@ -1,7 +1,7 @@
 """Results of vertices, and what all builds of a daemon share to get them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -40,24 +40,66 @@ class Result:
         return tuple(layer for layer in self.layers if layer != EMPTY_LAYER)
 
 
+Heard = Callable[[int, bytes], None]
+"""Takes the stream (1: standard output, 2: standard error) and what was written to it."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A step that several builds may want: one of them carries it out, the others listen."""
+
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _users: int = 0
+    _said: list[tuple[int, bytes]] = field(default_factory=list)
+    _listeners: list[Heard] = field(default_factory=list)
+
+    def say(self, stream: int, data: bytes) -> None:
+        """Tell all who wait what the step writes."""
+        self._said.append((stream, data))
+        for heard in self._listeners:
+            heard(stream, data)
+
+    @asynccontextmanager
+    async def _waited(self, heard: Heard | None) -> AsyncIterator[None]:
+        if heard is not None and self._lock.locked():
+            for stream, data in self._said:
+                heard(stream, data)
+            self._listeners.append(heard)
+        try:
+            await self._lock.acquire()
+        finally:
+            if heard in self._listeners:
+                self._listeners.remove(heard)
+        try:
+            self._said.clear()
+            yield
+        finally:
+            self._lock.release()
+
+
 @dataclass(slots=True)
 class Turns:
     """One at a time for each key: who asks for the same step finds the first one's result."""
 
-    _locks: dict[Digest, asyncio.Lock] = field(default_factory=dict)
-    _waiting: dict[Digest, int] = field(default_factory=dict)
+    _turns: dict[Digest, Turn] = field(default_factory=dict)
+
+    def is_taken(self, key: Digest) -> bool:
+        """Tell whether somebody is at it."""
+        return key in self._turns
 
     @asynccontextmanager
-    async def turn(self, key: Digest) -> AsyncIterator[None]:
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        self._waiting[key] = self._waiting.get(key, 0) + 1
+    async def turn(self, key: Digest, heard: Heard | None = None) -> AsyncIterator[Turn]:
+        """Wait for one's turn; meanwhile ``heard`` gets what the step of whoever has it writes,
+        from its beginning."""
+        turn = self._turns.setdefault(key, Turn())
+        turn._users += 1
         try:
-            async with lock:
-                yield
+            async with turn._waited(heard):
+                yield turn
         finally:
-            self._waiting[key] -= 1
-            if not self._waiting[key]:
-                del self._waiting[key], self._locks[key]
+            turn._users -= 1
+            if not turn._users:
+                del self._turns[key]
 
 
 @dataclass(frozen=True, slots=True)

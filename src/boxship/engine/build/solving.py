@@ -12,8 +12,10 @@ Each vertex is solved once, by a task of its own. The first failure ends all of 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from boxship.base.errors import BoxshipError, InvalidArgumentError, NotFoundError
@@ -29,7 +31,7 @@ from boxship.engine.build.contents import (
 from boxship.engine.build.contexts import Context
 from boxship.engine.build.explain import Explainer
 from boxship.engine.build.reporting import Reporter
-from boxship.engine.build.results import Ground, Result
+from boxship.engine.build.results import Ground, Result, Turn
 from boxship.oci.digest import Digest
 from boxship.solver.graph import Graph, Vertex
 from boxship.solver.keys import Part, content_key, definition, layers_key, parts, recipe_key
@@ -218,10 +220,30 @@ class Solver:
         content = content_key(operation, contents, self.date)
         if not vertex.fresh and (record := cache.find(content)) is not None:
             return self._found(vertex, cache.used(record, recipe))
-        async with self.ground.turns.turn(content):
+        async with self._turn(vertex, content) as turn:
             if not vertex.fresh and (record := cache.find(content)) is not None:
                 return self._found(vertex, cache.used(record, recipe))
-            return await self._run(vertex, operation, inputs, (recipe, content), contents)
+            with self.report.sharing(vertex.digest, turn.say):
+                return await self._run(vertex, operation, inputs, (recipe, content), contents)
+
+    @asynccontextmanager
+    async def _turn(self, vertex: Vertex[Range], content: Digest) -> AsyncIterator[Turn]:
+        """Wait for another build that is at this step, and show what it shows."""
+        turns, digest = self.ground.turns, vertex.digest
+        if vertex.fresh or not turns.is_taken(content):
+            async with turns.turn(content) as turn:
+                yield turn
+            return
+        self.report.start(digest)
+        try:
+            async with turns.turn(content, partial(self.report.log, digest)) as turn:
+                yield turn
+        except BaseException as error:
+            self.report.settle(digest, error=_said(error))
+            raise
+        record = self.ground.cache.find(content)
+        layers = () if record is None else _as_result(record).layers
+        self.report.settle(digest, layers=layers)
 
     async def _content(self, vertex: Vertex[Range], part: Part, inputs: Sequence[Result]) -> Digest:
         """Return what an input has in it, as far as it decides."""
