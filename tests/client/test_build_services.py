@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -77,8 +77,8 @@ def agent(tmp_path: Path) -> Iterator[str]:
     thread.start()
     yield path
     while thread.is_alive():
-        with socket.socket(socket.AF_UNIX) as last:
-            last.connect(path)
+        with socket.socket(socket.AF_UNIX) as last, suppress(ConnectionRefusedError):
+            last.connect(path)  # refused: it has just ended
         thread.join(0.1)
 
 

@@ -184,21 +184,19 @@ def test_a_directory_beside_the_context_has_a_name(boxship: Cli, context: Path) 
 def test_a_build_that_is_interrupted_ends_its_step(
     engine: Engine, boxship: Cli, context: Path
 ) -> None:
-    (context / "Dockerfile").write_text("FROM busybox\nRUN echo here; sleep 1234\n")
+    # In two words: the step's name, which is shown before it runs, has not what it says.
+    (context / "Dockerfile").write_text('FROM busybox\nRUN echo he""re; sleep 1000\n')
     with boxship.start("build", "--progress", "plain", str(context)) as build:
-        assert build.stderr is not None
-        eventually(
-            lambda: b"here" in (build.stderr.readline() if build.stderr else b""), "the step"
-        )
-        build.send_signal(signal.SIGINT)
-        build.communicate(timeout=20)
+        try:
+            assert build.stderr is not None
+            assert any(line.endswith(b" here\n") for line in build.stderr)
+            assert engine.inhabitants()
+            build.send_signal(signal.SIGINT)
+            build.communicate(timeout=20)
+        finally:
+            build.kill()
     assert build.returncode == 130
-    eventually(lambda: not _sleeps(), "the end of the step")
-
-
-def _sleeps() -> bool:
-    done = subprocess.run(["pgrep", "-xf", "sleep 1234"], capture_output=True, check=False)
-    return done.returncode == 0
+    eventually(lambda: not engine.inhabitants(), "the end of the step")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,12 @@ def _sources(engine: Engine) -> Iterator[tuple[str, bytes]]:
     disk = engine.home.stat().st_dev
     for top, _, names in os.walk(engine.home):
         for path in (Path(top, name) for name in names):
-            if path.is_file() and path.lstat().st_dev == disk:
-                yield str(path.relative_to(engine.home)), path.read_bytes()
+            with suppress(FileNotFoundError):  # the daemon goes on, and removes files as it does
+                if path.is_file() and path.lstat().st_dev == disk:
+                    yield str(path.relative_to(engine.home)), path.read_bytes()
     for pid in engine.processes():
-        yield f"command of {pid}", Path(f"/proc/{pid}/cmdline").read_bytes()
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield f"command of {pid}", Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_a_secret_is_nowhere(own: Engine, place: Path) -> None:

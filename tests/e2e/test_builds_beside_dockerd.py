@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -199,9 +200,9 @@ def test_failures_sound_the_same(theirs: Engine, engine: Engine, dockerfile: str
     assert (right.status, right.lines[-1]) == (left.status, left.lines[-1])
 
 
-def test_dockers_client_builds(engine: Engine) -> None:
+def test_dockers_client_builds(engine: Engine, tmp_path: Path) -> None:
     """As `DOCKER_BUILDKIT=0` has it: a `.dockerignore`, an id in a file, silence."""
-    place = engine.home / "context"
+    place = tmp_path / "context"
     place.mkdir()
     (place / "Dockerfile").write_text("FROM busybox\nCOPY . /c\nRUN ls -A /c\n")
     (place / "kept").write_text("kept")

@@ -168,8 +168,8 @@ def test_what_the_kernel_refuses_is_taken_back(engine: Engine) -> None:
         below.rmdir()
 
 
-@pytest.mark.boxshipd  # Docker's daemon leaves what was written before the refusal
-@pytest.mark.boxshipd  # dockerd takes it for a fault of its own, 500
+# Docker's daemon leaves what was written before the refusal, and says 500.
+@pytest.mark.boxshipd
 def test_nothing_is_left_of_an_update_that_the_kernel_refused(engine: Engine) -> None:
     container = running(engine, PidsLimit=10)
     if limit(engine, container, "memory.memsw.limit_in_bytes", "memory.max") == "max":

@@ -126,7 +126,7 @@ def test_stages_run_side_by_side_and_unneeded_ones_not_at_all(
     mount = "--mount=type=cache,target=/m,id=meet"
     text = "".join(
         f"FROM busybox AS {name}\n"
-        f"RUN {mount} touch /m/{name}; until [ {there} ]; do :; done\nRUN touch /{name}\n"
+        f"RUN {mount} touch /m/{name}; until [ {there} ]; do usleep 5000; done\nRUN touch /{name}\n"
         for name in names
     )
     text += "FROM busybox AS never\nRUN false\nFROM scratch\n"

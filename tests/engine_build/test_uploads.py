@@ -29,9 +29,7 @@ def storage(tmp_path: Path) -> Storage:
     return Storage.open(str(tmp_path / "data"))
 
 
-def unpack(
-    storage: Storage, data: bytes, look: Callable[[Path], object], step: int = 997
-) -> object:
+def unpack(storage: Storage, data: bytes, look: Callable[[Path], object]) -> object:
     """What `look` says of the directory; afterwards it is gone."""
 
     async def chunks() -> AsyncIterator[bytes]:
