@@ -802,6 +802,9 @@ class FakeBuilder:
     async def history(self) -> list[BuildRecord]:
         return self.records
 
+    async def told(self, reference: str) -> list[ProgressEvent]:
+        return self.events
+
     async def forget(self, reference: str) -> None:
         self.asked.append(("forget", reference))
 

@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 
+from boxship.api.buildkit.solving import Solving
 from boxship.api.grpc.driver import MOST_UNSENT, Driver
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import Selection
@@ -65,6 +66,21 @@ def test_a_build_and_what_it_tells(api, buildx, tmp_path):
     assert json.loads((tmp_path / "md").read_text())["containerimage.digest"] == str(STEP)
     (request,) = api.builder.requests
     assert request.outputs == (ImageOutput((parse("one:two"), parse("three:latest"))),)
+
+
+def test_output_is_held_within_bounds():
+    async def followed():
+        solving = Solving(SolveRequest("r"))
+        piece = VertexLog(STEP, 1, b"x" * 700_000, 1)
+        for _ in range(30):
+            solving.tell(piece)
+        solving.tell(Vertex(STEP, "end"))
+        solving.end()
+        return [event for told in [list(t) async for t in solving.follow()] for event in told]
+
+    *logs, last = asyncio.run(followed())
+    assert sum(len(log.data) for log in logs) == 23 * 700_000
+    assert last.name == "end"
 
 
 def test_a_client_gives_its_files_and_secrets(api, buildx, tmp_path):
@@ -333,7 +349,9 @@ def test_history(api, tmp_path):
         assert api.builder.asked == [("forget", "r")]
         refused = caller.ask(methods.UPDATE_BUILD_HISTORY, UpdateBuildHistoryRequest("r", True))
         assert refused.code == Code.UNIMPLEMENTED
-        assert caller.ask(methods.STATUS, StatusRequest("r")) == []
+        api.builder.events = [VertexLog(STEP, 1, b"x" * 700_000, 1) for _ in range(3)]
+        sizes = [len(each.logs) for each in caller.ask(methods.STATUS, StatusRequest("r"))]
+        assert sizes == [1, 1, 1], "an ended build tells again, in messages of a bounded size"
 
 
 def test_history_is_followed(api, buildx, tmp_path):

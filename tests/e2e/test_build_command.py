@@ -304,6 +304,7 @@ def test_builds_of_before_are_known(boxship: Cli, context: Path) -> None:
     rows = boxship("buildx", "history", "ls", "--format", "{{.Ref}} {{.Status}}").splitlines()
     assert f"{ref} Completed" in rows
     assert f"Ref:          {ref}" in boxship("buildx", "history", "inspect", ref)
+    assert "RUN ls /here" in boxship("buildx", "history", "logs", ref)
     boxship("buildx", "history", "rm", ref)
     assert ref not in boxship("buildx", "history", "ls")
     assert "no record has the ref" in boxship.run("buildx", "history", "inspect", ref).err

@@ -462,12 +462,17 @@ def test_the_cache_keeps_its_bounds(shop: Workshop, client: LocalClient) -> None
 def test_history_remembers(shop: Workshop, client: LocalClient) -> None:
     shop.build("FROM busybox\nRUN true\n", client, reference="good")
     with pytest.raises(StepFailedError):
-        shop.build("FROM busybox\nRUN false\n", client, reference="bad")
+        shop.build("FROM busybox\nRUN echo why; false\n", client, reference="bad")
     history = {record.reference: record for record in shop.do(shop.engine.builds.history())}
     assert history["good"].error == ""
     assert history["good"].completed_steps > 0
     assert "exit code: 1" in history["bad"].error
+    told = Told(shop.do(shop.engine.builds.told("bad")))
+    assert told.log("RUN") == "why\n"
+    assert "exit code: 1" in next(v for n, v in told.vertices.items() if "RUN" in n).error
     shop.do(shop.engine.builds.forget("good"))
+    with pytest.raises(NotFoundError):
+        shop.do(shop.engine.builds.told("good"))
     with pytest.raises(NotFoundError):
         shop.do(shop.engine.builds.forget("good"))
 

@@ -1,6 +1,6 @@
 """What a build tells, in BuildKit's own messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from boxship.engine.build.failures import Place
 from boxship.engine.build.progress import (
@@ -16,6 +16,23 @@ from boxship.wire.buildkit import control
 from boxship.wire.buildkit.failure import FailurePlace
 from boxship.wire.buildkit.solver import Position, Range, SourceInfo
 from boxship.wire.buildkit.wellknown import Timestamp
+
+_PORTION = 1 << 20
+"""Bytes of output in one message. Clients refuse messages beyond 16 MiB (buildx: 4 MiB)."""
+_MOST_EVENTS = 2000
+
+
+def portion(events: Sequence[ProgressEvent | None], at: int) -> tuple[list[ProgressEvent], int]:
+    """Return what fits into one message from ``at`` on, and where the next one begins."""
+    found: list[ProgressEvent] = []
+    size = 0
+    for event in events[at : at + _MOST_EVENTS]:
+        size += len(event.data) if isinstance(event, VertexLog) else 0
+        if found and size > _PORTION:
+            break
+        found += () if event is None else (event,)
+        at += 1
+    return found, at
 
 
 def status_of(events: Iterable[ProgressEvent]) -> control.StatusResponse:

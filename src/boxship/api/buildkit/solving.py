@@ -9,18 +9,22 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from boxship.api.buildkit.progress import portion
 from boxship.api.buildkit.wishes import Wishes
 from boxship.base.errors import NotFoundError
-from boxship.engine.build.progress import ProgressEvent
+from boxship.engine.build.progress import ProgressEvent, VertexLog
 from boxship.wire.buildkit import gateway
 from boxship.wire.buildkit.control import SolveRequest as SolveMessage
 from boxship.wire.buildkit.wellknown import RpcStatus
 
 _KEPT_FOR = 10.0
-"""Seconds in which a client may still ask what an ended build has told."""
+"""Seconds in which a client hears all that an ended build has told; later what is kept of it."""
+_MOST_LOGGED = 16 << 20
+"""Bytes of output that are held for listeners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Solving:
     message: SolveMessage
     begun: Callable[[], None] = lambda: None
     """Called with the first thing that is told: the builder has it in its history by then."""
-    events: list[ProgressEvent] = field(default_factory=list)
+    events: list[ProgressEvent | None] = field(default_factory=list)
+    """None stands for output that is kept no longer."""
     over: bool = False
     results: dict[str, Wishes] = field(default_factory=dict)
     """What the client has asked for over the gateway, by the name it was given."""
@@ -47,27 +52,44 @@ class Solving:
     returned: "asyncio.Future[Returned]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+    _logs: deque[int] = field(default_factory=deque)
+    """Where output is among the events."""
+    _logged: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, event: ProgressEvent) -> None:
         """Let listeners know."""
         self.events.append(event)
+        if isinstance(event, VertexLog):
+            self._logs.append(len(self.events) - 1)
+            self._logged += len(event.data)
+            while self._logged > _MOST_LOGGED:
+                self._drop(self._logs.popleft())
         self._wake()
         if len(self.events) == 1:
             self.begun()
+
+    def _drop(self, at: int) -> None:
+        event = self.events[at]
+        assert isinstance(event, VertexLog)
+        self._logged -= len(event.data)
+        self.events[at] = None
 
     def end(self) -> None:
         """Say that nothing follows."""
         self.over = True
         self._wake()
 
-    async def follow(self) -> AsyncIterator[list[ProgressEvent]]:
-        """Yield what is told, from the beginning, in pieces; ends with the build."""
+    async def follow(self) -> AsyncIterator[Sequence[ProgressEvent]]:
+        """Yield what is told, from the beginning, in pieces; ends with the build.
+
+        Who is so slow that more than some megabytes of output wait misses the oldest of it.
+        """
         at = 0
         while True:
             news = self._news
             if at < len(self.events):
-                events, at = self.events[at:], len(self.events)
+                events, at = portion(self.events, at)
                 yield events
             elif self.over:
                 return

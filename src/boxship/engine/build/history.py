@@ -1,5 +1,6 @@
 """Builds that run and builds that have ended, for ``docker buildx history``."""
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +10,7 @@ import msgspec
 
 from boxship.base.clock import Clock
 from boxship.base.errors import NotFoundError, UnavailableError
+from boxship.engine.build.logbook import Account, Logbook, Recording
 from boxship.engine.build.progress import ProgressEvent, Tell, Vertex, VertexWarning
 from boxship.engine.build.requests import BuildRecord, BuildRequest, BuildResult, DockerfileText
 from boxship.engine.records.database import Database
@@ -20,9 +22,10 @@ _MOST = 50
 class History:
     """Belongs to the event loop."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, logbook: Logbook) -> None:
         self._database = database
         self._clock = clock
+        self._logbook = logbook
         self._records: dict[str, BuildRecord] = {}
 
     async def load(self) -> None:
@@ -32,6 +35,15 @@ class History:
             assert isinstance(body, bytes)
             record = msgspec.json.decode(body, type=BuildRecord)
             self._records.setdefault(record.reference, record)
+        await asyncio.to_thread(self._logbook.keep_only, tuple(self._records))
+
+    async def told(self, reference: str) -> list[ProgressEvent]:
+        """Return what a build that has ended has told. NotFoundError."""
+        record = self._records.get(reference)
+        if record is None or record.completed_ns is None:
+            raise NotFoundError(f"no build {reference} has ended")
+        account = await asyncio.to_thread(self._logbook.read, reference)
+        return list(account.told_again())
 
     def all(self) -> list[BuildRecord]:
         """Return all, newest first."""
@@ -60,8 +72,10 @@ class History:
             self._records[record.reference] = record
         return Running(self, record, tell, kept=request.recorded)
 
-    async def end(self, record: BuildRecord) -> None:
-        """Keep a build that has ended; the oldest go."""
+    async def end(self, record: BuildRecord, account: Account) -> None:
+        """Keep a build that has ended, and what it has told; the oldest go."""
+        with suppress(OSError):  # the disk is full: how the build ended is what matters
+            await asyncio.to_thread(self._logbook.write, record.reference, account)
         self._records[record.reference] = record
         ended = [each for each in self.all() if each.completed_ns is not None and not each.pinned]
         old = [each.reference for each in ended[_MOST:]]
@@ -73,8 +87,10 @@ class History:
             db.execute("INSERT OR REPLACE INTO builds VALUES(?, ?, ?)", row)
             db.executemany("DELETE FROM builds WHERE id = ?", [(each,) for each in old])
 
-        with suppress(UnavailableError):  # the disk is full: how the build ended is what matters
+        with suppress(UnavailableError):
             await self._database.write(change, durable=False)
+        if old:
+            await asyncio.to_thread(self._logbook.remove, old)
 
     async def forget(self, reference: str) -> None:
         """Remove a build that has ended. NotFoundError."""
@@ -87,6 +103,7 @@ class History:
             db.execute("DELETE FROM builds WHERE id = ?", (reference,))
 
         await self._database.write(change, durable=False)
+        await asyncio.to_thread(self._logbook.remove, (reference,))
 
 
 class Running:
@@ -99,6 +116,7 @@ class Running:
         self._tell = tell
         self._vertices: dict[Digest, Vertex] = {}
         self._warnings = 0
+        self._recording = Recording()
 
     def tell(self, event: ProgressEvent) -> None:
         """Pass an event on."""
@@ -106,6 +124,8 @@ class Running:
             self._vertices[event.digest] = event
         elif isinstance(event, VertexWarning):
             self._warnings += 1
+        if self._kept:
+            self._recording.note(event)
         self._tell(event)
 
     async def end(self, *, error: str = "", result: BuildResult | None = None) -> None:
@@ -126,7 +146,8 @@ class Running:
                 warnings=self._warnings,
                 response=response,
                 images=images,
-            )
+            ),
+            self._recording.account(),
         )
 
 

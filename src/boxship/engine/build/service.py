@@ -19,7 +19,8 @@ from boxship.engine.build.failures import BuildCancelledError
 from boxship.engine.build.history import History
 from boxship.engine.build.housekeeping import Housekeeping
 from boxship.engine.build.loading import Loader
-from boxship.engine.build.progress import Tell
+from boxship.engine.build.logbook import Logbook
+from boxship.engine.build.progress import ProgressEvent, Tell
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.requests import (
     BuildRecord,
@@ -72,6 +73,10 @@ class Builder(Protocol):
         """List builds, running and ended, newest first."""
         ...
 
+    async def told(self, reference: str) -> list[ProgressEvent]:
+        """Return what a build that has ended has told, bounded. NotFoundError."""
+        ...
+
     async def forget(self, reference: str) -> None:
         """Take a build out of the history. NotFoundError."""
         ...
@@ -94,7 +99,7 @@ class Builds:
         self._clock: Clock = context.clock
         self._cache = cache
         self._loading: asyncio.Task[None] | None = None
-        self._history = History(database, context.clock)
+        self._history = History(database, context.clock, Logbook(storage.root.join("build-logs")))
         self._closed = False
         self._chores: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.Task[None] | None = None
@@ -210,6 +215,11 @@ class Builds:
         """See :class:`Builder`."""
         await self._loaded()
         return self._history.all()
+
+    async def told(self, reference: str) -> list[ProgressEvent]:
+        """See :class:`Builder`."""
+        await self._loaded()
+        return await self._history.told(reference)
 
     async def forget(self, reference: str) -> None:
         """See :class:`Builder`."""
