@@ -120,10 +120,10 @@ def test_a_secret_that_is_required_is_named(engine: Engine, place: Path) -> None
 
 def test_a_login_is_nowhere(engine: Engine, place: Path) -> None:
     word = (place / "word").read_text()
-    logins = {"reg.invalid": {"username": "me", "password": word}}
+    logins = {"127.0.0.1:1": {"username": "me", "password": word}}
     header = base64.urlsafe_b64encode(json.dumps(logins).encode()).decode()
-    data = context("FROM reg.invalid/no/such:1\n")
+    data = context("FROM 127.0.0.1:1/no/such:1\n")
     built = build_with({"X-Registry-Config": header}, engine.api, data, {})
-    assert "reg.invalid" in built.error
+    assert "127.0.0.1:1" in built.error
     assert word not in str(built)
     assert traces(engine, word) == []

@@ -24,6 +24,8 @@ class BuildClients:
     """`docker` with plugins, without them as of 20.10, and what they are configured with."""
 
     def __init__(self, engine: Engine) -> None:
+        for place in _PLUGINS:
+            required(f"{place}/docker-{place.split('docker-')[1].split('/')[0]}")
         self._engine = engine
         self.environment = {
             "DOCKER_HOST": f"unix://{engine.socket}",
