@@ -13,10 +13,10 @@ from support.engine import Engine
 from support.programs import required
 
 _CACHE = Path(__file__).parents[2] / ".cache"
-_PLUGINS = [
-    str(_CACHE / "trixie" / package / "usr/libexec/docker/cli-plugins")
+_PLUGINS = {
+    package: str(_CACHE / "trixie" / package / "usr/libexec/docker/cli-plugins")
     for package in ("docker-buildx", "docker-compose")
-]
+}
 _PLACES = ("/usr/bin/docker", str(_CACHE / "bin/docker"))
 
 
@@ -24,8 +24,8 @@ class BuildClients:
     """`docker` with plugins, without them as of 20.10, and what they are configured with."""
 
     def __init__(self, engine: Engine) -> None:
-        for place in _PLUGINS:
-            required(f"{place}/docker-{place.split('docker-')[1].split('/')[0]}")
+        for name, place in _PLUGINS.items():
+            required(f"{place}/{name}")
         self._engine = engine
         self.environment = {
             "DOCKER_HOST": f"unix://{engine.socket}",
@@ -39,7 +39,7 @@ class BuildClients:
     def configure(self, **more: object) -> None:
         """Write `config.json`, with the plugins and these keys."""
         place = self._engine.home / "docker/config.json"
-        place.write_text(json.dumps({"cliPluginsExtraDirs": _PLUGINS, **more}))
+        place.write_text(json.dumps({"cliPluginsExtraDirs": [*_PLUGINS.values()], **more}))
 
     def with_variables(self, **variables: str) -> Cli:
         """`docker` with more in its environment."""
@@ -47,7 +47,7 @@ class BuildClients:
 
     def buildx(self) -> Cli:
         """The plugin as a program of its own: who kills it kills all there is."""
-        return Cli(f"{_PLUGINS[0]}/docker-buildx", self.environment)
+        return Cli(f"{_PLUGINS['docker-buildx']}/docker-buildx", self.environment)
 
     def docker_20_10(self) -> Cli:
         """`docker` of Debian 12, made to build over a session."""

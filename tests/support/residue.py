@@ -4,7 +4,8 @@ Other programs of the machine mount, fork and make cgroups as well while a test 
 run of this suite is such a program. Therefore only what can be laid at our door counts: mounts of
 or below our directories, our descendants and processes that hold our directories, and new cgroups
 in which only these live, or nobody if their name is one of this run's. Of the host's network,
-which no test is to touch, interfaces with such names as engines give, and this run's namespaces.
+which no test is to touch, this run's namespaces, and interfaces with such names as engines give:
+unless somebody else's engine makes some, whose they are does not show.
 """
 
 import gc
@@ -21,6 +22,7 @@ NAMESPACES = Path("/run/netns")
 NAMESPACE = f"bx{os.getpid()}-"
 """How the names of this run's network namespaces begin (`machines.py`)."""
 _INTERFACES = ("boxship", "bxs", "br-", "veth")
+_ENGINES = {b"boxshipd", b"dockerd"}
 OWN = "/bx-"  # private daemons' cgroups: their owner, `engine.py`, accounts for them
 
 
@@ -33,7 +35,10 @@ class Account:
     cgroups: frozenset[str]  # where nobody else lives
     inhabited: frozenset[str]  # where somebody else does
     descriptors: frozenset[str]
-    network: frozenset[str]
+    interfaces: frozenset[str]
+    namespaces: frozenset[str]
+    others: bool
+    """Somebody else's engine makes interfaces on the host."""
 
     def beyond(self, earlier: "Account") -> dict[str, list[str]]:
         """What came since `earlier`, by kind; empty if nothing did."""
@@ -42,8 +47,10 @@ class Account:
             "processes": self.processes - earlier.processes,
             "cgroups": self.cgroups - earlier.cgroups - earlier.inhabited,
             "descriptors": self.descriptors - earlier.descriptors,
-            "network": self.network - earlier.network,
+            "network": self.namespaces - earlier.namespaces,
         }
+        if not (self.others or earlier.others):
+            news["network"] |= self.interfaces - earlier.interfaces
         return {kind: sorted(new) for kind, new in news.items() if new}
 
 
@@ -62,7 +69,9 @@ def account(*directories: Path) -> Account:
         cgroups=alone,
         inhabited=frozenset(groups) - alone,
         descriptors=frozenset(descriptors(os.getpid())),
-        network=frozenset(network()),
+        interfaces=frozenset(interfaces()),
+        namespaces=frozenset(n for n in _listing(NAMESPACES) if n.startswith(NAMESPACE)),
+        others=any(_makes_interfaces(pid) for pid in _pids() if pid not in ours),
     )
 
 
@@ -72,10 +81,21 @@ def _is_ours(cgroup: str, processes: set[int]) -> bool:
     return inside <= processes if inside else f"/{RUN}" in cgroup
 
 
-def network() -> list[str]:
-    """Interfaces on the host that an engine or a lab may have made, and namespaces of this run."""
-    links = [name for name in _listing(Path("/sys/class/net")) if name.startswith(_INTERFACES)]
-    return links + [name for name in _listing(NAMESPACES) if name.startswith(NAMESPACE)]
+def interfaces() -> list[str]:
+    """Interfaces on the host that an engine may have made."""
+    return [name for name in _listing("/sys/class/net") if name.startswith(_INTERFACES)]
+
+
+def _makes_interfaces(pid: int) -> bool:
+    """Whether it is an engine with networks on the host."""
+    words = _read(f"/proc/{pid}/cmdline").split(b"\0")
+    names = {os.path.basename(word) for word in words[:2]}
+    if not names & _ENGINES or b"--bridge=none" in words:
+        return False
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net")
+    except OSError:
+        return False  # it is gone
 
 
 def mounts_of(places: Iterable[str]) -> list[str]:
