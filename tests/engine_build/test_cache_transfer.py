@@ -3,11 +3,13 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from boxship.engine.build.progress import VertexWarning
 from boxship.engine.build.requests import (
+    BuildResult,
     CacheExport,
     CacheImport,
     CacheKind,
@@ -141,3 +143,36 @@ def test_one_that_is_not_there_is_a_warning(
     (warning,) = shop.told.of(VertexWarning)
     assert "failed to import cache" in warning.short
     assert len(shop.told.ran()) == 4
+
+
+CLASSIC = (
+    "FROM busybox AS build\nENV A=1\nRUN date +%s%N >/made\n"
+    "FROM busybox\nARG V=1\nRUN date +%s%N >/when\nCOPY f /f\nCOPY --from=build /made /made\n"
+    "RUN true\nWORKDIR /w\nRUN date +%s%N >/again\n"
+)
+
+
+def test_layers_of_an_image_are_a_classic_builds_cache(shop: Workshop, client: LocalClient) -> None:
+    named = CacheUse(imports=(CacheImport(CacheKind.REGISTRY, {"ref": "was:1"}),))
+    shop.build(CLASSIC, client, name="stage:1", classic=True, target="build")
+    first = shop.build(CLASSIC, client, name="was:1", classic=True)
+    both = CacheUse(imports=(*named.imports, CacheImport(CacheKind.REGISTRY, {"ref": "stage:1"})))
+
+    def again(text: str, use: CacheUse, **more: Any) -> tuple[list[str], BuildResult]:
+        shop.do(shop.engine.builds.prune(PruneRequest(all=True)))
+        made = shop.build(text, client, classic=True, cache=use, **more)
+        return shop.told.ran(), made
+
+    ran, made = again(CLASSIC, both)
+    assert ran == []
+    assert made.images == first.images
+    assert shop.build(CLASSIC, client, classic=True).images == first.images
+    ran, _ = again(CLASSIC, named)  # it knows nothing of the other stage
+    assert ran[0] == "RUN date +%s%N >/made"
+    assert ran[1:] == CLASSIC.splitlines()[-4:]
+    write(client.directory, f="2")
+    assert again(CLASSIC, both)[0][0] == "COPY f /f"
+    write(client.directory, f="1")
+    changed = CLASSIC.replace("ENV A=1", "ENV A=2")
+    assert again(changed, both)[0][0] == "RUN date +%s%N >/made"
+    assert again(CLASSIC, both, build_args={"V": "2"})[0][0] == "RUN date +%s%N >/when"

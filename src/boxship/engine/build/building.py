@@ -22,6 +22,7 @@ from boxship.engine.build.executing import Executor
 from boxship.engine.build.explain import Explainer
 from boxship.engine.build.exporting.telling import Course
 from boxship.engine.build.failures import InvalidDockerfileError
+from boxship.engine.build.imagecache import ImageCache
 from boxship.engine.build.imaging import document, squashed
 from boxship.engine.build.layouts import Layouts
 from boxship.engine.build.linting import warn
@@ -100,11 +101,12 @@ class Build:
                 self.report.event(BuildPlan(each.steps, str(each.platform)))
             contexts = self.workplace.contexts
             transfer = self._transfer(lease)
-            await transfer.bring()
+            images = await transfer.bring()
             sources = BuildSources(
                 self.request, self.client, contexts, remote, stack, self.report, self.graph
             )
-            solver = self._solver(loaded, lease, sources)
+            chains = tuple(chain for each in plans for chain in each.chains)
+            solver = self._solver(loaded, lease, sources, ImageCache(images, chains))
             targets = [each.tree for each in plans if each.tree is not None]
             found = iter(await solver.solve(targets))
             results = [Result() if each.tree is None else next(found) for each in plans]
@@ -232,7 +234,9 @@ class Build:
         mounts = {m.id for each in operations for m in each.mounts if isinstance(m, CacheMount)}
         return await transfer.give(built, await solver.records(targets), mounts)
 
-    def _solver(self, loaded: Loaded, lease: Lease, sources: BuildSources) -> Solver:
+    def _solver(
+        self, loaded: Loaded, lease: Lease, sources: BuildSources, of_images: ImageCache
+    ) -> Solver:
         epoch = self._epoch
         steps = Stepper(
             executor=self.workplace.executor,
@@ -259,6 +263,7 @@ class Build:
             lease,
             self.report,
             explain,
+            of_images,
             date="" if epoch is None else str(epoch),
         )
 

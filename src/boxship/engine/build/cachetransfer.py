@@ -29,7 +29,7 @@ from boxship.engine.build.requests import (
     CacheImport,
     CacheKind,
 )
-from boxship.engine.build.results import EMPTY_LAYER, Ground
+from boxship.engine.build.results import EMPTY_LAYER, EMPTY_TAR, Ground
 from boxship.engine.build.trees import LayersTree
 from boxship.engine.build.uploads import Uploads
 from boxship.engine.images.bridge import in_thread
@@ -40,13 +40,11 @@ from boxship.engine.images.service import ImageService
 from boxship.model.image import Pulled
 from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
-from boxship.oci.image import Image, ImageConfig, RootFS, encode
+from boxship.oci.image import Image, ImageConfig, RootFS, decode, encode
 from boxship.oci.reference import Reference
 from boxship.solver.operations import CacheMount
 from boxship.storage.layers import Lease
 from boxship.storage.squashing import squashed_tar
-
-_EMPTY_TAR = bytes(1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +60,24 @@ class CacheTransfer:
     report: Reporter
     request: BuildRequest
 
-    async def bring(self) -> None:
-        """Take in all caches that the request names."""
+    async def bring(self) -> tuple[Image, ...]:
+        """Take in all caches that the request names. Return images that have none in them: their
+        own layers may do (in the classic door)."""
+        images: list[Image] = []
         for each in self.request.cache.imports:
             where = each.attributes.get("ref") or each.attributes.get("src") or each.kind
             vertex = self._vertex(f"importing cache manifest from {where}")
             self.report.start(vertex)
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    await self._take(await self._brought(each, stack))
+                    images += await self._take(await self._brought(each, stack))
             except (BoxshipError, OSError, ValueError) as error:
                 self.report.finish(vertex, error=str(error))
                 text = f"failed to import cache from {where}: {error}"
                 self.report.event(VertexWarning(vertex, text))
             else:
                 self.report.finish(vertex)
+        return tuple(images)
 
     def _vertex(self, title: str) -> Digest:
         vertex = Digest("sha256", sha256(f"{self.request.reference} {title}".encode()).hexdigest())
@@ -121,14 +122,17 @@ class CacheTransfer:
             with contextlib.suppress(BoxshipError):
                 await self.images.remove(str(image_id))
 
-    async def _take(self, image_id: Digest) -> None:
-        """Make records of the results in a cache."""
-        document = cache_in(self.ground.storage.blobs.read(image_id))
+    async def _take(self, image_id: Digest) -> list[Image]:
+        """Make records of the results in a cache; return an image without one."""
+        config = self.ground.storage.blobs.read(image_id)
+        document = cache_in(config)
+        if document is None and self.request.classic:
+            return [decode(config, Image)]
         if document is None:
             raise NotFoundError("there is no cache in it")
         store = self.ground.storage.layers
         if str(EMPTY_LAYER) in document.layers:
-            await in_thread(lambda: store.unpack([_EMPTY_TAR], self.lease, expected=EMPTY_LAYER))
+            await in_thread(lambda: store.unpack([EMPTY_TAR], self.lease, expected=EMPTY_LAYER))
         for record in unpack(document):
             layers = list(map(Digest.parse, record.layers))
             known = any(self.ground.cache.find(Digest.parse(key)) for key in record.keys)
@@ -137,6 +141,7 @@ class CacheTransfer:
                     self.lease.hold(layer)
                 await self.ground.cache.add(record)
         await self._take_mounts(document)
+        return []
 
     async def _take_mounts(self, document: CacheDocument) -> None:
         here = {each.id for each in self.caches.all()}

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from boxship.base.clock import format_ns
+from boxship.engine.build.imagecache import with_copied
 from boxship.engine.build.planning.wish import Plan
-from boxship.engine.build.planning.words import COPIED
 from boxship.engine.build.results import EMPTY_LAYER, Result
 from boxship.oci.digest import Digest
 from boxship.oci.image import History, Image, RootFS, encode
@@ -78,7 +78,7 @@ def _history(plan: Plan, own: list[_Own], *, classic: bool, now_ns: int) -> Iter
         if item.vertex is not None:
             made = next(waiting)
             at, empty = made.at_ns, classic and made.layer == EMPTY_LAYER
-            text = text.replace(COPIED, f"{made.copied or 'multi'}:{made.layer.hex}")
+            text = with_copied(text, made.copied, made.layer)
         created = format_ns(_clamped(plan, at))
         yield History(created, text, item.author, item.comment, empty_layer=empty)
 

@@ -15,6 +15,9 @@ EMPTY_LAYER = Digest("sha256", "5f70bf18a086007016e948b04aed3b82103a36bea41755b6
 """A tar without entries: what a step makes that changes nothing. No tree has it, images may."""
 
 
+EMPTY_TAR = bytes(1024)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a vertex gave: layers, each with the time it was made (0: it came with an image), or a

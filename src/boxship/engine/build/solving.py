@@ -30,11 +30,21 @@ from boxship.engine.build.contents import (
 )
 from boxship.engine.build.contexts import Context
 from boxship.engine.build.explain import Explainer
+from boxship.engine.build.imagecache import ImageCache
 from boxship.engine.build.reporting import Reporter
-from boxship.engine.build.results import Ground, Result, Turn
+from boxship.engine.build.results import EMPTY_LAYER, EMPTY_TAR, Ground, Result, Turn
+from boxship.engine.images.bridge import in_thread
 from boxship.oci.digest import Digest
 from boxship.solver.graph import Graph, Vertex
-from boxship.solver.keys import Part, content_key, definition, layers_key, parts, recipe_key
+from boxship.solver.keys import (
+    Part,
+    combined,
+    content_key,
+    definition,
+    layers_key,
+    parts,
+    recipe_key,
+)
 from boxship.solver.operations import (
     Exec,
     FileActions,
@@ -85,6 +95,8 @@ class Solver:
     lease: Lease
     report: Reporter
     explain: Explainer | None = None
+    of_images: ImageCache | None = None
+    """Images of which layers may be taken."""
     date: str = ""
     """The latest that any file may have, as it decides about results."""
     _tasks: dict[tuple[str, Digest], asyncio.Task[Any]] = field(default_factory=dict)
@@ -280,14 +292,16 @@ class Solver:
         if self.explain is not None:
             self.explain.miss(vertex, operation, contents)
         root = Result() if operation.root is None else inputs[operation.root]
-        layer = await self._carried_out(vertex, inputs)
-        kind = await self._copied(vertex, operation, inputs)
+        kind = await self._copied(vertex, operation, inputs, contents)
+        found = await self._of_image(vertex, root, kind)
+        layer = found[0] if found else await self._carried_out(vertex, inputs)
+        at_ns = found[1] if found else self.ground.clock.now_ns()
         record = await self.ground.cache.add(
             CacheRecord(
                 id="",
                 description=vertex.name,
                 layers=(*map(str, root.layers), layer.diff_id),
-                times=(*root.times, self.ground.clock.now_ns()),
+                times=(*root.times, at_ns),
                 copied=(*root.copied, kind),
                 keys=tuple(map(str, keys)),
                 created_ns=0,
@@ -299,13 +313,35 @@ class Solver:
             )
         )
         result = _as_result(record)
-        self.report.finish(vertex.digest, layers=result.layers)
+        self.report.finish(vertex.digest, cached=found is not None, layers=result.layers)
         return result
 
+    async def _of_image(
+        self, vertex: Vertex[Range], root: Result, copied: str
+    ) -> tuple[Layer, int] | None:
+        """Return the layer that an image has for a step, and its time."""
+        if self.of_images is None or vertex.fresh:
+            return None
+        found = self.of_images.find(vertex, root, copied)
+        if found is None:
+            return None
+        store = self.ground.storage.layers
+        layer = store.find(found.layer)
+        if layer is None and found.layer == EMPTY_LAYER:
+            layer = await in_thread(lambda: store.unpack([EMPTY_TAR], self.lease))
+        if layer is None:
+            return None
+        self.lease.hold(found.layer)
+        return layer, found.at_ns
+
     async def _copied(
-        self, vertex: Vertex[Range], operation: Step, inputs: Sequence[Result]
+        self,
+        vertex: Vertex[Range],
+        operation: Step,
+        inputs: Sequence[Result],
+        contents: Sequence[Digest],
     ) -> str:
-        """Say what was copied, in one word."""
+        """Say what is copied: its kind, and a digest of it and of how it is copied."""
         found: list[str] = []
         for part in parts(operation) if isinstance(operation, FileActions) else ():
             below = self.graph[vertex.inputs[part.input]].operation
@@ -320,7 +356,13 @@ class Solver:
                 directories = self._directories(inputs[part.input])
                 opaque = self.ground.storage.snapshots.opaque
                 found += await asyncio.to_thread(kinds_in_layers, directories, opaque, part)
-        return found[0] if len(found) == 1 else "multi" if found else ""
+        if not found:
+            return ""
+        copied = [
+            each for part, each in zip(parts(operation), contents, strict=True) if not part.whole
+        ]
+        kind = found[0] if len(found) == 1 else "multi"
+        return f"{kind}:{combined('copied', operation, copied).hex}"
 
     def _directories(self, result: Result) -> list[str]:
         layers = self.ground.storage.layers

@@ -18,6 +18,7 @@ from boxship.engine.build.planning.stage import StageState
 from boxship.engine.build.planning.variables import unused
 from boxship.engine.build.planning.wish import (
     BaseImage,
+    Chain,
     ImageKey,
     Missing,
     Plan,
@@ -93,6 +94,10 @@ def _finished(lowering: Lowering, stage: StageState) -> Plan:
         stage=lowering.dockerfile.stages[stage.index].name or str(stage.index),
         environments=lowering.environments,
         modified_ns=wish.modified_ns,
+        chains=tuple(
+            Chain(each.platform, each.base, tuple(each.history))
+            for each in lowering.stages.values()
+        ),
     )
 
 

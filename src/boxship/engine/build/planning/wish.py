@@ -84,6 +84,15 @@ class PlannedHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """How a stage comes about: what it begins with, and what its instructions say of it."""
+
+    platform: Platform
+    base: Image | None
+    history: tuple[PlannedHistory, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that is decided before anything runs.
 
@@ -106,6 +115,8 @@ class Plan:
     environments: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """The variables of the images that stages begin with, by the stages' numbers."""
     modified_ns: int | None = None
+    chains: tuple[Chain, ...] = ()
+    """Of all stages that are needed."""
 
 
 @dataclass(frozen=True, slots=True)
