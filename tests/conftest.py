@@ -195,7 +195,8 @@ def engine(_shared_engine: Engine) -> Iterator[Engine]:
     for image in _images(_shared_engine) - images:
         _shared_engine.api.delete(f"/images/{image}", force=1)
     _shared_engine.api.post("/build/prune", all=1)
-    eventually(lambda: not _shared_engine.remains(), "the end of what containers leave")
+    # A large image is thousands of files, and a disk may take milliseconds to forget each.
+    eventually(lambda: not _shared_engine.remains(), "the end of what is left", timeout=60)
     eventually(
         lambda: len(_shared_engine.descriptors()) <= descriptors,
         f"the daemon's descriptors to be {descriptors} again",

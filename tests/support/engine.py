@@ -221,7 +221,7 @@ class Engine:
         for container in self.api.get("/containers/json", all=1).json():
             self.api.remove(container["Id"])
         # Files are deleted in the background; what a stop leaves of that, the next start does.
-        eventually(lambda: not self.remains(), "the end of what containers leave")
+        eventually(lambda: not self.remains(), "the end of what containers leave", timeout=60)
 
     def _left_over(self) -> dict[str, Sequence[object]]:
         gone = [lambda: not self.processes(), lambda: not self.mounts(), lambda: not self.remains()]
