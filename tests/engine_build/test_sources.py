@@ -20,6 +20,7 @@ from boxship.base.errors import (
     NotFoundError,
     UnavailableError,
 )
+from boxship.engine.build.downloads import Downloads
 from boxship.engine.build.sources import git, web
 from boxship.solver.operations import GitSource, HttpSource
 
@@ -120,6 +121,36 @@ def test_what_is_allowed_goes_to_no_other_place(server: str, target: Path) -> No
     source = HttpSource(f"{server}/elsewhere", filename="x")
     asyncio.run(web.fetch(source, str(target), lambda *_: None, "Bearer geheim"))
     assert _Handler.seen == ["Bearer geheim", ""]
+
+
+def test_what_has_not_changed_does_not_come_again(server: str, tmp_path: Path) -> None:
+    source, downloads = HttpSource(f"{server}/file.txt"), Downloads(str(tmp_path / "kept"))
+    served = tmp_path / "www/file.txt"
+
+    def fetch(name: str, allowed: str = "") -> tuple[bytes, bool]:
+        target, told = tmp_path / name, list[int]()
+        target.mkdir()
+        count = lambda now, _: told.append(now)  # noqa: E731
+        asyncio.run(web.fetch(source, str(target), count, allowed, downloads))
+        file = target / "file.txt"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.stat().st_mtime == served.stat().st_mtime
+        return file.read_bytes(), told != []
+
+    assert fetch("one") == (TEXT, True)
+    assert fetch("two") == (TEXT, False)
+    assert fetch("three", "Bearer other") == (TEXT, True), "of somebody else nothing is taken"
+    served.write_bytes(b"another text")
+    os.utime(served, (1_600_000_000, 1_600_000_000))
+    assert fetch("four") == (b"another text", True)
+    assert fetch("five") == (b"another text", False)
+    for kept in (tmp_path / "kept").glob("*-*"):
+        kept.write_bytes(b"damaged")
+    assert fetch("six") == (b"another text", True)
+    assert len(list(downloads.all())) == 2
+    for key, *_ in list(downloads.all()):
+        assert downloads.remove(key)
+    assert os.listdir(tmp_path / "kept") == []
 
 
 # ── git ──────────────────────────────────────────────────────────────────────────────────────

@@ -3,10 +3,11 @@
 Proxies are those of the environment.
 """
 
+import http
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError, UnavailableError
@@ -31,32 +32,39 @@ def checked_url(text: str) -> str:
 class PlainFile:
     """One download. Its methods block, but ``close``, which may be called from any thread."""
 
-    def __init__(self, url: str, authorization: str = "") -> None:
+    def __init__(
+        self, url: str, authorization: str = "", conditions: Mapping[str, str] | None = None
+    ) -> None:
         """``authorization`` is a whole header's value; where the server redirects to, it is not
-        sent."""
+        sent. ``conditions`` are headers (RFC 9110, section 13) under which the file is wanted."""
         self.url = url
+        self._conditions = conditions or {}
         self._authorization = authorization
         self._response: http.client.HTTPResponse | None = None
         self._closed = False
 
-    def open(self) -> None:
-        """Ask the server, and wait for the beginning of its answer.
+    def open(self) -> bool:
+        """Ask the server, and wait for the beginning of its answer. False: the conditions are not
+        met, and there is nothing to read.
 
         NotFoundError: it has no such file; UnavailableError: it cannot be reached, or refuses.
         """
         try:
-            request = urllib.request.Request(self.url)
+            request = urllib.request.Request(self.url, headers=dict(self._conditions))
             if self._authorization:
                 request.add_unredirected_header("Authorization", self._authorization)
             self._response = _opener().open(request, timeout=_PATIENCE)
         except urllib.error.HTTPError as error:
             with error:
+                if error.code == http.HTTPStatus.NOT_MODIFIED and self._conditions:
+                    return False
                 raise _refused(self.url, error) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             if isinstance(reason, OSError) and reason.strerror:
                 reason = reason.strerror.lower()
             raise UnavailableError(f'Get "{self.url}": {reason}') from error
+        return True
 
     def header(self, name: str) -> str:
         """Return what the answer says about the file; empty: nothing."""

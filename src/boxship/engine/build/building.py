@@ -18,6 +18,7 @@ from boxship.engine.build.basing import Bases
 from boxship.engine.build.cachetransfer import CacheTransfer
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
+from boxship.engine.build.downloads import Downloads
 from boxship.engine.build.executing import Executor
 from boxship.engine.build.explain import Explainer
 from boxship.engine.build.exporting.telling import Course
@@ -69,6 +70,7 @@ class Workplace:
     images: ImageService
     executor: Executor
     contexts: Contexts
+    downloads: Downloads
 
 
 @dataclass(slots=True)
@@ -88,7 +90,9 @@ class Build:
         started_ns = self.workplace.ground.clock.now_ns()
         async with AsyncExitStack() as stack:
             lease = await stack.enter_async_context(self.workplace.images.building())
-            remote = Remote(self.workplace.ground.storage, self.client, stack)
+            remote = Remote(
+                self.workplace.ground.storage, self.client, stack, self.workplace.downloads
+            )
             self.request = await _brought(self.request, remote, self.report)
             loaded = await self._load()
             plans = await self._planned(loaded, lease)

@@ -9,6 +9,7 @@ from boxship.engine.build import gc
 from boxship.engine.build.caches import Caches
 from boxship.engine.build.cachestore import CacheRecord, CacheStore
 from boxship.engine.build.contexts import Contexts
+from boxship.engine.build.downloads import Downloads
 from boxship.engine.build.requests import CacheEntry, Pruned, PruneRequest
 from boxship.engine.build.results import EMPTY_LAYER, Ground
 from boxship.engine.images.service import ImageService
@@ -17,6 +18,7 @@ from boxship.oci.digest import Digest
 from boxship.storage.stack import tree_size
 
 REGULAR, LOCAL, MOUNT = "regular", "source.local", "exec.cachemount"
+HTTP = "source.http"
 _SHARE_OF_DISK = 10
 
 
@@ -28,6 +30,7 @@ class Housekeeping:
     images: ImageService
     contexts: Contexts
     caches: Caches
+    downloads: Downloads
     settings: BuildCacheSettings
 
     @property
@@ -66,7 +69,23 @@ class Housekeeping:
                     mutable=True,
                 )
             )
+        entries += await asyncio.to_thread(self._downloaded)
         return sorted(entries, key=lambda entry: -(entry.last_used_ns or entry.created_ns))
+
+    def _downloaded(self) -> list[CacheEntry]:
+        return [
+            CacheEntry(
+                id=key,
+                kind=HTTP,
+                description="downloaded file",
+                size=size,
+                created_ns=used.st_ctime_ns,
+                last_used_ns=used.st_mtime_ns,
+                usage_count=1,
+                mutable=True,
+            )
+            for key, used, size in self.downloads.all()
+        ]
 
     def _of_record(self, record: CacheRecord, of_images: frozenset[Digest]) -> CacheEntry:
         own = Digest.parse(record.own)
@@ -104,6 +123,8 @@ class Housekeeping:
     def _forget(self, entry: CacheEntry) -> bool:
         if entry.kind == MOUNT:
             return self.caches.remove(entry.id)
+        if entry.kind == HTTP:
+            return self.downloads.remove(entry.id)
         return self.contexts.remove_named(entry.id)
 
     def _swept(self, records: Sequence[CacheRecord]) -> set[str]:
@@ -124,7 +145,7 @@ class Housekeeping:
         """Directories that nobody has used for days go first, then what is too much."""
         found = await asyncio.to_thread(os.statvfs, self.ground.storage.root.path)
         bound = self.settings.keep_bytes or found.f_frsize * found.f_blocks // _SHARE_OF_DISK
-        kinds = tuple(f"type={kind}" for kind in (LOCAL, MOUNT))
+        kinds = tuple(f"type={kind}" for kind in (LOCAL, MOUNT, HTTP))
         return (
             CachePolicy(keep_bytes=512 << 20, filters=(*kinds, "unused-for=48h")),
             CachePolicy(keep_bytes=bound, filters=("unused-for=1440h",)),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.agents import relayed
 from boxship.engine.build.clientside import ClientSide
+from boxship.engine.build.downloads import Downloads
 from boxship.engine.build.planning.filesteps import git_source, is_git
 from boxship.engine.build.requests import (
     ContextSource,
@@ -39,6 +40,7 @@ class Remote:
     storage: Storage
     client: ClientSide
     stack: AsyncExitStack
+    downloads: Downloads
     _fetched: dict[HttpSource | GitSource, asyncio.Task[Result]] = field(default_factory=dict)
     _commits: dict[GitSource, asyncio.Task[str]] = field(default_factory=dict)
 
@@ -66,7 +68,7 @@ class Remote:
     async def _http(self, source: HttpSource) -> Result:
         directory = await self.stack.enter_async_context(_temporary(self.storage))
         allowed = await self._authorization(urlsplit(source.url).netloc)
-        found = await web.fetch(source, directory, lambda *_: None, allowed)
+        found = await web.fetch(source, directory, lambda *_: None, allowed, self.downloads)
         return Result(directory=directory, key=_http_key(source, str(found)))
 
     async def _authorization(self, host: str) -> str:

@@ -14,6 +14,7 @@ from boxship.engine.build.building import Build, Workplace
 from boxship.engine.build.cachestore import CacheStore
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.contexts import Contexts
+from boxship.engine.build.downloads import Downloads
 from boxship.engine.build.executing import Executor
 from boxship.engine.build.failures import BuildCancelledError
 from boxship.engine.build.history import History
@@ -110,6 +111,7 @@ class Builds:
             images=images,
             executor=Executor(context, storage, at_once),
             contexts=Contexts(storage.root.join("contexts"), context.throw_away, boot_id()),
+            downloads=Downloads(storage.root.join("downloads")),
         )
         place = self._workplace
         self._housekeeping = Housekeeping(
@@ -117,6 +119,7 @@ class Builds:
             images,
             place.contexts,
             place.executor.caches,
+            place.downloads,
             context.settings.build_cache,
         )
 
