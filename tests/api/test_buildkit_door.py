@@ -8,7 +8,6 @@ import ssl
 
 import pytest
 
-from boxship.api.buildkit.solving import Solving
 from boxship.api.grpc.driver import MOST_UNSENT, Driver
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.clientside import Selection
@@ -68,21 +67,6 @@ def test_a_build_and_what_it_tells(api, buildx, tmp_path):
     assert request.outputs == (ImageOutput((parse("one:two"), parse("three:latest"))),)
 
 
-def test_output_is_held_within_bounds():
-    async def followed():
-        solving = Solving(SolveRequest("r"))
-        piece = VertexLog(STEP, 1, b"x" * 700_000, 1)
-        for _ in range(30):
-            solving.tell(piece)
-        solving.tell(Vertex(STEP, "end"))
-        solving.end()
-        return [event for told in [list(t) async for t in solving.follow()] for event in told]
-
-    *logs, last = asyncio.run(followed())
-    assert sum(len(log.data) for log in logs) == 23 * 700_000
-    assert last.name == "end"
-
-
 def test_a_client_gives_its_files_and_secrets(api, buildx, tmp_path):
     (buildx.context / "sub").mkdir()
     (buildx.context / "sub/file").write_bytes(b"x" * 3_000_000)
@@ -117,6 +101,23 @@ def test_a_client_gives_its_files_and_secrets(api, buildx, tmp_path):
     assert seen[-6] == len("FROM scratch\n")
     first, second = (client.identity for client in api.builder.clients)
     assert first == second != ""
+
+
+def test_patterns_that_no_header_may_be_arrive(api, buildx, tmp_path):
+    for name in ("tab\tand plus+", "control\x01", "percent%41", "other"):
+        (buildx.context / name).write_text("x")
+    found = []
+
+    async def script(client, tell):
+        for patterns in (("tab\tand plus+", "percent%41"), ("control\x01",), ("none\0",)):
+            target = tmp_path / str(len(found))
+            target.mkdir()
+            await client.sync("context", Selection(include=patterns), str(target))
+            found.append(sorted(os.listdir(target)))
+
+    api.builder.script = script
+    buildx.build()
+    assert found == [["percent%41", "tab\tand plus+"], ["control\x01"], []]
 
 
 def test_a_directory_that_the_client_has_not(api, buildx, tmp_path):

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -120,9 +121,13 @@ def packets(call: Call) -> Iterator[Packet]:
         yield decode(message, Packet)
 
 
-def ask(link: Link, name: str, wanted: Callable[[Stat], bool]) -> dict[str, bytes | None]:
+def ask(
+    link: Link, name: str, wanted: Callable[[Stat], bool], **selection: str
+) -> dict[str, bytes | None]:
     """What a builder does that wants the content of some files."""
-    call = link.call(methods.FILE_SYNC.path, metadata={filesync.DIR_NAME: (name,)})
+    metadata = {filesync.DIR_NAME: (name,)}
+    metadata |= {key.replace("_", "-"): (value,) for key, value in selection.items()}
+    call = link.call(methods.FILE_SYNC.path, metadata=metadata)
     stats: list[Stat] = []
     contents: dict[str, bytes | None] = {}
     open_files: set[int] = set()
@@ -165,6 +170,16 @@ def test_only_what_is_asked_for_travels(tree: Path) -> None:
     assert everything["a"] is None
     assert set(nothing) == set(everything)
     assert set(nothing.values()) == {None}
+
+
+@pytest.mark.parametrize("name", ["a ", " b", "\u00fc +x", "tab\t", "%41"])
+def test_what_no_header_may_be_is_understood(tmp_path: Path, name: str) -> None:
+    """As the daemon asks for it, and as BuildKit does: in the way of forms, where plus is space."""
+    (tmp_path / name).write_text("x")
+    (tmp_path / "other").write_text("x")
+    with served(file_sync({"context": LocalDirectory(str(tmp_path))})) as link:
+        encoded = {"followpaths": quote_plus(name), "followpaths_encoded": "1"}
+        assert ask(link, "context", is_file, **encoded) == {name: b"x"}
 
 
 def test_files_that_are_on_no_disk_travel_as_well() -> None:

@@ -84,6 +84,21 @@ def test_a_failure_names_its_place() -> None:
     assert (source.filename, source.spans[0].start.line) == ("Dockerfile", 2)
 
 
+def test_a_builder_that_stops_telling_is_heard_of() -> None:
+    def status(call: Call) -> None:
+        call.send(vertex("one"))
+        raise GrpcError(Code.RESOURCE_EXHAUSTED, "message larger than max")
+
+    def solve(call: Call) -> None:
+        call.send(encode(control.SolveResponse(exporter_response={"k": "v"})))
+
+    with built_by({methods.STATUS.path: status, methods.SOLVE.path: solve}) as builder:
+        solving = builder.solve(control.SolveRequest())
+        assert len(list(solving.updates(lambda: None))) == 1
+        assert solving.response() == {"k": "v"}
+    assert solving.unheard == "message larger than max"
+
+
 def test_a_builder_without_a_history_says_so() -> None:
     def unknown(call: Call) -> None:
         raise GrpcError(Code.UNIMPLEMENTED, "unknown method")

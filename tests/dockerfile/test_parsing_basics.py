@@ -1,5 +1,8 @@
 """A whole Dockerfile becomes the instructions one expects."""
 
+import pytest
+
+from boxship.dockerfile.errors import DockerfileError
 from boxship.dockerfile.instructions import (
     Add,
     Cmd,
@@ -84,3 +87,27 @@ def test_instructions_are_what_was_written() -> None:
         Onbuild(trigger="RUN cat <<E\nhi\nE", where=Range(24, 26), code="ONBUILD RUN cat <<E"),
         Cmd(command=ExecForm(("a", "b")), where=Range(27, 27), code='CMD ["a", "b"]'),
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("WORKDIR /a\0b", "WORKDIR has a NUL in it"),
+        ('COPY ["a", "/b\\u0000"]', "COPY has a NUL in it"),
+        ("COPY --chown=\0 a b", "COPY has a NUL in it"),
+        ("RUN <<E\necho \0\nE", "RUN has a NUL in it"),
+        ("ONBUILD ENV A=\0", "ONBUILD has a NUL in it"),
+        (f"RUN --mount=type=tmpfs,target=/t,size={1 << 63} x", f"size: {1 << 63}"),
+        ("HEALTHCHECK --interval=9999999999999h CMD x", "invalid duration"),
+    ],
+)
+def test_what_no_system_has_is_refused_with_its_line(line: str, problem: str) -> None:
+    with pytest.raises(DockerfileError, match="line 2: ") as caught:
+        parse(f"FROM a\n{line}\n")
+    assert problem in str(caught.value)
+
+
+def test_files_of_a_dockerfile_may_have_any_bytes() -> None:
+    (copy,) = parse("FROM a\nCOPY <<E /b\nx\0y\nE\n").stages[0].instructions
+    assert isinstance(copy, Copy)
+    assert copy.contents[0].content == "x\0y\n"

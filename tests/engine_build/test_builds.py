@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.base.errors import InvalidArgumentError, NotFoundError, NotImplementedYetError
+from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.engine.build.failures import (
     BuildCancelledError,
     InvalidDockerfileError,
@@ -370,8 +370,24 @@ def test_what_an_exclusion_takes_in_again_is_copied_anew(
 
 
 def test_security_options_are_refused_and_not_ignored(shop: Workshop, client: LocalClient) -> None:
-    with pytest.raises(NotImplementedYetError, match="seccomp=unconfined"):
+    with pytest.raises(InvalidArgumentError, match="does not support setting security options"):
         shop.build("FROM busybox\n", client, security_options=("seccomp=unconfined",))
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"build_args": {"X": "a\udcff"}}, "build argument 'X' is not UTF-8"),
+        ({"labels": {"a\udcff": "x"}}, "label 'a\\\\udcff' is not UTF-8"),
+        ({"build_args": {"X": "a\0"}}, "build argument 'X' has a NUL in it"),
+    ],
+)
+def test_arguments_that_nothing_can_have_are_refused(
+    shop: Workshop, client: LocalClient, given: dict[str, dict[str, str]], named: str
+) -> None:
+    text = "FROM busybox\nARG X\nLABEL a=$X\nRUN echo $X\n"
+    with pytest.raises(InvalidArgumentError, match=named):
+        shop.build(text, client, **given)
 
 
 def test_rules_warn_and_can_be_errors(shop: Workshop, client: LocalClient) -> None:

@@ -20,6 +20,7 @@ _NANOSECONDS = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
+_LONGEST = (1 << 63) - 1
 _UNIX = re.compile(r"(-?[0-9]{1,18})(?:\.([0-9]{1,9})[0-9]*)?")
 _ZONE = re.compile(r"(Z|z|[+-]\d\d:?\d\d)$")
 
@@ -37,7 +38,7 @@ def parse_duration(text: str) -> int:
         unit = _NANOSECONDS[part[2]]
         total += int(whole or "0") * unit + int(fraction or "0") * unit // 10 ** len(fraction)
         position = part.end()
-    if not body or position != len(body):
+    if not body or position != len(body) or total > _LONGEST:
         raise ValueError(f'time: invalid duration "{text}"')
     return -total if text.startswith("-") else total
 

@@ -18,6 +18,7 @@ from boxship.dockerfile.mounts import (
 )
 from boxship.dockerfile.suggestions import nearest
 
+_LARGEST = (1 << 63) - 1
 _SAME = {
     "src": "source",
     "dst": "target",
@@ -149,9 +150,12 @@ def _cache(fields: Mapping[str, str]) -> Mount:
 def _tmpfs(fields: Mapping[str, str]) -> Mount:
     size = fields.get("size", "0")
     try:
-        return TmpfsMount(target=_target(fields), size=parse_bytes(size))
+        wanted = parse_bytes(size)
     except (ValueError, OverflowError):
-        raise DockerfileError(f"invalid value for size: {size}") from None
+        wanted = -1
+    if not 0 <= wanted <= _LARGEST:
+        raise DockerfileError(f"invalid value for size: {size}")
+    return TmpfsMount(target=_target(fields), size=wanted)
 
 
 def _secret(fields: Mapping[str, str]) -> Mount:

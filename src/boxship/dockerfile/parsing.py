@@ -16,7 +16,7 @@ from boxship.dockerfile.instructions import (
 )
 from boxship.dockerfile.lines import Lines
 from boxship.dockerfile.places import Range
-from boxship.dockerfile.readers.statement import Statement
+from boxship.dockerfile.readers.statement import Statement, json_list
 from boxship.dockerfile.readers.table import INSTRUCTIONS
 from boxship.dockerfile.remarks import empty_lines, remarks
 from boxship.dockerfile.statements import Statements, take_apart
@@ -110,6 +110,7 @@ def read_instruction(statement: Statement) -> Instruction:
     try:
         if entry is None:
             raise _unknown(statement.keyword)
+        _check_nul(statement)
         instruction = entry.read(statement)
         if isinstance(instruction, Onbuild):
             _check_trigger(statement)
@@ -123,6 +124,16 @@ def _unknown(keyword: str) -> DockerfileError:
     return DockerfileError(
         f"unknown instruction: {shown}", hint=nearest(keyword, (*INSTRUCTIONS, "INCLUDE"))
     )
+
+
+def _check_nul(statement: Statement) -> None:
+    """Refuse what no path, argument or variable can have; files that it contains are free to."""
+    scripts = [one.content for one in statement.heredocs] if statement.name == "RUN" else []
+    texts = (*statement.flags, statement.rest, *scripts)
+    # In a JSON list it may be written as an escape, which other words have as text.
+    listed = json_list(statement.rest) if "\\u0000" in statement.rest else None
+    if any("\0" in text for text in (*texts, *(listed or ()))):
+        raise DockerfileError(f"{statement.name} has a NUL in it")
 
 
 def _check_trigger(statement: Statement) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from boxship.api.buildkit.history import Telling
-from boxship.api.buildkit.progress import portion, status_of, told
+from boxship.api.buildkit.progress import portions, status_of, told
 from boxship.api.buildkit.usage import prune_request, usage_record
 from boxship.api.buildkit.workers import VERSION
 from boxship.api.grpc.server import ServerCall, Service, streaming, unary
@@ -44,9 +44,7 @@ class Control:
         self, request: control.StatusRequest, _call: ServerCall
     ) -> AsyncIterator[control.StatusResponse]:
         if not self._door.solvings.knows(request.ref) and await self._is_over(request.ref):
-            events, at = await self._door.builder.told(request.ref), 0
-            while at < len(events):
-                some, at = portion(events, at)
+            for some in portions(await self._door.builder.told(request.ref)):
                 yield status_of(some)
             return
         solving = await self._door.solvings.get(request.ref)

@@ -1,6 +1,6 @@
 """What a build tells, in BuildKit's own messages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 from boxship.engine.build.failures import Place
 from boxship.engine.build.progress import (
@@ -17,22 +17,42 @@ from boxship.wire.buildkit.failure import FailurePlace
 from boxship.wire.buildkit.solver import Position, Range, SourceInfo
 from boxship.wire.buildkit.wellknown import Timestamp
 
-_PORTION = 1 << 20
-"""Bytes of output in one message. Clients refuse messages beyond 16 MiB (buildx: 4 MiB)."""
-_MOST_EVENTS = 2000
+_LONGEST_TEXT = 64 << 10
+_LONGEST_SOURCE = 1 << 20
+"""A Dockerfile may have 16 MiB, and a step's name all of it; clients take messages of 4 MiB."""
+AT_ONCE = 512 << 10
+"""Bytes in one message, by estimate. gRPC's clients refuse messages of 4 MiB if nobody told them
+otherwise; a character may take four times what is counted."""
+_EVENT = 400
+"""Bytes that an event takes besides its texts, in memory as on the wire."""
 
 
-def portion(events: Sequence[ProgressEvent | None], at: int) -> tuple[list[ProgressEvent], int]:
-    """Return what fits into one message from ``at`` on, and where the next one begins."""
+def weight(event: ProgressEvent) -> int:
+    """Return about how many bytes it is."""
+    if isinstance(event, VertexLog):
+        return _EVENT + len(event.data)
+    if isinstance(event, Vertex):
+        return _EVENT + len(event.name) + len(event.error) + 80 * len(event.inputs)
+    if isinstance(event, VertexStatus):
+        return _EVENT + len(event.id) + len(event.name)
+    if isinstance(event, VertexWarning):
+        source = 0 if event.source is None else len(event.source.data)
+        return _EVENT + source + len(event.short) + sum(map(len, event.detail))
+    return 0
+
+
+def portions(events: Iterable[ProgressEvent]) -> Iterator[list[ProgressEvent]]:
+    """Divide events into what fits messages."""
     found: list[ProgressEvent] = []
     size = 0
-    for event in events[at : at + _MOST_EVENTS]:
-        size += len(event.data) if isinstance(event, VertexLog) else 0
-        if found and size > _PORTION:
-            break
-        found += () if event is None else (event,)
-        at += 1
-    return found, at
+    for event in events:
+        size += weight(event)
+        if found and size > AT_ONCE:
+            yield found
+            found, size = [], weight(event)
+        found.append(event)
+    if found:
+        yield found
 
 
 def status_of(events: Iterable[ProgressEvent]) -> control.StatusResponse:
@@ -68,11 +88,11 @@ def _vertex(event: Vertex) -> control.Vertex:
     return control.Vertex(
         digest=str(event.digest),
         inputs=tuple(str(digest) for digest in event.inputs),
-        name=event.name,
+        name=event.name[:_LONGEST_TEXT],
         cached=event.cached,
         started=_time(event.started_ns),
         completed=_time(event.completed_ns),
-        error=event.error,
+        error=event.error[:_LONGEST_TEXT],
     )
 
 
@@ -90,13 +110,16 @@ def _status(event: VertexStatus) -> control.VertexStatus:
 
 
 def _warning(event: VertexWarning) -> control.VertexWarning:
+    source = event.source
+    if source is not None and len(source.data) > _LONGEST_SOURCE:
+        source = None
     return control.VertexWarning(
         vertex=str(event.vertex),
         level=event.level,
         short=event.short.encode(),
         detail=tuple(line.encode() for line in event.detail),
         url=event.url,
-        info=None if event.source is None else _source(event.source),
+        info=None if source is None else _source(source),
         ranges=_ranges(event.ranges),
     )
 

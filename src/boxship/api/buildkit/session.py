@@ -227,7 +227,11 @@ async def _answer_all(call: ClientCall, sender: Sender) -> None:
 
 
 def _metadata(name: str, selection: Selection) -> dict[str, list[str]]:
-    """Return the metadata that asks for a directory; what isn't ASCII is percent-encoded."""
+    """Return the metadata that asks for a directory; what no header may be is percent-encoded.
+
+    BuildKit does so with what isn't ASCII. Other clients decode whatever says that it is encoded,
+    and white space at the ends of a header's value doesn't arrive.
+    """
     metadata = {filesync.DIR_NAME: [name]}
     patterns = (
         (filesync.INCLUDE_PATTERNS, selection.include),
@@ -236,10 +240,15 @@ def _metadata(name: str, selection: Selection) -> dict[str, list[str]]:
     )
     metadata.update({key: list(values) for key, values in patterns if values})
     for key, values in list(metadata.items()):
-        if not all(value.isascii() for value in values):
+        if not all(_is_plain(value) for value in values):
             metadata[key] = [quote_plus(value, errors="surrogateescape") for value in values]
             metadata[key + filesync.ENCODED] = ["1"]
     return metadata
+
+
+def _is_plain(value: str) -> bool:
+    """Whether it arrives as it is in a header (RFC 9113, section 8.2.1)."""
+    return value.isascii() and value.isprintable() and value == value.strip()
 
 
 def _output(metadata: Mapping[str, str]) -> dict[str, list[str]]:

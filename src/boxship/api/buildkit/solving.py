@@ -9,22 +9,19 @@
 
 import asyncio
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
-from boxship.api.buildkit.progress import portion
+from boxship.api.buildkit.events import Events, Room
 from boxship.api.buildkit.wishes import Wishes
 from boxship.base.errors import NotFoundError
-from boxship.engine.build.progress import ProgressEvent, VertexLog
+from boxship.engine.build.progress import ProgressEvent
 from boxship.wire.buildkit import gateway
 from boxship.wire.buildkit.control import SolveRequest as SolveMessage
 from boxship.wire.buildkit.wellknown import RpcStatus
 
 _KEPT_FOR = 10.0
 """Seconds in which a client hears all that an ended build has told; later what is kept of it."""
-_MOST_LOGGED = 16 << 20
-"""Bytes of output that are held for listeners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +37,9 @@ class Solving:
     """A build from its Solve to its end."""
 
     message: SolveMessage
+    events: Events
     begun: Callable[[], None] = lambda: None
     """Called with the first thing that is told: the builder has it in its history by then."""
-    events: list[ProgressEvent | None] = field(default_factory=list)
-    """None stands for output that is kept no longer."""
     over: bool = False
     results: dict[str, Wishes] = field(default_factory=dict)
     """What the client has asked for over the gateway, by the name it was given."""
@@ -52,49 +48,45 @@ class Solving:
     returned: "asyncio.Future[Returned]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    _logs: deque[int] = field(default_factory=deque)
-    """Where output is among the events."""
-    _logged: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _listeners: int = 0
+    _forgotten: bool = False
 
     def tell(self, event: ProgressEvent) -> None:
         """Let listeners know."""
-        self.events.append(event)
-        if isinstance(event, VertexLog):
-            self._logs.append(len(self.events) - 1)
-            self._logged += len(event.data)
-            while self._logged > _MOST_LOGGED:
-                self._drop(self._logs.popleft())
+        first = not self.events
+        self.events.add(event)
         self._wake()
-        if len(self.events) == 1:
+        if first:
             self.begun()
-
-    def _drop(self, at: int) -> None:
-        event = self.events[at]
-        assert isinstance(event, VertexLog)
-        self._logged -= len(event.data)
-        self.events[at] = None
 
     def end(self) -> None:
         """Say that nothing follows."""
         self.over = True
         self._wake()
 
-    async def follow(self) -> AsyncIterator[Sequence[ProgressEvent]]:
-        """Yield what is told, from the beginning, in pieces; ends with the build.
-
-        Who is so slow that more than some megabytes of output wait misses the oldest of it.
-        """
+    async def follow(self) -> AsyncIterator[list[ProgressEvent]]:
+        """Yield what is told, from the beginning to the end, as much as fits a message."""
         at = 0
-        while True:
-            news = self._news
-            if at < len(self.events):
-                events, at = portion(self.events, at)
-                yield events
-            elif self.over:
-                return
-            else:
-                await news.wait()
+        self._listeners += 1
+        try:
+            while True:
+                news = self._news
+                events, at = self.events.since(at)
+                if events:
+                    yield events
+                elif self.over:
+                    return
+                else:
+                    await news.wait()
+        finally:
+            self._listeners -= 1
+            self._let_go()
+
+    def forget(self) -> None:
+        """Know that nobody comes any more; who listens already hears it to its end."""
+        self._forgotten = True
+        self._let_go()
 
     def keep(self, wishes: Wishes) -> str:
         """Keep what is asked for; return its name."""
@@ -107,6 +99,10 @@ class Solving:
         if not self.returned.done():
             self.returned.set_result(Returned(_picked(request.result), request.error))
 
+    def _let_go(self) -> None:
+        if self._forgotten and not self._listeners:
+            self.events.forget()
+
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
@@ -117,12 +113,13 @@ class Solvings:
 
     def __init__(self) -> None:
         self._known: dict[str, Solving] = {}
+        self._room = Room()
         self._changed = asyncio.Condition()
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def begin(self, message: SolveMessage) -> Solving:
         """Make a build known under its reference."""
-        solving = Solving(message, self._take_turn)
+        solving = Solving(message, Events(self._room), self._take_turn)
         async with self._changed:
             self._known[message.ref] = solving
             self._changed.notify_all()
@@ -163,6 +160,7 @@ class Solvings:
         done.set_result(None)
 
     def _forget(self, solving: Solving) -> None:
+        solving.forget()
         reference = solving.message.ref
         if self._known.get(reference) is solving:
             del self._known[reference]

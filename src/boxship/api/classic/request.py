@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from boxship.api.call import Call
 from boxship.api.platforms import wanted_platforms
-from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
+from boxship.base.errors import InvalidArgumentError
 from boxship.engine.build.requests import (
+    NO_SECURITY_OPTIONS,
     BuildRequest,
     CacheImport,
     CacheKind,
@@ -81,8 +82,8 @@ def _check_isolation(text: str) -> None:
 
 def _check_security(options: Sequence[str]) -> None:
     """Steps have the default profile; what would not be applied is not accepted either."""
-    for option in options:
-        raise NotImplementedYetError(f"securityopt {option}: steps have the default profile only")
+    if options:
+        raise InvalidArgumentError(NO_SECURITY_OPTIONS)
 
 
 def _platforms(call: Call) -> tuple[Platform, ...]:

@@ -92,6 +92,8 @@ def run_with(
         if options.reporting.shell_on_error:
             enter(session, error.kept_image)
         return code
+    if built.unheard:
+        session.warn(f"WARNING: the build has succeeded, its output broke off: {built.unheard}")
     reporting = options.reporting
     if reporting.id_file:
         _write(reporting.id_file, built.image.encode())

@@ -27,7 +27,7 @@ from boxship.cli.building.options import BuildOptions
 from boxship.cli.building.specs import STDOUT
 from boxship.cli.buildprogress.display import Display
 from boxship.cli.session import Session as Client
-from boxship.client.buildkit.builder import Builder, new_ref
+from boxship.client.buildkit.builder import Builder, Solving, new_ref
 from boxship.client.buildkit.directories import LocalDirectory, MemoryDirectory, Source
 from boxship.client.buildkit.receiving import Target, to_directory, to_file, to_stream
 from boxship.client.buildkit.session import Session
@@ -94,6 +94,8 @@ class Built(NamedTuple):
 
     ref: str
     response: Mapping[str, str]
+    unheard: str = ""
+    """Why its output isn't all that there was, if it isn't."""
 
     @property
     def image(self) -> str:
@@ -110,7 +112,8 @@ def build(
     with ExitStack() as stack:
         session = open_session(client, options, planned, stack)
         request = _request(options, planned, session.id)
-        return Built(request.ref, _run(builder, request, display))
+        solving = builder.solve(request)
+        return Built(request.ref, _run(solving, display), solving.unheard)
 
 
 def open_session(client: Client, options: BuildOptions, planned: Plan, stack: ExitStack) -> Session:
@@ -183,8 +186,7 @@ def _exporter_attributes(exporter: Exporter) -> dict[str, str]:
     return {name: value for name, value in exporter.attributes.items() if name != "push"}
 
 
-def _run(builder: Builder, request: control.SolveRequest, display: Display) -> dict[str, str]:
-    solving = builder.solve(request)
+def _run(solving: Solving, display: Display) -> dict[str, str]:
     try:
         for update in solving.updates(lambda: display.tick(time.time_ns())):
             display.show(update, time.time_ns())

@@ -50,6 +50,8 @@ class Solving:
     def __init__(self, solve: Call, status: Call) -> None:
         self._solve = solve
         self._status = status
+        self.unheard = ""
+        """Why not all was heard that the builder had to tell, if it wasn't."""
 
     def updates(self, tick: Callable[[], None]) -> Iterator[Update]:
         """Yield what the builder tells, until the build ends.
@@ -65,8 +67,9 @@ class Solving:
                 message = self._status.receive(max(0.0, due - time.monotonic()))
             except TimeoutError:
                 continue
-            except GrpcError:
-                return  # the answer to Solve has the reason
+            except GrpcError as error:
+                self.unheard = str(failed(error))  # the build may well go on
+                return
             if message is None:
                 return
             yield update_of(decode(message, control.StatusResponse))

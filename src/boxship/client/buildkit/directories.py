@@ -148,10 +148,10 @@ class _Chooser:
     """Which paths are wanted."""
 
     def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
-        include = tuple(include)
+        include, exclude = (tuple(map(_edged, each)) for each in (include, exclude))
         self._include = ignore(include) if include else None
         self._within = ignore(tuple(f"!{pattern}" for pattern in include))
-        self._exclude = ignore(tuple(exclude))
+        self._exclude = ignore(exclude)
 
     def has(self, path: str) -> bool:
         if self._include is not None and not self._include.leaves_out(path):
@@ -165,6 +165,16 @@ class _Chooser:
         ):
             return False
         return not self._exclude.leaves_out(path) or self._exclude.may_take_within(path)
+
+
+def _edged(pattern: str) -> str:
+    """Write spaces at the ends as classes: the builder means them, the ignore language doesn't."""
+    inner = pattern.strip()
+    if not inner or inner == pattern:
+        return pattern
+    start, _, end = pattern.partition(inner)
+    before, after = ("".join(f"[{space}]" for space in spaces) for spaces in (start, end))
+    return f"{before}{inner}{after}"
 
 
 def _sorted(directory: str) -> "list[os.DirEntry[str]]":

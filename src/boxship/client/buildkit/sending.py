@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from boxship.base.errors import NotFoundError
 from boxship.client.buildkit.directories import Selection, Source
@@ -64,10 +64,10 @@ def _selection(metadata: Metadata) -> Selection:
 
 
 def _values(metadata: Metadata, name: str) -> tuple[str, ...]:
-    """Values that are not ASCII come percent-encoded, and say so."""
+    """Values that no header may be come as in a form (a plus is a space), and say so."""
     values = metadata.get(name, ())
     if metadata.first(name + ENCODED) == "1":
-        return tuple(unquote(value, errors="surrogateescape") for value in values)
+        return tuple(unquote_plus(value, errors="surrogateescape") for value in values)
     return values
 
 

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 from boxship.solver.operations import Limits
 
+NO_SECURITY_OPTIONS = (
+    "The daemon on this platform does not support setting security options on build"
+)
+"""As Docker's daemon says it."""
 CONTEXT = "context"
 DOCKERFILE = "dockerfile"
 
@@ -256,6 +261,23 @@ class BuildRequest:
     """Whether it is in the history."""
     frontend_attributes: Mapping[str, str] = field(default_factory=dict)
     """As a client of BuildKit sent them: for records and provenance, without effect."""
+
+
+def check(request: BuildRequest) -> None:
+    """Refuse what no build can have. InvalidArgumentError.
+
+    Arguments and labels get into environments and into JSON: neither has a NUL, or what isn't UTF-8
+    (which clients of BuildKit may well send, for nobody checks their messages).
+    """
+    if request.security_options:
+        raise InvalidArgumentError(NO_SECURITY_OPTIONS)
+    for what, values in (("build argument", request.build_args), ("label", request.labels)):
+        for name, value in values.items():
+            for text in (name, value or ""):
+                if "\0" in text:
+                    raise InvalidArgumentError(f"{what} {name!r} has a NUL in it")
+                if not text.isascii() and text.encode(errors="replace").decode() != text:
+                    raise InvalidArgumentError(f"{what} {name!r} is not UTF-8")
 
 
 @dataclass(frozen=True, slots=True)

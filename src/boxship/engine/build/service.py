@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from boxship.base.clock import Clock
-from boxship.base.errors import NotImplementedYetError
 from boxship.base.ids import boot_id, new_id
 from boxship.dockerfile.instructions import Dockerfile
 from boxship.engine.build.building import Build, Workplace
@@ -30,6 +29,7 @@ from boxship.engine.build.requests import (
     CacheEntry,
     Pruned,
     PruneRequest,
+    check,
 )
 from boxship.engine.build.results import Ground, Turns
 from boxship.engine.containers.context import Context
@@ -128,10 +128,7 @@ class Builds:
         await self._loaded()
         if not request.reference:
             request = replace(request, reference=new_id()[:25])
-        if request.security_options:
-            raise NotImplementedYetError(
-                f"security options of builds are not supported: {request.security_options[0]}"
-            )
+        check(request)
         running = self._history.begin(request, tell)
         report = Reporter(running.tell, self._clock)
         task = asyncio.ensure_future(Build(self._workplace, request, client, report).run())
