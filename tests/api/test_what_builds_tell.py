@@ -1,6 +1,9 @@
 """What builds tell their clients: in messages that all take, and in bounds that hold."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from itertools import chain
 
 from boxship.api.buildkit.events import MOST_KEPT, Events, Room
@@ -119,3 +122,16 @@ def test_a_forgotten_build_takes_no_room() -> None:
         assert b"clipped" not in output(full.events.since(0)[0], STEP)
 
     asyncio.run(run())
+
+
+def test_the_command_says_that_its_output_broke_off(api, tmp_path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\n")
+    broken = Vertex(STEP, "one", started_ns="never")  # type: ignore[arg-type]
+    api.builder.events = [Vertex(STEP, "one"), broken]
+    command = (sys.executable, "-m", "boxship", "-H", f"unix://{tmp_path}/api.sock", "build")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*command, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "WARNING: the build has succeeded, its output broke off: " in done.stderr
