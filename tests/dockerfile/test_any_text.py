@@ -67,7 +67,7 @@ def test_plain_text_stays_what_it_is(text: str) -> None:
     assert expand_word(text, {}).text == text
 
 
-def test_depth_ends_with_an_error() -> None:
+def test_depth_ends_at_worst_with_an_error() -> None:
     for text in ("${a:-" * 5000, "[" * 100_000, '"' * 99_999):
         try:
             expand_word(text, {})

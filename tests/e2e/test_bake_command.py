@@ -7,6 +7,7 @@ import pytest
 
 from support.cli import Cli
 from support.engine import Engine
+from support.waiting import eventually
 
 pytestmark = pytest.mark.privileged
 
@@ -79,13 +80,17 @@ def test_a_target_that_fails_is_named(engine: Engine, boxship: Cli, project: Pat
 
 
 def test_a_failure_ends_what_goes_on_beside_it(engine: Engine, boxship: Cli, project: Path) -> None:
+    mount = f"RUN --mount=type=cache,target=/m,id={project.name}"
+    long = f"FROM busybox\\n{mount} touch /m/begun; sleep 600\\n"
+    short = f"FROM busybox\\n{mount} until test -e /m/begun; do usleep 5000; done; false\\n"
     (project / "docker-bake.hcl").write_text(
-        'target "long" { dockerfile-inline = "FROM busybox\\nRUN sleep 600\\n" }\n'
-        'target "short" { dockerfile-inline = "FROM busybox\\nRUN false\\n" }\n'
+        f'target "long" {{ dockerfile-inline = "{long}" }}\n'
+        f'target "short" {{ dockerfile-inline = "{short}" }}\n'
     )
     done = boxship.run("buildx", "bake", "--progress", "plain", "long", "short")
     assert done.code == 1
     assert "target short:" in done.err
+    eventually(lambda: not engine.inhabitants(), "the end of the long one")
 
 
 def test_nothing_is_built_when_it_is_only_printed(

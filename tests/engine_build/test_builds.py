@@ -230,9 +230,10 @@ def test_a_failed_step_says_where_and_how(shop: Workshop, client: LocalClient) -
 
 
 def test_a_failure_ends_what_runs_beside_it(shop: Workshop, client: LocalClient) -> None:
+    mount = "RUN --mount=type=cache,target=/m,id=beside"
     text = (
-        "FROM busybox AS a\nRUN touch /a && sleep 1000\n"
-        "FROM busybox AS b\nRUN exit 7\n"
+        f"FROM busybox AS a\n{mount} touch /m/begun && sleep 1000\n"
+        f"FROM busybox AS b\n{mount} until [ -e /m/begun ]; do usleep 5000; done; exit 7\n"
         "FROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n"
     )
     with pytest.raises(StepFailedError) as caught:
