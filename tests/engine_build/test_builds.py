@@ -477,12 +477,16 @@ def test_the_cache_keeps_its_bounds(shop: Workshop, client: LocalClient) -> None
 
 
 def test_history_remembers(shop: Workshop, client: LocalClient) -> None:
-    shop.build("FROM busybox\nRUN true\n", client, reference="good")
+    named = {"BUILDKIT_BUILD_NAME": "mine", "OTHER": "hidden"}
+    shop.build("FROM busybox\nRUN true\n", client, reference="good", build_args=named)
     with pytest.raises(StepFailedError):
         shop.build("FROM busybox\nRUN echo why; false\n", client, reference="bad")
     history = {record.reference: record for record in shop.do(shop.engine.builds.history())}
     assert history["good"].error == ""
     assert history["good"].completed_steps > 0
+    assert history["good"].name == "mine"
+    assert history["good"].attributes["build-arg:BUILDKIT_BUILD_NAME"] == "mine"
+    assert "hidden" not in str(history["good"])
     assert "exit code: 1" in history["bad"].error
     told = Told(shop.do(shop.engine.builds.told("bad")))
     assert told.log("RUN") == "why\n"

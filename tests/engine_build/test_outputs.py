@@ -133,6 +133,20 @@ def test_files_of_several_platforms(shop: Workshop, client: LocalClient) -> None
     assert sorted(files(client.files[""])) == ["f"]
 
 
+def test_one_platform_may_be_put_out_as_several_are(shop: Workshop, client: LocalClient) -> None:
+    text, listed = "FROM scratch\nCOPY f /f\n", {"BUILDKIT_MULTI_PLATFORM": "1"}
+    outputs = (FilesOutput(tar=True), ArchiveOutput(oci=True, metadata={"id": "oci"}))
+    shop.build(text, client, outputs=outputs, build_args=listed)
+    (path,) = files(client.files[""])
+    assert path.endswith("/f")
+    layout = files(client.files["oci"])
+    (top,) = json.loads(layout["index.json"])["manifests"]
+    index = json.loads(blob(layout, top))
+    assert [m["platform"]["os"] for m in index["manifests"]] == ["linux"]
+    with pytest.raises(InvalidArgumentError, match="BUILDKIT_MULTI_PLATFORM: maybe"):
+        shop.build(text, client, build_args={"BUILDKIT_MULTI_PLATFORM": "maybe"})
+
+
 # ── archives ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -17,6 +17,8 @@ class RecordView:
     def name(self) -> str:
         """What it was made of, and which stage of it."""
         attributes = self.record.frontend_attrs
+        if named := attributes.get("build-arg:BUILDKIT_BUILD_NAME"):
+            return named
         target = attributes.get("target", "")
         parts = [attributes.get("context", ""), attributes.get("filename", "Dockerfile")]
         shown = " ".join(part for part in parts if part)

@@ -208,7 +208,7 @@ class Build:
             entitlements=request.entitlements,
             source_date_epoch=self._epoch,
             classic=request.classic,
-            several_platforms=len(self._platforms) > 1,
+            several_platforms=request.is_listed,
         )
 
     def _transfer(self, lease: Lease) -> CacheTransfer:

@@ -17,6 +17,8 @@ from boxship.engine.records.database import Database
 from boxship.oci.digest import Digest
 
 _MOST = 50
+_NAME = "BUILDKIT_BUILD_NAME"
+"""The argument by which a client calls its build."""
 
 
 class History:
@@ -62,9 +64,12 @@ class History:
         attributes = {name: value for name, value in attributes.items() if value}
         # Values may be secret; the names say what it was built with.
         attributes |= {f"build-arg:{name}": "…" for name in request.build_args}
+        named = request.build_args.get(_NAME)
+        if named:
+            attributes[f"build-arg:{_NAME}"] = named
         record = BuildRecord(
             reference=request.reference,
-            name=_filename(request),
+            name=named or _filename(request),
             created_ns=self._clock.now_ns(),
             attributes=attributes,
         )

@@ -209,7 +209,7 @@ class Outputs:
         for image in images:
             told = self._telling(request, image, names)
             packed.append(replace(await self._packed(image, options, directory), told=told))
-        return await _in_thread(partial(bundle, packed, names, options))
+        return await _in_thread(partial(bundle, packed, names, options, listed=request.is_listed))
 
     async def _packed(
         self, image: BuiltImage, options: LayerOptions, directory: str
@@ -237,7 +237,7 @@ class Outputs:
     async def _files(
         self, request: BuildRequest, images: tuple[BuiltImage, ...], output: FilesOutput
     ) -> None:
-        split = len(images) > 1 if output.platform_split is None else output.platform_split
+        split = request.is_listed if output.platform_split is None else output.platform_split
         if len(images) > 1 and not split:
             raise InvalidArgumentError("several platforms need a directory for each of them")
         vertex = self._begin("exporting to client " + ("tarball" if output.tar else "directory"))
@@ -284,7 +284,7 @@ def _as_always(request: BuildRequest, images: Sequence[BuiltImage], output: Imag
     """Tell whether an image goes out as any other in the store would."""
     wanted = request.attestations
     plain = not (wanted.sbom or wanted.provenance) and output.layers == LayerOptions()
-    return output.push and not output.push_by_digest and plain and len(images) == 1
+    return output.push and not output.push_by_digest and plain and not request.is_listed
 
 
 def _untold(request: BuildRequest) -> BuildRequest:

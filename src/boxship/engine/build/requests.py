@@ -215,6 +215,9 @@ class CacheUse:
     exports: tuple[CacheExport, ...] = ()
 
 
+_TRUTH = {"": False, "0": False, "f": False, "false": False, "1": True, "t": True, "true": True}
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """One build. The defaults are those of ``docker build .`` with a client's directory."""
@@ -261,6 +264,18 @@ class BuildRequest:
     """Whether it is in the history."""
     frontend_attributes: Mapping[str, str] = field(default_factory=dict)
     """As a client of BuildKit sent them: for records and provenance, without effect."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the result is one of several platforms', be it the only one."""
+        return len(self.platforms) > 1 or self._says("BUILDKIT_MULTI_PLATFORM")
+
+    def _says(self, name: str) -> bool:
+        """Read an argument that is a truth value. InvalidArgumentError."""
+        value = (self.build_args.get(name) or "").lower()
+        if value not in _TRUTH:
+            raise InvalidArgumentError(f"invalid {name}: {value}: true or false is needed")
+        return _TRUTH[value]
 
 
 def check(request: BuildRequest) -> None:

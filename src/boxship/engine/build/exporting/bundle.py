@@ -62,11 +62,18 @@ class Bundle:
 
 
 def bundle(
-    images: Sequence[PackedImage], names: Sequence[Reference], options: LayerOptions
+    images: Sequence[PackedImage],
+    names: Sequence[Reference],
+    options: LayerOptions,
+    *,
+    listed: bool = False,
 ) -> Bundle:
-    """Put images together. InvalidArgumentError: an annotation for nothing that there is."""
+    """Put images together; ``listed``: into an index, even a single one.
+
+    InvalidArgumentError: an annotation for nothing that there is.
+    """
     wanted = _Annotations(options.annotations)
-    listed = len(images) > 1 or any(image.told for image in images)
+    listed = listed or len(images) > 1 or any(image.told for image in images)
     oci = options.oci_types or listed or bool(options.annotations)
     oci |= options.compression in (Compression.ZSTD, Compression.NONE)
     blobs: dict[Digest, bytes | PackedLayer] = {}
