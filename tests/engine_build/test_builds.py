@@ -27,7 +27,9 @@ from boxship.engine.build.requests import (
     Pull,
 )
 from boxship.engine.settings import BuildCacheSettings, CachePolicy
+from boxship.kernel.mounts import mount, umount2
 from boxship.oci.image import Image, decode
+from boxship.oci.platform import parse as parse_platform
 from support.building import LocalClient, Told, Workshop, workshop, write
 from support.opened import until
 
@@ -288,6 +290,50 @@ def test_what_cannot_be_started_has_the_shells_exit_code(
     with pytest.raises(StepFailedError) as caught:
         shop.build('FROM busybox\nRUN ["/no/such/program"]\n', client)
     assert caught.value.exit_code == 127
+
+
+@pytest.mark.parametrize(
+    ("platform", "said"),
+    [
+        ("linux/arm64", "no emulator for linux/arm64: register one with binfmt_misc"),
+        ("linux/amd64", "no script that begins with #!"),
+    ],
+)
+def test_a_program_for_another_machine(
+    shop: Workshop, client: LocalClient, platform: str, said: str
+) -> None:
+    write(client.directory, program="\x7fBXS")
+    (client.directory / "program").chmod(0o755)
+    text = 'FROM scratch\nCOPY program /program\nRUN ["/program"]\n'
+    with pytest.raises(StepFailedError, match="exec format error") as caught:
+        shop.build(text, client, platforms=(parse_platform(platform),))
+    assert caught.value.exit_code == 126
+    assert said in str(caught.value)
+
+
+def test_a_program_that_binfmt_knows(shop: Workshop, client: LocalClient, tmp_path: Path) -> None:
+    """By a format that nobody else has; its emulator is busybox, of the host's tree alone."""
+    write(client.directory, echo="\x7fBXS")
+    (client.directory / "echo").chmod(0o755)
+    busybox = shop.engine.images.resolve("busybox")
+    layers = [shop.engine.checker._storage.layers.diff_directory(each) for each in busybox.layers]
+    (emulator,) = [path for each in layers if (path := Path(each, "bin/busybox")).exists()]
+    (tmp_path / "busybox").write_bytes(emulator.read_bytes())
+    (tmp_path / "busybox").chmod(0o755)
+    formats = tmp_path / "formats"
+    formats.mkdir()
+    mount("binfmt_misc", str(formats), "binfmt_misc", 0)
+    entry = f":boxship-test:M::\\x7fBXS::{tmp_path}/busybox:F"
+    try:
+        (formats / "register").write_text(entry)
+        try:
+            text = 'FROM scratch\nCOPY echo /echo\nRUN ["/echo", "emulated"]\n'
+            shop.build(text, client, platforms=(parse_platform("linux/arm64"),))
+        finally:
+            (formats / "boxship-test").write_text("-1")
+    finally:
+        umount2(str(formats))
+    assert shop.told.log("RUN") == "emulated\n"
 
 
 def test_a_failed_step_can_be_kept(shop: Workshop, client: LocalClient) -> None:

@@ -254,6 +254,12 @@ class Build:
             latest_ns=None if epoch is None else epoch * 1_000_000_000,
             keep_failed=self.request.keep_failed,
             classic=self.request.classic,
+            platforms={
+                step.vertex: chain.platform
+                for chain in of_images.chains
+                for step in chain.history
+                if step.vertex is not None
+            },
         )
         explain = None
         if self.request.explain:

@@ -1,7 +1,7 @@
 """Give a step what it needs beside its inputs, and say where in the Dockerfile it failed."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from boxship.base.clock import format_ns
 from boxship.base.errors import (
@@ -15,6 +15,7 @@ from boxship.engine.build.clientside import ClientSide, SshAgent
 from boxship.engine.build.executing import Executor, StepExitError
 from boxship.engine.build.failures import MissingSourceError, Place, StepFailedError
 from boxship.engine.build.files.globbing import has_wildcards
+from boxship.engine.build.foreign import with_hint
 from boxship.engine.build.reporting import Reporter
 from boxship.engine.build.results import Result
 from boxship.engine.build.trees import Extras
@@ -22,6 +23,7 @@ from boxship.engine.images.service import ImageService
 from boxship.oci import platform as platforms
 from boxship.oci.digest import Digest
 from boxship.oci.image import Image, ImageConfig, RootFS, encode
+from boxship.oci.platform import Platform
 from boxship.solver.graph import Vertex
 from boxship.solver.operations import Copy, Exec, FileActions, Limits, SecretMount, SshMount
 from boxship.storage.layers import Layer, Lease
@@ -42,6 +44,8 @@ class Stepper:
     latest_ns: int | None = None
     keep_failed: bool = False
     classic: bool = False
+    platforms: Mapping[Digest, Platform] = field(default_factory=dict)
+    """What steps are for, where it is known."""
 
     async def carry_out(self, vertex: Vertex[Range], inputs: Sequence[Result]) -> Layer:
         """Return the new layer. StepFailedError: anything that is not the machine's fault."""
@@ -57,7 +61,9 @@ class Stepper:
             return await self.executor.files(operation, trees, self.lease, self.latest_ns)
         except StartRefusedError as error:
             assert isinstance(operation, Exec)
-            raise self._exited(vertex, operation, str(error), error.exit_code) from error
+            platform = self.platforms.get(vertex.digest)
+            message = with_hint(str(error), platform, platforms.host())
+            raise self._exited(vertex, operation, message, error.exit_code) from error
         except StepExitError as error:
             assert isinstance(operation, Exec)
             kept = await self._kept(operation, inputs, error)
