@@ -19,6 +19,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from boxship.api.buildkit.lists import KeptList
 from boxship.base.errors import InvalidArgumentError
 from boxship.wire.buildkit import filesync
 from boxship.wire.buildkit.filesync import Packet, PacketType, Stat
@@ -59,6 +60,8 @@ class Receiver:
     """Makes the directory ``root`` equal to what comes. ``close`` it, whatever happens."""
 
     root: str
+    list_path: str = ""
+    """Where the client's list is kept, by which an unchanged directory is known; empty: nowhere."""
     received: int = 0
     """Bytes of contents that came."""
     changed: set[str] = field(default_factory=set)
@@ -75,22 +78,41 @@ class Receiver:
     _late: list[tuple[str, Stat]] = field(default_factory=list)
     _next: int = 0
     _listed: bool = False
+    _list: KeptList | None = None
 
     def feed(self, packets: list[bytes]) -> list[bytes]:
         """Take packets; return those to send. InvalidArgumentError: the client's are wrong."""
-        if not self._open and not self._listed:
+        if self._list is None:
+            self._list = KeptList(self.list_path, self.root)
+        if not self._listed:
+            packets = self._list.take(packets)
+            if self._list.is_equal:
+                self._listed = True
+                return [_FIN]
+        if packets and not self._open and not self._listed:
             self._open.append(_Directory("", self._look("")))
+        return self._decoded(packets, self._list)
+
+    def _decoded(self, packets: list[bytes], kept: KeptList) -> list[bytes]:
         replies: list[bytes] = []
+        listed: list[bytes] = []
         for data in packets:
             try:
                 packet = decode(data, Packet)
             except DecodeError as error:
                 raise InvalidArgumentError(f"the client sent a broken packet: {error}") from error
+            if packet.type == PacketType.STAT:
+                listed.append(data)
             self._take(packet, replies)
+        kept.note(listed)
+        if _FIN in replies:
+            kept.keep()
         return replies
 
     def close(self) -> None:
         """Let go of the files that have not come whole."""
+        if self._list is not None:
+            self._list.close()
         for wanted in self._wanted.values():
             if wanted.fd >= 0:
                 os.close(wanted.fd)

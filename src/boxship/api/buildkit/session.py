@@ -68,7 +68,7 @@ class Session:
         """See ``ClientSide``. ``transferred`` hears how many bytes of contents have come."""
         if await self._fetched(name, target):
             return Synced()
-        receiver = Receiver(target)
+        receiver = Receiver(target, f"{target}.list")
         try:
             async with self.client.call(methods.FILE_SYNC, _metadata(name, selection)) as call:
                 await receive(call, receiver, transferred)

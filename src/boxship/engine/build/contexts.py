@@ -4,6 +4,7 @@
 
     <data-root>/contexts/<key>/      one client's directory of one name
       tree/                          the files, as they were at the end of the last build
+      tree.list                      what the client said of them, which a session keeps there
       listing                        what is in them (contents.py), so that none is looked at again
       listing.before                 the same as it was before the last sync: of what differs from
                                      it, the content is read

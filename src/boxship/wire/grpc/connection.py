@@ -52,6 +52,7 @@ from boxship.wire.grpc.events import (
     MessagesReceived,
 )
 from boxship.wire.grpc.framing import framed
+from boxship.wire.grpc.joining import Joiner
 from boxship.wire.grpc.metadata import Metadata, from_headers, seconds, to_headers
 from boxship.wire.grpc.status import OK, Code, GrpcError, Status, code_of_http
 from boxship.wire.grpc.streams import Stream
@@ -81,6 +82,7 @@ class Connection:
     def __init__(self, *, client: bool) -> None:
         self._client = client
         self._h2 = H2Connection(H2Configuration(client_side=client, header_encoding=None))
+        self._joiner = Joiner(client=client)
         self._streams: dict[int, Stream] = {}
         self._dirty: dict[int, Stream] = {}
         self._events: list[Event] = []
@@ -108,7 +110,7 @@ class Connection:
         if self.closed:
             return []
         try:
-            for event in self._h2.receive_data(data):
+            for event in self._h2.receive_data(self._joiner.feed(data)):
                 self._handle(event)
         except H2Error as error:
             self._close(f"the peer does not speak HTTP/2: {error}")
