@@ -37,14 +37,15 @@ def content(number: int, *pieces: bytes) -> list[bytes]:
     return [encode(Packet(PacketType.DATA, id=number, data=piece)) for piece in (*pieces, b"")]
 
 
-def travel(source: Path, target: Path) -> Receiver:
+def travel(source: Path, target: Path, kept: str = "") -> Receiver:
     """Carry packets both ways until both sides have all."""
-    sender, receiver = Sender(str(source)), Receiver(str(target))
+    sender, receiver = Sender(str(source)), Receiver(str(target), kept)
     replies = receiver.feed(list(sender.listing()))
     while not receiver.done:
         packets = [packet for reply in replies for packet in sender.answer(reply)]
         replies = receiver.feed(packets)
     assert sender.done
+    receiver.close()
     return receiver
 
 
@@ -220,7 +221,7 @@ def test_what_writes_is_waited_for_though_nobody_wants_it(target: Path) -> None:
             return []
 
     class Call:
-        async def batch(self) -> list[bytes]:
+        async def batch(self, _: float) -> list[bytes]:
             return [LISTED]
 
     async def cancel() -> bool:
@@ -252,3 +253,90 @@ def test_a_client_that_asks_for_what_there_is_not(source: Path, packet: Packet) 
         list(sender.answer(encode(packet)))
     with pytest.raises(InvalidArgumentError):
         list(sender.answer(b"\xff"))
+
+
+# ── the list that was kept ───────────────────────────────────────────────────────────────────────
+
+FIN = encode(Packet(PacketType.FIN))
+LIST = [entry("a", size=1), directory("b"), entry("b/c", size=1), entry("d", size=1), LISTED]
+
+
+@pytest.fixture
+def kept(target: Path) -> str:
+    """Where the list is kept of a directory that has been made of ``LIST``."""
+    place = f"{target}.list"
+    receiver = Receiver(str(target), place)
+    receiver.feed(LIST)
+    assert receiver.feed([*content(0, b"1"), *content(2, b"2"), *content(3, b"3")]) == [FIN]
+    receiver.close()
+    assert sorted(path.name for path in target.parent.iterdir()) == ["target", "target.list"]
+    return place
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_a_list_that_is_the_same_has_nothing_looked_at(
+    target: Path, kept: str, at_once: int
+) -> None:
+    # What only the builder writes to is not even looked at: the list is what tells.
+    os.utime(target / "b/c", ns=(1, 1))
+    for _ in range(2):
+        receiver = Receiver(str(target), kept)
+        pieces = [LIST[at : at + at_once] for at in range(0, len(LIST), at_once)]
+        assert [reply for piece in pieces for reply in receiver.feed(piece)] == [FIN]
+        assert receiver.listed
+        assert not receiver.changed
+        receiver.feed([FIN])
+        assert receiver.done
+        receiver.close()
+
+
+OTHERS: list[tuple[list[bytes], set[str]]] = [
+    ([entry("a", size=2), *LIST[1:]], {"a"}),
+    ([*LIST[:3], entry("d", size=1, mode=0o600), LISTED], {"d"}),
+    ([*LIST[:4], entry("e", size=1), LISTED], {"e"}),
+    ([*LIST[:3], LISTED], {"d"}),
+    ([*LIST[:2], *LIST[3:]], {"b/c"}),
+    ([LISTED], {"a", "b", "d"}),
+]
+
+
+@pytest.mark.parametrize(("packets", "changed"), OTHERS, ids=range(len(OTHERS)))
+@pytest.mark.parametrize("at_once", [1, 9])
+def test_whatever_differs_in_a_list_is_seen(
+    target: Path, kept: str, at_once: int, packets: list[bytes], changed: set[str]
+) -> None:
+    receiver = Receiver(str(target), kept)
+    for at in range(0, len(packets), at_once):
+        receiver.feed(packets[at : at + at_once])
+    assert receiver.changed == changed
+    receiver.close()
+
+
+def test_a_directory_that_somebody_changed_is_looked_at(target: Path, kept: str) -> None:
+    (target / "a").unlink()
+    receiver = Receiver(str(target), kept)
+    assert FIN not in receiver.feed(LIST)
+    assert receiver.changed == {"a"}
+    receiver.close()
+
+
+def test_what_broke_off_is_looked_at(target: Path, kept: str) -> None:
+    for cut in (1, 2, 4):
+        receiver = Receiver(str(target), kept)
+        receiver.feed([*LIST[:cut], entry("x", size=1)])
+        receiver.close()
+        assert not os.path.exists(kept)
+        assert not os.path.exists(f"{kept}.new")
+    receiver = Receiver(str(target), kept)
+    receiver.feed(LIST)
+    assert receiver.changed  # what was removed in between
+    receiver.close()
+
+
+def test_a_file_that_changed_comes_after_many_that_did_not(source: Path, target: Path) -> None:
+    place = f"{target}.list"
+    for text in ("one", "two"):
+        (source / "z").write_text(text)
+        travel(source, target, place)
+        assert not travel(source, target, place).changed
+        assert facts(target) == facts(source)

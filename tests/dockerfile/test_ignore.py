@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from boxship.dockerfile.ignore import (
     Decision,
     Ignore,
+    Ignoring,
     PatternSyntaxError,
     ignore,
     patterns_in,
@@ -33,6 +34,8 @@ def test_files_are_kept_as_by_docker(case: dict[str, Any]) -> None:
     kept = [path for path in TABLE["files"] if not patterns.leaves_out(path)]
     assert sorted(kept) == case["kept"]
     assert sorted(walked(patterns, TABLE["files"])) == case["kept"]
+    many = Ignoring(patterns)
+    assert sorted(path for path in TABLE["files"] if not many.leaves_out(path)) == case["kept"]
 
 
 def walked(patterns: Ignore, files: list[str]) -> list[str]:

@@ -85,6 +85,29 @@ class Ignore:
         )
 
 
+class Ignoring:
+    """An :class:`Ignore` for many paths: of each directory it is decided once."""
+
+    def __init__(self, patterns: Ignore) -> None:
+        self.patterns = patterns
+        self._directories: dict[str, Decision | None] = {"": None}
+
+    def leaves_out(self, path: str) -> bool:
+        """See :meth:`Ignore.leaves_out`."""
+        if not self.patterns.patterns:
+            return False
+        return self.patterns.decide(path, self._above(path)).left_out
+
+    def _above(self, path: str) -> Decision | None:
+        directory = path.rpartition("/")[0]
+        try:
+            return self._directories[directory]
+        except KeyError:
+            decision = self.patterns.decide(directory, self._above(directory))
+            self._directories[directory] = decision
+            return decision
+
+
 def read_dockerignore(text: str | bytes) -> Ignore:
     """Read a ``.dockerignore``; raise :class:`PatternSyntaxError`."""
     if isinstance(text, bytes):

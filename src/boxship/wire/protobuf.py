@@ -87,7 +87,7 @@ def encode(message: Message) -> bytes:
     out = bytearray()
     for name, write in _writers(type(message)):
         value = getattr(message, name)
-        if value or isinstance(value, Message):
+        if value:  # as messages are, an empty one too
             write(out, value)
     return bytes(out)
 
@@ -108,7 +108,10 @@ def _writer(number: int, hint: Any) -> Write:
 
         def number_writer(out: bytearray, value: int) -> None:
             out += tag
-            _put_varint(out, int(value))
+            if 0 < value < 0x80:
+                out.append(value)
+            else:
+                _put_varint(out, value)
 
         return number_writer
     tag, to_bytes = _tag(number, _BYTES), _encoder(hint)
@@ -116,7 +119,10 @@ def _writer(number: int, hint: Any) -> Write:
     def bytes_writer(out: bytearray, value: Any) -> None:
         data = to_bytes(value)
         out += tag
-        _put_varint(out, len(data))
+        if len(data) < 0x80:
+            out.append(len(data))
+        else:
+            _put_varint(out, len(data))
         out += data
 
     return bytes_writer

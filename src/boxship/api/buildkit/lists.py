@@ -5,7 +5,7 @@ entries are compared with a file in a millisecond; decoding them and looking at 
 seventy. ::
 
     packets as the last time  ──►  nothing is looked at, nothing was changed
-    the first that differs    ──►  what was equal so far is handed out after all, and all that follow
+    the first that differs    ──►  what was equal so far is handed out after all, and all behind it
 
 The file lies beside the directory. It is believed only if nothing was made or removed at the top of
 the directory since, as its inode and ctime tell, and it is taken away before a file is touched: who
@@ -63,16 +63,17 @@ class KeptList:
 
     def keep(self) -> None:
         """The directory is as the list says, from now on: know it again by that."""
-        if self._now is None:
+        file = self._now
+        if file is None:
             return
         try:
-            self._now.seek(0)
-            self._now.write(_mark(self._directory))
-            self._now.close()
-            os.replace(self._now.name, self._path)
-            self._now = None
+            file.seek(0)
+            file.write(_mark(self._directory))
+            file.close()
+            os.replace(file.name, self._path)
         except OSError:
-            self._give_up(self._now)
+            self._give_up(file)
+        self._now = None
 
     def close(self) -> None:
         if self._before is not None:

@@ -66,6 +66,8 @@ class Receiver:
     """Bytes of contents that came."""
     changed: set[str] = field(default_factory=set)
     """Paths that differed, or are gone."""
+    listed: bool = False
+    """Whether the client's list has come to its end."""
     done: bool = False
     """Whether both sides have all."""
     _open: list[_Directory] = field(default_factory=list)
@@ -77,19 +79,18 @@ class Receiver:
     """How many of them are open."""
     _late: list[tuple[str, Stat]] = field(default_factory=list)
     _next: int = 0
-    _listed: bool = False
     _list: KeptList | None = None
 
     def feed(self, packets: list[bytes]) -> list[bytes]:
         """Take packets; return those to send. InvalidArgumentError: the client's are wrong."""
         if self._list is None:
             self._list = KeptList(self.list_path, self.root)
-        if not self._listed:
+        if not self.listed:
             packets = self._list.take(packets)
             if self._list.is_equal:
-                self._listed = True
+                self.listed = True
                 return [_FIN]
-        if packets and not self._open and not self._listed:
+        if packets and not self._open and not self.listed:
             self._open.append(_Directory("", self._look("")))
         return self._decoded(packets, self._list)
 
@@ -134,7 +135,7 @@ class Receiver:
     # ── the list ─────────────────────────────────────────────────────────────────────────────
 
     def _entry(self, entry: Stat, replies: list[bytes]) -> None:
-        if self._listed:
+        if self.listed:
             raise InvalidArgumentError(f"the client sent {entry.path!r} after the end of its list")
         number, self._next = self._next, self._next + 1
         parent, name = self._enter(entry.path)
@@ -198,11 +199,11 @@ class Receiver:
         self._open.append(_Directory(entry.path, there, made=entry))
 
     def _end_of_list(self, replies: list[bytes]) -> None:
-        if self._listed:
+        if self.listed:
             raise InvalidArgumentError("the client ended its list twice")
         while self._open:
             self._leave()
-        self._listed = True
+        self.listed = True
         self._finish(replies)
 
     def _look(self, path: str) -> dict[str, os.stat_result]:
@@ -273,7 +274,7 @@ class Receiver:
         self._finish(replies)
 
     def _finish(self, replies: list[bytes]) -> None:
-        if not self._listed or self._wanted:
+        if not self.listed or self._wanted:
             return
         for path, entry in self._late:  # times of directories last, when nothing is made in them
             if entry.mode & filesync.GO_TYPE == 0:

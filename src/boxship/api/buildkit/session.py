@@ -42,6 +42,8 @@ CACHE_FROM, CACHE_TO, OCI_LAYOUT = "cache-from", "cache-to", "oci-layout"
 brought, what has the metadata ``cache-to`` is given."""
 _NONE = (Code.UNIMPLEMENTED, Code.NOT_FOUND)
 _PIECE = 1024 * 1024
+_GATHERING = 0.002
+"""Seconds between looks at a list that comes: buildx sends forty entries at a time."""
 
 
 class Session:
@@ -188,7 +190,7 @@ class Session:
 async def receive(
     call: ClientCall, receiver: Receiver, transferred: Callable[[int], None] | None
 ) -> None:
-    while packets := await call.batch():
+    while packets := await call.batch(0 if receiver.listed else _GATHERING):
         before = receiver.received
         # To its end even if nobody waits any more: its files are closed then, and perhaps removed.
         for reply in await to_the_end(asyncio.to_thread(receiver.feed, packets)):

@@ -42,10 +42,11 @@ class Call:
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
 
-    async def batch(self) -> list[bytes]:
+    async def batch(self, gathering: float = 0) -> list[bytes]:
         """Wait for messages and return all that are here; none at the end.
 
-        GrpcError: the call ended badly.
+        When there are some, as many seconds are waited for more: who takes many short ones in a
+        thread has less to do then. GrpcError: the call ended badly.
         """
         while not self._messages and self._input is None:
             self._waiter = asyncio.get_running_loop().create_future()
@@ -53,6 +54,8 @@ class Call:
                 await self._waiter
             finally:
                 self._waiter = None
+        if gathering and self._input is None:
+            await asyncio.sleep(gathering)
         messages = list(self._messages)
         self._messages.clear()
         self._consume()

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, Protocol
 
 from boxship.client.buildkit.following import followed
-from boxship.dockerfile.ignore import ignore
+from boxship.dockerfile.ignore import Ignoring, ignore
 from boxship.wire.buildkit import filesync
 from boxship.wire.buildkit.filesync import Stat
 
@@ -149,9 +149,9 @@ class _Chooser:
 
     def __init__(self, include: Iterable[str], exclude: Iterable[str]) -> None:
         include, exclude = (tuple(map(_edged, each)) for each in (include, exclude))
-        self._include = ignore(include) if include else None
+        self._include = Ignoring(ignore(include)) if include else None
         self._within = ignore(tuple(f"!{pattern}" for pattern in include))
-        self._exclude = ignore(exclude)
+        self._exclude = Ignoring(ignore(exclude))
 
     def has(self, path: str) -> bool:
         if self._include is not None and not self._include.leaves_out(path):
@@ -164,7 +164,7 @@ class _Chooser:
             self._include.leaves_out(path) or self._within.may_take_within(path)
         ):
             return False
-        return not self._exclude.leaves_out(path) or self._exclude.may_take_within(path)
+        return not self._exclude.leaves_out(path) or self._exclude.patterns.may_take_within(path)
 
 
 def _edged(pattern: str) -> str:

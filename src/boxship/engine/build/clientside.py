@@ -70,9 +70,9 @@ class ClientSide(Protocol):
 
         ``target`` may have an earlier state in it: only what changed travels, and what is there no
         more is removed. Owners become root's, times and modes are the client's. ``transferred``
-        hears how many bytes of contents have come so far. What helps to tell sooner that nothing has
-        changed may be kept beside ``target``, by its name with a suffix. NotFoundError: the client
-        has no such directory.
+        hears how many bytes of contents have come so far. What helps to tell sooner that nothing
+        has changed may be kept beside ``target``, by its name with a suffix. NotFoundError: the
+        client has no such directory.
         """
         ...
 

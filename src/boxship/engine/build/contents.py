@@ -22,7 +22,7 @@ from hashlib import sha256
 
 import msgspec
 
-from boxship.dockerfile.ignore import Ignore, ignore
+from boxship.dockerfile.ignore import Ignore, Ignoring, ignore
 from boxship.engine.build.files.copier import NOT_COPIED
 from boxship.engine.build.files.globbing import compiled, has_wildcards, unescaped
 from boxship.oci.digest import Digest
@@ -210,8 +210,9 @@ def _below(files: Mapping[str, File], top: str) -> Iterator[tuple[str, File]]:
 
 def _digest(files: Iterable[tuple[str, File]], left_out: Ignore | None) -> Digest:
     digest = sha256()
+    ignoring = None if left_out is None else Ignoring(left_out)
     for path, file in files:
-        if left_out is None or not left_out.leaves_out(path):
+        if ignoring is None or not ignoring.leaves_out(path):
             row = f"{path}\0{file.mode:o}\0{file.owner}\0{file.attributes}\0{file.content}\n"
             digest.update(row.encode(errors="surrogateescape"))
     return Digest("sha256", digest.hexdigest())
