@@ -147,6 +147,38 @@ def test_one_platform_may_be_put_out_as_several_are(shop: Workshop, client: Loca
         shop.build(text, client, build_args={"BUILDKIT_MULTI_PLATFORM": "maybe"})
 
 
+def test_stages_and_the_context_are_scanned_where_arguments_say_so(
+    shop: Workshop, client: LocalClient
+) -> None:
+    status = "Package: {}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+    write(client.directory, f="1", var__lib__dpkg__status=status.format("of-the-context"))
+    place = "/var/lib/dpkg"
+    text = (
+        "ARG BUILDKIT_SBOM_SCAN_STAGE=named\n"
+        "FROM busybox AS own\nARG BUILDKIT_SBOM_SCAN_STAGE\n"
+        f"RUN mkdir -p {place} && printf {status.format('of-own')!r} >{place}/status\n"
+        "FROM busybox AS named\nRUN true\nFROM busybox AS other\nRUN true\n"
+        "FROM scratch\nARG BUILDKIT_SBOM_SCAN_CONTEXT=true\nCOPY f /f\n"
+        "COPY --from=own /bin/true /a\nCOPY --from=named /bin/true /b\n"
+        "COPY --from=other /bin/true /c\n"
+    )
+    told = Attestations(sbom=True)
+    outputs = (FilesOutput(tar=True),)
+    shop.build(text, client, outputs=outputs, attestations=told,
+               build_args={"BUILDKIT_SBOM_SCAN_STAGE": "own,named"})  # fmt: skip
+    found = {n: d for n, d in files(client.files[""]).items() if n.startswith("sbom")}
+    packages = {
+        name: [each["name"] for each in json.loads(data)["predicate"]["packages"]]
+        for name, data in found.items()
+    }
+    assert packages == {
+        "sbom.spdx.json": [],
+        "sbom-own.spdx.json": ["of-own"],
+        "sbom-named.spdx.json": [],
+        "sbom-context.spdx.json": ["of-the-context"],
+    }
+
+
 # ── archives ─────────────────────────────────────────────────────────────────────────────────
 
 

@@ -21,7 +21,7 @@ from boxship.engine.build.contexts import Contexts
 from boxship.engine.build.downloads import Downloads
 from boxship.engine.build.executing import Executor
 from boxship.engine.build.explain import Explainer
-from boxship.engine.build.exporting.telling import Course
+from boxship.engine.build.exporting.telling import Course, Scans
 from boxship.engine.build.failures import InvalidDockerfileError
 from boxship.engine.build.imagecache import ImageCache
 from boxship.engine.build.imaging import document, squashed
@@ -107,22 +107,41 @@ class Build:
             transfer = self._transfer(lease)
             images = await transfer.bring()
             sources = BuildSources(
-                self.request, self.client, contexts, remote, stack, self.report, self.graph
+                self.request,
+                self.client,
+                contexts,
+                remote,
+                stack,
+                self.report,
+                self.graph,
+                frozenset(vertex for each in plans for _, vertex in self._scans(each)),
             )
             chains = tuple(chain for each in plans for chain in each.chains)
             solver = self._solver(loaded, lease, sources, ImageCache(images, chains))
             targets = [each.tree for each in plans if each.tree is not None]
-            found = iter(await solver.solve(targets))
+            scanned = [vertex for each in plans for _, vertex in self._scans(each)]
+            solved = await solver.solve([*targets, *scanned])
+            found = iter(solved)
+            trees = {v: each.tree for v, each in zip(scanned, solved[len(targets) :], strict=True)}
             results = [Result() if each.tree is None else next(found) for each in plans]
             pairs = zip(plans, results, strict=True)
             built = [await self._image(planned, result, lease) for planned, result in pairs]
             built = await self._cached(transfer, solver, targets, built)
-            return await self._outputs(loaded, started_ns).write(self.request, built, self.warnings)
+            scans = {
+                each.platform: tuple((name, trees[vertex]) for name, vertex in self._scans(each))
+                for each in plans
+            }
+            outputs = self._outputs(loaded, started_ns, scans)
+            return await outputs.write(self.request, built, self.warnings)
 
-    def _outputs(self, loaded: Loaded, started_ns: int) -> Outputs:
+    def _scans(self, planned: Plan) -> tuple[tuple[str, Digest], ...]:
+        """Return what is scanned beside the image, if anything is."""
+        return planned.scans if self.request.attestations.sbom else ()
+
+    def _outputs(self, loaded: Loaded, started_ns: int, scans: Scans) -> Outputs:
         workplace, epoch = self.workplace, self._epoch
         bases = tuple(self.images[key] for key in sorted(self.images))
-        course = Course(started_ns, bases, loaded.source)
+        course = Course(started_ns, bases, loaded.source, scans)
         latest_ns = None if epoch is None else epoch * 1_000_000_000
         return Outputs(
             workplace.ground,

@@ -14,12 +14,11 @@ from boxship.engine.build.exporting import archive, filing, packing
 from boxship.engine.build.exporting.bundle import Bundle, PackedImage, bundle
 from boxship.engine.build.exporting.pushing import Push
 from boxship.engine.build.exporting.telling import (
-    FILENAMES,
-    SBOM_FILENAME,
     Attest,
     Course,
     attest_packages,
     attest_provenance,
+    filename,
     subjects,
 )
 from boxship.engine.build.files.roots import Workshop
@@ -228,6 +227,8 @@ class Outputs:
             name = str(names[0]) if names else request.reference
             at = self.finished_ns if self.latest_ns is None else self.latest_ns
             found.append(attest_packages(self.workshop, _tree(image), name, at))
+            for part, tree in self.course.scans.get(image.platform, ()):
+                found.append(attest_packages(self.workshop, tree, name, at, part))
         if wanted.provenance:
             found.append(attest_provenance(request, self.course, self.finished_ns))
         return tuple(found)
@@ -300,7 +301,7 @@ def _statements(image: BuiltImage, told: Sequence[Attest]) -> dict[str, bytes]:
     """Return what is told about the files of an image, by the names of its files."""
     about = subjects((), str(Digest.of(image.config)), image.platform)
     found = [attest(about) for attest in told]
-    return {FILENAMES.get(each.predicate_type, SBOM_FILENAME): each.data for each in found}
+    return {filename(each): each.data for each in found}
 
 
 async def _in_thread(work: Callable[[], ResultT]) -> ResultT:

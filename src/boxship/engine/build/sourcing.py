@@ -41,6 +41,8 @@ class BuildSources:
     stack: AsyncExitStack
     report: Reporter
     graph: Graph[Range] = field(default_factory=Graph)
+    whole: frozenset[Digest] = frozenset()
+    """Vertices of contexts that are wanted with all that is in them."""
     opened: dict[str, Context] = field(default_factory=dict)
     _turn: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -80,6 +82,8 @@ class BuildSources:
         """Return the paths that steps take of a context; empty for all of it."""
         paths: set[str] = set()
         for vertex in self.graph:
+            if vertex.digest in self.whole and vertex.operation == source:
+                return ()
             for part in parts(vertex.operation):
                 if self.graph[vertex.inputs[part.input]].operation == source:
                     if part.whole:

@@ -25,6 +25,8 @@ class Statement:
 
     predicate_type: str
     data: bytes
+    part: str = ""
+    """What it speaks of beside the image itself: a stage, the context."""
 
 
 def statement(

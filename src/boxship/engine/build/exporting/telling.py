@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from boxship.engine.build.attestations import provenance, sbom
 from boxship.engine.build.attestations.statements import Statement, Subject
@@ -12,18 +12,17 @@ from boxship.engine.build.planning.filesteps import shown_url
 from boxship.engine.build.planning.wish import BaseImage
 from boxship.engine.build.progress import SourceText
 from boxship.engine.build.requests import BuildRequest, RemoteSource
-from boxship.engine.build.trees import LayersTree
+from boxship.engine.build.trees import Tree
 from boxship.kernel.paths import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from boxship.oci import platform as platforms
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 
+Scans = Mapping[Platform, Sequence[tuple[str, Tree]]]
+"""Trees that are looked through for packages, by what they are called."""
 Attest = Callable[[Sequence[Subject]], Statement]
 """Makes a statement, once it is known of what."""
 
-FILENAMES = {provenance.PREDICATE_TYPE: "provenance.json"}
-"""Of outputs that are files; everything else is an SBOM."""
-SBOM_FILENAME = "sbom.spdx.json"
 _OF_THIS_MACHINE = frozenset({"cgroup-parent", "image-resolve-mode", "platform", "cache-imports"})
 """Attributes that say nothing about what was built."""
 _MOST = 64 << 20
@@ -39,6 +38,16 @@ class Course:
     started_ns: int = 0
     bases: tuple[BaseImage, ...] = ()
     dockerfile: SourceText | None = None
+    scans: Scans = field(default_factory=dict)
+    """Stages and contexts that are looked through beside the images."""
+
+
+def filename(statement: Statement) -> str:
+    """Name a statement where it is a file beside others."""
+    if statement.predicate_type == provenance.PREDICATE_TYPE:
+        return "provenance.json"
+    part = f"-{statement.part.replace('/', '_')}" if statement.part else ""
+    return f"sbom{part}.spdx.json"
 
 
 def subjects(names: Iterable[Reference], digest: str, platform: Platform) -> list[Subject]:
@@ -67,13 +76,17 @@ def attest_provenance(request: BuildRequest, course: Course, finished_ns: int) -
 
 
 def attest_packages(
-    workshop: Workshop, tree: LayersTree, name: str, created_ns: int
+    workshop: Workshop, tree: Tree, name: str, created_ns: int, part: str = ""
 ) -> Callable[[Sequence[Subject]], Statement]:
-    """Return what tells of the packages in a tree; it reads them when it is called, blocking."""
+    """Return what tells of the packages in a tree; it reads them when it is called, blocking.
+
+    ``part`` names a tree that isn't the image itself.
+    """
 
     def read(about: Sequence[Subject]) -> Statement:
         with workshop.reading(tree) as root:
-            return sbom.sbom(name, _Files(root), created_ns, about)
+            found = sbom.sbom(part or name, _Files(root), created_ns, about)
+        return replace(found, part=part)
 
     return read
 

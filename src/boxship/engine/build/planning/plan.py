@@ -14,6 +14,7 @@ from boxship.dockerfile.places import NOWHERE, Range
 from boxship.engine.build.planning.configs import shell_of
 from boxship.engine.build.planning.lowering import Lowering
 from boxship.engine.build.planning.origins import Origins
+from boxship.engine.build.planning.scanning import scans
 from boxship.engine.build.planning.stage import StageState
 from boxship.engine.build.planning.variables import unused
 from boxship.engine.build.planning.wish import (
@@ -98,6 +99,7 @@ def _finished(lowering: Lowering, stage: StageState) -> Plan:
             Chain(each.platform, each.base, tuple(each.history))
             for each in lowering.stages.values()
         ),
+        scans=scans(lowering, stage),
     )
 
 

@@ -117,6 +117,8 @@ class Plan:
     modified_ns: int | None = None
     chains: tuple[Chain, ...] = ()
     """Of all stages that are needed."""
+    scans: tuple[tuple[str, Digest], ...] = ()
+    """Names and vertices of what an SBOM is to be made of, too: stages, the context."""
 
 
 @dataclass(frozen=True, slots=True)
