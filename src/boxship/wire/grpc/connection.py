@@ -158,8 +158,7 @@ class Connection:
 
     def queued(self, stream: int) -> int:
         """Return how many bytes wait to leave."""
-        state = self._streams.get(stream)
-        return len(state.queue) if state is not None else 0
+        return len(self._streams[stream].queue) if stream in self._streams else 0
 
     def room(self, stream: int) -> int:
         """Return how many bytes more the peer would take at once; none if less than is queued."""
