@@ -37,4 +37,6 @@ def _wants(lowering: Lowering, stage: StageState, name: str) -> bool:
     own = any(name == one.name for each in arguments for one in each.definitions)
     value = (stage.scope if own else lowering.around).variables.get(name, "")
     known = _TRUTH.get(value.lower())
-    return stage.label in value.split(",") if known is None else known
+    if known is not None or not value:
+        return bool(known)
+    return stage.label in value.split(",")
