@@ -122,7 +122,7 @@ def test_attributes_decide(tmp_path: Path) -> None:
     for value in (b"1", b"2"):
         os.setxattr(tmp_path / "f", "user.x", value)
         part = Part(0, ("/f",))
-        found.add(str(of_listing(listed(str(tmp_path), {}), part)))
+        found.add(str(of_listing(listed(str(tmp_path), {}, EVER), part)))
         found.add(f"layers {of_layers([str(tmp_path)], '', part)}")
     assert len(found) == 4
 
@@ -141,6 +141,7 @@ def test_two_builds_at_once_have_a_directory_each(tmp_path: Path) -> None:
     assert run(both()) == {str(path) for path in tmp_path.glob("*/tree")}
 
 
+EVER = 1 << 62
 FILES = {
     "a": File(0o100644, "1"),
     "d": File(0o40755, ""),
@@ -215,7 +216,7 @@ def test_what_is_taken_in_again_decides(tmp_path: Path) -> None:
 
     def both() -> tuple[str, str]:
         (tmp_path / "ex" / "d" / "other").write_text(os.urandom(4).hex())
-        listing, ignore = listed(str(tmp_path), {}), excluding(part.exclude)
+        listing, ignore = listed(str(tmp_path), {}, EVER), excluding(part.exclude)
         of_tree = of_layers([str(tmp_path)], "", part, ignore)
         return str(of_listing(listing, part, ignore)), str(of_tree)
 
@@ -243,13 +244,22 @@ def test_a_directory_is_listed_by_what_its_files_are(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_text("1")
     (tmp_path / "l").symlink_to("/etc/passwd")
-    first = listed(str(tmp_path), {})
+    first = listed(str(tmp_path), {}, EVER)
     assert list(first.files) == ["d", "d/f", "l"]
     assert first.files["l"].content == "/etc/passwd"
     known = {**first.files, "d/f": File(first.files["d/f"].mode, "x", "", first.files["d/f"].stamp)}
-    assert listed(str(tmp_path), known).files["d/f"].content == "x", "it was not read again"
+    assert listed(str(tmp_path), known, EVER).files["d/f"].content == "x", "it was not read again"
     (tmp_path / "d" / "f").write_text("22")
-    assert listed(str(tmp_path), known).files["d/f"].content != "x"
+    assert listed(str(tmp_path), known, EVER).files["d/f"].content != "x"
+
+
+def test_a_file_changed_just_now_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("1")
+    changed_ns = (tmp_path / "f").stat().st_ctime_ns
+    just_now = listed(str(tmp_path), {}, changed_ns).files
+    known = {"f": File(just_now["f"].mode, "x", stamp=just_now["f"].stamp)}
+    assert listed(str(tmp_path), known, EVER).files["f"].content == just_now["f"].content != "x"
+    assert listed(str(tmp_path), {}, changed_ns + 1).files["f"].stamp != just_now["f"].stamp
 
 
 def test_of_layers_the_same_decides_as_of_a_directory(tmp_path: Path) -> None:

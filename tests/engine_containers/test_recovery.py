@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from support.opened import (
     Place,
     attached,
     executed,
+    make,
     opened,
     outcome,
     output,
@@ -312,6 +314,21 @@ def test_killed_at_any_point_each_container_is_whole_or_gone(delay_ms: int) -> N
                 if record.status is Status.CREATED:
                     await engine.containers.start(record.id)
                 await outcome(engine, record.name) if not record.host.auto_remove else None
+
+    scene(act)
+
+
+def test_who_was_to_remove_itself_and_has_no_files_is_finished() -> None:
+    """A daemon was killed between the files and the record, which may know no start and no end."""
+
+    async def act(place: Place) -> None:
+        async with opened(place) as engine:
+            container = await make(engine, "true", host=HostConfig(auto_remove=True))
+            other = await make(engine, "true", host=HostConfig(auto_remove=True))
+        shutil.rmtree(Path(place.settings.data_root, "snapshots", container))
+        async with opened(place) as engine:
+            found = engine.containers.list(ContainerQuery(all=True))
+            assert [record.id for record in found] == [other]
 
     scene(act)
 

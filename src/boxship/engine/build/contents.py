@@ -31,6 +31,7 @@ from boxship.storage.layered import LayeredTree, Node
 
 _CHUNK = 1 << 20
 _MOST_LINKS = 40
+_NO_STAMP = (0, 0, 0, 0)
 _WITHOUT_ATTRIBUTES = (errno.ENOTSUP, errno.EPERM, errno.ENODATA)
 
 
@@ -40,7 +41,7 @@ class File(msgspec.Struct, frozen=True, array_like=True):
     mode: int
     content: str
     owner: str = ""
-    stamp: tuple[int, int, int, int] = (0, 0, 0, 0)
+    stamp: tuple[int, int, int, int] = _NO_STAMP
     """Inode, size, ctime and mtime, by which an unchanged file is known."""
     attributes: str = ""
     """The extended attributes that copies take along (file capabilities among them)."""
@@ -66,14 +67,21 @@ def excluding(patterns: tuple[str, ...]) -> Ignore | None:
     return ignore(patterns) if patterns else None
 
 
-def listed(directory: str, known: Mapping[str, File]) -> Listing:
-    """List a directory; what ``known`` has of an unchanged file is taken over. Blocks."""
+def listed(directory: str, known: Mapping[str, File], now_ns: int) -> Listing:
+    """List a directory; what ``known`` has of an unchanged file is taken over. Blocks.
+
+    ``now_ns`` is a time of the clock that gives files theirs, from before this call. Who changed a
+    file since then may do so again at the same time (a tick lasts 4 ms; Linux 6.13 tells changes
+    within one apart), so such a file gets no stamp, and is read again for the next listing.
+    """
     found: dict[str, File] = {}
-    _list(directory, "", known, found)
+    _list(directory, "", known, found, now_ns)
     return Listing(dict(sorted(found.items())))
 
 
-def _list(directory: str, below: str, known: Mapping[str, File], found: dict[str, File]) -> None:
+def _list(
+    directory: str, below: str, known: Mapping[str, File], found: dict[str, File], now_ns: int
+) -> None:
     with os.scandir(directory) as entries:
         for entry in entries:
             path = f"{below}{entry.name}"
@@ -81,7 +89,7 @@ def _list(directory: str, below: str, known: Mapping[str, File], found: dict[str
             mode = looked.st_mode
             if stat.S_ISDIR(mode):
                 found[path] = File(mode, "", attributes=_attributes(entry.path))
-                _list(entry.path, f"{path}/", known, found)
+                _list(entry.path, f"{path}/", known, found, now_ns)
                 continue
             stamp = (looked.st_ino, looked.st_size, looked.st_ctime_ns, looked.st_mtime_ns)
             before = known.get(path)
@@ -89,7 +97,8 @@ def _list(directory: str, below: str, known: Mapping[str, File], found: dict[str
                 found[path] = before
             else:
                 content, attributes = _content(entry.path, mode), _attributes(entry.path)
-                found[path] = File(mode, content, stamp=stamp, attributes=attributes)
+                settled = stamp if looked.st_ctime_ns < now_ns else _NO_STAMP
+                found[path] = File(mode, content, stamp=settled, attributes=attributes)
 
 
 def _attributes(file: str | int) -> str:

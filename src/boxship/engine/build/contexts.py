@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from time import clock_gettime_ns
 
 import msgspec
 
@@ -27,6 +28,9 @@ from boxship.base.files import write_atomic
 from boxship.engine.build.clientside import ClientSide, Selection
 from boxship.engine.build.contents import File, Listing, listed
 from boxship.engine.images.bridge import to_the_end
+
+_CLOCK_OF_FILES = 5
+"""CLOCK_REALTIME_COARSE of clock_gettime(2), by which files get their times."""
 
 _TREE, _LISTING, _BEFORE = "tree", "listing", "listing.before"
 _decoder = msgspec.msgpack.Decoder(dict[str, File])
@@ -60,7 +64,7 @@ class Context:
         if still is not None:
             return Listing(still)
         known = _decoded(self.home, _BEFORE) or {}
-        found = listed(self.path, known)
+        found = listed(self.path, known, clock_gettime_ns(_CLOCK_OF_FILES))
         if known:
             paths = {*known, *found.files}
             self.changed = tuple(

@@ -23,7 +23,7 @@ from signal import SIGKILL
 import msgspec
 
 from boxship.base import ids
-from boxship.base.errors import BoxshipError
+from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.engine.containers import (
     ending,
     execprobe,
@@ -144,7 +144,7 @@ async def _settle(context: Context, container: Container, patience: float) -> No
         await _believe_the_directory(context, container)
     if container.record.state.alive:
         await _end_lost(context, container)
-    elif _should_be_gone(container.record):
+    elif _should_be_gone(context, container.record):
         await ending.remove_itself(context, container)
 
 
@@ -179,10 +179,21 @@ async def _keep_asking(context: Context, container: Container) -> None:
                 return
 
 
-def _should_be_gone(record: ContainerRecord) -> bool:
-    """It was to remove itself, and the daemon died before it could."""
-    started_or_refused = record.status is not Status.CREATED or record.state.error != ""
-    return record.host.auto_remove and started_or_refused
+def _should_be_gone(context: Context, record: ContainerRecord) -> bool:
+    """It was to remove itself, and the daemon died before it could.
+
+    Its start and its end may have been on their way to the disk when its files went; then it has
+    none, and the record says that it was never started.
+    """
+    if not record.host.auto_remove:
+        return False
+    if record.status is not Status.CREATED or record.state.error:
+        return True
+    try:
+        context.snapshots.place(record.id)
+    except NotFoundError:
+        return True
+    return False
 
 
 # ── shims that live ──────────────────────────────────────────────────────────────────────────
