@@ -43,7 +43,7 @@ ROWS = [
     ("/info", "FirewallBackend", 49, ANY, ABSENT),
     ("/info", "RuncCommit.Expected", 49, ABSENT, ""),
     ("/info", "RegistryConfig.AllowNondistributableArtifactsCIDRs", 49, ABSENT, None),
-    ("/info", "RegistryConfig.AllowNondistributableArtifactsHostnames", 48, None, []),
+    ("/info", "RegistryConfig.AllowNondistributableArtifactsHostnames", 42, None, []),
     ("/info", "CDISpecDirs", 44, [], ABSENT),
     ("/info", "KernelMemoryTCP", 42, ABSENT, False),
     ("/info", "ExecutionDriver", 25, ABSENT, "<not supported>"),

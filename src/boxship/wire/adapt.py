@@ -13,7 +13,7 @@ the plain objects (``dict``) of an answer. An answer for the newest version neve
 1.50    image inspect: ``Config`` holds what the OCI specification knows, nothing else;
         ``/info`` without ``BridgeNfIptables``, with ``DiscoveredDevices``
 1.49    ``/info``: ``FirewallBackend`` came, ``Commit.Expected`` and what the registry said of
-        layers that may not be distributed went (1.48: always null)
+        layers that may not be distributed went (before: null, before 1.42: empty)
 1.48    networks: ``EnableIPv4``, endpoints: ``GwPriority``
 1.46    the list of containers has ``HostConfig.Annotations``; events tell of images that were made
         (``events.py``)
@@ -287,8 +287,8 @@ _CHANGES: dict[type[Struct], tuple[tuple[int, Undo], ...]] = {
         (49, _without("FirewallBackend")),
         (49, _expected_commits),
         (49, _nondistributable(None)),
-        (48, _nondistributable([])),
         (44, _without("CDISpecDirs")),
+        (42, _nondistributable([])),
         (42, _with({"KernelMemory": False, "KernelMemoryTCP": False})),
         (39, _unknown),
         (25, _with({"ExecutionDriver": "<not supported>"})),
