@@ -233,6 +233,9 @@ def test_directories_that_come_along_decide_by_themselves() -> None:
     other = Listing({**FILES, "d/y.h": File(0o100644, "other")})
     assert of_listing(Listing(FILES), part) != of_listing(mode, part)
     assert of_listing(Listing(FILES), part) == of_listing(other, part)
+    link, linked = {**FILES, "l": File(0o120777, "d")}, Part(0, ("/l/x.c",), parents=("/l",))
+    mode = Listing({**link, "d": File(0o40700, "")})
+    assert of_listing(Listing(link), linked) != of_listing(mode, linked), "made like what is behind"
 
 
 def test_links_in_a_circle_lead_nowhere() -> None:

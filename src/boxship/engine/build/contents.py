@@ -18,6 +18,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 
 import msgspec
@@ -145,7 +146,8 @@ def of_listing(listing: Listing, part: Part, left_out: Ignore | None = None) -> 
     for pattern in part.paths:
         for top in _tops(files, pattern, wildcards=part.wildcards):
             chosen += _below(files, top)
-    parents = [(f"{each}/", files.get(each.strip("/"))) for each in part.parents]
+    look = partial(_found, files)
+    parents = [(f"{each}/", _behind(each, look)) for each in part.parents]
     chosen += [(path, file) for path, file in parents if file is not None]
     return _digest(chosen, left_out)
 
@@ -181,12 +183,19 @@ def _divided(pattern: str, *, wildcards: bool) -> tuple[list[str], list[str]]:
     return [unescaped(part) for part in parts[:fixed]], parts[fixed:]
 
 
+def _found(files: Mapping[str, File], path: Sequence[str]) -> File | None:
+    return files.get("/".join(path))
+
+
+def _behind(path: str, look: Callable[[Sequence[str]], File | None]) -> File | None:
+    """Return what is at the end of a path, links followed: what a copy of it is made like."""
+    end = resolved(path.split("/"), look)
+    return None if end is None else look(end)
+
+
 def _tops(files: Mapping[str, File], pattern: str, *, wildcards: bool) -> Iterable[str]:
     """Return the paths that a pattern names. InvalidArgumentError: it is malformed."""
-
-    def look(path: Sequence[str]) -> File | None:
-        return files.get("/".join(path))
-
+    look = partial(_found, files)
     fixed, rest = _divided(pattern, wildcards=wildcards)
     base = resolved(fixed, look)
     if base is None or not rest:
@@ -268,7 +277,7 @@ def of_layers(
             for top in view.tops(pattern, wildcards=part.wildcards):
                 chosen.update(view.below(top, left_out))
         for each in part.parents:
-            parent = view.file(each.strip("/").split("/"))
+            parent = _behind(each, view.file)
             if parent is not None:
                 chosen[f"{each}/"] = parent
         return _digest(sorted(chosen.items()), None)
