@@ -99,6 +99,17 @@ def archived(
     return files(client.files[""]), result
 
 
+def test_only_the_daemons_owner_calls_a_registry_insecure(
+    shop: Workshop, client: LocalClient, registry: RegistryServer
+) -> None:
+    text = "FROM scratch\nCOPY f /f\n"
+    here = ImageOutput((parse(f"{registry.host}/insecure:1"),), push=True, insecure=True)
+    shop.build(text, client, outputs=(here,))
+    there = ImageOutput((parse("registry.example/x:1"),), push=True, insecure=True)
+    with pytest.raises(InvalidArgumentError, match="insecure-registries"):
+        shop.build(text, client, outputs=(there,))
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -75,6 +75,10 @@ class Endpoints:
             Endpoint(base, self.tls_of(base), READING, own=False, shown=False) for base in mirrors
         ) + self.direct(host)
 
+    def is_insecure(self, domain: str) -> bool:
+        """Tell whether the settings let a registry do without certificates."""
+        return self._insecure.contains(domain)
+
     def direct(self, host: str) -> tuple[Endpoint, ...]:
         """The registry at ``host[:port]`` itself."""
         if not self._insecure.contains(host):

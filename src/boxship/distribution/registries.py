@@ -25,6 +25,10 @@ class Registries:
         self._authorizer = Authorizer(self._transport, self._endpoints.tls_of)
         self._plain = PlainHosts()
 
+    def is_insecure(self, name: Reference) -> bool:
+        """Tell whether the settings let a name's registry do without certificates."""
+        return self._endpoints.is_insecure(name.domain)
+
     def repository(self, name: Reference, credentials: Credentials | None = None) -> Repository:
         """Return the repository of a reference; its tag and digest aren't looked at."""
         sessions = tuple(

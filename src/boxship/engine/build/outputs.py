@@ -90,6 +90,7 @@ class Outputs:
     ) -> tuple[tuple[BuiltImage, ...], dict[str, str]]:
         if (output.push or output.push_by_digest) and not output.names:
             raise InvalidArgumentError("tag is needed when pushing to registry")
+        self._check_insecure(output)
         # By digest alone: whoever makes an index of several machines' images names that.
         names = () if output.push_by_digest else output.names
         if len(images) > 1:
@@ -110,6 +111,16 @@ class Outputs:
                 await self._pushed(made, output)
             response |= _described(made)
         return images, response
+
+    def _check_insecure(self, output: ImageOutput) -> None:
+        """Refuse what only the daemon's owner may allow: to do without certificates."""
+        pushes = output.insecure and (output.push or output.push_by_digest)
+        for name in output.names if pushes else ():
+            if not self.images.registries.is_insecure(name):
+                raise InvalidArgumentError(
+                    f"registry.insecure=true: {name.domain} is not among the daemon's "
+                    "insecure-registries"
+                )
 
     async def _stored(self, image: BuiltImage, names: Sequence[Reference]) -> BuiltImage:
         layers = [Digest.parse(layer) for layer in image.layers]
