@@ -1,11 +1,14 @@
 """Whole builds: what is found again, what is made anew, what a failure leaves. One engine."""
 
 import asyncio
+import http.server
 import io
 import os
 import tarfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -484,6 +487,36 @@ def test_the_cache_is_there_until_it_is_pruned(shop: Workshop, client: LocalClie
     assert len(shop.told.ran()) == 2
     with pytest.raises(InvalidArgumentError, match="invalid filter"):
         shop.do(builds.prune(PruneRequest(filters={"x": ("y",)})))
+
+
+def test_files_of_the_web_are_kept_and_pruned(
+    shop: Workshop, client: LocalClient, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            asked.append(int(str(getattr(code, "value", code))))
+
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/file").write_text("of the web")
+    handler = partial(Handler, directory=str(tmp_path / "www"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        text = f"FROM busybox\nADD http://127.0.0.1:{server.server_address[1]}/file /f\n"
+        try:
+            for status in (200, 304):
+                shop.build(f"{text}RUN cat /f\n", client, outputs=())
+                assert asked.pop() == status
+            assert shop.told.ran() == []
+            web = PruneRequest(filters={"type": ("source.http",)})
+            assert [entry.size for entry in shop.do(shop.engine.builds.prune(web)).entries] == [10]
+            shop.build(f"{text}RUN cat /f\n", client, outputs=())
+            assert asked == [200]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_classic_build_of_nothing_is_the_base_image(shop: Workshop, client: LocalClient) -> None:
