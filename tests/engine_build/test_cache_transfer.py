@@ -146,9 +146,9 @@ def test_one_that_is_not_there_is_a_warning(
 
 
 CLASSIC = (
-    "FROM busybox AS build\nENV A=1\nRUN date +%s%N >/made\n"
-    "FROM busybox\nARG V=1\nRUN date +%s%N >/when\nCOPY f /f\nCOPY --from=build /made /made\n"
-    "RUN true\nWORKDIR /w\nRUN date +%s%N >/again\n"
+    "FROM busybox AS build\nENV A=1\nRUN cat /proc/sys/kernel/random/uuid >/made\n"
+    "FROM busybox\nARG V=1\nRUN cat /proc/sys/kernel/random/uuid >/when\nCOPY f /f\nCOPY --from=build /made /made\n"
+    "RUN true\nWORKDIR /w\nRUN cat /proc/sys/kernel/random/uuid >/again\n"
 )
 
 
@@ -168,11 +168,14 @@ def test_layers_of_an_image_are_a_classic_builds_cache(shop: Workshop, client: L
     assert made.images == first.images
     assert shop.build(CLASSIC, client, classic=True).images == first.images
     ran, _ = again(CLASSIC, named)  # it knows nothing of the other stage
-    assert ran[0] == "RUN date +%s%N >/made"
+    assert ran[0] == "RUN cat /proc/sys/kernel/random/uuid >/made"
     assert ran[1:] == CLASSIC.splitlines()[-4:]
     write(client.directory, f="2")
     assert again(CLASSIC, both)[0][0] == "COPY f /f"
     write(client.directory, f="1")
     changed = CLASSIC.replace("ENV A=1", "ENV A=2")
-    assert again(changed, both)[0][0] == "RUN date +%s%N >/made"
-    assert again(CLASSIC, both, build_args={"V": "2"})[0][0] == "RUN date +%s%N >/when"
+    assert again(changed, both)[0][0] == "RUN cat /proc/sys/kernel/random/uuid >/made"
+    assert (
+        again(CLASSIC, both, build_args={"V": "2"})[0][0]
+        == "RUN cat /proc/sys/kernel/random/uuid >/when"
+    )
