@@ -147,7 +147,8 @@ def test_one_that_is_not_there_is_a_warning(
 
 CLASSIC = (
     "FROM busybox AS build\nENV A=1\nRUN cat /proc/sys/kernel/random/uuid >/made\n"
-    "FROM busybox\nARG V=1\nRUN cat /proc/sys/kernel/random/uuid >/when\nCOPY f /f\nCOPY --from=build /made /made\n"
+    "FROM busybox\nARG V=1\nRUN cat /proc/sys/kernel/random/uuid >/when\n"
+    "COPY f /f\nCOPY --from=build /made /made\n"
     "RUN true\nWORKDIR /w\nRUN cat /proc/sys/kernel/random/uuid >/again\n"
 )
 

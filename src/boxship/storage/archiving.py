@@ -276,13 +276,16 @@ class Archiver:
             if entry.kind is not Kind.FILE or not entry.size:
                 yield self._header(entry)
                 return
-            with open(f"/proc/self/fd/{fd}", "rb", buffering=0) as source:
+            source = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
                 yield self._header(entry)
                 self._notes.file(join(node.path), entry.size)
-                yield from _payload(source.fileno(), found)
+                yield from _payload(source, found)
                 padding = bytes(-entry.size % BLOCK)
                 self._notes.framing(padding)
                 yield padding
+            finally:
+                os.close(source)
 
     def _header(self, entry: Entry) -> Buffer:
         header = encode_entry(entry)

@@ -218,10 +218,24 @@ async def telling(
 async def outbound(chunks: Generator[Buffer, None, None]) -> AsyncIterator[Buffer]:
     """Yield from a blocking iterator, one step at a time in the loop's executor.
 
-    Whatever ends it, no step goes on after it: what ``chunks`` reads from may then be closed.
+    A step goes on while what the last one gave is used. Whatever ends it, no step goes on after
+    it: what ``chunks`` reads from may then be closed.
     """
+
+    def step() -> "asyncio.Task[Buffer]":
+        return asyncio.create_task(asyncio.to_thread(next, chunks, b""))
+
+    ahead = step()
     try:
-        while chunk := await to_the_end(asyncio.to_thread(next, chunks, b"")):
+        while chunk := await asyncio.shield(ahead):
+            ahead = step()
             yield chunk
     finally:
-        await to_the_end(asyncio.to_thread(chunks.close))
+        await to_the_end(_closed(chunks, ahead))
+
+
+async def _closed(chunks: Generator[Buffer, None, None], step: "asyncio.Task[Buffer]") -> None:
+    await asyncio.wait({step})
+    if not step.cancelled():
+        step.exception()  # seen: it has been raised, or nobody is left to hear of it
+    await asyncio.to_thread(chunks.close)

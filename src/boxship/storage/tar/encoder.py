@@ -7,6 +7,8 @@ Names of users and groups are left out: they would be those of this machine.
 """
 
 import re
+from functools import lru_cache
+from struct import Struct
 
 from boxship.storage.tar.header import BLOCK, Entry, Kind
 
@@ -24,6 +26,9 @@ _OCTAL_7, _OCTAL_11 = 8**7, 8**11
 _NS = 1_000_000_000
 _PLAIN = re.compile(rb"[\x20-\x7e]*")
 _RECORDS_NAME = b"PaxHeaders.0/entry"
+_USTAR = Struct("100s 8s 8s 8s 12s 12s 8s 1s 100s 8s 64x 8s 8s 167x")
+"""Name, mode, uid, gid, size, mtime, checksum, type, link, magic and version, (names of owners),
+major, minor, (prefix). A field that is shorter is filled up with NUL."""
 
 Records = dict[bytes, bytes]
 
@@ -40,10 +45,13 @@ def encode_entry(entry: Entry) -> bytes:
     if not records:
         return block
     payload = b"".join(_record(key, records[key]) for key in sorted(records))
-    extension = Entry(Kind.FILE, _RECORDS_NAME, size=len(payload))
-    return b"".join(
-        (_block(extension, _RECORDS_NAME, b"x"), payload, bytes(-len(payload) % BLOCK), block)
-    )
+    return b"".join((_extension(len(payload)), payload, bytes(-len(payload) % BLOCK), block))
+
+
+@lru_cache(maxsize=256)
+def _extension(size: int) -> bytes:
+    """Return the header of an extended header: most trees have a few sizes of them."""
+    return _block(Entry(Kind.FILE, _RECORDS_NAME, size=size), _RECORDS_NAME, b"x")
 
 
 def _records(entry: Entry, name: bytes) -> Records:
@@ -88,18 +96,18 @@ def _record(key: bytes, value: bytes) -> bytes:
 def _block(entry: Entry, name: bytes, kind: bytes = b"") -> bytes:
     """Return the ustar block; a field that an extended header has to replace holds what it can."""
     seconds = entry.mtime_ns // _NS
-    block = bytearray(BLOCK)
-    block[0 : min(len(name), _NAME)] = name[:_NAME]
-    block[100:108] = b"%07o\0" % (entry.mode & 0o7777)
-    block[108:116] = b"%07o\0" % (entry.uid if entry.uid < _OCTAL_7 else 0)
-    block[116:124] = b"%07o\0" % (entry.gid if entry.gid < _OCTAL_7 else 0)
-    block[124:136] = b"%011o\0" % (entry.size if entry.size < _OCTAL_11 else 0)
-    block[136:148] = b"%011o\0" % (seconds if 0 <= seconds < _OCTAL_11 else 0)
-    block[148:156] = b" " * 8
-    block[156:157] = kind or _TYPES[entry.kind]
-    block[157 : 157 + min(len(entry.link), _NAME)] = entry.link[:_NAME]
-    block[257:265] = b"ustar\00000"
-    block[329:337] = b"%07o\0" % entry.device[0]
-    block[337:345] = b"%07o\0" % entry.device[1]
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
+    block = _USTAR.pack(
+        name[:_NAME],
+        b"%07o" % (entry.mode & 0o7777),
+        b"%07o" % (entry.uid if entry.uid < _OCTAL_7 else 0),
+        b"%07o" % (entry.gid if entry.gid < _OCTAL_7 else 0),
+        b"%011o" % (entry.size if entry.size < _OCTAL_11 else 0),
+        b"%011o" % (seconds if 0 <= seconds < _OCTAL_11 else 0),
+        b" " * 8,
+        kind or _TYPES[entry.kind],
+        entry.link[:_NAME],
+        b"ustar\00000",
+        b"%07o" % entry.device[0],
+        b"%07o" % entry.device[1],
+    )
+    return b"%s%06o\0 %s" % (block[:148], sum(block), block[156:])
