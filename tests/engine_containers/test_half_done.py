@@ -113,11 +113,21 @@ def test_history_is_trimmed_while_the_daemon_lives(monkeypatch: pytest.MonkeyPat
     scene(act)
 
 
-def test_those_that_join_another_are_started_behind_it() -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        'await engine.containers.stop("donor")',
+        'os.kill(engine.containers.get("donor").state.pid, signal.SIGKILL)',
+    ],
+    ids=["stopped", "ended"],
+)
+def test_those_that_join_another_are_started_behind_it(end: str) -> None:
+    """The donor is called up with them, or waits already for its next start."""
+
     async def act(place: Place) -> None:
         await killed(
             place,
-            """
+            f"""
             from boxship.engine.containers import create
             ids = iter("cba")  # so that donors come last
             create.ids.new_id = lambda: next(ids) * 64
@@ -129,8 +139,9 @@ def test_those_that_join_another_are_started_behind_it() -> None:
                     pid_mode="container:donor" if name == "joins-both" else "",
                 )
                 await run(engine, "sleep", "1000", name=name, host=host, stop_signal="SIGKILL")
-            for name in ("joins-both", "joins", "donor"):
+            for name in ("joins-both", "joins"):
                 await engine.containers.stop(name)
+            {end}
             """,
         )
         async with opened(place) as engine:

@@ -78,7 +78,7 @@ async def recover(context: Context) -> None:
 async def start_wanted(context: Context) -> None:
     """Start what the restart policies say runs whenever the daemon does.
 
-    One that joins another's namespaces is started behind it.
+    One that joins another's namespaces is started behind it, whoever starts that one.
     """
     wanted = []
     for container in context.shelf:
@@ -92,9 +92,14 @@ async def start_wanted(context: Context) -> None:
                 wanted.append(container)
     for container in wanted:
         async with container.lock:
-            donors = [other for other in wanted if other.id in _joined(container.record)]
             if container.record.status is not Status.RESTARTING:
                 continue
+            joined = _joined(container.record)
+            donors = [
+                other
+                for other in context.shelf
+                if other.id in joined and other.record.status is Status.RESTARTING
+            ]
             if donors:
                 behind = _start_behind(context, container, donors)
                 container.again = context.background.spawn(behind)
