@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -587,7 +588,13 @@ def test_a_prune_takes_what_an_unfinished_pull_left(shop: Shop, remote: RemoteIm
     remote.add(NAME, IMAGE)
     gone = RegistryUnavailableError("gone")
     shop.images.set_registries(remote, TransferLimits(downloads=2))
-    remote.content.faults[remote.layer_digest(APP)] = failing(gone)
+
+    def fail_behind_the_base(cancel: object) -> None:
+        while shop.disk().get("layers/sha256") != [Digest.of(BASE).hex]:
+            time.sleep(0.002)
+        raise gone
+
+    remote.content.faults[remote.layer_digest(APP)] = fail_behind_the_base
     with pytest.raises(RegistryUnavailableError):
         pull(shop)
     assert shop.disk()["layers/sha256"] == [Digest.of(BASE).hex]
