@@ -144,13 +144,13 @@ def test_what_it_is_started_with(bench: Workbench) -> None:
     layer = bench.do(
         bench.step(
             "/bin/sh", "-c", "pwd; id -u; id -g; hostname; env | sort; echo wrong >&2",
-            env=("A=1", "B=two words"), cwd="/work/deep", user="7:8",
+            env=("A=1", "B=two words"), cwd="/srv/deep", user="7:8",
             extras=Extras(environment=("http_proxy=http://proxy",)),
         )
     )  # fmt: skip
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     lines = bench.said[1].decode().splitlines()
-    assert lines[:4] == ["/work/deep", "7", "8", "buildkitsandbox"]
+    assert lines[:4] == ["/srv/deep", "7", "8", "buildkitsandbox"]
     assert {"A=1", "B=two words", "http_proxy=http://proxy", path} <= set(lines)
     assert not any(line.startswith("HOSTNAME=") for line in lines)
     assert bench.said[2].splitlines()[0] == b"wrong"
