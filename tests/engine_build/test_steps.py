@@ -154,7 +154,7 @@ def test_what_it_is_started_with(bench: Workbench) -> None:
     assert {"A=1", "B=two words", "http_proxy=http://proxy", path} <= set(lines)
     assert not any(line.startswith("HOSTNAME=") for line in lines)
     assert bench.said[2].splitlines()[0] == b"wrong"
-    assert bench.names(layer) == ["work", "work/deep"]
+    assert bench.names(layer) == ["srv", "srv/deep"]
 
 
 def test_what_it_writes_is_a_layer(bench: Workbench) -> None:

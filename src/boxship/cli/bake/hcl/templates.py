@@ -124,7 +124,7 @@ class _Parts:
         code = match and (match[1] or match[2])
         if match is None or (not code and match[3] not in _ESCAPES):
             scanner.fail(
-                "a backslash is followed by n, r, t, a quote, a backslash or u and four hexadecimal digits"
+                "only n, r, t, a quote, a backslash or u and four digits follow a backslash"
             )
         scanner.at = match.end()
         if not code:
