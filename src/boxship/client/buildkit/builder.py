@@ -11,9 +11,9 @@
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Self, TypeVar
 
+from boxship.base.closing import Closing
 from boxship.base.errors import BoxshipError, NotImplementedYetError
 from boxship.client.buildkit.link import Call, Link
 from boxship.client.buildkit.progress import Source, Update
@@ -87,7 +87,7 @@ class Solving:
         self._status.cancel()
 
 
-class Builder:
+class Builder(Closing):
     """The engine's BuildKit."""
 
     def __init__(self, link: Link) -> None:
@@ -104,15 +104,7 @@ class Builder:
             raise NotImplementedYetError("the engine has no BuildKit") from error
         return cls(Link(stream))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._link.close()
 
     @property

@@ -16,9 +16,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
+from boxship.base.closing import Closing
 from boxship.client.engine import HijackedStream
 from boxship.wire.grpc.connection import Connection
 from boxship.wire.grpc.events import (
@@ -133,7 +132,7 @@ class Call:
         return bool(self._inbox) or self._input_ended or self._status is not None
 
 
-class Link:
+class Link(Closing):
     """The connection. ``serve`` is called in a thread of its own for each call of the peer."""
 
     def __init__(self, stream: HijackedStream, *, serve: Serve | None = None) -> None:
@@ -149,17 +148,6 @@ class Link:
         self._grpc.start()
         self._thread = threading.Thread(target=self._run, name="buildkit link", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End every call and the connection."""
