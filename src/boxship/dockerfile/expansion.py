@@ -39,20 +39,22 @@ from boxship.dockerfile.instructions import (
 from boxship.dockerfile.readers.commands import mounts_of
 from boxship.dockerfile.shellwords import Expanded, Rules, expand_word
 
-I = TypeVar("I", bound=Instruction)  # noqa: E741
+InstructionT = TypeVar("InstructionT", bound=Instruction)
 F = TypeVar("F", bound=Files)
 
 
 @dataclass(frozen=True, slots=True)
-class Expansion(Generic[I]):
+class Expansion(Generic[InstructionT]):
     """An instruction whose variables are replaced; names of those it used, and those it missed."""
 
-    instruction: I
+    instruction: InstructionT
     used: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
 
 
-def expand(instruction: I, variables: Mapping[str, str], escape: str = "\\") -> Expansion[I]:
+def expand(
+    instruction: InstructionT, variables: Mapping[str, str], escape: str = "\\"
+) -> Expansion[InstructionT]:
     """Replace the variables of an instruction; ``escape`` is the file's escape character.
 
     Raise :class:`~boxship.dockerfile.errors.DockerfileError` with the instruction's place.
@@ -62,7 +64,7 @@ def expand(instruction: I, variables: Mapping[str, str], escape: str = "\\") -> 
         return Expansion(instruction)
     words = _Replacer(variables, escape)
     try:
-        result = cast(I, expanding(instruction, words))
+        result = cast(InstructionT, expanding(instruction, words))
     except DockerfileError as error:
         raise error.at(instruction.where) from None
     return Expansion(result, frozenset(words.used), frozenset(words.missing))

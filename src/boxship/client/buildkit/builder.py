@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Self, TypeVar
 
 from boxship.base.closing import Closing
-from boxship.base.errors import BoxshipError, NotImplementedYetError
+from boxship.base.errors import (
+    BoxshipError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotImplementedYetError,
+)
 from boxship.client.buildkit.link import Call, Link
 from boxship.client.buildkit.progress import Source, Update
 from boxship.client.buildkit.reading import source_of, update_of
@@ -96,8 +101,6 @@ class Builder(Closing):
     @classmethod
     def connect(cls, client: EngineClient) -> Self:
         """NotImplementedYetError: the engine has no BuildKit."""
-        from boxship.base.errors import InvalidArgumentError, NotFoundError  # noqa: PLC0415
-
         try:
             stream = client.hijack("POST", "/grpc", protocol="h2c")
         except (NotFoundError, InvalidArgumentError, NotImplementedYetError) as error:
