@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from boxship.base.errors import NotFoundError
 from boxship.client.buildkit import services
-from boxship.client.buildkit.link import Link, Serve
+from boxship.client.buildkit.link import Call, Link, Serve
 from boxship.client.engine import HijackedStream
 from boxship.client.http import ResponseHead
 from boxship.client.transport import PlainConnection
@@ -107,3 +108,20 @@ def test_an_upload_is_given_once() -> None:
         assert received == b"a" * 1_200_000 + b"b"
         with pytest.raises(GrpcError, match="no upload"):
             link.call(methods.UPLOAD.path, metadata=metadata).receive()
+
+
+def test_closing_waits_for_what_calls_have_to_tidy_up() -> None:
+    begun, tidied = threading.Event(), threading.Event()
+
+    def serve(call: Call) -> None:
+        begun.set()
+        try:
+            call.receive()
+        finally:
+            time.sleep(0.05)  # taking away is work
+            tidied.set()
+
+    with served({methods.GET_SECRET.path: serve}) as link:
+        link.call(methods.GET_SECRET.path)
+        begun.wait()
+    assert tidied.is_set()

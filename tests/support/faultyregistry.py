@@ -10,11 +10,13 @@ The first `GET` of a blob gets 1000 bytes and a broken connection, the second 50
 they ask for. `registry.asked` tells what arrived.
 """
 
+import fcntl
 import hashlib
 import json
 import re
 import socket
 import struct
+import termios
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -286,12 +288,12 @@ class _Answers(BaseHTTPRequestHandler):
                 self.wfile.write(body)
 
     def _drained(self) -> None:
-        """Wait until the other side has read all: a reset would take it away from under it."""
-        unsent = True
+        """Wait until the other side's kernel has all: a reset would take away what is unsent."""
+        unsent = 1
         while unsent:
-            # tcp_info.tcpi_unacked: acknowledged is not yet read, but is kept for the reader …
-            info = self.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-            unsent = struct.unpack_from("I", info, 24)[0] > 0
+            # Sent and not acknowledged, and not sent yet since the other side's window is full.
+            answer = fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4))
+            (unsent,) = struct.unpack("i", answer)
 
     def _reset(self) -> None:
         self.wfile.flush()

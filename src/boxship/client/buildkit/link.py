@@ -13,6 +13,7 @@ window stays shut until the caller takes it. Who sends more than the peer takes 
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -34,7 +35,7 @@ from boxship.wire.grpc.status import Code, GrpcError, Status
 
 _MOST_QUEUED = 512 * 1024
 _PIECE = 256 * 1024
-_PATIENCE = 5.0  # seconds, for the link's thread to say goodbye
+_PATIENCE = 5.0  # seconds, for the link's thread to say goodbye, and for answers to tidy up
 
 Serve = Callable[["Call"], None]
 
@@ -141,6 +142,7 @@ class Link(Closing):
         self._grpc = Connection(client=serve is None)
         self._lock = threading.Condition()
         self._calls: dict[int, Call] = {}
+        self._answering: set[threading.Thread] = set()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._closing = False
         self._closed = False
@@ -158,6 +160,15 @@ class Link(Closing):
         if not already:
             self._thread.join(_PATIENCE)
             self._transport.close()
+            self._wait_for_answers()
+
+    def _wait_for_answers(self) -> None:
+        # Their calls are over; what they have half done is theirs to take away again.
+        until = time.monotonic() + _PATIENCE
+        with self._lock:
+            answering = self._answering - {threading.current_thread()}
+        for thread in answering:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def call(
         self, path: str, message: bytes | None = None, metadata: Mapping[str, Iterable[str]] = {}
@@ -299,7 +310,9 @@ class Link(Closing):
 
     def _begin(self, event: CallStarted) -> None:
         call = self._calls[event.stream] = Call(self, event.stream, event.path, event.metadata)
-        threading.Thread(target=self._answer, args=(call,), name=event.path, daemon=True).start()
+        thread = threading.Thread(target=self._answer, args=(call,), name=event.path, daemon=True)
+        self._answering.add(thread)
+        thread.start()
 
     def _answer(self, call: Call) -> None:
         status = Status()
@@ -311,3 +324,5 @@ class Link(Closing):
         except Exception as error:  # noqa: BLE001 - whatever it is, the builder is told
             status = Status(Code.UNKNOWN, str(error))
         call.finish(status)
+        with self._lock:
+            self._answering.discard(threading.current_thread())
