@@ -22,7 +22,9 @@ from boxship.runtime.messages import (
     Exited,
     Failed,
     LogConfig,
+    LogFacts,
     LogPosition,
+    LogTarget,
     Release,
     Released,
     Resize,
@@ -44,6 +46,21 @@ ONE_OF_EACH = (
         stdio=Stdio(tty=True, open_stdin=True, height=24, width=80),
         log=LogConfig(path="/var/log", max_size=-1, max_file=1, attributes='{"a":"b"}'),
         attachments=(Attachment(prefix=bytes(range(256))), Attachment(detach_keys=b"\x10\x11")),
+    ),
+    Start(
+        container_id="d",
+        directory="/run/y",
+        plan={},
+        log=LogConfig(
+            form="local",
+            compress=True,
+            target=LogTarget(
+                driver="syslog",
+                options={"syslog-address": "udp://127.0.0.1:514"},
+                facts=LogFacts(container_id="d", created_ns=1, attributes={"a": "b"}, tag="t"),
+                blocking=False,
+            ),
+        ),
     ),
     Exec(exec_id="e1", plan={}),
     Attach(attachment=Attachment(stdin=True, framed=True), hold=True),
@@ -182,3 +199,10 @@ def test_descriptors_that_were_dropped_are_missed_in_their_own_message_only():
     ]
     decoder.feed(b"", [12], cut=True)
     assert decoder.unclaimed() == (12,)
+
+
+def test_a_logs_target_travels_alone_as_text():
+    target = LogTarget(driver="gelf", options={"gelf-address": "udp://x:1"}, buffer_size=5)
+    assert codec.target_from_json(codec.target_to_json(target)) == target
+    with pytest.raises(TypeError):
+        codec.target_from_json('{"driver":"gelf","options":{"a":1}}')

@@ -25,7 +25,9 @@ from boxship.runtime.messages import (
     Failed,
     Json,
     LogConfig,
+    LogFacts,
     LogPosition,
+    LogTarget,
     Message,
     Release,
     Released,
@@ -107,6 +109,11 @@ def _optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else convert(value)
 
 
+def _texts(value: Any) -> dict[str, str]:
+    text = _exact(str)
+    return {text(name): text(item) for name, item in _exact(dict)(value).items()}
+
+
 # The annotations in messages.py are text (PEP 563), which makes them the keys of this table.
 _FROM_JSON: Final[dict[str, Callable[[Any], Any]]] = {
     "bool": _exact(bool),
@@ -117,7 +124,10 @@ _FROM_JSON: Final[dict[str, Callable[[Any], Any]]] = {
     "tuple[int, ...]": _sequence(_exact(int)),
     "tuple[str, ...]": _sequence(_exact(str)),
     "Stdio": _part(Stdio),
+    "dict[str, str]": _texts,
     "LogConfig": _part(LogConfig),
+    "LogFacts": _part(LogFacts),
+    "LogTarget | None": _optional(_part(LogTarget)),
     "LogPosition": _part(LogPosition),
     "Attachment": _part(Attachment),
     "tuple[Attachment, ...]": _sequence(_part(Attachment)),
@@ -126,7 +136,9 @@ _FROM_JSON: Final[dict[str, Callable[[Any], Any]]] = {
     "Exit": _part(Exit),
     "Exit | None": _optional(_part(Exit)),
 }
-_PARTS: Final = (Stdio, LogConfig, LogPosition, Attachment, StepTiming, ExecState, Exit)
+_PARTS: Final = (
+    Stdio, LogFacts, LogTarget, LogConfig, LogPosition, Attachment, StepTiming, ExecState, Exit,
+)  # fmt: skip
 _FIELDS: Final[dict[type, dict[str, Callable[[Any], Any]]]] = {
     cls: {f.name: _FROM_JSON[str(f.type)] for f in fields(cls)} for cls in (*_PARTS, *_TYPES)
 }
@@ -146,6 +158,17 @@ def _to_json(value: Any) -> Any:
     if table is None:
         return value
     return {name: _to_json(getattr(value, name)) for name in table}
+
+
+def target_to_json(target: LogTarget) -> str:
+    """Write a target as text, for a process that knows nothing else of the message."""
+    return json.dumps(_to_json(target))
+
+
+def target_from_json(text: str) -> LogTarget:
+    """Read what ``target_to_json`` has written."""
+    target: LogTarget = _build(LogTarget, json.loads(text))
+    return target
 
 
 def exit_to_json(exit_: Exit) -> bytes:

@@ -103,6 +103,42 @@ class Stdio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogFacts:
+    """What a log driver tells of the container beside its output."""
+
+    container_id: str = ""
+    container_name: str = ""
+    """Without a slash."""
+    image_id: str = ""
+    """With its algorithm, ``sha256:…``."""
+    image_name: str = ""
+    """As the container was asked for."""
+    command: str = ""
+    """Entry point and arguments, joined by blanks."""
+    created_ns: int = 0
+    daemon_name: str = "docker"
+    attributes: dict[str, str] = field(default_factory=dict)
+    """Labels and variables that the options ``labels``, ``env`` and their like have chosen."""
+    tag: str = ""
+    """The option ``tag`` or the driver's default, filled in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTarget:
+    """Where output is sent by a log driver that does not write the container's own file."""
+
+    driver: str
+    """``syslog``, ``fluentd`` …, or the name of a plugin."""
+    options: dict[str, str] = field(default_factory=dict)
+    """The driver's own, checked, as the client wrote them."""
+    facts: LogFacts = field(default_factory=LogFacts)
+    blocking: bool = True
+    """Whether the container waits when the target does not keep up; else entries are lost."""
+    buffer_size: int = 1_000_000
+    """Bytes of output that may wait for the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     """Where the container's output is kept; ``path`` empty means nowhere."""
 
@@ -113,6 +149,12 @@ class LogConfig:
     """How many files are kept, the current one included."""
     attributes: str = ""
     """A JSON object, as text, put into every entry as ``attrs``; empty for none."""
+    form: str = "json-file"
+    """How entries stand in the file: ``json-file`` or ``local``."""
+    compress: bool = False
+    """Whether files are compressed when they are rotated."""
+    target: LogTarget | None = None
+    """Where the output is sent besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
