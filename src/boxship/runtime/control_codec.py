@@ -1,14 +1,16 @@
 """The control protocol's bytes: ``messages.py`` ↔ header, JSON and descriptors, without I/O.
 
 The wire format is drawn in ``messages.py``. Values are checked against the annotations there:
-what comes out of the decoder has the types it claims. A frame can be taken without its body being
-looked at, which the shim leaves to a process that does not live as long.
+what comes out of the decoder has the types it claims. Daemon and shim may be of different
+versions: fields that have their default's value aren't sent, and unknown ones are passed over. A
+frame can be taken without its body being looked at, which the shim leaves to a process that does
+not live as long.
 """
 
 import json
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, Final, NamedTuple
 
 from boxship.runtime.messages import (
@@ -97,6 +99,10 @@ def _bytes(value: Any) -> bytes:
     return bytes(_exact(str)(value), "latin-1")
 
 
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 def _part(cls: Any) -> Callable[[Any], Any]:
     return lambda value: _build(cls, _exact(dict)(value))
 
@@ -144,9 +150,14 @@ _FIELDS: Final[dict[type, dict[str, Callable[[Any], Any]]]] = {
 }
 
 
+_DEFAULTS: Final[dict[type, dict[str, Any]]] = {
+    cls: {f.name: _default(f) for f in fields(cls)} for cls in (*_PARTS, *_TYPES)
+}
+
+
 def _build(cls: Any, body: Json) -> Any:
     table = _FIELDS[cls]
-    return cls(**{name: table[name](value) for name, value in body.items()})
+    return cls(**{name: table[name](value) for name, value in body.items() if name in table})
 
 
 def _to_json(value: Any) -> Any:
@@ -154,10 +165,14 @@ def _to_json(value: Any) -> Any:
         return value.decode("latin-1")
     if isinstance(value, tuple):
         return [_to_json(item) for item in value]
-    table = _FIELDS.get(type(value))
-    if table is None:
+    defaults = _DEFAULTS.get(type(value))
+    if defaults is None:
         return value
-    return {name: _to_json(getattr(value, name)) for name in table}
+    return {
+        name: _to_json(part)
+        for name, default in defaults.items()
+        if (part := getattr(value, name)) != default
+    }
 
 
 def target_to_json(target: LogTarget) -> str:

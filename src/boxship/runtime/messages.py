@@ -44,6 +44,10 @@ that an exec's may come later: nothing waits for a process that is on its way. E
 between, also ``exited`` right behind ``started``.
 A connection that breaks the rules is closed; the container does not notice.
 
+A shim lives as long as its container, and meets the daemons of later versions. Therefore kinds are
+only ever added, behind the others; a new field has a default, which means what was done before;
+and a new kind of request is sent only to a shim whose ``state`` tells a ``protocol`` that has it.
+
 Replay without gap or duplicate (``attach`` with history)::
 
     attach{hold: true} ─►        from here on the shim queues the live stream for this client and
@@ -82,6 +86,10 @@ RUNTIME: Final = "runtime"
 """The step of a ``Failed`` whose message is that of another runtime, in full."""
 USER: Final = "user"
 """The step that looks for the user and the groups that a process is to have."""
+
+PROTOCOL: Final = 2
+"""Raised with each new kind of request. Shims live on under newer daemons, which must not send them
+what they don't know: a shim hangs up on it."""
 
 Json: TypeAlias = dict[str, Any]
 
@@ -348,6 +356,8 @@ class State:
     lost_log_lines: int = 0
     """Lines that could not be written to the log, because the disk was full for instance."""
     attachments: int = 0
+    protocol: int = 1
+    """Which requests the shim knows; one of before ``PROTOCOL`` existed doesn't say, and has 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

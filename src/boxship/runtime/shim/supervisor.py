@@ -440,6 +440,7 @@ class Supervisor:
             exit=self._exit,
             lost_log_lines=self._log.lost_lines if self._log is not None else 0,
             attachments=len(self._clients),
+            protocol=m.PROTOCOL,
         )
 
     def _release(self, *_: object) -> m.Message:
