@@ -25,10 +25,12 @@ import pytest
 import uvloop
 
 from boxship.api.application import Application
+from boxship.api.authorization import Gate
 from boxship.api.backend import Backend
 from boxship.api.errors import answer_error
 from boxship.api.facts import DaemonFacts, HostFacts, Release, RuntimeFacts
 from boxship.api.headers import COMMON
+from boxship.api.http.entrance import MAIN, Entrance
 from boxship.api.http.server import Server
 from boxship.base.errors import ConflictError, NotFoundError, NotModifiedError
 from boxship.distribution.credentials import Credentials
@@ -881,7 +883,13 @@ def make_backend(
 
 
 @contextmanager
-def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) -> Iterator[Api]:
+def start_api(
+    path: str,
+    loop: asyncio.AbstractEventLoop,
+    tls: object = None,
+    gate: Gate | None = None,
+    entrance: Entrance = MAIN,
+) -> Iterator[Api]:
     containers, images, events = FakeContainers(), FakeImages(), EventBus(FixedClock())
     for record in (make_record("web"), make_record("term", tty=True)):
         containers.records[record.id] = record
@@ -906,8 +914,8 @@ def start_api(path: str, loop: asyncio.AbstractEventLoop, tls: object = None) ->
     async def serve() -> None:
         nonlocal stop, api
         stop = asyncio.Event()
-        server = Server(Application(backend).serve, answer_error, COMMON)
-        await server.listen(listener, tls)
+        server = Server(Application(backend, gate).serve, answer_error, COMMON)
+        await server.listen(listener, tls, entrance)
         api = Api(
             *(Client(path), containers, images, networks, registries, volumes),
             *(events, loop, server, builder),

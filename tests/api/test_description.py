@@ -20,7 +20,7 @@ def test_it_says_what_a_client_has_to_know():
     assert made["openapi"] == "3.1.0"
     create = made["paths"]["/containers/create"]["post"]
     assert create["requestBody"]["required"]
-    assert set(create["responses"]) == {"201", "400", "404", "409", "503"}
+    assert set(create["responses"]) == {"201", "400", "401", "403", "404", "409", "503"}
     host = made["components"]["schemas"]["HostConfig"]["properties"]
     assert (host["Memory"]["type"], host["Memory"]["default"]) == ("integer", 0)
     (filters,) = (p for p in _parameters("/volumes") if p["name"] == "filters")

@@ -13,6 +13,7 @@ import pytest
 
 from boxship.api.http.body import ClientGoneError
 from boxship.api.http.connection import Connection
+from boxship.api.http.entrance import MAIN
 from boxship.api.http.server import Server
 from boxship.base.errors import ConflictError
 from support.residue import descriptors
@@ -283,7 +284,7 @@ class TlsConnection(asyncio.Transport):
 
 def test_a_tls_client_that_leaves_during_the_hand_over_leaves_no_descriptor(loop):
     async def scene():
-        connection = Connection(Server(None, None, {}))
+        connection = Connection(Server(None, None, {}), MAIN)
         await asyncio.sleep(0)
         before = sockets()
         connection.connection_made(TlsConnection())

@@ -1,12 +1,13 @@
 """The Engine API as one function from requests to answers.
 
-Every request goes the same way: route → version → endpoint → answer, and every error through
-``errors.py``. A path or method that isn't there is "page not found", never 405.
+Every request goes the same way: route → version → gate → endpoint → answer, and every error
+through ``errors.py``. A path or method that isn't there is "page not found", never 405.
 """
 
 import logging
 from collections.abc import Awaitable
 
+from boxship.api.authorization import Asked, Gate, identity_of
 from boxship.api.backend import Backend
 from boxship.api.call import EMPTY, Call
 from boxship.api.endpoints.table import ROUTES
@@ -25,8 +26,9 @@ _NOT_FOUND = Response(404, encode_error("page not found"))
 class Application:
     """Answers requests by calling the backend."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, gate: Gate | None = None) -> None:
         self._backend = backend
+        self._gate = gate or Gate()
         self._router = Router()
         for method, pattern, endpoint in ROUTES:
             self._router.add(method, pattern, noted(method, pattern, endpoint))
@@ -40,11 +42,15 @@ class Application:
         found = self._router.find(request.method, path)
         if found is None:
             return _NOT_FOUND
-        endpoint, target = found
+        endpoint, target, pattern = found
         try:
             version = understood(parse(version_text), request.headers.get("user-agent", ""))
             call = Call(request, version, target, self._backend)
-            answer = endpoint(call)
+            if self._gate.stands_open(request):
+                answer = endpoint(call)
+            else:
+                asked = Asked(identity_of(request), request, pattern, target)
+                answer = self._gate.pass_through(asked, lambda: endpoint(call))
         except Exception as error:  # noqa: BLE001 - this is where every error gets its answer
             return answer_error(request, error)
         return answer if isinstance(answer, Response) else _awaited(request, answer)

@@ -7,6 +7,7 @@ A pattern is made of literal segments and at most one variable: ``{id}`` stands 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from boxship.api.call import Call
@@ -16,8 +17,17 @@ Endpoint = Callable[[Call], Answer | Awaitable[Answer]]
 """One that waits for nothing is a plain function."""
 
 
+class Found(NamedTuple):
+    """A route that fits; ``target`` is its variable's text, empty if it has none."""
+
+    endpoint: Endpoint
+    target: str
+    pattern: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Route:
+    pattern: str
     before: tuple[str, ...]
     after: tuple[str, ...]
     greedy: bool
@@ -37,17 +47,18 @@ class Router:
     """A table of routes. Literal ones win; others are tried in the order they were added."""
 
     def __init__(self) -> None:
-        self._literal: dict[tuple[str, str], Endpoint] = {}
+        self._literal: dict[tuple[str, str], Found] = {}
         self._variable: dict[tuple[str, str], list[_Route]] = {}
 
     def add(self, method: str, pattern: str, endpoint: Endpoint) -> None:
         """Add a route; of two that fit, the one added first is taken."""
         before, brace, rest = pattern.partition("{")
         if not brace:
-            self._literal.setdefault((method, pattern), endpoint)
+            self._literal.setdefault((method, pattern), Found(endpoint, "", pattern))
             return
         variable, _, after = rest.partition("}")
         route = _Route(
+            pattern=pattern,
             before=tuple(before.strip("/").split("/")),
             after=tuple(after.strip("/").split("/")) if after else (),
             greedy=variable.endswith("..."),
@@ -55,14 +66,14 @@ class Router:
         )
         self._variable.setdefault((method, route.before[0]), []).append(route)
 
-    def find(self, method: str, path: str) -> tuple[Endpoint, str] | None:
-        """Return the endpoint and the variable's text ("" if the route has none)."""
-        endpoint = self._literal.get((method, path))
-        if endpoint is not None:
-            return endpoint, ""
+    def find(self, method: str, path: str) -> Found | None:
+        """Return the route that a request means."""
+        found = self._literal.get((method, path))
+        if found is not None:
+            return found
         segments = path[1:].split("/")
         for route in self._variable.get((method, segments[0]), ()):
             target = route.match(segments)
             if target:
-                return route.endpoint, unquote(target)
+                return Found(route.endpoint, unquote(target), route.pattern)
         return None

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from boxship.api.http.entrance import MAIN, Entrance
 from boxship.base.errors import InvalidArgumentError, UnavailableError
 from boxship.daemon.config import DaemonConfig, TlsConfig
 from boxship.daemon.options import DEFAULT_HOST
@@ -28,12 +29,16 @@ _PORT, _TLS_PORT = 2375, 2376
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening socket; ``path`` is a unix socket's that we made and shall remove."""
+    """A listening socket; ``path`` is a unix socket's that we made and shall remove.
+
+    ``entrance`` says what those may do who connect to it.
+    """
 
     sock: socket.socket
     name: str
     tls: bool = False
     path: str = ""
+    entrance: Entrance = MAIN
 
     def remove(self) -> None:
         """Remove the file of a unix socket of ours."""

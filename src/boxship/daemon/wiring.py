@@ -86,7 +86,7 @@ class Daemon:
             common(experimental=config.flag("experimental")),
         )
         for listener in listeners:
-            await server.listen(listener.sock, tls if listener.tls else None)
+            await server.listen(listener.sock, tls if listener.tls else None, listener.entrance)
             log.info("API listen on %s", listener.name)
         # What lives now lives as long as the daemon: the collector needn't look at it again.
         gc.collect()

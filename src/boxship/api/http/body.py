@@ -27,6 +27,7 @@ class Body:
         self._wanted = wanted
         self._error: Exception | None = None
         self._wakeup: asyncio.Event | None = None
+        self._asked_for = False
 
     # ── the connection's side ────────────────────────────────────────────────────────────────
 
@@ -58,7 +59,7 @@ class Body:
     # ── the reader's side ────────────────────────────────────────────────────────────────────
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._wanted()
+        self._ask()
         while True:
             while self._chunks:
                 chunk = self._chunks.popleft()
@@ -83,6 +84,19 @@ class Body:
             raise InvalidArgumentError(f"the request's body is longer than {limit} bytes")
         return whole
 
+    async def peek(self, limit: int) -> bytes | None:
+        """Return the whole body and leave it there; None: it is longer than ``limit``.
+
+        ``limit`` is at most what is read ahead, 1 MiB: more than that would never arrive.
+        """
+        assert limit <= _PAUSE_ABOVE
+        self._ask()
+        while not self.complete and self._waiting <= limit:
+            if self._error is not None:
+                raise self._error
+            await self._more()
+        return b"".join(self._chunks) if self._waiting <= limit else None
+
     async def _gather(self, limit: int) -> bytes:
         parts = bytearray()
         async for chunk in self:
@@ -90,6 +104,12 @@ class Body:
             if len(parts) > limit:
                 break
         return bytes(parts)
+
+    def _ask(self) -> None:
+        """Have the client told, once, that its body is waited for."""
+        if not self._asked_for:
+            self._asked_for = True
+            self._wanted()
 
     async def _more(self) -> None:
         self._wakeup = asyncio.Event()

@@ -25,6 +25,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
 from boxship.api.http.body import Body, ClientGoneError, Incoming
+from boxship.api.http.entrance import Entrance
 from boxship.api.http.head import LONGEST, Head, HeadError, answer_head, parse_head
 from boxship.api.http.messages import Answer, Chunk, HandedOver, Request, Response, Stream
 from boxship.api.http.outgoing import Outgoing, let_go
@@ -49,8 +50,9 @@ _BODY_FULL, _BUFFER_FULL, _DETACHED = 1, 2, 4
 class Connection(asyncio.Protocol):
     """The protocol object of one connection."""
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", entrance: Entrance) -> None:
         self._server = server
+        self.entrance = entrance
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._buffer = b""
@@ -151,6 +153,13 @@ class Connection(asyncio.Protocol):
     def client_socket(self) -> "socket.socket | None":
         """What the client is connected by; None once that is closed."""
         return cast("socket.socket | None", self._transport.get_extra_info("socket"))
+
+    @property
+    def certified_name(self) -> str:
+        """The common name of the client's certificate, which TLS has verified; or empty."""
+        certificate = self._transport.get_extra_info("peercert")
+        subject = certificate.get("subject", ()) if certificate else ()
+        return next((value for ((key, value), *_) in subject if key == "commonName"), "")
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
 from boxship.api.http.body import Body
+from boxship.api.http.entrance import Entrance
 
 if TYPE_CHECKING:
     import socket
@@ -22,6 +23,16 @@ class Detachable(Protocol):
     @property
     def client_socket(self) -> "socket.socket | None":
         """What the client is connected by; None once that is closed."""
+        ...
+
+    @property
+    def entrance(self) -> Entrance:
+        """Where the client came in."""
+        ...
+
+    @property
+    def certified_name(self) -> str:
+        """The common name of the client's certificate; empty if it has shown none."""
         ...
 
     async def detach(self, header: bytes) -> tuple[int, bytes]:

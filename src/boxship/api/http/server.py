@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 
 from boxship.api.http.connection import Connection
+from boxship.api.http.entrance import MAIN, Entrance
 from boxship.api.http.messages import OnError, Serve
 from boxship.api.http.tls import TlsLayer
 
@@ -24,15 +25,18 @@ class Server:
         self.closing = False
         self._listeners: list[asyncio.Server] = []
 
-    async def listen(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    async def listen(
+        self, sock: socket.socket, tls: ssl.SSLContext | None = None, entrance: Entrance = MAIN
+    ) -> None:
         """Accept connections; the socket is closed with the server."""
+
+        def connection() -> asyncio.Protocol:
+            return Connection(self, entrance)
+
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        make = self._make if tls is None else lambda: TlsLayer(tls, self._make)
+        make = connection if tls is None else lambda: TlsLayer(tls, connection)
         self._listeners.append(await create(make, sock=sock, backlog=_BACKLOG))
-
-    def _make(self) -> asyncio.Protocol:
-        return Connection(self)
 
     def stop_accepting(self) -> None:
         for listener in self._listeners:

@@ -66,6 +66,8 @@ class TlsTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "sslcontext":
             return self._layer.context
+        if name == "peercert":
+            return self._layer.client_certificate
         return self._below.get_extra_info(name, default)
 
 
@@ -140,6 +142,11 @@ class TlsLayer(asyncio.Protocol):
         self._below.resume_reading()
         # What is decoded already must not wait for the next bytes to come.
         asyncio.get_running_loop().call_soon(self._advance)
+
+    @property
+    def client_certificate(self) -> dict[str, Any] | None:
+        """What the client has proved to be, if it was asked to; as ``ssl`` tells it."""
+        return self._tls.getpeercert()
 
     # ── records ──────────────────────────────────────────────────────────────────────────────
 

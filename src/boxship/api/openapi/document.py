@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from boxship import __version__
-from boxship.api.openapi.operation import JSON, Body, Operation, Parameter, Reply
+from boxship.api.openapi.operation import ANY_MAY_FAIL_WITH, JSON, Body, Operation, Parameter, Reply
 from boxship.api.openapi.table import OPERATIONS
 from boxship.wire.errors import ErrorResponse
 from boxship.wire.versions import NEWEST, OLDEST, text
@@ -39,7 +39,7 @@ _VARIABLES = {
 
 _FAILURES = {
     400: "The request is wrong; the message names what",
-    401: "The registry wants a login",
+    401: "The registry wants a login, or the daemon a token",
     403: "It is not allowed",
     404: "There is no such object",
     409: "The object's state, or another object, stands in the way",
@@ -124,7 +124,7 @@ def _operation(operation: Operation, path: str, schemas: _Schemas) -> Json:
     replies = {str(reply.status): _reply(reply, schemas) for reply in operation.replies}
     failures = {
         str(status): {"$ref": f"#/components/responses/{status}"}
-        for status in sorted({400, *operation.errors})
+        for status in sorted({*ANY_MAY_FAIL_WITH, *operation.errors})
     }
     described["responses"] = replies | failures
     return described

@@ -9,6 +9,8 @@ from typing import Any
 
 JSON = "application/json"
 TAR = "application/x-tar"
+ANY_MAY_FAIL_WITH = (400, 401, 403)
+"""Not well formed; no token that is known; not allowed by the gate before every endpoint."""
 OCTETS = "application/octet-stream"
 RAW = "application/vnd.docker.raw-stream"
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
@@ -59,7 +61,7 @@ class Reply:
 class Operation:
     """A route. ``name`` is unique among all; ``path`` where the pattern says too little.
 
-    ``errors`` are the statuses that it may fail with, beside 400, which any request may.
+    ``errors`` are the statuses that it may fail with, beside ``ANY_MAY_FAIL_WITH``.
     """
 
     method: str

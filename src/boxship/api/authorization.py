@@ -1,0 +1,101 @@
+"""The one gate in front of every endpoint: who asks, and whether it may be.
+
+::
+
+    route ─► Gate ─┬─ nobody to be asked ─────────────────────► endpoint ─► answer
+                   └─ Identity ─► judge 1 … judge n ─► endpoint ─► judge 1 … judge n ─► answer
+                                     └ ForbiddenError ─► 403
+
+Where nobody has to be asked, which is the usual case, a request passes in one comparison. Judges
+are asked in order, the first that refuses counts; a refusal says who refused and why. Two kinds are
+known: the limits of a scope (``boxship.api.scoped``), and authorization plugins.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from boxship.api.http.entrance import MAIN, Entrance
+from boxship.api.http.messages import Answer, HandedOver, Request, Response, Stream
+from boxship.api.http.outgoing import let_go
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, as far as the connection proves it.
+
+    ``user`` is the common name of a client's certificate, and ``method`` then ``TLS``, as Docker
+    tells authorization plugins. Whoever comes in by a unix socket has neither; ``requester.py``
+    knows the process.
+    """
+
+    user: str = ""
+    method: str = ""
+    entrance: Entrance = MAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that has found its route, and who sent it.
+
+    ``pattern`` is the route's, as in the table of routes; ``target`` its variable's text. Of the
+    body, ``request.body.peek(limit)`` shows what the endpoint will read.
+    """
+
+    identity: Identity
+    request: Request
+    pattern: str
+    target: str
+
+
+class Judge(Protocol):
+    """Somebody who is asked. ForbiddenError: it must not be; any other error forbids it, too."""
+
+    async def before(self, asked: Asked) -> None:
+        """Judge a request before its endpoint is called."""
+
+    async def after(self, asked: Asked, answer: Response | Stream) -> None:
+        """Judge an answer before its first byte leaves.
+
+        Of a stream there is the header alone. A connection that was handed over can't be judged:
+        its header has left.
+        """
+
+
+class Gate:
+    """What stands before the endpoints of one API."""
+
+    def __init__(self, judges: tuple[Judge, ...] = ()) -> None:
+        self.judges = judges
+        """Can be replaced at any time; requests under way keep those that they began with."""
+
+    def stands_open(self, request: Request) -> bool:
+        """Tell whether a request needs nobody's consent."""
+        return not self.judges and request.connection.entrance is MAIN
+
+    async def pass_through(
+        self, asked: Asked, endpoint: Callable[[], Answer | Awaitable[Answer]]
+    ) -> Answer:
+        """Ask everybody, have the request answered, ask again. ForbiddenError: refused."""
+        judges = self.judges
+        for judge in judges:
+            await judge.before(asked)
+        coming = endpoint()
+        answer = await coming if isinstance(coming, Awaitable) else coming
+        if isinstance(answer, HandedOver):
+            return answer
+        try:
+            for judge in judges:
+                await judge.after(asked, answer)
+        except BaseException:
+            if isinstance(answer, Stream):
+                await let_go(answer.chunks)
+            raise
+        return answer
+
+
+def identity_of(request: Request) -> Identity:
+    """Say who asks, by the connection."""
+    connection = request.connection
+    user = connection.certified_name
+    return Identity(user, "TLS" if user else "", connection.entrance)
