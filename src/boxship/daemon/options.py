@@ -13,6 +13,14 @@ Value = bool | int | str | tuple[str, ...] | dict[str, object] | None
 
 DEFAULT_CONFIG_FILE = "/etc/boxship/daemon.json"
 DEFAULT_CDI_DIRECTORIES = ("/etc/cdi", "/var/run/cdi")
+DEFAULT_PLUGIN_DIRECTORIES = (
+    "/run/boxship/plugins",
+    "/etc/boxship/plugins",
+    "/usr/lib/boxship/plugins",
+    "/run/docker/plugins",
+    "/etc/docker/plugins",
+    "/usr/lib/docker/plugins",
+)
 DEFAULT_HOST = "unix:///run/boxship/boxship.sock"
 
 
@@ -149,6 +157,14 @@ _USED: tuple[Option, ...] = (
     Option(
         "cdi-spec-dirs", "cdi-spec-dir", Kind.LIST, DEFAULT_CDI_DIRECTORIES,
         "Directories where devices are described for CDI",
+    ),
+    Option(
+        "plugin-dirs", "plugin-dir", Kind.LIST, DEFAULT_PLUGIN_DIRECTORIES,
+        "Directories with sockets and spec files of plugins",
+    ),
+    Option(
+        "plugin-timeout", "plugin-timeout", Kind.NUMBER, 120,
+        "Seconds for a plugin to do what it is asked",
     ),
     Option(
         "features", "feature", Kind.MAP, {},

@@ -18,6 +18,7 @@ from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.networks import network_settings
 from boxship.daemon.notify import notify
+from boxship.daemon.plugins import plugin_settings
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
 from boxship.daemon.system import DaemonSystem
@@ -181,6 +182,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         storage_driver=config.text("storage-driver"),
         networks=network_settings(config),
         build_cache=build_cache_settings(config),
+        plugins=plugin_settings(config),
         trash_retention_ns=config.trash_retention_ns,
         live_restore=config.flag("live-restore"),
         registries=registry_settings(config),

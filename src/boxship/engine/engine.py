@@ -60,6 +60,7 @@ from boxship.engine.networks.fabric import KernelFabric
 from boxship.engine.networks.opening import open_plugging
 from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
+from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.records.trash import TrashBin
@@ -94,6 +95,7 @@ class Engine:
         networks: Networks,
     ) -> None:
         self.settings = context.settings
+        self.plugins = context.plugins
         self.volumes = context.volumes
         self.networks = networks
         self.images = images
@@ -174,6 +176,7 @@ class Engine:
             publications=Publications(),
             volumes=Volumes(database, storage.volumes, events, clock, trash),
             trash=trash,
+            plugins=PluginEntry(settings.plugins),
             start_again=start.schedule,
             end_unhealthy=stop.schedule_end,
             mapped_owners=owners,

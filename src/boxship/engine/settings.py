@@ -107,6 +107,15 @@ class BuildCacheSettings:
 
 
 @dataclass(frozen=True)
+class PluginSettings:
+    """Where plugins say where they listen, and how many seconds one has for what it is asked."""
+
+    directories: tuple[str, ...] = ()
+    timeout: float = 120
+    """For calls that do something; those that only ask get half of it."""
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """Places and defaults. Directories are absolute; sizes are bytes, times seconds."""
 
@@ -148,6 +157,7 @@ class EngineSettings:
     """Whether layers are also kept in the compressed form they came or went in."""
     networks: NetworkSettings = field(default_factory=NetworkSettings)
     build_cache: BuildCacheSettings = field(default_factory=BuildCacheSettings)
+    plugins: PluginSettings = field(default_factory=PluginSettings)
     trash_retention_ns: int = 0
     """How long what is removed can be brought back; 0: not at all."""
     live_restore: bool = True

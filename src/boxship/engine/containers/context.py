@@ -26,6 +26,7 @@ from boxship.engine.images.committing import ChildImage
 from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
+from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.trash import TrashBin
 from boxship.engine.settings import EngineSettings
 from boxship.engine.volumes.service import Volumes
@@ -96,6 +97,7 @@ class Context:
     publications: Publications
     volumes: Volumes
     trash: TrashBin
+    plugins: PluginEntry
     start_again: Callable[["Context", Container], None]
     """What a container's end calls when the restart policy says so; the start needs the end, and
     this keeps the end from needing the start."""

@@ -1,0 +1,119 @@
+"""All plugins that can be asked, by capability and name.
+
+::
+
+    provider(VOLUME, "shop")
+        registered (managed, enabled)         → asked at once: enabling it was its activation
+        socket or spec file of that name      → Plugin.Activate, once for each address
+        entry point of a Python package       → its process is started, then likewise
+        else                                  → NotFoundError: plugin "shop" not found
+
+Who uses a plugin follows from the records of volumes, networks and containers, and is counted
+nowhere: those who have them say so (:meth:`Plugins.add_users`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from boxship.base.errors import NotFoundError
+from boxship.engine.plugins.provider import Provider
+from boxship.engine.settings import PluginSettings
+from boxship.plugin import discovery
+from boxship.plugin.activation import activate
+from boxship.plugin.capability import Capability
+from boxship.plugin.client import PluginClient, Timeouts
+from boxship.plugin.endpoint import Endpoint
+
+_log = logging.getLogger(__name__)
+
+Users = Callable[[str], Iterable[str]]
+"""Given a plugin's whole name: what uses it, in words for a person (``volume data``)."""
+
+
+class Plugins:
+    """The plugins of one engine. Belongs to the event loop."""
+
+    def __init__(self, settings: PluginSettings) -> None:
+        self._settings = settings
+        self._registered: dict[str, Provider] = {}
+        self._found: dict[str, Provider] = {}
+        self._activating: dict[str, asyncio.Lock] = {}
+        self._users: list[Users] = []
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long plugins are waited for, where nothing else was said of one."""
+        return Timeouts(work=self._settings.timeout, question=self._settings.timeout / 2)
+
+    async def provider(self, capability: Capability, name: str) -> Provider:
+        """Return who has this capability under this name; activated, not asked any more.
+
+        NotFoundError: nobody, or it is something else; InvalidArgumentError: its spec file makes
+        no sense; PluginSilentError, PluginNonsenseError: it cannot be activated.
+        """
+        found = self.registered(name) or await self._discovered(name)
+        if found is None:
+            raise NotFoundError(f'plugin "{name}" not found')
+        if capability not in found.capabilities:
+            raise NotFoundError(f'plugin "{name}" is no {capability.value}')
+        return found
+
+    # ── managed ones ─────────────────────────────────────────────────────────────────────────
+
+    def register(self, provider: Provider) -> None:
+        """A managed plugin is enabled: it can be asked from now on."""
+        self._registered[provider.name] = provider
+
+    def unregister(self, name: str) -> None:
+        """It is disabled: nobody finds it any more; who has it asks on."""
+        self._registered.pop(name, None)
+
+    def registered(self, name: str) -> Provider | None:
+        """Return an enabled managed plugin by its name, whose tag may be left out."""
+        return self._registered.get(name) or self._registered.get(f"{name}:latest")
+
+    def add_users(self, users: Users) -> None:
+        """Say whom to ask who uses plugins."""
+        self._users.append(users)
+
+    def users(self, name: str) -> tuple[str, ...]:
+        """Return what uses a plugin, in words; nothing: it may go."""
+        return tuple(user for users in self._users for user in users(name))
+
+    # ── the others ───────────────────────────────────────────────────────────────────────────
+
+    def names(self, capability: Capability) -> tuple[str, ...]:
+        """Return the names of those that are active with a capability, sorted."""
+        active = (*self._registered.values(), *self._found.values())
+        return tuple(sorted({p.name for p in active if capability in p.capabilities}))
+
+    async def activated(self, capability: Capability) -> Sequence[Provider]:
+        """Return all that have a capability and can be activated now; the others are logged."""
+        names_ = await asyncio.to_thread(discovery.names, self._settings.directories)
+        for name in names_:
+            try:
+                await self._discovered(name)
+            except Exception as error:  # noqa: BLE001 - each of them may be broken in its own way
+                _log.warning("plugin %s: %s", name, error)
+        active = (*self._registered.values(), *self._found.values())
+        return [provider for provider in active if capability in provider.capabilities]
+
+    async def _discovered(self, name: str) -> Provider | None:
+        async with self._activating.setdefault(name, asyncio.Lock()):
+            endpoint = await asyncio.to_thread(discovery.find, name, self._settings.directories)
+            known = self._found.get(name)
+            if endpoint is None:
+                self._found.pop(name, None)
+                self._activating.pop(name, None)
+                return None
+            if known is not None and known.client.endpoint == endpoint:
+                return known
+            return await self._activated(name, endpoint)
+
+    async def _activated(self, name: str, endpoint: Endpoint) -> Provider:
+        client = PluginClient(name, endpoint, self.timeouts)
+        capabilities = await activate(client)
+        _log.info("plugin %s at %s is active", name, endpoint)
+        found = self._found[name] = Provider(name, capabilities, client)
+        return found
