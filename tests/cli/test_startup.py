@@ -44,7 +44,7 @@ def test_listing_containers_imports_nothing_heavy(recorder) -> None:
     code, modules = imported("-H", f"unix://{recorder.path}", "ps")
     assert code == 0
     assert modules.isdisjoint(HEAVY)
-    assert "boxship.cli.gotemplate.evaluator" not in modules
+    assert "boxship.gotemplate.evaluator" not in modules
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("container",)])

@@ -8,9 +8,9 @@ from boxship.cli import kinds
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag
 from boxship.cli.format.rawjson import as_go, dump, dump_compact
-from boxship.cli.gotemplate.errors import TemplateError
-from boxship.cli.gotemplate.template import Template
 from boxship.cli.session import Session
+from boxship.gotemplate.errors import TemplateError
+from boxship.gotemplate.template import Template
 
 FORMAT_FLAG = Flag("format", "f", kinds.STRING, "How to print: json or a Go template")
 

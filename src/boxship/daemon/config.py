@@ -27,6 +27,7 @@ from boxship.daemon.options import (
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.runtimes import check_default, read_runtimes
 from boxship.daemon.values import from_json, parse_arguments
+from boxship.engine.containers.logdrivers.names import KNOWN
 from boxship.engine.settings import RuntimeProgram
 from boxship.model.container import Ulimit
 
@@ -37,7 +38,7 @@ _CHOICES = {
     "default-cgroupns-mode": frozenset({"", "host", "private"}),
     "default-ipc-mode": frozenset({"private", "shareable"}),
     "storage-driver": frozenset({"", "overlay2", "overlay", "overlayfs", "vfs"}),
-    "log-driver": frozenset({"json-file", "none"}),
+    "log-driver": KNOWN,
 }
 
 

@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from boxship.api.facts import DaemonFacts, HostFacts, Release
 from boxship.base.clock import format_ns
+from boxship.engine.containers.logdrivers.names import LISTED
 from boxship.engine.containers.requests import Counts
 from boxship.oci.platform import host as host_platform
 from boxship.wire.system import (
@@ -82,7 +83,7 @@ def info(
         plugins=Plugins(
             volume=("local",),
             network=("bridge", "host", "ipvlan", "macvlan", "null"),
-            log=("json-file", "none"),
+            log=LISTED,
         ),
         memory_limit="memory" in can,
         swap_limit=host.swap_limit,

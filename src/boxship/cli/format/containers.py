@@ -8,7 +8,7 @@ from boxship.cli.format.directive import Column, View
 from boxship.cli.format.durations import local_time, since
 from boxship.cli.format.ports import display_ports
 from boxship.cli.format.sizes import human_size
-from boxship.cli.gotemplate.quoting import quote
+from boxship.gotemplate.quoting import quote
 
 _SHORT_ID = 12
 _SHORT_COMMAND = 20

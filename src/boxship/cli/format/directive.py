@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from boxship.cli.format.tabwriter import align
 
 if TYPE_CHECKING:
-    from boxship.cli.gotemplate.template import Template
+    from boxship.gotemplate.template import Template
 
 WHOLE = "."  # among the fields of a template: the row itself is used
 
@@ -57,7 +57,7 @@ class Row(Generic[Item]):
         method = self._view.methods.get(name)
         if method is not None:
             return method(self._item)
-        from boxship.cli.gotemplate.errors import MissingFieldError
+        from boxship.gotemplate.errors import MissingFieldError
 
         raise MissingFieldError(f"can't evaluate field {name} in type {self._view.go_type}")
 
@@ -136,8 +136,8 @@ class Directive:
         return "".join(pieces)
 
     def _render_template(self, view: View[Item], rows: "list[_Fields]") -> list[str]:
-        from boxship.cli.gotemplate.errors import TemplateError
-        from boxship.cli.gotemplate.functions import FUNCTIONS
+        from boxship.gotemplate.errors import TemplateError
+        from boxship.gotemplate.functions import FUNCTIONS
 
         template = self._template or _parse(self._text)
         try:
@@ -155,14 +155,14 @@ def _first_argument(text: Any, *_others: Any) -> Any:
 
 
 def _printed(value: Any) -> str:
-    from boxship.cli.gotemplate.values import printed
+    from boxship.gotemplate.values import printed
 
     return printed(value)
 
 
 def _parse(text: str) -> "Template":
-    from boxship.cli.gotemplate.errors import TemplateError
-    from boxship.cli.gotemplate.template import Template
+    from boxship.gotemplate.errors import TemplateError
+    from boxship.gotemplate.template import Template
 
     try:
         return Template(text)

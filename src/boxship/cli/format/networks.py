@@ -5,7 +5,7 @@ from typing import Any
 
 from boxship.cli.format.directive import Column, View
 from boxship.cli.format.rawjson import as_go
-from boxship.cli.gotemplate.values import Moment
+from boxship.gotemplate.values import Moment
 
 _SHORT_ID = 12
 DEFAULT_COLUMNS = ("ID", "Name", "Driver", "Scope")

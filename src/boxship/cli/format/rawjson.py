@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from boxship.cli.gotemplate.values import NilMap, NilSlice, Struct
+from boxship.gotemplate.values import NilMap, NilSlice, Struct
 
 # Objects that are maps in Go; every other one is a struct. Only printing a whole object with
 # ``{{.X}}`` shows the difference.

@@ -74,9 +74,12 @@ def _security_options(host: HostConfig) -> tuple[str, ...] | None:
 
 
 def _log(asked: LogConfig, default: LogConfig) -> LogConfig:
+    """Add the daemon's options: to its own driver all, to another what is about the copy kept."""
+    daemon, own = default.config or {}, asked.config or {}
     if asked.type not in ("", default.type):
-        return msgspec.structs.replace(asked, config=asked.config or {})
-    return LogConfig(type=default.type, config={**(default.config or {}), **(asked.config or {})})
+        cache = {name: value for name, value in daemon.items() if name.startswith("cache-")}
+        return LogConfig(type=asked.type, config={**cache, **own})
+    return LogConfig(type=default.type, config={**daemon, **own})
 
 
 def _memory_swap(host: HostConfig) -> int:

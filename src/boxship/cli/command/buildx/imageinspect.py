@@ -67,7 +67,7 @@ def _lines(rows: list[tuple[str, str]], margin: str) -> list[str]:
 
 
 def _formed(form: str, found: Images, top: Found) -> str:
-    from boxship.cli.gotemplate.template import Template
+    from boxship.gotemplate.template import Template
 
     template = Template(form)
     wanted = template.fields()

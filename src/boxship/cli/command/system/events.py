@@ -8,15 +8,15 @@ from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.flags import Flag
 from boxship.cli.format.durations import local_rfc3339_nano
 from boxship.cli.format.rawjson import dump_compact
-from boxship.cli.gotemplate.errors import TemplateError
-from boxship.cli.gotemplate.template import Template
-from boxship.cli.gotemplate.values import Struct
 from boxship.cli.inspecting import FORMAT_FLAG
 from boxship.cli.session import Session
 from boxship.cli.timestamps import timestamp
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import system
 from boxship.client.filters import parse_filter
+from boxship.gotemplate.errors import TemplateError
+from boxship.gotemplate.template import Template
+from boxship.gotemplate.values import Struct
 
 FLAGS = (
     Flag("filter", "f", kinds.FILTER, "Show those that match, as type=container or event=die"),

@@ -8,11 +8,11 @@ from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.format.info import info_lines
 from boxship.cli.format.layout import labelled
 from boxship.cli.format.rawjson import as_go, dump_compact
-from boxship.cli.gotemplate.template import Template
 from boxship.cli.inspecting import FORMAT_FLAG
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import system
+from boxship.gotemplate.template import Template
 
 
 def run(session: Session, given: Invocation) -> int:

@@ -10,13 +10,13 @@ from boxship.base.errors import BoxshipError
 from boxship.cli.exitcodes import FAILURE, ExitError
 from boxship.cli.format.layout import labelled
 from boxship.cli.format.rawjson import as_go, dump_compact
-from boxship.cli.gotemplate.template import Template
-from boxship.cli.gotemplate.values import Struct
 from boxship.cli.inspecting import FORMAT_FLAG
 from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import system
 from boxship.client.engine import NEWEST_VERSION
+from boxship.gotemplate.template import Template
+from boxship.gotemplate.values import Struct
 
 Json = dict[str, Any]
 

@@ -6,20 +6,13 @@ import re
 from msgspec import UNSET
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.base.units import parse_bytes
 from boxship.engine.containers.checks import rights
+from boxship.engine.containers.logdrivers import names
 from boxship.engine.networks import egress
 from boxship.engine.networks.portwishes import span_of, wishes_of
 from boxship.model.container import ContainerConfig, HostConfig, LogConfig, RestartPolicy
 from boxship.oci.runtime import RLIMITS
 
-_LOG_OPTIONS = {
-    "json-file": frozenset(
-        {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag"}
-    ),
-    "none": frozenset[str](),
-}
-_BLOCKING = frozenset({"mode", "max-buffer-size"})
 _DEVICE_RULE = re.compile(r"[acb] (\d+|\*):(\d+|\*) [rwm]{1,3}")
 _PERMISSIONS = re.compile(r"[rwm]{1,3}")
 _ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in RLIMITS)
@@ -28,7 +21,7 @@ _ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in RLIMITS)
 def check(host: HostConfig) -> None:
     """Raise InvalidArgumentError."""
     check_restart(host.restart_policy, auto_remove=host.auto_remove)
-    check_log(host.log_config)
+    check_log(host.log_config, partly=True)
     _check_hosts(host)
     _check_paths(host)
     _check_devices(host)
@@ -70,49 +63,14 @@ def check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
         raise InvalidArgumentError("can't create 'AutoRemove' container with restart policy")
 
 
-def check_log(log: LogConfig) -> None:
-    """Check a log driver and its options; also used for the daemon's default."""
-    if log.type == "":
-        return
-    known = _LOG_OPTIONS.get(log.type)
-    if known is None:
-        raise InvalidArgumentError(
-            f'error looking up logging plugin {log.type}: plugin "{log.type}" not found'
-        )
-    options = log.config or {}
-    for option in options:
-        if option not in known | _BLOCKING:
-            raise InvalidArgumentError(f"unknown log opt '{option}' for {log.type} log driver")
-    if (size := options.get("max-size")) is not None and size != "-1":
-        try:
-            parse_bytes(size)
-        except ValueError as error:
-            raise InvalidArgumentError(
-                f"invalid max-size for json-file log driver: {error}"
-            ) from None
-    count = options.get("max-file")
-    if count is not None and not (count.isdigit() and int(count) >= 1):
-        raise InvalidArgumentError("max-file cannot be less than 1")
-    if options.get("mode", "") not in ("", "blocking", "non-blocking"):
-        raise InvalidArgumentError(
-            f'logger: logging mode "{options["mode"]}" not supported, '
-            'expected "blocking" or "non-blocking"'
-        )
-    _check_buffer(options)
+def check_log(log: LogConfig, *, partly: bool = False) -> None:
+    """Check a log driver and its options; ``partly``, as long as the daemon may add to them."""
+    if log.type == names.JSON_FILE and not log.config:
+        return  # as most are; the table need not be loaded for it
+    if log.type:
+        from boxship.engine.containers.logdrivers.checking import check as check_options
 
-
-def _check_buffer(options: dict[str, str]) -> None:
-    size = options.get("max-buffer-size")
-    if size is None:
-        return
-    if options.get("mode") != "non-blocking":
-        raise InvalidArgumentError(
-            "logger: max-buffer-size option is only supported with 'mode=non-blocking'"
-        )
-    try:
-        parse_bytes(size)
-    except ValueError as error:
-        raise InvalidArgumentError(f"error parsing option max-buffer-size: {error}") from None
+        check_options(log.type, log.config or {}, partly=partly)
 
 
 _CONTROL = "control characters"

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from boxship.cli.gotemplate.errors import FunctionError
-from boxship.cli.gotemplate.printf import sprintf
-from boxship.cli.gotemplate.values import (
+from boxship.gotemplate.errors import FunctionError
+from boxship.gotemplate.printf import sprintf
+from boxship.gotemplate.values import (
     NO_VALUE,
     NilMap,
     NilSlice,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from boxship.cli.gotemplate.errors import ParseError
+from boxship.gotemplate.errors import ParseError
 
 
 class T(Enum):

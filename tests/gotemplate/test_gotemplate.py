@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.cli.gotemplate.errors import ExecutionError, ParseError, TemplateError
-from boxship.cli.gotemplate.printf import sprintf
-from boxship.cli.gotemplate.template import WHOLE, Template
-from boxship.cli.gotemplate.values import NilMap, NilSlice, Struct
+from boxship.gotemplate.errors import ExecutionError, ParseError, TemplateError
+from boxship.gotemplate.printf import sprintf
+from boxship.gotemplate.template import WHOLE, Template
+from boxship.gotemplate.values import NilMap, NilSlice, Struct
 
 DATA = {
     "Name": "web",

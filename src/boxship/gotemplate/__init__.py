@@ -1,4 +1,4 @@
-"""Go's text/template language, as ``--format`` speaks it.
+"""Go's text/template language, as ``--format`` and tags of logs speak it.
 
 Text goes through ``lexer.py`` (tokens), ``parser.py`` (nodes) and ``evaluator.py`` (text out);
 ``functions.py`` holds the built-in functions and Docker's own, ``printf.py`` Go's formatting verbs.

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from boxship.cli.gotemplate import nodes
-from boxship.cli.gotemplate.errors import ExecutionError, FunctionError, MissingFieldError
-from boxship.cli.gotemplate.functions import FUNCTIONS, LAZY
-from boxship.cli.gotemplate.parser import Parsed
-from boxship.cli.gotemplate.values import NO_VALUE, field_of, go_kind, printed, truth
+from boxship.gotemplate import nodes
+from boxship.gotemplate.errors import ExecutionError, FunctionError, MissingFieldError
+from boxship.gotemplate.functions import FUNCTIONS, LAZY
+from boxship.gotemplate.parser import Parsed
+from boxship.gotemplate.values import NO_VALUE, field_of, go_kind, printed, truth
 
 _DEEPEST = 100  # nested {{template}} calls; each takes four frames of Python's 1000
 

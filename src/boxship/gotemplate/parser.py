@@ -14,10 +14,10 @@
 import ast
 from dataclasses import dataclass, field
 
-from boxship.cli.gotemplate import nodes
-from boxship.cli.gotemplate.errors import ParseError
-from boxship.cli.gotemplate.functions import FUNCTIONS
-from boxship.cli.gotemplate.lexer import T, Token, line_of, tokens
+from boxship.gotemplate import nodes
+from boxship.gotemplate.errors import ParseError
+from boxship.gotemplate.functions import FUNCTIONS
+from boxship.gotemplate.lexer import T, Token, line_of, tokens
 
 _KEYWORDS = frozenset(
     ("if", "else", "end", "range", "with", "define", "block", "template", "break", "continue")

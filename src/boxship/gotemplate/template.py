@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from boxship.cli.gotemplate import nodes
-from boxship.cli.gotemplate.evaluator import Evaluator
-from boxship.cli.gotemplate.functions import FUNCTIONS
-from boxship.cli.gotemplate.parser import parse
+from boxship.gotemplate import nodes
+from boxship.gotemplate.evaluator import Evaluator
+from boxship.gotemplate.functions import FUNCTIONS
+from boxship.gotemplate.parser import parse
 
 WHOLE = "."  # among the fields: the value itself is used
 

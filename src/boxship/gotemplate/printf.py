@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from boxship.cli.gotemplate.quoting import quote
-from boxship.cli.gotemplate.values import float_text, go_kind, printed
+from boxship.gotemplate.quoting import quote
+from boxship.gotemplate.values import float_text, go_kind, printed
 
 _DIRECTIVE = re.compile(r"%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?(.)?", re.DOTALL)
 

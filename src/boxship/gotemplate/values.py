@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, isnan
 from typing import Any, Protocol, runtime_checkable
 
-from boxship.cli.gotemplate.errors import MissingFieldError
+from boxship.gotemplate.errors import MissingFieldError
 
 
 @runtime_checkable
