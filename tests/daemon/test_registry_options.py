@@ -46,11 +46,13 @@ def test_mirrors_and_insecure_registries(configured):
     assert (settings.mirrors, settings.insecure) == (("http://m/",), ("r",))
 
 
-def test_proxies_come_from_flags_then_the_file_then_the_environment(configured):
+def test_proxies_come_from_options_then_the_environment(configured):
     around = {"HTTP_PROXY": "http://e", "HTTPS_PROXY": "http://e", "NO_PROXY": "e"}
-    given = {"proxies": {"http-proxy": "http://f", "https-proxy": "http://f"}}
+    given = {"proxies": {"https-proxy": "http://f"}}
     found = registry_settings(configured(given, "--http-proxy", "http://g"), around).proxies
     assert found == Proxies("http://g", "http://f", "e")
+    with pytest.raises(InvalidArgumentError, match=r"http-proxy: .from flag: g, from file: f"):
+        configured({"proxies": {"http-proxy": "f"}}, "--http-proxy=g")
 
 
 @pytest.mark.parametrize(
@@ -65,8 +67,8 @@ def test_proxies_come_from_flags_then_the_file_then_the_environment(configured):
         ({"insecure-registries": ["r:99999"]}, '"r:99999" is not valid: Port out of range'),
         ({"insecure-registries": ["a b"]}, '"a b" is not valid: it names no host'),
         ({"insecure-registries": [""]}, '"" is not valid: it names no host'),
-        ({"proxies": {"ftp-proxy": "http://p"}}, "proxies: unknown key 'ftp-proxy'"),
-        ({"proxies": {"http-proxy": 3}}, "proxies: http-proxy: expected a text"),
+        ({"proxies": {"ftp-proxy": "http://p"}}, r"proxies\.ftp-proxy .*is http-proxy meant"),
+        ({"proxies": {"http-proxy": 3}}, "http-proxy: expected a text, got 3"),
         ({"max-concurrent-uploads": 0}, "invalid max concurrent uploads: 0"),
         ({"registry-connect-timeout": 0}, "invalid registry connect timeout: 0"),
         ({"registry-read-timeout": -1}, "invalid registry read timeout: -1"),
@@ -91,6 +93,6 @@ def test_a_reload_changes_them(configured):
 
 def test_what_waits_for_a_restart_is_named(configured):
     before = configured({})
-    after = configured({"features": {"keep-blobs": True}, "max-concurrent-uploads": 1})
-    assert unchanged(before, after) == ["features"]
+    after = configured({"storage-driver": "vfs", "max-concurrent-uploads": 1})
+    assert unchanged(before, after) == ["storage-driver"]
     assert unchanged(before, configured({})) == []

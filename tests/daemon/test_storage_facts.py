@@ -13,7 +13,7 @@ from boxship.kernel.filesystems import tells_types
 
 
 def status(root: Path, driver: str) -> dict[str, str]:
-    config = merge({BY_FLAG["data-root"]: str(root)}, {})
+    config = merge({BY_FLAG["data-root"]: str(root)})
     system = DaemonSystem(config, hostfacts.look(), storage_driver=driver)
     return dict(system.daemon.storage_status)
 

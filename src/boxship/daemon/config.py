@@ -1,4 +1,4 @@
-"""The daemon's configuration: flags over file over defaults, checked, frozen.
+"""The daemon's configuration: flags over environment over file over defaults, checked, frozen.
 
 An option given both as a flag and in the file is an error, as in dockerd: nobody could tell which
 of the two was meant.
@@ -8,38 +8,25 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.moments import parse_duration
 from boxship.daemon.buildcache import build_cache_settings
+from boxship.daemon.configfile import NO_FILE, FileSettings, read_file
+from boxship.daemon.environment import read_environment, unknown_variables
 from boxship.daemon.networks import network_settings
-from boxship.daemon.options import (
-    BY_FLAG,
-    BY_KEY,
-    DEFAULT_CONFIG_FILE,
-    DEFAULT_HOST,
-    OPTIONS,
-    Option,
-    Value,
-)
+from boxship.daemon.option import Option, Value
+from boxship.daemon.options import BY_FLAG, BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_HOST, OPTIONS
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.runtimes import check_default, read_runtimes
-from boxship.daemon.values import from_json, parse_arguments
-from boxship.engine.containers.logdrivers.names import KNOWN
+from boxship.daemon.values import parse_arguments
 from boxship.engine.settings import RuntimeProgram
 from boxship.model.container import Ulimit
 
-_LEVELS = frozenset({"trace", "debug", "info", "warn", "error", "fatal", "panic"})
-_CHOICES = {
-    "log-level": _LEVELS,
-    "log-format": frozenset({"text", "json"}),
-    "default-cgroupns-mode": frozenset({"", "host", "private"}),
-    "default-ipc-mode": frozenset({"private", "shareable"}),
-    "storage-driver": frozenset({"", "overlay2", "overlay", "overlayfs", "vfs"}),
-    "log-driver": KNOWN,
-}
+_NOTHING: Mapping[Option, Value] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -57,8 +44,10 @@ class DaemonConfig:
     """What ``boxshipd`` was told, option by option; see ``options.py`` for their meaning."""
 
     values: Mapping[str, Value]
-    without_effect: tuple[str, ...] = ()
-    """Options that were given and do nothing here."""
+    without_effect: Mapping[str, str] = field(default_factory=dict)
+    """Options that were given and do nothing here, with the reasons."""
+    unknown_variables: tuple[str, ...] = ()
+    """Of the environment: they look like ours, and set nothing."""
 
     def text(self, name: str) -> str:
         value = self.values[name]
@@ -145,64 +134,73 @@ class DaemonConfig:
         return read_runtimes(self.mapping("runtimes"))
 
 
-def load_config(arguments: list[str]) -> DaemonConfig:
-    """Read the command line and the file it names. InvalidArgumentError says what is wrong."""
+def load_config(arguments: list[str], environment: Mapping[str, str] = os.environ) -> DaemonConfig:
+    """Read the command line, the environment and the file. InvalidArgumentError: what is wrong."""
     flags = parse_arguments(arguments)
-    config_file = flags.get(BY_FLAG["config-file"])
-    path = config_file if isinstance(config_file, str) else DEFAULT_CONFIG_FILE
+    around = read_environment(environment)
+    option = BY_FLAG["config-file"]
+    named = flags.get(option, around.get(option))
+    path = named if isinstance(named, str) else DEFAULT_CONFIG_FILE
     try:
-        return merge(flags, read_file(path, must_exist=config_file is not None))
+        config = merge(flags, around, read_file(path, must_exist=named is not None))
+        return replace(config, unknown_variables=unknown_variables(environment))
     except InvalidArgumentError as error:
         message = f"unable to configure the daemon with file {path}: {error}"
         raise InvalidArgumentError(message) from error
 
 
-def read_file(path: str, *, must_exist: bool) -> dict[str, Any]:
-    """Read a configuration file; an empty one is like ``{}``."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            text = stream.read()
-    except FileNotFoundError as error:
-        if not must_exist:
-            return {}
-        raise InvalidArgumentError(f"open {path}: no such file or directory") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(str(error)) from error
-    if not text.strip():
-        return {}
-    try:
-        decoded = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidArgumentError(f"invalid JSON: {error}") from error
-    if not isinstance(decoded, dict):
-        raise InvalidArgumentError("invalid JSON: an object is needed")
-    return decoded
-
-
-def merge(flags: dict[Option, Value], file: dict[str, Any]) -> DaemonConfig:
-    """Put flags, file and defaults together, and check the result."""
-    unknown = sorted(key for key in file if key not in BY_KEY)
-    if unknown:
-        raise InvalidArgumentError(
-            "the following directives don't match any configuration option: " + ", ".join(unknown)
-        )
-    from_file = {BY_KEY[key]: from_json(BY_KEY[key], value) for key, value in file.items()}
-    both = [option for option in flags if option in from_file]
-    if both:
-        told = ", ".join(
-            f"{o.key}: (from flag: {_shown(flags[o])}, from file: {_shown(from_file[o])})"
-            for o in both
-        )
-        raise InvalidArgumentError(
-            "the following directives are specified both as a flag and in the configuration "
-            f"file: {told}"
-        )
-    given = {**from_file, **flags}
+def merge(
+    flags: Mapping[Option, Value],
+    around: Mapping[Option, Value] = _NOTHING,
+    file: FileSettings = NO_FILE,
+) -> DaemonConfig:
+    """Put flags over the environment over the file over defaults, and check the result."""
+    _refuse_conflicts(flags, file)
+    runtimes = BY_KEY["runtimes"]
+    given = {**file.values, **around, **flags}
+    if runtimes in flags and runtimes in file.values:  # as in dockerd, these add up
+        given[runtimes] = _both(file.values[runtimes], flags[runtimes])
+    for option, value in given.items():
+        _check_value(option, value, None if option in {**around, **flags} else file)
     values = {option.name: given.get(option, option.default) for option in OPTIONS}
-    idle = tuple(sorted(option.name for option in given if not option.effect))
+    idle = {option.name: option.idle for option in given if option.idle}
     config = DaemonConfig(values, idle)
     _check(config)
     return config
+
+
+def _refuse_conflicts(flags: Mapping[Option, Value], file: FileSettings) -> None:
+    both = [option for option in flags if option in file.values and option.key != "runtimes"]
+    if not both:
+        return
+    told = ", ".join(
+        f"{o.name}: (from flag: {_shown(flags[o])}, from file: {_shown(file.values[o])})"
+        for o in both
+    )
+    raise InvalidArgumentError(
+        "the following directives are specified both as a flag and in the configuration "
+        f"file: {told}"
+    )
+
+
+def _both(from_file: Value, from_flags: Value) -> Value:
+    first = from_file if isinstance(from_file, dict) else {}
+    second = from_flags if isinstance(from_flags, dict) else {}
+    if twice := sorted(first.keys() & second.keys()):
+        raise InvalidArgumentError(
+            f"runtimes: {', '.join(twice)}: both as a flag and in the configuration file"
+        )
+    return {**first, **second}
+
+
+def _check_value(option: Option, value: Value, file: FileSettings | None) -> None:
+    if option.check is None:
+        return
+    try:
+        option.check(value)
+    except ValueError as error:
+        place = f"{file.places[option]}: " if file is not None else ""
+        raise InvalidArgumentError(f"{place}invalid {option.name}: {error}") from error
 
 
 def _shown(value: Value) -> str:
@@ -212,15 +210,6 @@ def _shown(value: Value) -> str:
 
 
 def _check(config: DaemonConfig) -> None:
-    for name, allowed in _CHOICES.items():
-        if config.text(name) not in allowed:
-            choices = ", ".join(sorted(filter(None, allowed)))
-            raise InvalidArgumentError(f"invalid {name}: {config.text(name)} (one of {choices})")
-    for label in config.words("labels"):
-        if "=" not in label:
-            raise InvalidArgumentError(f"bad attribute format: {label} (a label is key=value)")
-    if config.number("shutdown-timeout") < -1:
-        raise InvalidArgumentError("invalid shutdown-timeout: it must be -1 (for ever) or more")
     _check_cgroups(config)
     _check_seccomp(config.text("seccomp-profile"))
     for name in config.mapping("features"):

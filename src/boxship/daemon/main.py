@@ -85,9 +85,15 @@ def _serve(arguments: list[str], config: DaemonConfig) -> None:
         listeners = open_listeners(config)
         for listener in listeners:
             stack.callback(listener.remove)
-        if config.without_effect:
-            log.info("accepted without effect: %s", ", ".join(config.without_effect))
+        _tell(config)
         _run_loop(_daemon(arguments, config, listeners))
+
+
+def _tell(config: DaemonConfig) -> None:
+    for name, why in sorted(config.without_effect.items()):
+        log.info("%s has no effect: %s", name, why)
+    for name in config.unknown_variables:
+        log.warning("no option has the environment variable %s", name)
 
 
 async def _daemon(arguments: list[str], config: DaemonConfig, listeners: list[Listener]) -> None:

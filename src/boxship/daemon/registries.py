@@ -87,21 +87,10 @@ def _host_or_block(text: str) -> None:
 
 
 def _proxies(config: "DaemonConfig", environment: Mapping[str, str]) -> Proxies:
-    """Flags come first, then ``proxies`` of the file, then the environment."""
-    around, given = Proxies.from_environment(environment), config.mapping("proxies")
-    for key, value in given.items():
-        if key not in ("http-proxy", "https-proxy", "no-proxy"):
-            raise InvalidArgumentError(
-                f"proxies: unknown key {key!r} (one of http-proxy, https-proxy, no-proxy)"
-            )
-        if not isinstance(value, str):
-            raise InvalidArgumentError(f"proxies: {key}: expected a text, got {value!r}")
-
-    def first(name: str, otherwise: str) -> str:
-        return config.text(name) or str(given.get(name) or "") or otherwise
-
+    """Options come first, then the environment."""
+    around = Proxies.from_environment(environment)
     return Proxies(
-        http=first("http-proxy", around.http),
-        https=first("https-proxy", around.https),
-        no_proxy=first("no-proxy", around.no_proxy),
+        http=config.text("http-proxy") or around.http,
+        https=config.text("https-proxy") or around.https,
+        no_proxy=config.text("no-proxy") or around.no_proxy,
     )

@@ -1,13 +1,25 @@
 """Reading the values of options: from the command line's words, and from JSON."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.units import parse_bytes
-from boxship.daemon.options import BY_FLAG, BY_SHORT, Kind, Option, Value
+from boxship.daemon.option import Kind, Option, Value
+from boxship.daemon.options import BY_FLAG, BY_SHORT
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_WANTED = {
+    Kind.FLAG: "true or false",
+    Kind.NUMBER: "a number",
+    Kind.TEXT: "a text",
+    Kind.SIZE: "a size (64m, or bytes)",
+    Kind.LIST: "a list of texts",
+    Kind.MAP: "an object",
+    Kind.MAPS: "an object of objects of texts",
+    Kind.POOLS: "a list of objects with base and size",
+    Kind.TREE: "an object",
+}
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
@@ -53,6 +65,16 @@ def _take(
         if text is None:
             raise InvalidArgumentError(f"flag needs an argument: --{option.flag}")
     given[option] = _from_text(option, text, given.get(option))
+
+
+def from_words(option: Option, words: Iterable[str]) -> Value:
+    """Read a value from words, of which only lists and maps can have several, or none."""
+    value: Value = {} if option.kind in (Kind.MAP, Kind.MAPS) else ()
+    if option.kind not in (Kind.LIST, Kind.MAP, Kind.MAPS, Kind.POOLS):
+        value = ""
+    for word in words:
+        value = _from_text(option, word, value)
+    return value
 
 
 def _from_text(option: Option, text: str, before: Value) -> Value:
@@ -157,5 +179,4 @@ def from_json(option: Option, value: object) -> Value:
             return value
         case Kind.OBJECT:
             return None
-    wanted = option.kind.name.lower()
-    raise InvalidArgumentError(f"{option.key}: expected a {wanted}, got {value!r}")
+    raise InvalidArgumentError(f"{option.name}: expected {_WANTED[option.kind]}, got {value!r}")

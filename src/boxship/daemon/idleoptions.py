@@ -1,0 +1,44 @@
+"""Options of dockerd's that mean nothing here. They are accepted, because daemons are started by
+scripts and test benches that pass them, and it is told why they do nothing.
+"""
+
+from boxship.daemon.option import Kind, Option
+
+_CONTAINERD = "there is no containerd: containers and images are the daemon's own"
+_GONE = "Docker has removed it"
+_SWARM = "it is for swarms, which this engine is in none of"
+_PLAIN = "the log never has colours, and always full timestamps"
+
+# Key, flag (empty: as the key; "-": none), kind, why. Their defaults never matter.
+_IDLE: tuple[tuple[str, str, Kind, str], ...] = (
+    ("allow-nondistributable-artifacts", "", Kind.LIST, _GONE),
+    ("authorization-plugins", "authorization-plugin", Kind.LIST, "there are no such plugins yet"),
+    ("containerd", "", Kind.TEXT, _CONTAINERD),
+    ("containerd-namespace", "", Kind.TEXT, _CONTAINERD),
+    ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT, _CONTAINERD),
+    ("cri-containerd", "", Kind.FLAG, _CONTAINERD),
+    ("deprecated-key-path", "-", Kind.OBJECT, _GONE),
+    ("metrics-addr", "", Kind.TEXT, "there are no metrics yet"),
+    ("network-control-plane-mtu", "", Kind.NUMBER, _SWARM),
+    ("nri-opts", "", Kind.OBJECT, "there is no Node Resource Interface"),
+    ("raw-logs", "", Kind.FLAG, _PLAIN),
+    (
+        "rootless", "", Kind.FLAG,
+        "whether the daemon's user is root outside is found out, and not told",
+    ),
+    ("selinux-enabled", "", Kind.FLAG, "containers get no SELinux labels"),
+    ("swarm-default-advertise-addr", "", Kind.TEXT, _SWARM),
+    (
+        "userland-proxy", "", Kind.FLAG,
+        "ports are always published by the kernel, on 127.0.0.1 as well; [::1] is refused",
+    ),
+    ("userland-proxy-path", "", Kind.TEXT, "no program is needed to publish ports"),
+    ("", "restart", Kind.FLAG, f"{_GONE}: use restart policies of containers"),
+)  # fmt: skip
+
+IDLE_OPTIONS: tuple[Option, ...] = tuple(
+    Option(
+        key, "" if flag == "-" else flag or key, kind, None, "Accepted, no effect", idle=why
+    )
+    for key, flag, kind, why in _IDLE
+)  # fmt: skip
