@@ -55,6 +55,18 @@ def test_with_live_restore_containers_go_on(make_engine: Callable[..., Engine]) 
     engine.api.remove("stubborn")
 
 
+def test_a_daemon_that_makes_room_leaves_containers_to_the_next(
+    make_engine: Callable[..., Engine],
+) -> None:
+    engine = make_engine()
+    pid = start_stubborn(engine)
+    assert engine.signal(signal.SIGUSR2) == 0
+    assert os.path.exists(f"/proc/{pid}")
+    engine.start()
+    assert engine.api.inspect("stubborn")["State"]["Pid"] == pid
+    engine.api.remove("stubborn")
+
+
 def test_a_second_signal_ends_the_daemon_at_once(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine("--shutdown-timeout=100", "--default-stop-timeout=100")
     start_stubborn(engine)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.base.errors import ConflictError, InternalError, UnavailableError
+from boxship.base.errors import ConflictError, UnavailableError
 from boxship.engine.records.database import Change, Database, Migration, migrate
 from boxship.engine.records.schema import MIGRATIONS
 
@@ -130,7 +130,7 @@ def test_a_disk_that_refuses_is_an_answer(tmp_path: Path) -> None:
 def test_a_newer_database_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("PRAGMA user_version=99")
-        with pytest.raises(InternalError, match="start the newer boxshipd"):
+        with pytest.raises(UnavailableError, match="start the newer boxshipd"):
             migrate(connection, TABLE)
     connection.close()
 

@@ -4,6 +4,7 @@
 
     configuration ─► locks, pid file ─► sockets ─► engine (recovery) ─► serve ─► READY
     SIGTERM, SIGINT: no new connections ─► containers stop ─► answers end ─► engine closes
+    SIGUSR2: the same, but containers run on, for the daemon that comes next
     SIGHUP: read the configuration again, take over what can be changed
 
 A second SIGTERM or SIGINT ends the process at once: the shims and the records are made for that.
@@ -27,6 +28,10 @@ from boxship.daemon.options import usage
 from boxship.daemon.ownership import owned, pid_file
 
 log = logging.getLogger(__name__)
+
+_SUCCEED = signal.SIGUSR2
+"""Asks to make room for another daemon on the same root, as that of a later version: whether
+containers run on is then not a question of the configuration."""
 
 _SWITCH_INTERVAL = 0.0005
 """Seconds a thread may go on computing while others wait. By default it is ten times that, which
@@ -57,7 +62,10 @@ def run(arguments: list[str]) -> int:
     logs.set_up(config.log_level, config.text("log-format"))
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        _serve(arguments, config)
+        if config.text("restore-records"):
+            _restore_records(config)
+        else:
+            _serve(arguments, config)
     except (BoxshipError, OSError) as error:
         log.critical("failed to start daemon: %s", error)
         return 1
@@ -68,11 +76,33 @@ def _validate(config: DaemonConfig) -> int:
     try:
         if config.tls is not None:
             tls_context(config.tls)
-    except InvalidArgumentError as error:
+        _check_records(config)
+    except BoxshipError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stderr.write("configuration OK\n")
     return 0
+
+
+def _check_records(config: DaemonConfig) -> None:
+    """UnavailableError: this daemon could not go on with what a newer one has written."""
+    from boxship.engine.engine import DATABASE  # noqa: PLC0415 - the rest needn't wait for it
+    from boxship.engine.records.database import check_schema  # noqa: PLC0415
+    from boxship.engine.records.schema import MIGRATIONS  # noqa: PLC0415
+    from boxship.engine.records.snapshots import schema_of  # noqa: PLC0415
+
+    path = os.path.join(config.text("data-root"), DATABASE)
+    check_schema(path, schema_of(path), MIGRATIONS[-1].number)
+
+
+def _restore_records(config: DaemonConfig) -> None:
+    from boxship.engine.engine import DATABASE  # noqa: PLC0415
+    from boxship.engine.records.snapshots import restore_snapshot  # noqa: PLC0415
+
+    root = config.text("data-root")
+    with owned(root):
+        restore_snapshot(os.path.join(root, DATABASE), config.text("restore-records"))
+    log.info("records restored from %s", config.text("restore-records"))
 
 
 def _serve(arguments: list[str], config: DaemonConfig) -> None:
@@ -100,23 +130,22 @@ async def _daemon(arguments: list[str], config: DaemonConfig, listeners: list[Li
     from boxship.daemon.wiring import Daemon  # noqa: PLC0415 - --help and --version stay quick
 
     daemon = await Daemon.start(config, listeners)
-    stop = asyncio.Event()
-    _on_signals(stop, lambda: daemon.reload(arguments))
-    await stop.wait()
-    await daemon.stop()
+    asked: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+    _on_signals(asked, lambda: daemon.reload(arguments))
+    await daemon.stop(leave_containers=await asked is _SUCCEED)
 
 
-def _on_signals(stop: asyncio.Event, reload: Callable[[], None]) -> None:
+def _on_signals(stop: asyncio.Future[signal.Signals], reload: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def asked(number: signal.Signals) -> None:
-        if stop.is_set():
+        if stop.done():
             log.warning("%s again: leaving at once", number.name)
             os._exit(1)
         log.info("%s: stopping", number.name)
-        stop.set()
+        stop.set_result(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, _SUCCEED):
         loop.add_signal_handler(number, asked, number)
     loop.add_signal_handler(signal.SIGHUP, reload)
     # A peer that closes its end is an error of one write, not of the daemon.

@@ -156,6 +156,7 @@ _REGISTRIES: tuple[Option, ...] = (
 _COMMAND_LINE: tuple[Option, ...] = (
     Option("", "config-file", Kind.TEXT, DEFAULT_CONFIG_FILE, "Configuration file"),
     Option("", "validate", Kind.FLAG, False, "Check the configuration and exit"),
+    Option("", "restore-records", Kind.TEXT, "", "Go back to a copy of the records, and exit"),
     Option("", "version", Kind.FLAG, False, "Print the version and exit", "v"),
     Option("", "help", Kind.FLAG, False, "Print this and exit", "h"),
 )

@@ -127,11 +127,11 @@ class Daemon:
         attributes = {name: str(value) for name, value in different.items()}
         self._engine.events.publish(EventType.DAEMON, "reload", self._system.daemon.id, attributes)
 
-    async def stop(self) -> None:
+    async def stop(self, *, leave_containers: bool = False) -> None:
         """Stop orderly: no new clients, containers, answers, engine."""
         notify("STOPPING=1")
         self._server.stop_accepting()
-        if not self._config.flag("live-restore"):
+        if not (leave_containers or self._config.flag("live-restore")):
             await self._stop_containers()
         await self._server.close(_LAST_ANSWERS)
         await self._engine.close()

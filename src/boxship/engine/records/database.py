@@ -16,13 +16,16 @@ What is asked for seldom, as what happened to an object, is read behind the chan
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from boxship.base.errors import InternalError, UnavailableError
+from boxship.base.errors import UnavailableError
+from boxship.engine.records.snapshots import keep_before_migration, newest_kept
 
 Change = Callable[[sqlite3.Connection], None]
 
@@ -165,19 +168,44 @@ class Database:
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    """Bring the schema up to the newest version; refuse a database from a newer Boxship."""
+    """Bring the schema up to the newest version, keeping a copy of what it was.
+
+    All steps are one transaction: whoever is killed in between leaves the old schema, which the old
+    Boxship knows. UnavailableError: the records are a newer Boxship's; the text says the ways out.
+    """
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     newest = max((m.number for m in migrations), default=0)
-    if found > newest:
-        raise InternalError(
-            f"the records are of schema version {found}, and this boxshipd knows {newest} at most: "
-            "start the newer boxshipd that wrote them"
-        )
-    for migration in sorted(migrations, key=lambda m: m.number):
-        if migration.number <= found:
-            continue
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in migration.statements:
+    path = str(connection.execute("PRAGMA database_list").fetchone()[2])
+    check_schema(path, found, newest)
+    pending = sorted((m for m in migrations if m.number > found), key=lambda m: m.number)
+    if not pending:
+        return
+    if found:
+        keep_before_migration(connection, found)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in (each for migration in pending for each in migration.statements):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={migration.number}")
+        connection.execute(f"PRAGMA user_version={newest}")
         connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def check_schema(path: str, found: int, newest: int) -> None:
+    """Raise UnavailableError for records of a later version than this Boxship knows."""
+    if found <= newest:
+        return
+    message = (
+        f"the records in {path} are of schema version {found}, and this boxshipd knows {newest} at "
+        "most: start the newer boxshipd that wrote them"
+    )
+    kept = newest_kept(path, newest)
+    if kept:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(os.stat(kept).st_mtime))
+        message += (
+            f", or give up what has changed since {when} and go back to the records of before by "
+            f"boxshipd --restore-records {kept}"
+        )
+    raise UnavailableError(message)

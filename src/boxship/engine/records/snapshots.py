@@ -1,0 +1,99 @@
+"""Whole copies of the database, beside it, and the way back to one.
+
+::
+
+    boxship.db              the records
+    boxship.db-wal, -shm    what SQLite keeps beside them while they are open
+    boxship.db.schema-<n>   as they were before a later Boxship changed them from schema n
+
+A copy is one file, made whole before it gets its name, and never written to again.
+"""
+
+import contextlib
+import glob
+import os
+import sqlite3
+
+from boxship.base.errors import InvalidArgumentError, UnavailableError
+from boxship.base.files import fsync_directory
+
+_KEPT = 2
+_COMPANIONS = ("-wal", "-shm")
+
+
+def write_snapshot(connection: sqlite3.Connection, target: str) -> None:
+    """Copy the database of ``connection`` to ``target``, durably. UnavailableError: it can't be."""
+    temporary = f"{target}.tmp"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with contextlib.closing(sqlite3.connect(temporary)) as copy:
+                copy.execute("PRAGMA journal_mode=OFF")  # a file that was never whole needs none
+                connection.backup(copy)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, target)
+        fsync_directory(os.path.dirname(target) or ".")
+    except (OSError, sqlite3.Error) as error:
+        raise UnavailableError(f"cannot copy the records to {target}: {error}") from error
+
+
+def keep_before_migration(connection: sqlite3.Connection, schema: int) -> None:
+    """Copy the records as they are, of schema version ``schema``; forget copies of long before."""
+    path = str(connection.execute("PRAGMA database_list").fetchone()[2])
+    if not path:  # in memory
+        return
+    write_snapshot(connection, f"{path}.schema-{schema}")
+    for old in sorted(_kept(path))[:-_KEPT]:
+        os.unlink(f"{path}.schema-{old}")
+
+
+def newest_kept(path: str, schema: int) -> str:
+    """Return the newest copy of ``path`` that a Boxship of ``schema`` can read, "" for none."""
+    fitting = [kept for kept in _kept(path) if kept <= schema]
+    return f"{path}.schema-{max(fitting)}" if fitting else ""
+
+
+def _kept(path: str) -> list[int]:
+    ends = [name.rpartition("-")[2] for name in glob.glob(f"{glob.escape(path)}.schema-*")]
+    return [int(end) for end in ends if end.isdecimal()]
+
+
+def restore_snapshot(path: str, snapshot: str) -> None:
+    """Put a copy of ``snapshot`` in the place of the database; nobody may have it open.
+
+    The log of the database is removed first: applied to another file it would destroy that. Who is
+    killed in between has lost what the log held, and may do it again. InvalidArgumentError: the
+    snapshot isn't one, and nothing has been touched.
+    """
+    try:
+        with contextlib.closing(_opened_to_read(snapshot, "&immutable=1")) as source:
+            if source.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+                raise InvalidArgumentError(f"{snapshot} is damaged")
+            write_snapshot(source, f"{path}.restored")
+    except sqlite3.Error as error:
+        raise InvalidArgumentError(f"{snapshot} holds no records: {error}") from error
+    for companion in _COMPANIONS:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + companion)
+    os.rename(f"{path}.restored", path)
+    fsync_directory(os.path.dirname(path) or ".")
+
+
+def schema_of(path: str) -> int:
+    """Return the schema version of a database, 0 if there is none."""
+    if not os.path.exists(path):
+        return 0
+    try:
+        with contextlib.closing(_opened_to_read(path)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        raise UnavailableError(f"cannot read the records of {path}: {error}") from error
+
+
+def _opened_to_read(path: str, how: str = "") -> sqlite3.Connection:
+    quoted = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return sqlite3.connect(f"file:{quoted}?mode=ro{how}", uri=True)
