@@ -183,6 +183,29 @@ def test_calls_side_by_side_and_many_after_each_other() -> None:
     assert not pair.server._streams
 
 
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_who_closes_a_connection_is_told_which_calls_end(side: str) -> None:
+    pair = Pair()
+    stream, _ = pair.call(b"question", ends=False)
+    closing = pair.client if side == "client" else pair.server
+    closing.close()
+    ended, closed = closing.lost("the transport is gone")
+    assert isinstance(ended, CallEnded if side == "client" else CallCancelled)
+    assert ended.stream == stream
+    assert closed == ConnectionClosed("the connection was closed")
+    assert closing.lost("again") == []
+
+
+def test_an_answer_before_the_end_arrives() -> None:
+    pair = Pair()
+    stream, _ = pair.call(b"question")
+    pair.server.send(stream, b"answer")
+    pair.server.finish(stream, Status())
+    pair.server.close()
+    at_client, _ = pair.settle()
+    assert messages(at_client) == [b"answer"]
+
+
 def test_a_lost_connection_ends_every_call() -> None:
     pair = Pair()
     stream, _ = pair.call(ends=False)

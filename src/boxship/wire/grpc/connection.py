@@ -201,10 +201,13 @@ class Connection:
                 return
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Say goodbye; ``lost`` tells of the calls that end with it."""
         if not self.closed:
-            self.closed = True
+            dirty, self._dirty = self._dirty, {}
+            for stream, state in dirty.items():
+                self._flush(stream, state)  # an answer that was given is an answer
             self._h2.close_connection()
+            self._close("the connection was closed")
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────
 
