@@ -33,6 +33,7 @@ from boxship.api.headers import COMMON
 from boxship.api.http.entrance import MAIN, Entrance
 from boxship.api.http.server import Server
 from boxship.base.errors import ConflictError, NotFoundError, NotModifiedError
+from boxship.base.metrics import Family, gauge
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.errors import RegistryNotFoundError, RegistryUnauthorizedError
 from boxship.distribution.login import LoginOutcome
@@ -571,6 +572,10 @@ class FakeSystem:
         seccomp=True,
     )
     release = Release("0.1")
+
+    def families(self) -> list[Family]:
+        return [gauge("engine_daemon_engine_cpus_cpus", "Processors", 2)]
+
     daemon = DaemonFacts(
         id="ID",
         version="0.1",
@@ -854,6 +859,13 @@ class Api:
         self.loop.call_soon_threadsafe(function)
 
 
+class FakeMetrics:
+    """One family."""
+
+    async def families(self) -> list[Family]:
+        return [gauge("boxship_images", "Images", 3)]
+
+
 class FakeContainerFiles:
     """Nobody asks it for anything."""
 
@@ -864,6 +876,7 @@ def make_backend(
     """Return fakes of everything; ``parts`` in the places of theirs."""
     fakes: dict[str, object] = {
         "reasons": FakeReasons,
+        "metrics": FakeMetrics,
         "builds": FakeBuilder,
         "uploads": FakeUploads,
         "containers": containers or FakeContainers(),

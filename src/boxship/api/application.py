@@ -15,11 +15,13 @@ from boxship.api.errors import answer_error
 from boxship.api.http.messages import Answer, Request, Response
 from boxship.api.noting import noted
 from boxship.api.router import Router
+from boxship.api.timing import timed
 from boxship.wire.errors import encode_error
 from boxship.wire.versions import parse, split_path, understood
 
 log = logging.getLogger(__name__)
 
+_METRICS = "/metrics"
 _NOT_FOUND = Response(404, encode_error("page not found"))
 
 
@@ -31,7 +33,12 @@ class Application:
         self._gate = gate or Gate()
         self._router = Router()
         for method, pattern, endpoint in ROUTES:
-            self._router.add(method, pattern, noted(method, pattern, endpoint))
+            known = noted(method, pattern, endpoint)
+            self._router.add(method, pattern, timed(method, pattern, known, backend.requests))
+
+    def serve_metrics(self, request: Request) -> Answer | Awaitable[Answer]:
+        """Answer ``/metrics`` and nothing else."""
+        return self.serve(request) if request.path == _METRICS else _NOT_FOUND
 
     def serve(self, request: Request) -> Answer | Awaitable[Answer]:
         """Answer a request; what is awaited raises only if its client has gone."""

@@ -14,6 +14,7 @@ from boxship.api.http.messages import Chunk
 from boxship.api.kept import Kept
 from boxship.api.viewcache import ViewCache
 from boxship.base.clock import Clock
+from boxship.base.metrics import Family, Histogram
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.login import LoginOutcome
 from boxship.distribution.search import SearchFilters, SearchResult
@@ -67,6 +68,7 @@ from boxship.engine.volumes.requests import (
 from boxship.model.check import CheckEvent
 from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
+from boxship.model.debug import Variables
 from boxship.model.explanation import Explanation
 from boxship.model.filechange import FileChange
 from boxship.model.image import (
@@ -332,8 +334,19 @@ class Events(Protocol):
     def subscribe(self, *, since_ns: int | None = None) -> Subscription: ...
 
 
+class Metrics(Protocol):
+    """What is measured of the engine; see ``boxship.engine.metrics.service``."""
+
+    async def families(self) -> builtins.list[Family]: ...
+
+
 class System(Protocol):
     """The daemon around the engine."""
+
+    def families(self) -> builtins.list[Family]: ...
+    def variables(self) -> Variables: ...
+    def stacks(self) -> str: ...
+    async def profile(self, seconds: float) -> str: ...
 
     @property
     def host(self) -> HostFacts: ...
@@ -341,6 +354,14 @@ class System(Protocol):
     def release(self) -> Release: ...
     @property
     def daemon(self) -> DaemonFacts: ...
+
+
+def _requests() -> Histogram:
+    return Histogram(
+        "boxship_http_request_seconds",
+        "Seconds from a request to the beginning of its answer",
+        ("method", "route", "code"),
+    )
 
 
 @dataclass(frozen=True)
@@ -360,8 +381,11 @@ class Backend:
     volume_copies: VolumeCopies
     trash: Trash
     reasons: Callable[[], Reasons]
+    metrics: Callable[[], Metrics]
     builds: "Callable[[], Builder]"
     """Loaded when somebody builds, as is the next."""
     uploads: Callable[[], Uploads]
     views: ViewCache = field(default_factory=ViewCache)
     kept: Kept = field(default_factory=Kept)
+    requests: Histogram = field(default_factory=_requests)
+    """How long requests took until their answers began."""

@@ -36,6 +36,13 @@ def port(value: Value) -> None:
         raise ValueError(f"{value} (a port is 1 to 65535, and 0 is none)")
 
 
+def host_and_port(value: Value) -> None:
+    """Check an address to listen on; empty is none."""
+    host, _, number = str(value).rpartition(":")
+    if value and not (number.isdecimal() and int(number) < 65536 and " " not in host):
+        raise ValueError(f"{value} (like 127.0.0.1:9323)")
+
+
 def addresses(value: Value) -> None:
     """Check IP addresses without a port."""
     for one in _words(value):

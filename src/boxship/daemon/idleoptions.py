@@ -18,7 +18,6 @@ _IDLE: tuple[tuple[str, str, Kind, str], ...] = (
     ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT, _CONTAINERD),
     ("cri-containerd", "", Kind.FLAG, _CONTAINERD),
     ("deprecated-key-path", "-", Kind.OBJECT, _GONE),
-    ("metrics-addr", "", Kind.TEXT, "there are no metrics yet"),
     ("network-control-plane-mtu", "", Kind.NUMBER, _SWARM),
     ("nri-opts", "", Kind.OBJECT, "there is no Node Resource Interface"),
     ("raw-logs", "", Kind.FLAG, _PLAIN),

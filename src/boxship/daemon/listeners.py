@@ -15,6 +15,7 @@ import ssl
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from boxship.api.http.entrance import MAIN, Entrance
 from boxship.base.errors import InvalidArgumentError, UnavailableError
@@ -39,6 +40,8 @@ class Listener:
     tls: bool = False
     path: str = ""
     entrance: Entrance = MAIN
+    metrics: bool = False
+    """For ``/metrics`` alone."""
 
     def remove(self) -> None:
         """Remove the file of a unix socket of ours."""
@@ -53,6 +56,8 @@ def open_listeners(config: DaemonConfig) -> list[Listener]:
     try:
         for host in config.hosts:
             opened += _open(host, config)
+        if config.text("metrics-addr"):
+            opened += _open_metrics(config.text("metrics-addr"))
     except BaseException:
         for listener in opened:
             listener.sock.close()
@@ -134,22 +139,51 @@ def _group(config: DaemonConfig) -> int | None:
 def _open_tcp(address: str, config: DaemonConfig) -> Iterator[Listener]:
     tls = config.tls
     host, port = split_address(address, _TLS_PORT if tls else _PORT)
+    for found in _resolved(host, port):
+        _refuse_insecure(found.host, config)
+        yield _bound(found, tls=tls is not None)
+
+
+def _open_metrics(address: str) -> Iterator[Listener]:
+    """Metrics tell much and change nothing, so any address will do."""
+    for found in _resolved(*split_address(address, 0)):
+        yield _bound(found, metrics=True)
+
+
+@dataclass(frozen=True)
+class _Address:
+    family: int
+    kind: int
+    protocol: int
+    bound: tuple[Any, ...]
+
+    @property
+    def host(self) -> str:
+        return str(self.bound[0])
+
+
+def _resolved(host: str, port: int) -> Iterator[_Address]:
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, kind, protocol, _, bound in dict.fromkeys(found):
-        _refuse_insecure(str(bound[0]), config)
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(bound)
-            sock.listen()
-        except OSError as error:
-            sock.close()
-            raise UnavailableError(
-                f"can't listen on {bound[0]}:{port}: {error.strerror}"
-            ) from error
-        yield Listener(sock, f"{bound[0]}:{sock.getsockname()[1]}", tls=tls is not None)
+        yield _Address(family, kind, protocol, bound)
+
+
+def _bound(address: _Address, *, tls: bool = False, metrics: bool = False) -> Listener:
+    sock = socket.socket(address.family, address.kind, address.protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address.bound)
+        sock.listen()
+    except OSError as error:
+        sock.close()
+        port = address.bound[1]
+        raise UnavailableError(
+            f"can't listen on {address.host}:{port}: {error.strerror}"
+        ) from error
+    name = f"{address.host}:{sock.getsockname()[1]}"
+    return Listener(sock, name, tls=tls, metrics=metrics)
 
 
 def split_address(address: str, default_port: int) -> tuple[str, int]:

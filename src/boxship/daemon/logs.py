@@ -4,6 +4,10 @@
 
     time="2026-11-21T00:27:24.740131949Z" level=info msg="API listen on /run/boxship/boxship.sock"
     {"level":"info","msg":"API listen on …","time":"2026-…"}
+
+What a line is about stands in fields of its own, those that the call gave as ``extra``::
+
+    time="…" level=warning msg="the shim of container 4f0e… was killed" container=4f0e…
 """
 
 import json
@@ -29,6 +33,8 @@ _NAMES = {
     logging.ERROR: "error",
     logging.CRITICAL: "fatal",
 }
+_USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+"""What every record has; the rest is what the call gave."""
 _PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]+")
 
 
@@ -46,9 +52,12 @@ class DaemonFormatter(logging.Formatter):
         level = _NAMES.get(record.levelno, record.levelname.lower())
         # ``created`` is a float of seconds: its digits below a microsecond are noise.
         stamp = format_ns(int(record.created * 1_000_000) * 1000)
+        fields = {name: value for name, value in vars(record).items() if name not in _USUAL}
         if self._as_json:
-            return json.dumps({"level": level, "msg": message, "time": stamp}, ensure_ascii=False)
-        return f'time="{stamp}" level={level} msg={_quoted(message)}'
+            line = {**fields, "level": level, "msg": message, "time": stamp}
+            return json.dumps(line, ensure_ascii=False, default=str)
+        rest = "".join(f" {name}={_quoted(str(value))}" for name, value in fields.items())
+        return f'time="{stamp}" level={level} msg={_quoted(message)}{rest}'
 
 
 def _quoted(message: str) -> str:

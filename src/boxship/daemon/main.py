@@ -6,6 +6,7 @@
     SIGTERM, SIGINT: no new connections ─► containers stop ─► answers end ─► engine closes
     SIGUSR2: the same, but containers run on, for the daemon that comes next
     SIGHUP: read the configuration again, take over what can be changed
+    SIGUSR1: write to the run directory where each thread and task stands
 
 A second SIGTERM or SIGINT ends the process at once: the shims and the records are made for that.
 """
@@ -131,11 +132,15 @@ async def _daemon(arguments: list[str], config: DaemonConfig, listeners: list[Li
 
     daemon = await Daemon.start(config, listeners)
     asked: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
-    _on_signals(asked, lambda: daemon.reload(arguments))
+    _on_signals(asked, lambda: daemon.reload(arguments), daemon.write_stacks)
     await daemon.stop(leave_containers=await asked is _SUCCEED)
 
 
-def _on_signals(stop: asyncio.Future[signal.Signals], reload: Callable[[], None]) -> None:
+def _on_signals(
+    stop: asyncio.Future[signal.Signals],
+    reload: Callable[[], None],
+    write_stacks: Callable[[], None],
+) -> None:
     loop = asyncio.get_running_loop()
 
     def asked(number: signal.Signals) -> None:
@@ -148,6 +153,7 @@ def _on_signals(stop: asyncio.Future[signal.Signals], reload: Callable[[], None]
     for number in (signal.SIGTERM, signal.SIGINT, _SUCCEED):
         loop.add_signal_handler(number, asked, number)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGUSR1, write_stacks)
     # A peer that closes its end is an error of one write, not of the daemon.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 

@@ -48,6 +48,10 @@ _DAEMON: tuple[Option, ...] = (
     text("tlscacert", "", "Trust certificates signed by this CA alone"),
     text("tlscert", "", "TLS certificate of the server"),
     text("tlskey", "", "TLS key of the server"),
+    text(
+        "metrics-addr", "", "Where Prometheus finds /metrics: 127.0.0.1:9323",
+        check=forms.host_and_port,
+    ),
     flag("allow-insecure-tcp", "Listen on TCP beyond this machine without client certificates"),
     Option(
         "min-api-version", "", Kind.TEXT, "", "Oldest version of the API that is served: 1.44"

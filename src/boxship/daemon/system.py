@@ -4,10 +4,13 @@ import os
 import uuid
 from collections.abc import Iterator
 from functools import cached_property
+from types import ModuleType
 
 from boxship import __version__
 from boxship.api.facts import DaemonFacts, HostFacts, Release, RuntimeFacts
 from boxship.base.files import opened, write_atomic
+from boxship.base.metrics import Family, Sample, gauge
+from boxship.daemon import process
 from boxship.daemon.config import DaemonConfig
 from boxship.daemon.networks import network_settings
 from boxship.daemon.registries import registry_settings
@@ -15,6 +18,7 @@ from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
 from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 from boxship.kernel.filesystems import tells_types
+from boxship.model.debug import Variables
 
 
 class DaemonSystem:
@@ -77,6 +81,44 @@ class DaemonSystem:
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
 
+    def families(self) -> list[Family]:
+        """Return what is measured of the daemon and its process."""
+        return [self._engine_info(), *self._machine(), *process.families()]
+
+    def variables(self) -> Variables:
+        """Return what the process holds."""
+        found: Variables = _debugging().variables()
+        return found
+
+    def stacks(self) -> str:
+        """Return where each thread and task stands."""
+        text: str = _debugging().stacks()
+        return text
+
+    async def profile(self, seconds: float) -> str:
+        """Return where the time goes meanwhile, as folded stacks."""
+        text: str = await _debugging().profile(seconds)
+        return text
+
+    def _engine_info(self) -> Family:
+        host = self.host
+        labels = {
+            "version": __version__,
+            "architecture": host.machine,
+            "graphdriver": self._storage_driver,
+            "kernel": host.kernel,
+            "os": host.operating_system,
+            "os_type": "linux",
+            "daemon_id": self._id,
+        }
+        sample = Sample(tuple(labels.values()), 1)
+        name = "engine_daemon_engine_info"
+        return Family(name, "gauge", "The engine and its machine", tuple(labels), (sample,))
+
+    def _machine(self) -> Iterator[Family]:
+        yield gauge("engine_daemon_engine_cpus_cpus", "Processors", self.host.cpus)
+        yield gauge("engine_daemon_engine_memory_bytes", "Memory of the machine", self.host.memory)
+
     @cached_property
     def _storage_status(self) -> tuple[tuple[str, str], ...]:
         if self._storage_driver != "overlay2":
@@ -92,6 +134,12 @@ class DaemonSystem:
             ("Native Overlay Diff", _text(True)),
             ("userxattr", _text(_in_user_namespace())),
         )
+
+
+def _debugging() -> ModuleType:
+    from boxship.daemon import debugging  # noqa: PLC0415 - hardly any daemon is looked into
+
+    return debugging
 
 
 def _in_user_namespace() -> bool:

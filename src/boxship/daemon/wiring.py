@@ -45,12 +45,16 @@ class Daemon:
     """A running daemon."""
 
     def __init__(
-        self, config: DaemonConfig, engine: Engine, system: DaemonSystem, server: Server
+        self,
+        config: DaemonConfig,
+        engine: Engine,
+        system: DaemonSystem,
+        servers: tuple[Server, ...],
     ) -> None:
         self._config = config
         self._engine = engine
         self._system = system
-        self._server = server
+        self._servers = servers
 
     @classmethod
     async def start(cls, config: DaemonConfig, listeners: list[Listener]) -> Self:
@@ -77,16 +81,20 @@ class Daemon:
             volumes=engine.volumes,
             volume_copies=engine.volume_copies,
             reasons=lambda: engine.reasons,
+            metrics=lambda: engine.metrics,
             builds=lambda: engine.builds,
             uploads=lambda: engine.uploads,
             trash=engine.trash,
         )
-        server = Server(
-            Application(backend).serve,
-            answer_error,
-            common(experimental=config.flag("experimental")),
-        )
+        application = Application(backend)
+        headers = common(experimental=config.flag("experimental"))
+        server = Server(application.serve, answer_error, headers)
+        measured = Server(application.serve_metrics, answer_error, headers)
         for listener in listeners:
+            if listener.metrics:
+                await measured.listen(listener.sock)
+                log.info("metrics listen on %s", listener.name)
+                continue
             await server.listen(listener.sock, tls if listener.tls else None, listener.entrance)
             log.info("API listen on %s", listener.name)
         # What lives now lives as long as the daemon: the collector needn't look at it again.
@@ -94,7 +102,18 @@ class Daemon:
         gc.freeze()
         notify("READY=1")
         log.info("Daemon has completed initialization")
-        return cls(config, engine, system, server)
+        return cls(config, engine, system, (server, measured))
+
+    def write_stacks(self) -> None:
+        """Write to the run directory where each thread and task stands."""
+        from boxship.daemon import debugging  # noqa: PLC0415 - hardly any daemon is looked into
+
+        try:
+            path = debugging.write_stacks(self._config.text("exec-root"))
+        except OSError as error:
+            log.error("stacks not written: %s", error)  # noqa: TRY400 - a full disk, most often
+        else:
+            log.info("stacks written to %s", path)
 
     def reload(self, arguments: list[str]) -> None:
         """Read the configuration again; take over what can be changed, and say what was."""
@@ -130,10 +149,11 @@ class Daemon:
     async def stop(self, *, leave_containers: bool = False) -> None:
         """Stop orderly: no new clients, containers, answers, engine."""
         notify("STOPPING=1")
-        self._server.stop_accepting()
+        for server in self._servers:
+            server.stop_accepting()
         if not (leave_containers or self._config.flag("live-restore")):
             await self._stop_containers()
-        await self._server.close(_LAST_ANSWERS)
+        await asyncio.gather(*(server.close(_LAST_ANSWERS) for server in self._servers))
         await self._engine.close()
         log.info("Daemon shutdown complete")
 

@@ -73,6 +73,7 @@ from boxship.storage.storage import Storage
 if TYPE_CHECKING:
     from boxship.engine.build.service import Builder
     from boxship.engine.build.uploads import Uploads
+    from boxship.engine.metrics.service import Metrics
     from boxship.engine.why.service import Reasons
 
 DATABASE = "boxship.db"
@@ -215,6 +216,12 @@ class Engine:
             service = import_module("boxship.engine.why.service")
             self._reasons = service.Reasons(self._context, self.images, self._database)
         return cast("Reasons", self._reasons)
+
+    @property
+    def metrics(self) -> "Metrics":
+        """What is measured; loaded when somebody asks."""
+        service = import_module("boxship.engine.metrics.service")
+        return cast("Metrics", service.Metrics(self._context, self.images, self.events))
 
     @property
     def builds(self) -> "Builder":

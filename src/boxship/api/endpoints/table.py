@@ -14,6 +14,7 @@ from boxship.api.endpoints import (
     execs,
     images,
     incoming,
+    measuring,
     networks,
     outgoing,
     prune,
@@ -49,6 +50,7 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *check.ROUTES,
     *description.ROUTES,
     *why.ROUTES,
+    *measuring.ROUTES,
     *registries.ROUTES,
     *absent.ROUTES,
 )

@@ -18,11 +18,14 @@ from boxship.api.openapi.operation import (
     words,
 )
 from boxship.api.openapi.shapes import DiskUsage
+from boxship.base.metrics import CONTENT_TYPE
 from boxship.model.check import CheckEvent
 from boxship.model.connection import Connection
+from boxship.model.debug import Variables
 from boxship.wire import system as shapes
 from boxship.wire.events import EventMessage
 
+_TEXT = "text/plain; charset=utf-8"
 _PING: tuple[Parameter, ...] = (
     header("Api-Version", "The newest version that is spoken here"),
     header("Docker-Experimental", "Whether there are experimental features"),
@@ -47,6 +50,23 @@ OPERATIONS = (
     Operation(
         "GET", "/info", "SystemInfo", "Describe the daemon and its machine",
         replies=(ok(shapes.Info, "What there is"),),
+    ),
+    Operation(
+        "GET", "/metrics", "SystemMetrics", "Tell what is measured, to Prometheus",
+        replies=(Reply(200, "Its text format", media=(CONTENT_TYPE,)),), beyond=True,
+    ),
+    Operation(
+        "GET", "/debug/vars", "DebugVariables", "Tell what the daemon's process holds",
+        replies=(ok(Variables, "What there is"),), errors=(404,), beyond=True,
+    ),
+    Operation(
+        "GET", "/debug/stacks", "DebugStacks", "Tell where each thread and task stands",
+        replies=(Reply(200, "Text", media=(_TEXT,)),), errors=(404,), beyond=True,
+    ),
+    Operation(
+        "GET", "/debug/profile", "DebugProfile", "Look where the daemon's time goes",
+        (number("seconds", "How long, up to 300; 10 by default"),),
+        replies=(Reply(200, "Folded stacks", media=(_TEXT,)),), errors=(404,), beyond=True,
     ),
     Operation(
         "GET", "/events", "SystemEvents", "Follow what happens",

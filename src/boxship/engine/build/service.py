@@ -98,6 +98,7 @@ class Builds:
         cache = CacheStore(database, kept, context.clock, lambda each: present(each) is not None)
         at_once = asyncio.Semaphore(max(_LEAST_AT_ONCE, os.cpu_count() or 1))
         self._clock: Clock = context.clock
+        self._measures = context.measures
         self._cache = cache
         self._loading: asyncio.Task[None] | None = None
         self._history = History(database, context.clock, Logbook(storage.root.join("build-logs")))
@@ -130,6 +131,7 @@ class Builds:
             request = replace(request, reference=new_id()[:25])
         check(request)
         running = self._history.begin(request, tell)
+        self._measures.builds.add()
         report = Reporter(running.tell, self._clock)
         task = asyncio.ensure_future(Build(self._workplace, request, client, report).run())
         self._running[task] = request.reference
@@ -142,6 +144,8 @@ class Builds:
         finally:
             del self._running[task]
             failure = _failure(task)
+            if failure:
+                self._measures.builds_failed.add()
             await to_the_end(running.end(error=failure, result=None if failure else task.result()))
             self._tidy()
         if task.cancelled():

@@ -23,6 +23,7 @@ from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import ShimSource
 from boxship.engine.images.committing import ChildImage
+from boxship.engine.measures import Measures
 from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
@@ -106,6 +107,7 @@ class Context:
     mapped_owners: int = -1
     """A user namespace with the daemon's maps, for mounts that show other owners; -1: no maps."""
     background: Background = field(default_factory=Background)
+    measures: Measures = field(default_factory=Measures)
     pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
     boot_id: str = field(default_factory=boot_id)
     """Differs after each boot of the machine."""

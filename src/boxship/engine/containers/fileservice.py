@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from boxship.engine.containers import commit, copying, files
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.requests import CommitRequest, PathStat
+from boxship.engine.measures import timed
 from boxship.model.filechange import FileChange
 from boxship.oci.digest import Digest
 from boxship.storage.chunks import Buffer
@@ -19,7 +20,8 @@ class ContainerFiles:
 
     async def changes(self, reference: str) -> Sequence[FileChange]:
         """Return what it has changed in its image's files, by path."""
-        return await files.changes(self._context, self._context.shelf.find(reference))
+        with timed(self._context.measures.container_actions, "changes"):
+            return await files.changes(self._context, self._context.shelf.find(reference))
 
     def export(self, reference: str) -> AsyncIterator[Buffer]:
         """Write all files that it sees as a tar, but what is mounted there.
@@ -36,7 +38,8 @@ class ContainerFiles:
         itself meanwhile; ConflictError: it is being removed; UnavailableError: the disk is full.
         """
         found = self._context.shelf.find(reference)
-        return await self._finish(commit.commit(self._context, found, request))
+        with timed(self._context.measures.container_actions, "commit"):
+            return await self._finish(commit.commit(self._context, found, request))
 
     async def look(self, reference: str, path: str) -> PathStat:
         """Return what is at one of its paths. NotFoundError: nothing."""

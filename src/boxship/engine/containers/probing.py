@@ -77,6 +77,9 @@ class Monitor:
     async def _probe(self) -> None:
         start_ns = self._context.clock.now_ns()
         exit_code, output = await self._measure()
+        self._context.measures.health_checks.add()
+        if exit_code:
+            self._context.measures.health_checks_failed.add()
         result = ProbeResult(start_ns, self._context.clock.now_ns(), exit_code, output)
         try:
             async with locked(self._container):

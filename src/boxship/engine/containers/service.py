@@ -7,6 +7,7 @@ InvalidArgumentError (ambiguous); what else it raises stands with it.
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 
 from boxship.base.errors import NotFoundError
 from boxship.engine.containers import (
@@ -55,6 +56,7 @@ from boxship.engine.containers.requests import (
     WaitCondition,
     Waiting,
 )
+from boxship.engine.measures import timed
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.model.connection import Connection
 from boxship.model.container import HostConfig
@@ -69,6 +71,7 @@ class ContainerService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._finish = context.background.finish  # a client that hangs up interrupts nothing
+        self._timed = partial(timed, context.measures.container_actions)
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
@@ -153,7 +156,8 @@ class ContainerService:
         InvalidArgumentError: a bad field; NotFoundError: no such image; ConflictError: the name is
         in use; NotImplementedYetError: Docker can, this version can't.
         """
-        return await self._finish(create.create(self._context, request))
+        with self._timed("create"):
+            return await self._finish(create.create(self._context, request))
 
     async def start(
         self,
@@ -169,15 +173,15 @@ class ContainerService:
         NotFoundError: there is none. StartRefusedError: its command cannot be executed.
         """
         found = self._context.shelf.find(reference)
-        return await self._finish(
-            start.start(
-                self._context,
-                found,
-                detach_keys=detach_keys,
-                checkpoint=checkpoint,
-                cause=Fact(by=by, course=Course.START),
-            )
+        work = start.start(
+            self._context,
+            found,
+            detach_keys=detach_keys,
+            checkpoint=checkpoint,
+            cause=Fact(by=by, course=Course.START),
         )
+        with self._timed("start"):
+            return await self._finish(work)
 
     async def checkpoint(
         self, reference: str, name: str, directory: str = "", *, leave_running: bool = False
@@ -284,7 +288,8 @@ class ContainerService:
         address is taken, or it is being removed; UnavailableError: the kernel refuses.
         """
         found = self._context.shelf.find(reference)
-        await self._finish(connecting.connect(self._context, found, wish))
+        with timed(self._context.measures.network_actions, "connect"):
+            await self._finish(connecting.connect(self._context, found, wish))
 
     async def disconnect(self, reference: str, network: str) -> None:
         """Disconnect it. NotFoundError: no such network; InternalError: it is not on it.
@@ -292,7 +297,8 @@ class ContainerService:
         InvalidArgumentError: nobody leaves the host's network.
         """
         found = self._context.shelf.find(reference)
-        await self._finish(connecting.disconnect(self._context, found, network))
+        with timed(self._context.measures.network_actions, "disconnect"):
+            await self._finish(connecting.disconnect(self._context, found, network))
 
     def links(self, reference: str) -> tuple[str, ...]:
         """Return its links to other containers, as ``inspect`` shows them: ``/db:/web/alias``."""
@@ -316,9 +322,9 @@ class ContainerService:
     ) -> None:
         """Remove it. ConflictError: it runs (and no ``force``), or is being removed."""
         found = self._context.shelf.find(reference)
-        await self._finish(
-            remove.remove(self._context, found, force=force, volumes=volumes, link=link, by=by)
-        )
+        work = remove.remove(self._context, found, force=force, volumes=volumes, link=link, by=by)
+        with self._timed("delete"):
+            await self._finish(work)
 
     async def prune(self, wanted: ContainerPrune) -> PrunedContainers:
         """Remove what does not run. ConflictError: somebody is at it already."""

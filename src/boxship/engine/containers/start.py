@@ -63,6 +63,7 @@ FOREIGN_PREFIX = (
 FAILED_PREFIX = f"{FOREIGN_PREFIX}boxship create failed: unable to start container process: "
 SETUP_EXIT_CODE = 128
 _ATTEMPTS = 3
+_NS = 10**9
 _PATIENCE = LONG_PATIENCE
 _log = logging.getLogger(__name__)
 
@@ -124,7 +125,10 @@ async def launch(
     finally:
         for fd in fds:
             os.close(fd)
-    return (*network, *(StepDuration(t.step, t.ended - t.started) for t in started.timings))
+    steps = (*network, *(StepDuration(t.step, t.ended - t.started) for t in started.timings))
+    for step in steps:
+        context.measures.start_steps.observe(step.duration_ns / _NS, step.name)
+    return steps
 
 
 def _begins(context: Context, container: Container, started: Started, cause: Fact) -> None:

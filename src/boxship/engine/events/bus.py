@@ -118,6 +118,11 @@ class EventBus:
         self._woken_at = 0.0
 
     @property
+    def published(self) -> int:
+        """How many events there have been, with those of earlier daemons."""
+        return self._next - 1
+
+    @property
     def listeners(self) -> int:
         """How many listen."""
         return len(self._subscriptions)
