@@ -21,8 +21,9 @@ from boxship.base.clock import SystemClock, format_ns, parse_rfc3339
 from boxship.engine.containers import logreader, logs
 from boxship.engine.containers.logreader import LogReading
 from boxship.engine.containers.requests import LogLine, LogQuery
-from boxship.runtime.logfile import LogFile
-from boxship.runtime.logformat import EntryEncoder
+from boxship.runtime.logs.file import LogFile
+from boxship.runtime.logs.jsonfile import EntryEncoder
+from boxship.runtime.logs.lines import Piece
 from boxship.runtime.messages import LogConfig, LogPosition
 from support.opened import until
 
@@ -36,7 +37,7 @@ def write(path: Path, lines: Iterable[str], *, max_size: int = -1, max_file: int
     for number, line in enumerate(lines):
         stream = ("stdout", "stderr")[number % 2]
         stamp = format_ns(START + number * SECOND).encode()
-        log.append(EntryEncoder(stream).feed(line.encode() + b"\n", stamp))
+        log.append(EntryEncoder(stream).encode([Piece(line.encode() + b"\n")], stamp))
     log.close()
 
 
@@ -127,7 +128,7 @@ def test_a_position_cuts_exactly_there_even_after_rotation(tmp_path: Path) -> No
     entry = EntryEncoder("stdout")
     positions = []
     for n in range(20):
-        log.append(entry.feed(f"{n}\n".encode(), b"2026-05-01T10:00:00Z"))
+        log.append(entry.encode([Piece(f"{n}\n".encode())], b"2026-05-01T10:00:00Z"))
         positions.append(log.position())
     log.close()
     for n, position in enumerate(positions):
@@ -203,7 +204,9 @@ def test_following_goes_through_rotations_and_closes_what_it_has_read(tmp_path: 
     with closing(LogReading(str(path), LogQuery(tail=1), follow=True)) as reading:
         for round_ in range(8):
             for n in range(round_):  # from no rotation to several at once
-                log.append(entry.feed(f"{round_}.{n}\n".encode(), b"2026-05-01T10:00:00Z"))
+                log.append(
+                    entry.encode([Piece(f"{round_}.{n}\n".encode())], b"2026-05-01T10:00:00Z")
+                )
             before = len(os.listdir("/proc/self/fd"))
             while (batch := reading.more()) is not None:
                 got += [line.log for line in batch]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from boxship.runtime.logfile import LogFile
+from boxship.runtime.logs.file import LogFile
 from boxship.runtime.messages import LogConfig
 
 

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.runtime.logformat import MAX_LINE, EntryEncoder, escape
+from boxship.runtime.logs.jsonfile import EntryEncoder, escape
+from boxship.runtime.logs.lines import MAX_LINE, LineCutter, Piece
 
 TIME = b"2026-01-02T03:04:05.123456789Z"
 
 
 def encode(*chunks: bytes) -> bytes:
-    encoder = EntryEncoder("stdout")
-    return b"".join(encoder.feed(chunk, TIME) for chunk in chunks) + encoder.finish(TIME)
+    cutter = LineCutter()
+    pieces = [piece for chunk in chunks for piece in cutter.feed(chunk)]
+    return EntryEncoder("stdout").encode([*pieces, *cutter.finish()], TIME)
 
 
 def contents(entries: bytes) -> list[str]:
@@ -29,7 +31,7 @@ def test_an_entry_is_byte_for_byte_docker_s():
 
 
 def test_attributes_stand_between_stream_and_time():
-    entry = EntryEncoder("stderr", '{"tag":"x"}').feed(b"a\n", TIME)
+    entry = EntryEncoder("stderr", '{"tag":"x"}').encode([Piece(b"a\n")], TIME)
     assert list(json.loads(entry)) == ["log", "stream", "attrs", "time"]
     assert json.loads(entry)["attrs"] == {"tag": "x"}
 
@@ -94,8 +96,19 @@ def test_long_lines_are_cut_at_16_kib_wherever_reads_end(lengths, cuts):
 
 
 def test_a_line_is_kept_until_its_end_comes():
-    encoder = EntryEncoder("stdout")
-    assert encoder.feed(b"one\ntw", TIME) == encode(b"one\n")
-    assert encoder.pending == b"tw"
-    assert encoder.feed(b"o\n", TIME) == encode(b"two\n")
-    assert encoder.pending == encoder.finish(TIME) == b""
+    cutter = LineCutter()
+    assert cutter.feed(b"one\ntw") == [Piece(b"one\n")]
+    assert cutter.pending == b"tw"
+    assert cutter.feed(b"o\n") == [Piece(b"two\n")]
+    assert cutter.pending == b""
+    assert cutter.finish() == []
+
+
+def test_parts_of_a_line_are_counted():
+    cutter = LineCutter()
+    cuts = cutter.feed(b"a\n" + b"x" * (2 * MAX_LINE) + b"y\nb\n")
+    assert [(piece.ordinal, piece.more, piece.lines) for piece in cuts] == [
+        (0, False, 1), (0, True, 1), (1, True, 1), (2, False, 2),
+    ]  # fmt: skip
+    cutter.feed(b"z" * MAX_LINE + b"end")
+    assert cutter.finish() == [Piece(b"end", 1)]

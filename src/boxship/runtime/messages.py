@@ -163,6 +163,8 @@ class LogConfig:
     """Whether files are compressed when they are rotated."""
     target: LogTarget | None = None
     """Where the output is sent besides."""
+    losses: str = ""
+    """The file that counts lines which were lost (``logs/losses.py``); empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

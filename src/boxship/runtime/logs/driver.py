@@ -4,12 +4,14 @@ A driver is a module with ``open_driver(target: LogTarget) -> Driver``. It is bl
 process of its own, which has nothing else to do::
 
     open_driver ──► send* ──► flush ──► send* ──► … ──► flush ──► close
+         ▲                     │ an error
+         └── a pause ── close ◄┘
 
-Delivery is the sender's concern (``sender.py``): it collects entries as ``Driver.batch`` says,
-calls ``send``, and only what ``send`` has returned from, or ``flush`` has if the driver keeps
-something back, counts as delivered. After a ``DeliveryError`` the sender waits a moment, longer
-each time, and sends the rest again; meanwhile entries pile up and, in blocking mode, the container
-waits. So a driver does not retry, buffer or drop by itself, unless its options say so.
+Delivery is the sender's concern (``sender.py``): it collects entries as ``Driver.batch`` says and
+calls ``send``. What that has returned from is delivered, but for the last ``Driver.kept`` entries.
+After an error the sender closes the driver, waits a moment, longer each time, opens it anew and
+sends the rest again; meanwhile entries pile up and, in blocking mode, the container waits. So a
+driver does not reconnect, retry, buffer or drop by itself, unless its options say so.
 
 Every call has to return within ``TIMEOUT`` seconds, whatever the target does: set timeouts on
 sockets. An entry may be delivered twice when a sender died between delivery and telling so.
@@ -63,7 +65,7 @@ class DeliveryError(Exception):
     """The target did not take all of a batch.
 
     The first ``delivered`` entries of it need not be sent again. With ``refused`` the entry after
-    them never will be taken: it is counted as lost, and the next one is tried.
+    them never will be taken: it is counted as lost, the driver stays open, and the next is tried.
     """
 
     def __init__(self, message: str, *, delivered: int = 0, refused: bool = False) -> None:
@@ -80,16 +82,23 @@ class Driver(Protocol):
         """How entries are to be collected."""
         ...
 
+    @property
+    def kept(self) -> int:
+        """How many of the last entries are kept back until more come or ``flush``; 0 for most."""
+        ...
+
     def send(self, entries: Sequence[Entry]) -> None:
         """Deliver entries, in order; never none. Raise DeliveryError, or OSError for none of them.
 
-        What is kept back for later (an event of several lines) is delivered by ``flush``.
+        What is kept back (the beginning of an event of several lines) is delivered by ``flush``.
         """
         ...
 
     def flush(self) -> None:
-        """Deliver what was kept back. Called when nothing came for ``batch.seconds``, and at the
-        end. Raise DeliveryError or OSError; it stays kept then."""
+        """Deliver what was kept back. Raise DeliveryError or OSError.
+
+        Called when nothing has come for ``batch.seconds`` or a second, and at the end.
+        """
         ...
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """A process of the container, init or exec, as its shim sees it: streams, clients, end.
 
-Output is read in chunks; each goes to the attached clients and then to the log. While a client has
-too much to take already, nothing is read. A process has ended for good when it was reaped *and* its
-output came to an end; somebody else who holds the pipe open may delay that for two seconds.
+Output is read in chunks; each goes to the attached clients and then to the log. While one of them
+has too much to take already, nothing is read. A process has ended for good when it was reaped *and*
+its output came to an end; somebody else who holds the pipe open may delay that for two seconds.
 """
 
 import errno
@@ -34,6 +34,11 @@ class Sink(Protocol):
 
     def pending(self, stream: int) -> bytes:
         """Return what came in and does not stand in the log yet."""
+        ...
+
+    @property
+    def congested(self) -> bool:
+        """Whether no more can be kept just now."""
         ...
 
 
@@ -133,7 +138,7 @@ class Process:
             self._notices.detached(self, client, keys)
 
     def drained(self) -> None:
-        """Read output again, unless another client is congested."""
+        """Read output again, unless somebody else is congested."""
         self._watch_outlets()
 
     def _input_unblocked(self, _events: int) -> None:
@@ -152,12 +157,13 @@ class Process:
     # ── output ───────────────────────────────────────────────────────────────────────────────
 
     def _watch_outlets(self) -> None:
-        """Watch output, unless a client must catch up first.
+        """Watch output, unless a client or the log must catch up first.
 
         Once the process has ended, what nobody can add to any more is read nevertheless: so much
-        a client's queue may exceed its limit, and the end need not wait for the client.
+        a queue may exceed its limit, and the end need not wait for the client or the log's target.
         """
-        if not any(client.congested for client in self._clients):
+        full = self._sink is not None and self._sink.congested and self.exit_code is None
+        if not full and not any(client.congested for client in self._clients):
             self._watch(EPOLLIN)
         else:
             self._watch(_UNWATCHED if self.exit_code is None else 0)

@@ -48,6 +48,7 @@ from boxship.runtime.control_codec import (
     RawFrame,
     encode,
     parse,
+    target_to_json,
 )
 from boxship.runtime.process import Spawned, StepFailedError
 from boxship.runtime.shim.attachment import Spec
@@ -83,8 +84,8 @@ class Birth(NamedTuple):
     """What the first descriptors are: STDOUT, STDERR, or 0 for the inlet."""
     container_id: str = ""
     directory: str = ""
-    log: tuple[str, int, int, str] = ("", 0, 0, "")
-    """The fields of ``messages.LogConfig``."""
+    log: tuple[Any, ...] = ()
+    """The fields of a ``LogSpec``."""
     plan: str = ""
     """What is still to know of the plan, the cgroups above all, as JSON."""
     adopts: bool = False
@@ -334,18 +335,35 @@ def start_container(
     birth = _birth(frame, spawned, ends, started_ns, numbers)
     answer(birth.reply)
     rest = _rest(plan)
-    log = request.log
     birth = birth._replace(
         tty=request.stdio.tty,
         stdin_once=request.stdio.stdin_once,
         attachments=tuple(_plain(a) for a in request.attachments),
         container_id=request.container_id,
         directory=request.directory,
-        log=(log.path, log.max_size, log.max_file, log.attributes),
+        log=_plain_log(request.log),
         plan=rest.to_json(),
         adopts=not plan.new_pid_namespace or bool(plan.foreign or plan.restore),
     )
     return birth, (*_parent_ends(ends), listener.detach())
+
+
+def _plain_log(log: m.LogConfig) -> tuple[Any, ...]:
+    target = log.target
+    return (
+        log.path,
+        log.max_size,
+        log.max_file,
+        log.attributes,
+        log.form,
+        log.compress,
+        log.losses,
+        *(
+            ("",)
+            if target is None
+            else (target_to_json(target), target.blocking, target.buffer_size)
+        ),
+    )
 
 
 def _rest(plan: Plan) -> Plan:

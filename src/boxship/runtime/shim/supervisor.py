@@ -5,8 +5,8 @@
     running ──init reaped and drained──► ended ──release, or no daemon──► gone
                                          exit.json, exited
 
-Being gone waits for attached clients that still have output to take, and for execs to end, but not
-long: they have been killed with the container. A control connection that
+Being gone waits for attached clients that still have output to take, for the log's target, and for
+execs to end, but not long: they have been killed with the container. A control connection that
 ends changes nothing for a running container.
 
 Memory is what this process must not use: it stays small as long as it touches few of the objects
@@ -36,7 +36,7 @@ from boxship.runtime.shim import starter
 from boxship.runtime.shim.attachment import Client, Spec
 from boxship.runtime.shim.births import Births, Wish
 from boxship.runtime.shim.children import adopt_orphans, hear_of_children
-from boxship.runtime.shim.containerlog import ContainerLog
+from boxship.runtime.shim.containerlog import ContainerLog, LogSpec
 from boxship.runtime.shim.containment import Containment
 from boxship.runtime.shim.control import Connection
 from boxship.runtime.shim.directory import leave_directory, remove_directory, write_exit
@@ -85,8 +85,9 @@ class Supervisor:
         streams = len(birth.streams)
         self._listener = _socket.socket(fileno=fds[streams])
         self._loop.watch(fds[streams], EPOLLIN, self._daemon_calls)
-        if birth.log[0]:
-            self._log = ContainerLog(birth.log)
+        log = LogSpec(*birth.log)
+        if log.path or log.target:
+            self._log = ContainerLog(log, self._loop, self._go_if_done)
         process = self._keep(birth, fds[:streams])
         self.accept(control)
         for number, fd in enumerate(fds[streams + 1 :], 1):
@@ -231,6 +232,8 @@ class Supervisor:
             notices=self._notices,
             sink=self._log if birth.name == m.INIT else None,
         )
+        if birth.name == m.INIT and self._log is not None:
+            self._log.on_room = process.drained
         self._processes[birth.name] = process
         self._pidfds[birth.pid] = pidfd
         self._loop.watch(pidfd, EPOLLIN, self._reap)
@@ -346,7 +349,7 @@ class Supervisor:
             for connection in tuple(self._connections):
                 connection.finish()
         unheard = self._exit is not None and self._recorded and not self._released
-        if self._connections or self._clients:
+        if self._connections or self._clients or (self._log is not None and self._log.busy):
             return
         if not (unheard or self._released):
             return

@@ -4,20 +4,19 @@ One entry per line of output, ended by a newline::
 
     {"log":"hello\\n","stream":"stdout","time":"2026-01-02T03:04:05.123456789Z"}
 
-A line that reaches 16 KiB before its newline is cut there; only the last piece ends in ``\\n``.
-An unfinished last line is an entry without ``\\n``. Strings are escaped as Go's encoder does it:
+Of a line in pieces only the last one ends in ``\\n``. Strings are escaped as Go's encoder does it:
 ``<``, ``>`` and ``&`` as ``\\u00XX``, each byte that is not UTF-8 as ``\\ufffd``.
 
-A whole chunk of output is escaped and cut into entries by a few ``bytes`` methods, never line by
+A whole chunk of output is made entries by a few ``bytes`` methods, never line by
 line: one C loop over the chunk per character that needs escaping, and for most output there is
 none. All lines of a chunk get the time at which it was read.
 """
 
 import codecs
+from collections.abc import Iterable
 from typing import Final
 
-MAX_LINE: Final = 16 * 1024
-"""Docker's limit: the content of one entry, in bytes before escaping."""
+from boxship.runtime.logs.lines import Piece
 
 _HEAD: Final = b'{"log":"'
 _NEWLINE: Final = b"\\n"
@@ -73,45 +72,20 @@ def _escape_beyond_ascii(data: bytes) -> bytes:
 
 
 class EntryEncoder:
-    """Cuts one stream of output into entries. ``pending`` is the line whose end has not come."""
+    """Makes entries of the pieces of one stream of output."""
 
     def __init__(self, stream: str, attributes: str = "") -> None:
         extra = f'"attrs":{attributes},' if attributes else ""
         self._middle = f'","stream":"{stream}",{extra}"time":"'.encode()
-        self.pending = b""
 
-    def feed(self, data: bytes, time: bytes) -> bytes:
-        """Return the entries that ``data`` completes; ``time`` is RFC 3339."""
-        if self.pending:
-            data = self.pending + data
+    def encode(self, pieces: Iterable[Piece], time: bytes) -> bytes:
+        """Return the entries; ``time`` is RFC 3339."""
         tail = self._middle + time + b'"}\n'
-        entries = []
-        start = line = 0  # beginning of what is not encoded yet, and of the line looked at
-        while (newline := data.rfind(b"\n", line, line + MAX_LINE)) >= 0 or (
-            len(data) - line >= MAX_LINE
-        ):
-            if newline >= 0:
-                line = newline + 1
-                continue
-            entries.append(_whole_lines(data[start:line], tail))
-            start = line + MAX_LINE
-            entries.append(_HEAD + escape(data[line:start]) + tail)
-            line = start
-        entries.append(_whole_lines(data[start:line], tail))
-        self.pending = data[line:]
-        return b"".join(entries) if len(entries) > 1 else entries[0]
-
-    def finish(self, time: bytes) -> bytes:
-        """Return the entry for an unfinished last line, if there is one."""
-        if not self.pending:
-            return b""
-        line, self.pending = self.pending, b""
-        return _HEAD + escape(line) + self._middle + time + b'"}\n'
+        return b"".join(_entries(piece.data, tail) for piece in pieces)
 
 
-def _whole_lines(data: bytes, tail: bytes) -> bytes:
-    """Encode lines, each with its newline."""
-    if not data:
-        return b""
+def _entries(data: bytes, tail: bytes) -> bytes:
+    if not data.endswith(b"\n"):
+        return b"".join((_HEAD, escape(data), tail))
     end = _NEWLINE + tail
     return b"".join((_HEAD, escape(data[:-1]).replace(b"\n", end + _HEAD), end))
