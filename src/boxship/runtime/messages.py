@@ -142,6 +142,10 @@ class LogTarget:
     facts: LogFacts = field(default_factory=LogFacts)
     blocking: bool = True
     """Whether the container waits when the target does not keep up; else entries are lost."""
+    address: str = ""
+    """Where a plugin listens."""
+    directory: str = ""
+    """A directory of the container's own for what has to do with its run; for a plugin's pipe."""
     buffer_size: int = 1_000_000
     """Bytes of output that may wait for the target."""
 

@@ -66,12 +66,21 @@ class DeliveryError(Exception):
 
     The first ``delivered`` entries of it need not be sent again. With ``refused`` the entry after
     them never will be taken: it is counted as lost, the driver stays open, and the next is tried.
+    ``retry_after`` are seconds until the next attempt, if the target or an option says so.
     """
 
-    def __init__(self, message: str, *, delivered: int = 0, refused: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        delivered: int = 0,
+        refused: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.delivered = delivered
         self.refused = refused
+        self.retry_after = retry_after
 
 
 class Driver(Protocol):

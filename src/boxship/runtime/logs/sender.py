@@ -206,7 +206,7 @@ class Sender:
             if error.refused:
                 self._delivered(1, lost=1, text=str(error))
             else:
-                self._failed(error)
+                self._failed(error, error.retry_after)
         except OSError as error:
             self._failed(error)
 
@@ -248,7 +248,7 @@ class Sender:
         del self._entries[:count]
         self._tell(done, lost, text)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, retry_after: float | None = None) -> None:
         if self._driver is not None:
             self._driver.close()
             self._driver = None
@@ -257,7 +257,7 @@ class Sender:
         self._tell(0, 0, str(error) or type(error).__name__)
         if os.getppid() != self._parent and self._pause > _ORPHANED_SECONDS / 2:
             os._exit(1)  # nobody is left to be told
-        time.sleep(self._pause)
+        time.sleep(self._pause if retry_after is None else max(retry_after, FIRST_PAUSE))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _tell(self, entries: int, lost: int = 0, text: str = "") -> None:
