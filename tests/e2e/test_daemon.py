@@ -41,10 +41,12 @@ def test_hang_up_reads_the_configuration_again(make_engine: Callable[..., Engine
     engine.add_flags(f"--config-file={file}")
     engine.start()
     assert engine.api.get("/info").json()["Debug"] is False
-    file.write_text(json.dumps({"debug": True, "features": {"keep-blobs": True}}))
+    file.write_text(json.dumps({"debug": True, "no-new-privileges": True}))
     os.kill(engine.pid, signal.SIGHUP)
     eventually(lambda: engine.api.get("/info").json()["Debug"] is True, "the new configuration")
-    eventually(lambda: "Restart the daemon to change features" in engine.log(), "what has to wait")
+    eventually(
+        lambda: "Restart the daemon to change no-new-privileges" in engine.log(), "what has to wait"
+    )
     file.write_text("{ this is no JSON")
     os.kill(engine.pid, signal.SIGHUP)
     eventually(lambda: "daemon.json" in engine.log(), "a word about the bad file")

@@ -55,7 +55,7 @@ def shop(_shop: Workshop) -> Iterator[Workshop]:
     forget(_shop)
     settings = _shop.place.settings
     # Connections to registries are kept for the next pull or push.
-    _shop.engine.set_registries(settings.registries, settings.transfers)
+    _shop.engine.reconfigure(settings)
     gc.collect()
 
 

@@ -18,7 +18,7 @@ from boxship.engine.containers.spec.devices import device_rules, devices
 from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.seccomp import profile_of
 from boxship.engine.containers.spec.surroundings import Surroundings
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import Configured, EngineSettings
 from boxship.model.container import ContainerConfig, DeviceMapping, HostConfig, Ulimit
 from boxship.oci.runtime import DeviceRule, Spec
 from boxship.runtime.blueprint import Plan
@@ -359,7 +359,7 @@ class _Nobody:
 def planned(host: str, layout: Layout) -> Plan:
     machine = Host(layout=layout, capabilities=ALL)
     runtimes = Runtimes("boxship", {})
-    planner = Planner(EngineSettings(), Paths("/data", "/exec"), machine, runtimes)
+    planner = Planner(Configured(EngineSettings()), Paths("/data", "/exec"), machine, runtimes)
     overlay = OverlayMount("/data", ("l/a",), "/upper", "/work")
     return Plan.from_plain(planner.plan(record(host), overlay, _Nobody()))  # type: ignore[arg-type]
 

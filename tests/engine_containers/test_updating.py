@@ -18,7 +18,7 @@ from boxship.engine.containers.planner import Planner
 from boxship.engine.containers.record import ContainerRecord, ContainerState
 from boxship.engine.containers.runtimes import Runtimes
 from boxship.engine.containers.update import changed, merge
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import Configured, EngineSettings
 from boxship.model.container import ContainerConfig, HostConfig, RestartPolicy
 from boxship.oci.runtime import Pids, Resources
 from boxship.runtime.cgroups.layout import Hierarchy, Layout
@@ -224,7 +224,7 @@ def test_systemd_must_know_of_a_change(tmp_path: Path, monkeypatch: pytest.Monke
     limit.parent.mkdir(parents=True)
     limit.write_text("10")
     planner = Planner(
-        EngineSettings(systemd_cgroups=True),
+        Configured(EngineSettings(systemd_cgroups=True)),
         Paths("/nosuch", "/nosuch"),
         Host(Layout((Hierarchy(str(tmp_path), ("pids",)),))),
         Runtimes("boxship", {}),

@@ -31,6 +31,7 @@ class Application:
     def __init__(self, backend: Backend, gate: Gate | None = None) -> None:
         self._backend = backend
         self._gate = gate or Gate()
+        self._oldest = backend.system.release.oldest
         self._router = Router()
         for method, pattern, endpoint in ROUTES:
             known = noted(method, pattern, endpoint)
@@ -51,7 +52,9 @@ class Application:
             return _NOT_FOUND
         endpoint, target, pattern = found
         try:
-            version = understood(parse(version_text), request.headers.get("user-agent", ""))
+            version = understood(
+                parse(version_text, self._oldest), request.headers.get("user-agent", "")
+            )
             call = Call(request, version, target, self._backend)
             if self._gate.stands_open(request):
                 answer = endpoint(call)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from boxship.wire.versions import OLDEST, ApiVersion
+
 
 @dataclass(frozen=True)
 class HostFacts:
@@ -39,6 +41,8 @@ class Release:
 
     version: str
     experimental: bool = False
+    oldest: ApiVersion = OLDEST
+    """Of the API's versions that are served."""
 
 
 @dataclass(frozen=True)
@@ -74,4 +78,9 @@ class DaemonFacts:
     """Configured ones: CIDR, and the prefix of the subnets that are cut from it."""
     host_gateway_ips: tuple[str, ...] = ()
     """What ``host-gateway`` is configured to mean; empty: the default bridge's gateway."""
+    init_binary: str = "boxship-init"
+    generic_resources: tuple[tuple[str, str | int], ...] = ()
+    """What the node has besides: kind, and how many or which one."""
+    proxies: tuple[str, str, str] = ("", "", "")
+    """For http, for https, and for whom none is used; without passwords."""
     warnings: tuple[str, ...] = ()

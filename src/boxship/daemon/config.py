@@ -22,6 +22,7 @@ from boxship.daemon.option import Option, Value
 from boxship.daemon.options import BY_FLAG, BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_HOST, OPTIONS
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.runtimes import check_default, read_runtimes
+from boxship.daemon.storageoptions import container_size
 from boxship.daemon.values import parse_arguments
 from boxship.engine.settings import RuntimeProgram
 from boxship.model.container import Ulimit
@@ -216,6 +217,8 @@ def _check(config: DaemonConfig) -> None:
         config.feature(name, default=False)
     _ = config.default_ulimits, registry_settings(config), transfer_limits(config)
     _ = network_settings(config), config.trash_retention_ns, build_cache_settings(config)
+    _ = container_size(config)
+    _check_init(config.text("init-path"))
     check_default(config.text("default-runtime"), config.runtimes)
 
 
@@ -227,6 +230,11 @@ def _check_cgroups(config: DaemonConfig) -> None:
         raise InvalidArgumentError(
             'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'
         )
+
+
+def _check_init(path: str) -> None:
+    if path and not (os.path.isabs(path) and os.access(path, os.X_OK)):
+        raise InvalidArgumentError(f"invalid init-path: {path} (no program has this path)")
 
 
 def _check_seccomp(path: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from boxship.daemon.option import Check, Value
+from boxship.wire.versions import read_oldest
 
 
 def one_of(*allowed: str) -> Check:
@@ -104,6 +105,11 @@ def read_generic_resources(given: Iterable[str]) -> list[tuple[str, str | int]]:
             counted.add(name)
         found.append((name, worth))
     return found
+
+
+def api_version(value: Value) -> None:
+    """Check a version of the API that can be the oldest one."""
+    read_oldest(str(value))
 
 
 def listens(value: Value) -> None:

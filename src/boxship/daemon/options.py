@@ -54,7 +54,8 @@ _DAEMON: tuple[Option, ...] = (
     ),
     flag("allow-insecure-tcp", "Listen on TCP beyond this machine without client certificates"),
     Option(
-        "min-api-version", "", Kind.TEXT, "", "Oldest version of the API that is served: 1.44"
+        "min-api-version", "", Kind.TEXT, "", "Oldest version of the API that is served: 1.44",
+        check=forms.api_version,
     ),
     words("labels", "label", "key=value labels of the daemon", reload=True, check=forms.labels),
     words(

@@ -1,6 +1,7 @@
 """The daemon as the API sees it: facts about the machine and about the current configuration."""
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from functools import cached_property
@@ -12,13 +13,18 @@ from boxship.base.files import opened, write_atomic
 from boxship.base.metrics import Family, Sample, gauge
 from boxship.daemon import process
 from boxship.daemon.config import DaemonConfig
+from boxship.daemon.forms import read_generic_resources
 from boxship.daemon.networks import network_settings
 from boxship.daemon.registries import registry_settings
+from boxship.distribution.settings import Proxies
 from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
 from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 from boxship.kernel.filesystems import tells_types
 from boxship.model.debug import Variables
+from boxship.wire.versions import read_oldest
+
+_CREDENTIALS = re.compile(r"//[^/@]*@")
 
 
 class DaemonSystem:
@@ -40,7 +46,9 @@ class DaemonSystem:
 
     @property
     def release(self) -> Release:
-        return Release(__version__, experimental=self.config.flag("experimental"))
+        config = self.config
+        oldest = read_oldest(config.text("min-api-version"))
+        return Release(__version__, experimental=config.flag("experimental"), oldest=oldest)
 
     @property
     def daemon(self) -> DaemonFacts:
@@ -78,6 +86,9 @@ class DaemonSystem:
             firewall="nftables" if networks.iptables else "none",
             address_pools=tuple((pool.base, pool.size) for pool in networks.address_pools),
             host_gateway_ips=networks.host_gateway_ips,
+            init_binary=os.path.basename(config.text("init-path")) or "boxship-init",
+            generic_resources=tuple(read_generic_resources(config.words("node-generic-resources"))),
+            proxies=_shown_proxies(registries.proxies),
             warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
         )
 
@@ -140,6 +151,11 @@ def _debugging() -> ModuleType:
     from boxship.daemon import debugging  # noqa: PLC0415 - hardly any daemon is looked into
 
     return debugging
+
+
+def _shown_proxies(proxies: Proxies) -> tuple[str, str, str]:
+    http, https = (_CREDENTIALS.sub("//xxxxx:xxxxx@", url) for url in (proxies.http, proxies.https))
+    return http, https, proxies.no_proxy
 
 
 def _in_user_namespace() -> bool:

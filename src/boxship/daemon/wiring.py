@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+from dataclasses import replace
 from typing import Self
 
 from boxship.api.application import Application
@@ -12,7 +13,7 @@ from boxship.api.headers import common
 from boxship.api.http.server import Server
 from boxship.base.clock import SystemClock
 from boxship.base.errors import BoxshipError, InvalidArgumentError
-from boxship.daemon import hostfacts, logs
+from boxship.daemon import hostfacts, logs, reloading
 from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener, tls_context
@@ -21,24 +22,16 @@ from boxship.daemon.notify import notify
 from boxship.daemon.plugins import plugin_settings
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
+from boxship.daemon.storageoptions import container_size
 from boxship.daemon.system import DaemonSystem
 from boxship.engine.engine import Engine
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import EngineSettings, UserMaps
 from boxship.model.container import LogConfig
 from boxship.model.event import EventType
 
 log = logging.getLogger(__name__)
 
 _LAST_ANSWERS = 2.0
-_TRANSFERS = {
-    "registry-mirrors",
-    "insecure-registries",
-    "max-concurrent-downloads",
-    "max-concurrent-uploads",
-    "max-download-attempts",
-    "registry-connect-timeout",
-    "registry-read-timeout",
-}
 
 
 class Daemon:
@@ -60,7 +53,7 @@ class Daemon:
     async def start(cls, config: DaemonConfig, listeners: list[Listener]) -> Self:
         """Open the engine, serve on the listeners, and say so."""
         tls = tls_context(config.tls) if config.tls is not None else None
-        settings = engine_settings(config)
+        settings = engine_settings(config, user_maps(config.text("userns-remap")))
         engine = await Engine.open(settings)
         system = DaemonSystem(
             config,
@@ -129,22 +122,15 @@ class Daemon:
     def _take_over(self, config: DaemonConfig) -> None:
         different = changed(self._config, config)
         waiting = unchanged(self._config, config)
-        self._config = DaemonConfig({**self._config.values, **different})
+        self._config = replace(self._config, values={**self._config.values, **different})
         self._system.config = self._config
-        self._engine.set_runtimes(self._config.text("default-runtime"), self._config.runtimes)
-        self._engine.trash.set_retention(self._config.trash_retention_ns)
-        if _TRANSFERS & different.keys():
-            settings, limits = registry_settings(self._config), transfer_limits(self._config)
-            self._engine.set_registries(settings, limits)
+        self._engine.reconfigure(engine_settings(self._config, self._engine.settings.user_maps))
         logs.set_level(self._config.log_level)
-        told = (
-            ", ".join(f"{name}={value}" for name, value in different.items()) or "nothing changed"
-        )
-        log.info("Reloaded configuration: %s", told)
+        log.info("Reloaded configuration: %s", reloading.told(different))
         if waiting:
             log.warning("Restart the daemon to change %s", ", ".join(waiting))
-        attributes = {name: str(value) for name, value in different.items()}
-        self._engine.events.publish(EventType.DAEMON, "reload", self._system.daemon.id, attributes)
+        shown = reloading.attributes(self._config)
+        self._engine.events.publish(EventType.DAEMON, "reload", self._system.daemon.id, shown)
 
     async def stop(self, *, leave_containers: bool = False) -> None:
         """Stop orderly: no new clients, containers, answers, engine."""
@@ -169,8 +155,8 @@ class Daemon:
             log.warning("could not stop every container: %s", error)
 
 
-def engine_settings(config: DaemonConfig) -> EngineSettings:
-    """Translate the configuration into what the engine is told."""
+def engine_settings(config: DaemonConfig, maps: UserMaps | None) -> EngineSettings:
+    """Translate the configuration into what the engine is told. ``maps``: of ``userns-remap``."""
     defaults = EngineSettings()
     profile = config.text("seccomp-profile")
     return EngineSettings(
@@ -190,6 +176,7 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         ),
         stop_timeout=config.number("default-stop-timeout"),
         init=config.flag("init"),
+        init_path=config.text("init-path"),
         no_new_privileges=config.flag("no-new-privileges"),
         seccomp_profile="" if profile == "builtin" else profile,
         runtime=config.text("default-runtime"),
@@ -198,8 +185,9 @@ def engine_settings(config: DaemonConfig) -> EngineSettings:
         dns=config.words("dns"),
         dns_options=config.words("dns-opts"),
         dns_search=config.words("dns-search"),
-        user_maps=user_maps(config.text("userns-remap")),
+        user_maps=maps,
         storage_driver=config.text("storage-driver"),
+        container_size=container_size(config),
         networks=network_settings(config),
         build_cache=build_cache_settings(config),
         plugins=plugin_settings(config),

@@ -15,7 +15,6 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -23,8 +22,8 @@ from typing import TYPE_CHECKING, Self, cast
 
 from boxship import __version__
 from boxship.base.clock import Clock, SystemClock
+from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.registries import Registries
-from boxship.distribution.settings import RegistrySettings
 from boxship.engine.check import Checker
 from boxship.engine.containers import (
     networking,
@@ -64,7 +63,7 @@ from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.records.trash import TrashBin
-from boxship.engine.settings import EngineSettings, RuntimeProgram, TransferLimits, UserMaps
+from boxship.engine.settings import Configured, EngineSettings, UserMaps
 from boxship.engine.volumes.service import Volumes
 from boxship.model.event import EventType
 from boxship.runtime.host import Host
@@ -95,7 +94,6 @@ class Engine:
         storage: Storage,
         networks: Networks,
     ) -> None:
-        self.settings = context.settings
         self.plugins = context.plugins
         self.volumes = context.volumes
         self.networks = networks
@@ -132,6 +130,11 @@ class Engine:
         trash = TrashBin(database, clock, settings.trash_retention_ns)
         trash.load()
         storage = Storage.open(settings.data_root, settings.storage_driver)
+        if settings.container_size and not storage.snapshots.limits_size:
+            raise InvalidArgumentError(
+                "storage-opts: a size of containers needs xfs mounted with the option pquota; "
+                f"{settings.data_root} isn't on one"
+            )
         images = ImageService(
             database,
             storage,
@@ -154,10 +157,10 @@ class Engine:
         )
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
-        host = Host.look()
+        host, configured = Host.look(), Configured(settings)
         runtimes = Runtimes(settings.runtime, settings.runtimes)
         context = Context(
-            settings=settings,
+            configured=configured,
             paths=paths,
             clock=clock,
             machine=this_machine(
@@ -168,7 +171,7 @@ class Engine:
             images=images,
             snapshots=storage.snapshots,
             throw_away=lambda path: storage.disposal.add([storage.root.move_aside(path)]),
-            planner=Planner(settings, paths, host, runtimes),
+            planner=Planner(configured, paths, host, runtimes),
             runtimes=runtimes,
             shims=shims,
             pending=HangupWatch(),
@@ -246,13 +249,22 @@ class Engine:
         """The launcher's process; 0 while it is being started again."""
         return self._shims.pid
 
-    def set_runtimes(self, default: str, programs: Mapping[str, RuntimeProgram]) -> None:
-        """Let containers have other runtimes from now on; those that run go on with theirs."""
-        self._context.runtimes.set(default, programs)
+    @property
+    def settings(self) -> EngineSettings:
+        """What is configured now."""
+        return self._context.settings
 
-    def set_registries(self, settings: RegistrySettings, limits: TransferLimits) -> None:
-        """Let transfers that begin from now on know other registries' settings."""
-        self.images.set_registries(Registries(settings, USER_AGENT), limits)
+    def reconfigure(self, settings: EngineSettings) -> None:
+        """Take over what can be changed while it runs; containers that run go on as they are."""
+        context, before = self._context, self._context.settings
+        context.configured.now = settings
+        context.runtimes.set(settings.runtime, settings.runtimes)
+        self.trash.set_retention(settings.trash_retention_ns)
+        self.images.set_keep_blobs(settings.keep_blobs)
+        if (settings.registries, settings.transfers) != (before.registries, before.transfers):
+            self.images.set_registries(
+                Registries(settings.registries, USER_AGENT), settings.transfers
+            )
 
     async def stop_containers(self, *, at_most: int) -> None:
         """Ask every container to end, all at once, and kill those that take longer.

@@ -136,6 +136,8 @@ class EngineSettings:
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
     init: bool = False
     """Whether containers get an init of ours by default."""
+    init_path: str = ""
+    """Another init for that; empty is ours."""
     no_new_privileges: bool = False
     seccomp_profile: str = ""
     """Path of a profile in Docker's format; empty is the built-in one."""
@@ -151,6 +153,8 @@ class EngineSettings:
     """With maps, containers have a user namespace unless they ask for the host's."""
     storage_driver: str = ""
     """Of new containers: ``overlay2`` or ``vfs``; empty: what works here."""
+    container_size: int = 0
+    """How many bytes a container may write unless it says so itself; 0: any."""
     registries: RegistrySettings = field(default_factory=RegistrySettings)
     transfers: TransferLimits = DEFAULT_LIMITS
     keep_blobs: bool = False
@@ -162,3 +166,10 @@ class EngineSettings:
     """How long what is removed can be brought back; 0: not at all."""
     live_restore: bool = True
     """Containers outlive the daemon; without it an orderly stop of the daemon stops them."""
+
+
+class Configured:
+    """The settings as they are now: a reload of the configuration puts others in their place."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.now = settings

@@ -62,6 +62,23 @@ class Commit(Struct, frozen=True):
     id: str = field(default="", name="ID")
 
 
+class DiscreteResource(Struct, frozen=True, rename="pascal"):
+    kind: str
+    value: int
+
+
+class NamedResource(Struct, frozen=True, rename="pascal"):
+    kind: str
+    value: str
+
+
+class GenericResource(Struct, frozen=True, rename="pascal"):
+    """So many of a kind, or one of it by its name: exactly one of the two is there."""
+
+    discrete_resource_spec: DiscreteResource | UnsetType = UNSET
+    named_resource_spec: NamedResource | UnsetType = UNSET
+
+
 class Swarm(Struct, frozen=True):
     """A node that is in no swarm."""
 
@@ -141,7 +158,7 @@ class Info(Struct, frozen=True, rename="pascal"):
     warnings: tuple[str, ...] | None
     firewall_backend: Firewall | UnsetType = UNSET
     default_address_pools: tuple[AddressPool, ...] | UnsetType = UNSET
-    generic_resources: None = None
+    generic_resources: tuple[GenericResource, ...] | None = None
     http_proxy: str = ""
     https_proxy: str = ""
     no_proxy: str = ""

@@ -34,8 +34,11 @@ def split_path(path: str) -> tuple[str | None, str]:
 
 
 @lru_cache(maxsize=NEWEST + 1)
-def parse(version: str | None) -> ApiVersion:
-    """Read the version of a request's path; none means the newest. Refuse what isn't served."""
+def parse(version: str | None, oldest: ApiVersion = OLDEST) -> ApiVersion:
+    """Read the version of a request's path; none means the newest. Refuse what isn't served.
+
+    ``oldest`` is what this daemon goes back to.
+    """
     if version is None:
         return NEWEST
     major, _, minor = version.partition(".")
@@ -47,12 +50,24 @@ def parse(version: str | None) -> ApiVersion:
         raise InvalidArgumentError(
             f"client version {version} is too new. Maximum supported API version is {text(NEWEST)}"
         )
-    if number < (1, OLDEST):
+    if number < (1, oldest):
         raise InvalidArgumentError(
             f"client version {version} is too old. Minimum supported API version is "
-            f"{text(OLDEST)}, please upgrade your client to a newer version"
+            f"{text(oldest)}, please upgrade your client to a newer version"
         )
     return ApiVersion(number[1])
+
+
+def read_oldest(wanted: str) -> ApiVersion:
+    """Read the oldest version that shall be served; empty: the oldest that can be. ValueError."""
+    if not wanted:
+        return OLDEST
+    match = re.fullmatch(r"1\.([0-9]{1,3})", wanted)
+    if match is None:
+        raise ValueError(f"{wanted} (an API version is like {text(NEWEST)})")
+    if not OLDEST <= int(match[1]) <= NEWEST:
+        raise ValueError(f"{wanted} (this daemon has {text(OLDEST)} to {text(NEWEST)})")
+    return ApiVersion(int(match[1]))
 
 
 def understood(version: ApiVersion, agent: str) -> ApiVersion:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from itertools import starmap
 
 from msgspec import UNSET
 
@@ -14,16 +15,19 @@ from boxship.wire.system import (
     AddressPool,
     Component,
     DeviceInfo,
+    DiscreteResource,
     Firewall,
+    GenericResource,
     IndexInfo,
     Info,
+    NamedResource,
     PlatformName,
     Plugins,
     RegistryConfig,
     Runtime,
     Version,
 )
-from boxship.wire.versions import NEWEST, OLDEST, text
+from boxship.wire.versions import NEWEST, text
 
 _PRODUCT = "Boxship"
 _INDEX = "https://index.docker.io/v1/"
@@ -41,7 +45,7 @@ def version(host: HostFacts, daemon: Release) -> Version:
         "GitCommit": "",
         "GoVersion": python,
         "KernelVersion": host.kernel,
-        "MinAPIVersion": text(OLDEST),
+        "MinAPIVersion": text(daemon.oldest),
         "Os": "linux",
     }
     return Version(
@@ -49,7 +53,7 @@ def version(host: HostFacts, daemon: Release) -> Version:
         components=(Component("Engine", daemon.version, details),),
         version=daemon.version,
         api_version=text(NEWEST),
-        min_api_version=text(OLDEST),
+        min_api_version=text(daemon.oldest),
         git_commit="",
         go_version=python,
         os="linux",
@@ -121,7 +125,11 @@ def info(
         },
         default_runtime=daemon.default_runtime,
         live_restore_enabled=daemon.live_restore,
-        init_binary="boxship-init",
+        init_binary=daemon.init_binary,
+        generic_resources=tuple(starmap(_resource, daemon.generic_resources)) or None,
+        http_proxy=daemon.proxies[0],
+        https_proxy=daemon.proxies[1],
+        no_proxy=daemon.proxies[2],
         security_options=_security_options(host, daemon),
         warnings=daemon.warnings or None,
         firewall_backend=Firewall(daemon.firewall),
@@ -129,6 +137,12 @@ def info(
         cdi_spec_dirs=daemon.cdi_spec_dirs,
         discovered_devices=tuple(DeviceInfo("cdi", name) for name in daemon.devices) or UNSET,
     )
+
+
+def _resource(kind: str, worth: str | int) -> GenericResource:
+    if isinstance(worth, int):
+        return GenericResource(discrete_resource_spec=DiscreteResource(kind, worth))
+    return GenericResource(named_resource_spec=NamedResource(kind, worth))
 
 
 def _registries(daemon: DaemonFacts) -> RegistryConfig:

@@ -29,7 +29,7 @@ from boxship.engine.networks.publishing import Publications
 from boxship.engine.networks.service import Networks
 from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.trash import TrashBin
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import Configured, EngineSettings
 from boxship.engine.volumes.service import Volumes
 from boxship.model.explanation import LayerStep
 from boxship.oci.digest import Digest
@@ -79,7 +79,7 @@ class Images(Protocol):
 class Context:
     """The engine, as far as containers see it."""
 
-    settings: EngineSettings
+    configured: Configured
     paths: Paths
     clock: Clock
     machine: Machine
@@ -113,3 +113,8 @@ class Context:
     """Differs after each boot of the machine."""
     execs: dict[str, str] = field(default_factory=dict)
     """The container of each exec."""
+
+    @property
+    def settings(self) -> EngineSettings:
+        """What is configured; of what is read again at each use, a reload may change it."""
+        return self.configured.now

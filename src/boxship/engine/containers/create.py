@@ -183,7 +183,7 @@ async def _make(context: Context, container: Container, image: FoundImage, by: R
             await asyncio.to_thread(context.snapshots.prepare, record.id, image.layers)
         else:
             context.snapshots.prepare(record.id, image.layers)
-        if size := size_limit(record.host):
+        if size := size_limit(record.host) or context.settings.container_size:
             context.snapshots.limit(record.id, size)
         await volumes.fill(context, record)
         fact = Fact(by=by, name=record.name)

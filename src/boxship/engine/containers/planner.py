@@ -34,7 +34,7 @@ from boxship.engine.containers.spec.resources import resources
 from boxship.engine.containers.spec.seccomp import profile_of
 from boxship.engine.containers.spec.surroundings import Surroundings
 from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths, owner
-from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings, RuntimeProgram
+from boxship.engine.settings import BUILT_IN_RUNTIME, Configured, EngineSettings, RuntimeProgram
 from boxship.net.owned import Users
 from boxship.oci.runtime import Hooks, Resources, Root, Spec
 from boxship.runtime import plan as runtime
@@ -65,12 +65,16 @@ class Planner:
     """Plans starts and execs, and acts on cgroups."""
 
     def __init__(
-        self, settings: EngineSettings, paths: Paths, host: Host, runtimes: Runtimes
+        self, configured: Configured, paths: Paths, host: Host, runtimes: Runtimes
     ) -> None:
-        self._settings = settings
+        self._configured = configured
         self._paths = paths
         self._host = host
         self._runtimes = runtimes
+
+    @property
+    def _settings(self) -> EngineSettings:
+        return self._configured.now
 
     @property
     def unified_cgroups(self) -> bool:
@@ -110,7 +114,9 @@ class Planner:
             arguments = (*program.arguments, *(("--systemd-cgroup",) if systemd else ()))
             other = ForeignPlan(program.path, arguments, self._paths.bundle(record.id))
             planned = foreign.plan(spec, record.id, self.cgroup(record), root, other)
-        process = self._completed(planned.process, record, is_init=bool(around.init_path))
+        process = self._completed(
+            planned.process, record, is_init=bool(around.init_path) and around.init_is_ours
+        )
         plain: Json = replace(planned, process=process).to_plain()
         return plain
 
@@ -207,6 +213,7 @@ class Planner:
                 self._host,
             ),
             init_path=self._init(record) if not is_exec else "",
+            init_is_ours=not self._settings.init_path,
             capabilities=self._capabilities(record),
         )
 
@@ -230,6 +237,8 @@ class Planner:
     def _init(self, record: ContainerRecord) -> str:
         if not assembly.wants_init(record.host):
             return ""
+        if self._settings.init_path:
+            return self._settings.init_path
         path = self._paths.init
         program = init_program()
         try:

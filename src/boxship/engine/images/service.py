@@ -121,10 +121,14 @@ class ImageService:
             LastUse(clock, catalog.record_use),
             TrashBin(database, clock) if trash_bin is None else trash_bin,
         )
-        self._scope.keep_blobs = keep_blobs
+        self.set_keep_blobs(keep_blobs)
         self.of_builds = ImagesOfBuilds(self._scope)
         self._puller = Puller(self._scope, limits.downloads)
         self._pusher = Pusher(self._scope, limits.uploads)
+
+    def set_keep_blobs(self, keep: bool) -> None:
+        """Keep layers that come or go from now on in their compressed form, too, or not."""
+        self._scope.keep_blobs = keep
 
     def set_registries(self, registries: Registries, limits: TransferLimits) -> None:
         """Let pulls and pushes that begin from now on know other settings."""

@@ -96,7 +96,7 @@ def process(record: ContainerRecord, around: Surroundings) -> Process:
     """Return the container's first process."""
     config, host = record.config, record.host
     return Process(
-        args=(record.path, *record.args),
+        args=(*_foreign_init(around), record.path, *record.args),
         env=environment(record, around.hostname),
         cwd=config.working_dir or "/",
         terminal=config.tty,
@@ -108,6 +108,10 @@ def process(record: ContainerRecord, around: Surroundings) -> Process:
         apparmor_profile=rights.apparmor_profile(host, around.security_modules),
         oom_score_adj=host.oom_score_adj,
     )
+
+
+def _foreign_init(around: Surroundings) -> tuple[str, ...]:
+    return (filesystems.INIT_TARGET, "--") if around.init_path and not around.init_is_ours else ()
 
 
 def exec_process(record: ContainerRecord, wanted: ExecConfig, around: Surroundings) -> Process:

@@ -36,6 +36,8 @@ class Surroundings:
     """A host directory to show as /dev/shm (shared IPC); empty: a tmpfs of its own."""
     seccomp: Seccomp | None = None
     init_path: str = ""
-    """Our init program on the host, for ``--init``; empty: none."""
+    """The init program on the host, for ``--init``; empty: none."""
+    init_is_ours: bool = True
+    """Ours is told the command's path; any other looks it up itself, behind ``--``."""
     capabilities: int = -1
     """What the daemon itself may give, as a mask."""
