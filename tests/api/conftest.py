@@ -866,6 +866,10 @@ class FakeMetrics:
         return [gauge("boxship_images", "Images", 3)]
 
 
+class FakeAdoption:
+    """Nobody asks it for anything."""
+
+
 class FakeContainerFiles:
     """Nobody asks it for anything."""
 
@@ -879,6 +883,7 @@ def make_backend(
         "metrics": FakeMetrics,
         "builds": FakeBuilder,
         "uploads": FakeUploads,
+        "adoption": FakeAdoption,
         "containers": containers or FakeContainers(),
         "container_files": FakeContainerFiles(),
         "images": images or FakeImages(),

@@ -14,6 +14,8 @@ from boxship.base.errors import (
 )
 from boxship.oci.digest import Digest
 from boxship.storage.archiving import layer_tar
+from boxship.storage.arrival import unpack_arrival
+from boxship.storage.changes import changes
 from boxship.storage.drivers import DRIVERS
 from boxship.storage.overlay import OverlayDriver
 from boxship.storage.snapshots import OverlayMount, SnapshotDriver
@@ -376,3 +378,37 @@ def test_a_stack_that_has_to_be_low(tmp_path: Path) -> None:
     base = Path(storage.root.path, driver.detail("box")["LowerDir"].split(":")[-1])
     assert sorted(os.listdir(base / "e")) == ["y"]
     assert (base / "d/c").samefile(Path(storage.layers.diff_directory(layers[1]), "d/c"))
+
+
+def test_a_snapshot_takes_over_what_was_written_elsewhere(
+    storage: Storage, stack: list[Digest], tmp_path: Path
+) -> None:
+    storage.snapshots.prepare("box", stack)
+    with storage.root.temporary() as place:
+        archive = tar(
+            directory("files", mode=0o750, uid=5),
+            directory("files/etc"), Member("files/etc/.wh.b"), Member("files/etc/d", b"own"),
+            directory("files/opt"), Member("files/opt/.wh..wh..opq"),
+        )  # fmt: skip
+        written = Path(unpack_arrival(place, [archive], storage.rights), "files")
+        storage.snapshots.take_over("box", str(written))
+        assert not written.exists()
+    with mounted(storage.snapshots.mount("box"), tmp_path / "m") as mount:
+        assert {"c", "d"} <= set(os.listdir(mount / "etc"))
+        assert not (mount / "etc/b").exists()
+        assert os.listdir(mount / "opt") == []
+        assert os.listdir(mount / "dir") == ["new"]
+        root = mount.stat()
+        assert (stat.S_IMODE(root.st_mode), root.st_uid) == (0o750, 5)
+    changed = {str(change) for change in changes(storage.snapshots, "box")}
+    assert [(c.kind.name, c.path) for c in changes(storage.snapshots, "box")] == [
+        ("CHANGED", b"/etc"), ("DELETED", b"/etc/b"), ("ADDED", b"/etc/d"),
+        ("CHANGED", b"/opt"), ("DELETED", b"/opt/mid"),
+    ], changed  # fmt: skip
+
+
+def test_an_archive_of_a_container_that_is_none_is_refused(
+    storage: Storage, tmp_path: Path
+) -> None:
+    with storage.root.temporary() as place, pytest.raises(InvalidArgumentError, match="archive"):
+        unpack_arrival(place, [b"no tar at all" * 100], storage.rights)

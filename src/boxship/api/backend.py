@@ -42,7 +42,7 @@ from boxship.engine.containers.requests import (
 )
 from boxship.engine.events.bus import Subscription
 from boxship.engine.housekeeping.trash import Emptied, TrashEntry
-from boxship.engine.housekeeping.volumecopies import CopyEvent, CopyVolume
+from boxship.engine.housekeeping.volumecopies import Copied, CopyEvent, CopyVolume
 from boxship.engine.images.intake import ImportOptions
 from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
@@ -92,6 +92,7 @@ from boxship.oci.platform import Platform
 
 if TYPE_CHECKING:
     from boxship.engine.build.service import Builder
+    from boxship.model.adoption import Adopted, AdoptedNetwork, AdoptedVolume
 
 
 class Containers(Protocol):
@@ -325,6 +326,14 @@ class Uploads(Protocol):
     def unpacked(self, archive: AsyncIterator[bytes]) -> AbstractAsyncContextManager[str]: ...
 
 
+class Adoption(Protocol):
+    """Objects of other engines; see ``boxship.engine.adoption.service``."""
+
+    async def network(self, wanted: "AdoptedNetwork") -> "Adopted": ...
+    def volume(self, wanted: "AdoptedVolume") -> "AsyncGenerator[Copied | Adopted, None]": ...
+    async def container(self, archive: AsyncIterator[bytes], by: Requester) -> "Adopted": ...
+
+
 class Events(Protocol):
     """The engine's bus."""
 
@@ -385,6 +394,7 @@ class Backend:
     builds: "Callable[[], Builder]"
     """Loaded when somebody builds, as is the next."""
     uploads: Callable[[], Uploads]
+    adoption: Callable[[], Adoption]
     views: ViewCache = field(default_factory=ViewCache)
     kept: Kept = field(default_factory=Kept)
     requests: Histogram = field(default_factory=_requests)

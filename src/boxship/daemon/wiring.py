@@ -77,6 +77,7 @@ class Daemon:
             metrics=lambda: engine.metrics,
             builds=lambda: engine.builds,
             uploads=lambda: engine.uploads,
+            adoption=lambda: engine.adoption,
             trash=engine.trash,
         )
         application = Application(backend)

@@ -70,6 +70,7 @@ from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
 if TYPE_CHECKING:
+    from boxship.engine.adoption.service import Adoption
     from boxship.engine.build.service import Builder
     from boxship.engine.build.uploads import Uploads
     from boxship.engine.metrics.service import Metrics
@@ -238,6 +239,12 @@ class Engine:
     def uploads(self) -> "Uploads":
         """Who takes in contexts of builds; loaded likewise."""
         return cast("Uploads", import_module("boxship.engine.build.uploads").Uploads(self._storage))
+
+    @property
+    def adoption(self) -> "Adoption":
+        """Who takes objects of other engines over; loaded likewise."""
+        service = import_module("boxship.engine.adoption.service")
+        return cast("Adoption", service.Adoption(self._context, self._storage))
 
     @property
     def storage_driver(self) -> str:

@@ -147,6 +147,20 @@ def stack_pieces(
         yield from Archiver(tree, name, latest_ns=latest_ns).write(_everything(tree))
 
 
+def difference_pieces(directory: str, opaque: str, prefix: bytes) -> Iterator[Buffer]:
+    """Yield a tar's entries of an upper directory of overlayfs, in the words of a layer.
+
+    The directory itself is the first of them. Names begin with the directory ``prefix``; the end of
+    the archive is for the caller. UnreadableError: the disk fails.
+    """
+
+    def name(path: Path) -> bytes:
+        return b"/".join((prefix, *path))
+
+    with reading(), LayeredTree((directory,), opaque) as tree:
+        yield from Archiver(tree, name).write(chain((tree.root(),), _written(tree, _NO_NOTES)))
+
+
 def subtree_tar(
     directory: int,
     name: bytes,
@@ -260,7 +274,7 @@ class Archiver:
         """Yield headers and payloads; the end of the archive is for the caller."""
         for item in items:
             if isinstance(item, Hidden):
-                yield self._header(Entry(Kind.FILE, join(item.path), mode=_WHITEOUT_MODE))
+                yield self._header(Entry(Kind.FILE, self._name(item.path), mode=_WHITEOUT_MODE))
                 continue
             with contextlib.suppress(FileNotFoundError):  # gone meanwhile; nothing is written yet
                 yield from self._file(item)

@@ -85,6 +85,9 @@ class Snapshots:
     def hand_over(self, key: str, target: str) -> bool:
         return self._driver(key).hand_over(key, target)
 
+    def take_over(self, key: str, written: str) -> None:
+        self._driver(key).take_over(key, written)
+
     def below(self, key: str) -> tuple[str, ...]:
         return self._driver(key).below(key)
 

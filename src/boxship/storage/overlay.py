@@ -119,6 +119,10 @@ class OverlayDriver:
         os.rename(self.place(key), target)
         return True
 
+    def take_over(self, key: str, written: str) -> None:
+        os.rmdir(self.place(key))
+        os.rename(written, self.place(key))
+
     def below(self, key: str) -> tuple[str, ...]:
         lower = self.mount(key).lower
         return tuple(os.path.realpath(self._root.join(name)) for name in lower)

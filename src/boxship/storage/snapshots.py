@@ -118,6 +118,14 @@ class SnapshotDriver(Protocol):
         """
         ...
 
+    def take_over(self, key: str, written: str) -> None:
+        """Give a snapshot that nobody has used yet what was written elsewhere.
+
+        ``written`` is a directory of the data root in the form of ``difference``, which has the
+        root's own looks; it is gone afterwards. May take long.
+        """
+        ...
+
     def below(self, key: str) -> tuple[str, ...]:
         """Return the directories that the snapshot was made of, topmost first. Raise NotFoundError.
 

@@ -70,6 +70,22 @@ class VolumeStore:
         ):
             copy_tree(source, target, copied)
 
+    def copy_from(self, source: str, place: str, copied: Callable[[int], object]) -> None:
+        """Copy a directory of elsewhere into a staged place, as :meth:`copy` does."""
+        with (
+            opened(source, _DIRECTORY) as files,
+            opened(os.path.join(place, DATA), _DIRECTORY) as target,
+        ):
+            copy_tree(files, target, copied)
+
+    def move_in(self, source: str, volume_id: str) -> None:
+        """Make a directory of elsewhere the files of an empty volume, by a rename.
+
+        OSError EXDEV: it is on another file system; ENOTEMPTY: the volume has files already.
+        """
+        os.rename(source, self.data(volume_id))
+        self._root.sync()
+
     def remove(self, volume_id: str) -> None:
         """Delete one, in the background; one that is not there is fine. It must not be in use."""
         place = self._root.volume(volume_id)

@@ -2,6 +2,7 @@
 
 from boxship.api.endpoints import (
     absent,
+    adoption,
     audit,
     buildkit,
     builds,
@@ -52,5 +53,6 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *why.ROUTES,
     *measuring.ROUTES,
     *registries.ROUTES,
+    *adoption.ROUTES,
     *absent.ROUTES,
 )

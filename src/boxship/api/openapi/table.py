@@ -2,6 +2,7 @@
 
 from boxship.api.openapi import (
     absent,
+    adoption,
     builds,
     containerfiles,
     containers,
@@ -29,5 +30,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *plans.OPERATIONS,
     *why.OPERATIONS,
     *trash.OPERATIONS,
+    *adoption.OPERATIONS,
     *absent.OPERATIONS,
 )

@@ -53,7 +53,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         check_mapped(request.host)
     check_cgroup_parent(request.host, systemd=context.settings.systemd_cgroups)
     check_writable_cgroups(request.host, unified=context.planner.unified_cgroups)
-    own = await _resolved(context, request.host)
+    own = await resolved(context, request.host)
     if request.shallow_read_only:
         own = mounts.shallow_read_only(own)
     mounts.tmpfs_options(request.host)
@@ -63,13 +63,14 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         container_id = ids.new_id()
         name = _reserve_name(context, request.name, container_id)
         try:
-            config = merging.merge(request.config, image.image.config)
-            wanted = volumes.points(context, own, config, request.host)
+            merged = merging.merge(request.config, image.image.config)
+            request = replace(request, config=merged)
+            wanted = volumes.points(context, own, merged, request.host)
             with imagemounts.held(context, wanted) as found:
                 async with volumes.claimed(context, found, request.host) as points:
                     identity = (container_id, name)
                     container = Container(
-                        _record(context, request, image, identity=identity, points=points)
+                        record_of(context, request, image, identity=identity, points=points)
                     )
                     await _make(context, container, image, request.by)
         except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
@@ -82,7 +83,8 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     return CreatedContainer(container_id, tuple(warnings))
 
 
-async def _resolved(context: Context, host: HostConfig) -> tuple[MountPoint, ...]:
+async def resolved(context: Context, host: HostConfig) -> tuple[MountPoint, ...]:
+    """Return the mount points of a host config. InvalidArgumentError."""
     if mounts.looks_at_host(host):
         return await asyncio.to_thread(mounts.resolve, host, context.settings.data_root)
     return mounts.resolve(host, context.settings.data_root)
@@ -101,7 +103,7 @@ def _reserve_name(context: Context, asked: str | None, container_id: str) -> str
     return name
 
 
-def _record(
+def record_of(
     context: Context,
     request: CreateContainer,
     image: FoundImage,
@@ -109,8 +111,12 @@ def _record(
     identity: tuple[str, str],
     points: tuple[MountPoint, ...],
 ) -> ContainerRecord:
+    """Return the record of a container; the request's config has in it what the image adds.
+
+    InvalidArgumentError: there is no command, or what is asked for does not go together.
+    """
     container_id, name = identity
-    config = merging.merge(request.config, image.image.config)
+    config = request.config
     host = defaults.fill(
         _with_full_ids(context, request.host),
         context.settings,

@@ -83,7 +83,7 @@ class VolumeCopies:
         if not wish.name:
             raise InvalidArgumentError("the copy needs a name")
         with self._volumes.reserved(wish.name):
-            async with self._volumes.opened(name) as view, self._staged() as place:
+            async with self._volumes.opened(name) as view, staged(self._store) as place:
                 request = CreateVolume(
                     wish.name,
                     labels=wish.labels,
@@ -99,7 +99,7 @@ class VolumeCopies:
     async def _gather(
         self, view: VolumeView, place: str, tell: Callable[[CopyEvent], None]
     ) -> None:
-        progress = _Progress(tell)
+        progress = Progress(tell)
 
         def work() -> None:
             progress.total = self._store.size(view.record.id)
@@ -130,7 +130,7 @@ class VolumeCopies:
         UnavailableError: the disk refuses.
         """
         with self._volumes.reserved(request.name):
-            async with self._staged() as place:
+            async with staged(self._store) as place:
 
                 def unpack(chunks: Iterator[Buffer]) -> None:
                     root = os.open(os.path.join(place, DATA), _DIRECTORY)
@@ -185,17 +185,19 @@ class VolumeCopies:
             with await made(lambda: View(os.open(place, _DIRECTORY))) as view:
                 yield f"volume {name}", view
 
-    @asynccontextmanager
-    async def _staged(self) -> AsyncIterator[str]:
-        staging = self._store.staging()
-        try:
-            place = await asyncio.to_thread(staging.__enter__)
-        except OSError as error:
-            raise UnavailableError(f"no room for another volume: {error}") from error
-        try:
-            yield place
-        finally:  # what was not used may be much to delete
-            await to_the_end(asyncio.to_thread(staging.__exit__, None, None, None))
+
+@asynccontextmanager
+async def staged(store: VolumeStore) -> AsyncIterator[str]:
+    """Own a place that becomes a volume when it is admitted. UnavailableError: the disk."""
+    staging = store.staging()
+    try:
+        place = await asyncio.to_thread(staging.__enter__)
+    except OSError as error:
+        raise UnavailableError(f"no room for another volume: {error}") from error
+    try:
+        yield place
+    finally:  # what was not used may be much to delete
+        await to_the_end(asyncio.to_thread(staging.__exit__, None, None, None))
 
 
 class _StoppedError(BoxshipError):
@@ -203,10 +205,10 @@ class _StoppedError(BoxshipError):
 
 
 @dataclass
-class _Progress:
+class Progress:
     """Told by the copying thread, file by file; tells every few megabytes."""
 
-    tell: Callable[[CopyEvent], None]
+    tell: Callable[[Copied], None]
     total: int = 0
     current: int = 0
     told: int = field(default=-_TOLD_EVERY)

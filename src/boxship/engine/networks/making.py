@@ -24,7 +24,7 @@ from boxship.engine.networks.addresses import (
 )
 from boxship.engine.networks.options import GatewayMode
 from boxship.engine.networks.record import PREDEFINED, NetworkRecord, PoolRecord
-from boxship.engine.networks.requests import CreateNetwork, PoolRequest
+from boxship.engine.networks.requests import CreateNetwork, Origin, PoolRequest
 
 DRIVERS = ("bridge", "host", "ipvlan", "macvlan", "null", "overlay")
 _SINGLE = ("host", "null")
@@ -99,7 +99,7 @@ def make(request: CreateNetwork, around: Surroundings, *, identity: str, now_ns:
         labels=dict(request.labels),
         config_from=request.config_from,
     )
-    return Made(_with_interface(record, around), (*warnings, *found))
+    return Made(_with_interface(record, request.origin, around), (*warnings, *found))
 
 
 def check_operator_fields(request: CreateNetwork) -> None:
@@ -318,9 +318,12 @@ def _gateways(driver: str, request: CreateNetwork) -> tuple[bool, bool]:
     return True, True
 
 
-def _with_interface(record: NetworkRecord, around: Surroundings) -> NetworkRecord:
+def _with_interface(
+    record: NetworkRecord, origin: Origin | None, around: Surroundings
+) -> NetworkRecord:
     if record.driver == "bridge":
         name, ours = _bridge_interface(record, around)
+        ours = ours or (origin is not None and origin.owns_bridge)
     else:
         name, ours = _parent_interface(record, around)
     return msgspec.structs.replace(record, interface=name, owns_interface=ours)

@@ -33,6 +33,7 @@ def read_pools(requests: Sequence[PoolRequest]) -> tuple[PoolRecord, ...]:
             str(ip_network(request.ip_range)) if request.ip_range else "",
             str(ip_address(request.gateway)) if request.gateway else "",
             {name: str(ip_address(address)) for name, address in request.aux.items()},
+            chosen=request.chosen,
         )
         for request in requests
         if request.subnet

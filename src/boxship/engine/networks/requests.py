@@ -10,12 +10,25 @@ from boxship.model.labels import ANY_LABELS, LabelFilter
 
 @dataclass(frozen=True)
 class PoolRequest:
-    """A subnet that is asked for; everything may be empty."""
+    """A subnet that is asked for; everything may be empty. ``chosen``: by another engine."""
 
     subnet: str = ""
     ip_range: str = ""
     gateway: str = ""
     aux: Mapping[str, str] = field(default_factory=dict)
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a network was in the engine that it comes from.
+
+    ``owns_bridge``: its bridge was made for it, and may be there still.
+    """
+
+    id: str
+    created_ns: int
+    owns_bridge: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class CreateNetwork:
     labels: Mapping[str, str] = field(default_factory=dict)
     config_only: bool = False
     config_from: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

@@ -199,12 +199,14 @@ class Networks:
 
     async def _create(self, request: CreateNetwork) -> CreatedNetwork:
         making.check_name(request.name)
-        identity = new_id()
+        origin = request.origin
+        identity = origin.id if origin else new_id()
+        now_ns = origin.created_ns if origin else self._clock.now_ns()
         self._shelf.reserve(request.name, identity)
         try:
             view = await self.worker.run(self._fabric.look, beside=self._interfaces())
             around = self._site.surroundings(self._shelf.everything(), view)
-            made = making.make(request, around, identity=identity, now_ns=self._clock.now_ns())
+            made = making.make(request, around, identity=identity, now_ns=now_ns)
             self._shelf.prepare(made.record)
             await self._bring_up(made.record)
         except BaseException:

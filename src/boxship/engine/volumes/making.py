@@ -69,11 +69,12 @@ class Making:
         record = VolumeRecord(
             id=identity,
             name=request.name or identity,
-            created_ns=self._clock.now_ns(),
+            created_ns=request.created_ns or self._clock.now_ns(),
             labels=labels,
             options=None if request.options is None else dict(request.options),
             read_only=request.read_only,
             origin=request.origin,
+            taken_from=request.taken_from,
         )
         try:
             if place:

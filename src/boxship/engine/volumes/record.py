@@ -27,6 +27,8 @@ class VolumeRecord(Struct, frozen=True):
     """A snapshot: nobody writes to it any more."""
     origin: str = ""
     """The id of the volume that it is a copy of."""
+    taken_from: str = ""
+    """The directory of another engine that its files come from."""
 
     @property
     def anonymous(self) -> bool:

@@ -18,6 +18,10 @@ class CreateVolume:
     read_only: bool = False
     origin: str = ""
     """The id of the volume whose files it has, if it is a copy."""
+    taken_from: str = ""
+    """The directory of another engine that has its files, or had them."""
+    created_ns: int = 0
+    """When that engine made it; 0: it is made now."""
 
 
 @dataclass(frozen=True)
