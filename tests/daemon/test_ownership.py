@@ -1,5 +1,6 @@
 """One daemon for one root; the pid file; what systemd is told; the daemon's log lines."""
 
+import json
 import logging
 import os
 import socket
@@ -126,6 +127,17 @@ def test_log_lines():
     assert line.endswith(r'level=warning msg="two \"words\""')
     line = DaemonFormatter(as_json=True).format(record("a\nb", logging.ERROR))
     assert line == '{"level": "error", "msg": "a\\nb", "time": "2027-01-15T08:00:00.500000000Z"}'
+
+
+def test_log_lines_have_fields_of_what_they_are_about():
+    made = record("the shim of container %s in %s took %d: %s")
+    made.args = ("abc", "/run/x y", 3, "gone")
+    made.port = "80/tcp"
+    text = DaemonFormatter(as_json=False).format(made)
+    assert text.endswith('msg="the shim of container abc in /run/x y took 3: gone" '
+                         'container=abc port=80/tcp')  # fmt: skip
+    line = json.loads(DaemonFormatter(as_json=True).format(made))
+    assert (line["container"], line["port"], line["level"]) == ("abc", "80/tcp", "info")
 
 
 def test_the_engine_keeps_its_id(tmp_path):

@@ -1,6 +1,7 @@
 """What containers use: processors, memory, processes, files."""
 
 import json
+import re
 
 import pytest
 
@@ -86,3 +87,26 @@ def test_sizes(engine: Engine, docker: Cli) -> None:
     assert "SizeRw" not in engine.api.inspect(container)
     shown = docker("ps", "--size", "--format", "{{.Size}}")
     assert shown.startswith("100kB (virtual ")
+
+
+@pytest.mark.boxshipd
+def test_a_live_table_of_all_containers(engine: Engine, boxship: Cli) -> None:
+    running(engine, "burner", "sh", "-c", "while :; do :; done", Memory=64 * M)
+    running(engine, "idler")
+    engine.api.create("stopped", Cmd=["true"])
+    lines = boxship("top", "--no-stream", "--sort=cpu").splitlines()
+    assert re.match(r"boxship on \S+   2 running, 1 stopped   CPU \d", lines[0])
+    assert [line.split()[0] for line in lines[2:]] == ["NAME", "burner", "idler"]
+    assert float(lines[3].split()[2].removesuffix("%")) > 1
+    refused = boxship.run("top", "--sort=color")
+    assert refused.code == 1
+    assert "invalid --sort: color (one of cpu, memory," in refused.err
+    with boxship.on_terminal("top", "--sort=name") as screen:
+        screen.expect(r"NAME ▾")
+        screen.expect("burner")
+        screen.type("m")
+        screen.expect(r"MEMORY ▾")
+        screen.expect("c CPU  m memory")
+        screen.type("q")
+        assert screen.close() == 0
+    assert screen.seen.endswith("\x1b[?25h\x1b[?1049l")

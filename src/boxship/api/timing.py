@@ -1,5 +1,6 @@
 """How long each route takes, from the call of its endpoint to the beginning of its answer."""
 
+import logging
 from collections.abc import Awaitable
 from time import perf_counter
 
@@ -9,6 +10,8 @@ from boxship.api.http.messages import Answer, HandedOver, Response
 from boxship.api.router import Endpoint
 from boxship.base.metrics import Histogram
 
+_log = logging.getLogger(__name__)
+
 _BEGUN, _SWITCHED = 200, 101
 
 
@@ -16,7 +19,11 @@ def timed(method: str, pattern: str, endpoint: Endpoint, histogram: Histogram) -
     """Return the endpoint, with its calls observed by method, pattern and status."""
 
     def observe(begun: float, status: int) -> None:
-        histogram.observe(perf_counter() - begun, method, pattern, str(status))
+        seconds = perf_counter() - begun
+        histogram.observe(seconds, method, pattern, str(status))
+        if _log.isEnabledFor(logging.DEBUG):
+            about = {"method": method, "route": pattern, "status": status}
+            _log.debug("answered", extra={**about, "seconds": f"{seconds:.6f}"})
 
     async def awaited(begun: float, coming: Awaitable[Answer]) -> Answer:
         try:

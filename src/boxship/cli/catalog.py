@@ -111,7 +111,7 @@ ENTRIES = (
     _container("start", "Start stopped containers"),
     _container("stats", "Show what containers use, again and again"),
     _container("stop", "Ask containers to end, and end them when they do not"),
-    _container("top", "Show the processes of a container"),
+    _container("top", "Show what all containers use, live, or the processes of one"),
     _container("unpause", "Let frozen containers go on"),
     _container("update", "Change limits, restart policy, ports and networks of containers"),
     _container("wait", "Wait until containers end and print their exit codes"),

@@ -5,7 +5,8 @@
     time="2026-11-21T00:27:24.740131949Z" level=info msg="API listen on /run/boxship/boxship.sock"
     {"level":"info","msg":"API listen on …","time":"2026-…"}
 
-What a line is about stands in fields of its own, those that the call gave as ``extra``::
+What a line is about stands in fields of its own: what its text names as ``container %s``, and what
+the call gave as ``extra``::
 
     time="…" level=warning msg="the shim of container 4f0e… was killed" container=4f0e…
 """
@@ -35,6 +36,8 @@ _NAMES = {
 }
 _USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 """What every record has; the rest is what the call gave."""
+_PLACES = re.compile(r"(?:\b(container|image|network|plugin|volume) )?%[sdr]")
+"""Where arguments go in a text, and which of them have a name there."""
 _PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]+")
 
 
@@ -52,12 +55,23 @@ class DaemonFormatter(logging.Formatter):
         level = _NAMES.get(record.levelno, record.levelname.lower())
         # ``created`` is a float of seconds: its digits below a microsecond are noise.
         stamp = format_ns(int(record.created * 1_000_000) * 1000)
-        fields = {name: value for name, value in vars(record).items() if name not in _USUAL}
+        fields = {**_named(record), **_given(record)}
         if self._as_json:
             line = {**fields, "level": level, "msg": message, "time": stamp}
             return json.dumps(line, ensure_ascii=False, default=str)
         rest = "".join(f" {name}={_quoted(str(value))}" for name, value in fields.items())
         return f'time="{stamp}" level={level} msg={_quoted(message)}{rest}'
+
+
+def _given(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _USUAL}
+
+
+def _named(record: logging.LogRecord) -> dict[str, object]:
+    if not isinstance(record.args, tuple):
+        return {}
+    nouns = _PLACES.findall(str(record.msg))
+    return {noun: value for noun, value in zip(nouns, record.args, strict=False) if noun}
 
 
 def _quoted(message: str) -> str:
