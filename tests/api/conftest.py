@@ -88,6 +88,7 @@ from boxship.engine.volumes.requests import (
     PrunedVolumes,
     VolumePrune,
     VolumeQuery,
+    VolumeSurvey,
     VolumeUse,
     VolumeView,
 )
@@ -148,10 +149,16 @@ class FakeVolumes:
         self.asked.append(query)
         return [self.view]
 
+    async def survey(self, query: VolumeQuery) -> VolumeSurvey:
+        return VolumeSurvey(tuple(self.list(query)))
+
     def inspect(self, name: str) -> VolumeView:
         if name != "vol":
             raise NotFoundError(f"get {name}: no such volume")
         return self.view
+
+    async def look(self, name: str) -> VolumeView:
+        return self.inspect(name)
 
     async def usage(self) -> list[VolumeUse]:
         return [VolumeUse(self.view, 5, 0)]

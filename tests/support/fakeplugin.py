@@ -29,6 +29,11 @@ class FakePlugin(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         """Return the methods that it was asked."""
         return [method for method, _ in self.asked]
 
+    def wait_asked(self, method: str) -> None:
+        """Wait until it is asked this."""
+        with self.told:
+            assert self.told.wait_for(lambda: method in self.methods(), timeout=20)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: callers that go are what some tests are about."""
 

@@ -156,6 +156,7 @@ class Engine:
             identity=f"{_machine_id()} {settings.data_root}".encode(),
             trash=trash,
         )
+        plugins = PluginEntry(settings.plugins)
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
         host, configured = Host.look(), Configured(settings)
@@ -179,9 +180,9 @@ class Engine:
             networks=networks,
             plugging=open_plugging(settings, networks, clock),
             publications=Publications(),
-            volumes=Volumes(database, storage.volumes, events, clock, trash),
+            volumes=Volumes(database, storage.volumes, events, clock, trash, plugins=plugins),
             trash=trash,
-            plugins=PluginEntry(settings.plugins),
+            plugins=plugins,
             start_again=start.schedule,
             end_unhealthy=stop.schedule_end,
             mapped_owners=owners,
@@ -289,6 +290,7 @@ class Engine:
             await self._builds.close()
         await self.trash.close()
         await self._context.background.close()
+        await self.volumes.mounts.close()
         for container in self._context.shelf:
             probing.end(container)
             oomwatch.end(container)

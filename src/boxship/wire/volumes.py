@@ -1,5 +1,7 @@
 """Volumes in requests and answers."""
 
+from typing import Any
+
 from msgspec import UNSET, Struct, UnsetType
 
 
@@ -43,7 +45,7 @@ class VolumeRow(Struct, frozen=True, rename="pascal"):
     name: str
     options: dict[str, str] | None
     scope: str = "local"
-    status: dict[str, str] | UnsetType = UNSET
+    status: dict[str, Any] | UnsetType = UNSET
     usage_data: UsageData | UnsetType = UNSET
 
 

@@ -8,13 +8,14 @@ from boxship.engine.volumes.requests import VolumeQuery
 from boxship.wire import volumes as shapes
 
 
-def list_volumes(call: Call) -> Answer:
-    found = call.backend.volumes.list(VolumeQuery(call.filters()))
-    return call.json(shapes.VolumeList(tuple(map(views.row, found))))
+async def list_volumes(call: Call) -> Answer:
+    found = await call.backend.volumes.survey(VolumeQuery(call.filters()))
+    rows = tuple(map(views.row, found.views))
+    return call.json(shapes.VolumeList(rows, found.warnings or None))
 
 
-def inspect_volume(call: Call) -> Answer:
-    return call.json(views.row(call.backend.volumes.inspect(call.target)))
+async def inspect_volume(call: Call) -> Answer:
+    return call.json(views.row(await call.backend.volumes.look(call.target)))
 
 
 async def create_volume(call: Call) -> Answer:
@@ -22,6 +23,8 @@ async def create_volume(call: Call) -> Answer:
     if body.cluster_volume_spec is not None and call.version >= 42:
         raise NoSwarmManagerError()
     made = await call.backend.volumes.create(views.create_request(body))
+    if made.record.remote:
+        made = await call.backend.volumes.look(made.record.name)
     return call.json(views.row(made), 201)
 
 

@@ -22,13 +22,16 @@ def row(view: VolumeView) -> VolumeRow:
         mountpoint=view.mountpoint,
         name=record.name,
         options=record.options,
+        scope=view.scope,
         status=_status(view) or UNSET,
     )
 
 
-def _status(view: VolumeView) -> dict[str, str]:
+def _status(view: VolumeView) -> dict[str, object]:
     """Say what the driver knows beyond Docker: of a snapshot, and whose copy a volume is."""
-    status = {"Access": "read-only"} if view.record.read_only else {}
+    status: dict[str, object] = dict(view.status)
+    if view.record.read_only:
+        status["Access"] = "read-only"
     return status | ({"CopyOf": view.origin} if view.origin else {})
 
 

@@ -124,6 +124,7 @@ def _of(point: MountPoint, view: VolumeView) -> MountPoint:
         point,
         name=view.record.name,
         source=view.mountpoint,
+        driver=view.record.driver,
         volume_id=view.record.id,
         read_write=point.read_write and writable,
         copy=point.copy and writable,
@@ -136,7 +137,7 @@ def _wish(point: MountPoint, host: HostConfig) -> CreateVolume:
     driver = options.driver_config if options else None
     return CreateVolume(
         name=point.name,
-        driver=(driver.name if driver else "") or host.volume_driver or LOCAL,
+        driver=(driver.name if driver else "") or host.volume_driver,
         labels=options.labels if options else None,
         options=driver.options if driver else None,
     )

@@ -1,5 +1,6 @@
 """The way to plugins, which loads what it takes when somebody first asks for one."""
 
+import os
 from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -21,6 +22,11 @@ class PluginEntry:
         self.loaded: Plugins | None = None
         """``None``: nobody has asked for any yet."""
 
+    @property
+    def is_any(self) -> bool:
+        """Tell whether there may be a plugin, without loading anything."""
+        return self.loaded is not None or any(map(_has_entries, self._settings.directories))
+
     def __call__(self) -> "Plugins":
         if self.loaded is None:
             service = import_module("boxship.engine.plugins.service")
@@ -34,3 +40,11 @@ class PluginEntry:
         self._users.append(users)
         if self.loaded is not None:
             self.loaded.add_users(users)
+
+
+def _has_entries(directory: str) -> bool:
+    try:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False

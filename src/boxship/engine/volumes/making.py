@@ -8,7 +8,7 @@ from boxship.base.clock import Clock
 from boxship.base.errors import BoxshipError, ConflictError, UnavailableError
 from boxship.base.ids import new_id
 from boxship.engine.volumes import wishes
-from boxship.engine.volumes.record import ANONYMOUS_LABEL, VolumeRecord
+from boxship.engine.volumes.record import ANONYMOUS_LABEL, LOCAL, VolumeRecord
 from boxship.engine.volumes.requests import CreateVolume
 from boxship.engine.volumes.shelf import VolumeShelf
 from boxship.storage.volumes import VolumeStore
@@ -34,9 +34,11 @@ class Making:
     async def find_or_make(self, request: CreateVolume) -> tuple[VolumeRecord, bool]:
         """Return a volume, and whether it is new. Errors as of :meth:`Volumes.create`."""
         name = request.name
-        wishes.check_driver(name, request.driver)
         if name and (found := self._shelf.named(name)) is not None:
+            wishes.check_same_driver(name, request.driver, found.driver)
             return found, False
+        if request.driver not in ("", LOCAL):
+            return await self.make(request), True  # what may be its plugin has said already
         if name:
             self.check_free(name)
         if request.options:
@@ -64,12 +66,13 @@ class Making:
         """Make one, of a staged ``place`` if one is given. UnavailableError: the disk refuses."""
         identity = new_id()
         labels = dict(request.labels) if request.labels else None
-        if not request.name:
+        if not request.name or request.anonymous:
             labels = {**(labels or {}), ANONYMOUS_LABEL: ""}
         record = VolumeRecord(
             id=identity,
             name=request.name or identity,
             created_ns=request.created_ns or self._clock.now_ns(),
+            driver=request.driver or LOCAL,
             labels=labels,
             options=None if request.options is None else dict(request.options),
             read_only=request.read_only,
@@ -80,7 +83,8 @@ class Making:
             if place:
                 await asyncio.to_thread(self._store.settle, place, identity)
             else:
-                self._store.make(identity, wishes.size_of(record.name, record.options or {}))
+                size = 0 if record.remote else wishes.size_of(record.name, record.options or {})
+                self._store.make(identity, size)
             await self._shelf.add(record)
         except OSError as error:
             raise UnavailableError(f"create {record.name}: {error}") from error

@@ -47,6 +47,21 @@ def mount(options: Mapping[str, str], place: str) -> None:
         ) from error
 
 
+def bind(source: str, place: str) -> None:
+    """Mount the directory ``source``, and what is mounted below it, on ``place``. InternalError."""
+    try:
+        tree = k.open_tree(k.AT_FDCWD, source, k.OPEN_TREE_CLONE | k.AT_RECURSIVE)
+        try:
+            with opened(place, _PLACE) as target:
+                k.move_mount(tree, target)
+        finally:
+            os.close(tree)
+    except OSError as error:
+        raise InternalError(
+            f"error while mounting volume '{place}': bind of {source}: {error}"
+        ) from error
+
+
 def _told(asked: MountOptions) -> str:
     """Flags as mount(2) takes them, and the file system's own options."""
     bind = (_MS_BIND if asked.bind else 0) | (_MS_REC if asked.bind and asked.recursive else 0)

@@ -13,7 +13,7 @@ ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 
 
 class VolumeRecord(Struct, frozen=True):
-    """A volume. ``options`` are the local driver's: ``type``, ``o`` and ``device``."""
+    """A volume. ``options`` are the driver's; the local one's: ``type``, ``o`` and ``device``."""
 
     id: str
     name: str
@@ -29,6 +29,13 @@ class VolumeRecord(Struct, frozen=True):
     """The id of the volume that it is a copy of."""
     taken_from: str = ""
     """The directory of another engine that its files come from."""
+    caller: str = ""
+    """Of a plugin's volume: as whom the engine has it mounted, or is about to have it."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether a plugin keeps it."""
+        return self.driver != LOCAL
 
     @property
     def anonymous(self) -> bool:

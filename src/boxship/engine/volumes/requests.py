@@ -13,6 +13,7 @@ class CreateVolume:
 
     name: str = ""
     driver: str = LOCAL
+    """Empty: whoever has a volume of that name, else the local one."""
     labels: Mapping[str, str] | None = None
     options: Mapping[str, str] | None = None
     read_only: bool = False
@@ -22,6 +23,8 @@ class CreateVolume:
     """The directory of another engine that has its files, or had them."""
     created_ns: int = 0
     """When that engine made it; 0: it is made now."""
+    anonymous: bool = False
+    """Its name was made up."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,18 @@ class VolumeView:
     mountpoint: str
     origin: str = ""
     """The name of the volume that it is a copy of, if that is still there."""
+    scope: str = LOCAL
+    """``global``: other engines see the same volume."""
+    status: Mapping[str, object] = field(default_factory=dict)
+    """What its plugin says of it."""
+
+
+@dataclass(frozen=True)
+class VolumeSurvey:
+    """All volumes, and a warning for each plugin that did not tell its own."""
+
+    views: tuple[VolumeView, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

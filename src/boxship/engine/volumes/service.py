@@ -27,24 +27,29 @@ from boxship.base.errors import (
     UnavailableError,
 )
 from boxship.engine.events.bus import EventBus
+from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.database import Database
 from boxship.engine.records.trash import TrashBin, TrashItem
-from boxship.engine.volumes import listing
+from boxship.engine.settings import PluginSettings
 from boxship.engine.volumes.claims import Claims
+from boxship.engine.volumes.looking import VolumeLooking
 from boxship.engine.volumes.making import Making
 from boxship.engine.volumes.mounts import VolumeMounts
+from boxship.engine.volumes.obtaining import Obtaining
 from boxship.engine.volumes.record import (
     ANONYMOUS_LABEL,
-    LOCAL,
     VolumeRecord,
     decode_record,
     encode_record,
 )
+from boxship.engine.volumes.remote import RemoteVolumes
+from boxship.engine.volumes.removing import RemoteRemoving
 from boxship.engine.volumes.requests import (
     CreateVolume,
     PrunedVolumes,
     VolumePrune,
     VolumeQuery,
+    VolumeSurvey,
     VolumeUse,
     VolumeView,
 )
@@ -66,6 +71,8 @@ class Volumes:
         events: EventBus,
         clock: Clock,
         trash: TrashBin | None = None,
+        *,
+        plugins: PluginEntry | None = None,
     ) -> None:
         self._trash = TrashBin(database, clock) if trash is None else trash
         self._shelf = VolumeShelf(database, clock)
@@ -78,11 +85,20 @@ class Volumes:
         self._changing = asyncio.Lock()
         """Making and removing, one at a time: names are few, and each is quick."""
         self._pruning = asyncio.Lock()
-        self.mounts = VolumeMounts(store, self._shelf, self._claims)
+        plugins = PluginEntry(PluginSettings()) if plugins is None else plugins
+        self._remote = RemoteVolumes(plugins)
+        self._looking = VolumeLooking(self._shelf, store, self._claims, self._remote)
+        plugins.add_users(self._looking.of_driver)
+        self._obtaining = Obtaining(self._shelf, self._making, self._remote, self._changing)
+        self.mounts = VolumeMounts(store, self._shelf, self._claims, self._remote)
+        self._removing = RemoteRemoving(
+            self._shelf, self._remote, self.mounts, self._check_unused, self._forget
+        )
 
     def set_users(self, users: VolumeUsers) -> None:
         """Say whom to ask who uses volumes."""
         self._users = users
+        self._looking.set_users(users)
         self.mounts.set_users(users)
 
     async def open(self) -> None:
@@ -108,45 +124,28 @@ class Volumes:
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
     def inspect(self, name: str) -> VolumeView:
-        """Return a volume by its name. NotFoundError."""
-        return self._view(self._shelf.find(name))
+        """Return a volume that has a record, by its name. NotFoundError."""
+        return self._looking.view(self._shelf.find(name))
 
     def has(self, volume_id: str) -> bool:
         """Tell whether there is a volume of this id."""
         return volume_id in self._shelf
 
     def list(self, query: VolumeQuery | None = None) -> builtins.list[VolumeView]:
-        """Return the volumes, by name. InvalidArgumentError: an unknown filter."""
-        in_use = self._users.volume_users()
-        wanted = listing.chooser((query or VolumeQuery()).filters, in_use)
-        found = sorted(self._shelf, key=lambda record: record.name)
-        return [self._view(record) for record in found if wanted(record)]
+        """Return those with records, by name. InvalidArgumentError: an unknown filter."""
+        return self._looking.list(query)
+
+    async def look(self, name: str) -> VolumeView:
+        """Return a volume by its name, whoever keeps it. NotFoundError."""
+        return await self._looking.look(name)
+
+    async def survey(self, query: VolumeQuery) -> VolumeSurvey:
+        """Return all volumes, whoever keeps them. InvalidArgumentError: an unknown filter."""
+        return await self._looking.survey(query)
 
     async def usage(self) -> builtins.list[VolumeUse]:
-        """Return volumes with their sizes and how many containers have them.
-
-        As in Docker those with options are left out: their files may be on another machine.
-        """
-        users = self._users.volume_users()
-        views = [view for view in self.list() if not view.record.options]
-        sizes = await asyncio.to_thread(lambda: [self._size(view.record) for view in views])
-        return [
-            VolumeUse(view, size, len(users.get(view.record.id, ())))
-            for view, size in zip(views, sizes, strict=True)
-        ]
-
-    def _view(self, record: VolumeRecord) -> VolumeView:
-        origin = self._shelf.get(record.origin) if record.origin else None
-        return VolumeView(record, self._store.data(record.id), origin.name if origin else "")
-
-    def _size(self, record: VolumeRecord) -> int:
-        """Return its bytes; -1 if they lie elsewhere, or it has just been removed."""
-        if record.options:
-            return -1
-        try:
-            return self._store.size(record.id)
-        except OSError:
-            return -1
+        """Return volumes with their sizes and how many containers have them."""
+        return await self._looking.usage()
 
     # ── making and removing ──────────────────────────────────────────────────────────────────
 
@@ -154,10 +153,10 @@ class Volumes:
         """Make a volume, or return the one that has this name.
 
         InvalidArgumentError: a bad name or option; NotFoundError: no such driver;
-        UnavailableError: the disk refuses.
+        ConflictError: another driver has one of that name; UnavailableError: the disk refuses;
+        also what its plugin answers.
         """
-        async with self._changing:
-            return self._view((await self._making.find_or_make(request))[0])
+        return self._looking.view(await self._obtaining.obtain(request))
 
     def reserved(self, name: str) -> AbstractContextManager[None]:
         """Claim a name while files are gathered for its volume. Errors as of :meth:`create`."""
@@ -166,7 +165,7 @@ class Volumes:
     async def admit(self, request: CreateVolume, place: str) -> VolumeView:
         """Make a volume of a staged place, under a name that is reserved. UnavailableError."""
         async with self._changing:
-            return self._view(await self._making.make(request, place))
+            return self._looking.view(await self._making.make(request, place))
 
     async def rename(self, name: str, new_name: str) -> None:
         """Call a volume otherwise, also in the containers that have it; their files stay.
@@ -176,6 +175,10 @@ class Volumes:
         """
         async with self._changing:
             record = self._shelf.find(name)
+            if record.remote:
+                raise InvalidArgumentError(
+                    f"rename {name}: its plugin {record.driver} knows it by this name"
+                )
             if new_name == name:
                 raise InvalidArgumentError(f"rename {name}: that is its name already")
             self._making.check_free(new_name)
@@ -189,7 +192,13 @@ class Volumes:
         self._say(renamed, "rename", {"oldName": name})
 
     async def remove(self, name: str, *, force: bool = False) -> None:
-        """Remove a volume. NotFoundError, unless ``force``; ConflictError: somebody uses it."""
+        """Remove a volume. NotFoundError, unless ``force``; ConflictError: somebody uses it.
+
+        With ``force`` also one whose plugin fails to remove it: the engine forgets it.
+        """
+        record = self._shelf.named(name)
+        if (record is None or record.remote) and await self._removing.remove(name, force=force):
+            return
         async with self._changing:
             record = self._shelf.named(name) if force else self._shelf.find(name)
             if record is not None:
@@ -200,9 +209,7 @@ class Volumes:
 
         ConflictError; UnavailableError: the disk refuses, also if it is only the files that stay.
         """
-        users = [u for u in self._users.volume_users().get(record.id, ()) if u != user]
-        if users or record.id in self._claims:
-            raise ConflictError(f"remove {record.name}: volume is in use - [{', '.join(users)}]")
+        self._check_unused(record, user)
         body = encode_record(record)
         kept = self._trash.item(EventType.VOLUME, record.id, record.name, body) if keep else None
         await self._shelf.delete(record, self._trash.putting(kept))
@@ -217,6 +224,15 @@ class Volumes:
                 f"remove {record.name}: its files stay until the daemon is started again: {error}"
             ) from error
 
+    def _check_unused(self, record: VolumeRecord, user: str = "") -> None:
+        users = [u for u in self._users.volume_users().get(record.id, ()) if u != user]
+        if users or record.id in self._claims:
+            raise ConflictError(f"remove {record.name}: volume is in use - [{', '.join(users)}]")
+
+    async def _forget(self, record: VolumeRecord, user: str) -> None:
+        async with self._changing:
+            await self._remove(record, user, keep=False)
+
     async def restore(self, item: TrashItem, name: str = "") -> VolumeView:
         """Bring one back, under another ``name`` if one is given. ConflictError: it is taken."""
         async with self._changing:
@@ -226,7 +242,7 @@ class Volumes:
             await self._shelf.add(record, self._trash.taking(item))
             self._trash.taken(item)
         self._say(record, "restore")
-        return self._view(record)
+        return self._looking.view(record)
 
     async def remove_anonymous(
         self, volume_ids: Collection[str], user: str = "", *, keep: bool = False
@@ -237,10 +253,12 @@ class Volumes:
         some; the others are gone.
         """
         failed = []
-        for volume_id in volume_ids:
+        for record in filter(None, map(self._shelf.get, volume_ids)):
+            if record.remote:
+                await self._removing.remove_quietly(record, user)
+                continue
             async with self._changing:
-                record = self._shelf.get(volume_id)
-                if record is None:
+                if record.id not in self._shelf:
                     continue
                 try:
                     await self._remove(record, user, keep=keep)
@@ -257,8 +275,8 @@ class Volumes:
             raise ConflictError("a prune operation is already running")
         names, reclaimed = [], 0
         async with self._pruning:
-            for record in self._unused(wanted):
-                size = await asyncio.to_thread(self._size, record)
+            for record in self._looking.unused(wanted):
+                size = await asyncio.to_thread(self._looking.size, record)
                 if await self._removed_unused(record):
                     names.append(record.name)
                     reclaimed += max(0, size)
@@ -269,18 +287,7 @@ class Volumes:
 
     async def plan_prune(self, wanted: VolumePrune, without: Collection[str] = ()) -> PrunedVolumes:
         """Say what :meth:`prune` would remove if the containers ``without`` were gone."""
-        found = self._unused(wanted, without)
-        sizes = await asyncio.to_thread(lambda: [max(0, self._size(record)) for record in found])
-        return PrunedVolumes(tuple(record.name for record in found), sum(sizes))
-
-    def _unused(
-        self, wanted: VolumePrune, without: Collection[str] = ()
-    ) -> builtins.list[VolumeRecord]:
-        users = self._users.volume_users()
-        used = {i for i, ids in users.items() if set(ids).difference(without)} | self._claims.ids()
-        # With options, what one holds may be on another machine: Docker leaves those, too.
-        found = [r for r in self._shelf if not r.options]
-        return [r for r in found if wanted.admits(r) and r.id not in used]
+        return await self._looking.plan_prune(wanted, without)
 
     async def _removed_unused(self, record: VolumeRecord) -> bool:
         try:
@@ -310,13 +317,11 @@ class Volumes:
         anonymous: builtins.list[str] = []
         try:
             for wish in wishes_:
-                async with self._changing:
-                    record, _ = await self._making.find_or_make(wish)
-                    found.append(record)
-                    self._claims.take((record.id,))
+                record = await self._obtaining.obtain(wish, self._claim)
+                found.append(record)
                 if not wish.name:
                     anonymous.append(record.id)
-            yield tuple(map(self._view, found))
+            yield tuple(map(self._looking.view, found))
         except Exception:
             self._claims.give_back(record.id for record in found)
             found = []
@@ -328,6 +333,9 @@ class Volumes:
         finally:  # of a caller that was cancelled the container may come about all the same
             self._claims.give_back(record.id for record in found)
 
+    def _claim(self, record: VolumeRecord) -> None:
+        self._claims.take((record.id,))
+
     @asynccontextmanager
     async def held(self, volume_ids: Collection[str]) -> AsyncIterator[None]:
         """Keep volumes that others made while the ``with`` lasts. NotFoundError: one is gone.
@@ -337,7 +345,7 @@ class Volumes:
         """
         async with self._changing:
             for volume_id in volume_ids:
-                if volume_id not in self._shelf:
+                if volume_id not in self._shelf or self._removing.is_going(volume_id):
                     raise NotFoundError(f"get {volume_id}: no such volume")
             self._claims.take(volume_ids)
         try:
@@ -380,7 +388,7 @@ class Volumes:
     def _say(
         self, record: VolumeRecord, action: str, more: Mapping[str, str] | None = None
     ) -> None:
-        attributes = {"driver": LOCAL, **(more or {})}
+        attributes = {"driver": record.driver, **(more or {})}
         self._events.publish(EventType.VOLUME, action, record.name, attributes)
 
     def announce(self, action: str, volume_id: str, more: Mapping[str, str]) -> None:

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.base.errors import ConflictError, InvalidArgumentError
 from boxship.base.units import parse_bytes
-from boxship.engine.volumes.record import LOCAL
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _SHORTEST = 2
@@ -29,11 +28,12 @@ def check_name(name: str) -> None:
         )
 
 
-def check_driver(name: str, driver: str) -> None:
-    """Raise NotFoundError for a driver there isn't."""
-    if driver not in ("", LOCAL):
-        raise NotFoundError(
-            f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found'
+def check_same_driver(name: str, driver: str, found: str) -> None:
+    """Raise ConflictError where a volume of that name is another driver's than was asked for."""
+    if driver not in ("", found, found.removesuffix(":latest")):
+        raise ConflictError(
+            f"create {name}: driver '{found}' already has volume '{name}': volume name must be "
+            "unique"
         )
 
 
