@@ -188,6 +188,8 @@ ENTRIES = (
         "Pass standard input and output on to the daemon",
     ),
     Entry("system", "check", "system.check", "Verify what is stored, and repair what can be"),
+    Entry("system", "install", "system.install", "Make Boxship a part of this machine"),
+    Entry("system", "uninstall", "system.uninstall", "Undo what install has done; data stays"),
     Entry("system", "trash", "system.trash", "Bring back what was removed, or empty the trash"),
     Entry(
         "system",
@@ -204,6 +206,7 @@ ENTRIES = (
         "info",
         group=Group.COMMON,
     ),
+    Entry("", "completion", "system.completion", "Print a shell's completion script", "completion"),
     Entry(
         "",
         "version",

@@ -100,6 +100,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
 def _verb(values: Values, rest: list[str]) -> int:
     if rest[0] == "help":
         rest = [*rest[1:], "--help"]
+    if rest[0] in ("__complete", "__completeNoDesc"):
+        return _complete(values, rest[1:], explained=rest[0] == "__complete")
     noun, words = _noun_of(rest)
     if noun is not None and (len(rest) == words or rest[words].startswith("-")):
         return _noun_help(noun, rest[words:])
@@ -113,6 +115,18 @@ def _verb(values: Values, rest: list[str]) -> int:
         return _complain(f"{PROGRAM}: unknown command: {PROGRAM} {path}", near, FAILURE)
     command: Command = import_module(f"boxship.cli.command.{entry.module}").COMMAND
     return _run(values, path, entry, command, rest[words:])
+
+
+def _complete(globals_: Values, words: list[str], *, explained: bool) -> int:
+    """Answer a shell that completes a line; see ``completing/``."""
+    from boxship.cli.completing.answering import complete
+
+    def session(of_line: Values) -> "Session":
+        speaks = of_line.changed("host") or of_line.changed("context")
+        return _session(of_line if speaks else globals_)
+
+    sys.stdout.write(complete(words, GLOBAL_FLAGS, session, explained=explained))
+    return 0
 
 
 def _noun_of(rest: list[str]) -> tuple[catalog.Noun | None, int]:

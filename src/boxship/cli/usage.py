@@ -75,7 +75,7 @@ def _flag_lines(flags: Sequence[Flag]) -> list[str]:
     width = max(shutil.get_terminal_size().columns, _NARROWEST)
     lines: list[str] = []
     for flag, label in zip(flags, labels, strict=True):
-        first, *others = _wrap(_description(flag), max(width - left, 24))
+        first, *others = _wrap(described(flag), max(width - left, 24))
         lines.append(f"{label:<{left}}{first}".rstrip())
         lines += [f"{'':<{left}}{line}".rstrip() for line in others]
     return lines
@@ -86,7 +86,8 @@ def _label(flag: Flag) -> str:
     return f"  {short}--{flag.name} {flag.kind.label}".rstrip()
 
 
-def _description(flag: Flag) -> str:
+def described(flag: Flag) -> str:
+    """What `--help` says about a flag, with its default."""
     if flag.default in (None, "", (), False) or flag.default == flag.kind.zero:
         return flag.help
     shown = f'"{flag.default}"' if isinstance(flag.default, str) else flag.default

@@ -176,6 +176,14 @@ BY_SHORT = {option.short: option for option in OPTIONS if option.short}
 BY_NAME = {option.name: option for option in OPTIONS}
 
 
+def flags_for_people() -> list[tuple[str, str, str, str]]:
+    """Return short, long, kind of value and help of every flag that has an effect, by name."""
+    shown = sorted((o for o in OPTIONS if o.effect and o.flag), key=lambda o: o.flag)
+    return [
+        (o.short, o.flag, "" if o.kind is Kind.FLAG else o.kind.name.lower(), o.help) for o in shown
+    ]
+
+
 def usage(options: Sequence[Option] = OPTIONS) -> str:
     """Return the help text: the options that have an effect, by flag."""
     lines = ["Usage:  boxshipd [OPTIONS]", "", "The Boxship daemon.", "", "Options:"]

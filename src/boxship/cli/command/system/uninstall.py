@@ -1,0 +1,58 @@
+"""``boxship system uninstall``: what ``install`` has put on the machine goes; data stays."""
+
+from boxship.cli import kinds
+from boxship.cli.command.system.installing import WHERE, layout_of, said
+from boxship.cli.flags import Flag
+from boxship.cli.session import Session
+from boxship.cli.verb import NONE, Command, Invocation
+from boxship.installing import machine, purging
+from boxship.installing.installation import installed, plan_end, remove_group, uninstall
+from boxship.installing.layout import Layout
+
+FLAGS = (
+    *WHERE,
+    Flag("purge", "", kinds.BOOL, "Remove images, volumes, containers, configuration and group"),
+    Flag("dry-run", "", kinds.BOOL, "Only say what would be done"),
+)
+
+ABOUT = """\
+Stops the daemon, and containers as the configuration says. Files that were changed since they
+were installed are left. The programs themselves go as they came: by pip, or with the directory
+/opt/boxship of a bundle."""
+
+
+def run(session: Session, given: Invocation) -> int:
+    layout, purge = layout_of(given), given.values.on("purge")
+    steps = plan_end(layout)
+    data = purging.roots(layout) if purge else []
+    if purge:
+        purging.check_purge(data)
+    if given.values.on("dry-run"):
+        tell = said(session, "would ")
+        for step in steps:
+            tell(step)
+        for path in data:
+            session.say(f"would remove {path}")
+        return 0
+    before = installed(layout)
+    if layout.is_this_machine:
+        machine.stop()
+    uninstall(layout, steps, said(session))
+    if layout.is_this_machine:
+        machine.reload_units()
+    if purge:
+        _purge(session, layout, data, group=before is not None and before.group_made)
+    session.say("Boxship is uninstalled." if purge else "Boxship is uninstalled; its data stays.")
+    return 0
+
+
+def _purge(session: Session, layout: Layout, data: list[str], *, group: bool) -> None:
+    for path in data:
+        session.say(f"remove {path}")
+    purging.purge(data, layout)
+    if group:
+        session.say("remove group boxship")
+        remove_group(layout)
+
+
+COMMAND = Command("[OPTIONS]", NONE, run, FLAGS, about=ABOUT)

@@ -1,0 +1,124 @@
+"""Installing, uninstalling, verifying: plan, write down, carry out.
+
+::
+
+    manifest: pieces of before and after ─► steps ─► manifest: pieces of after
+
+Killed anywhere, the manifest names at least everything that is there, and the next call finishes.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from boxship.base.errors import NotFoundError
+from boxship.installing.carrying import carry_out, change_group, look
+from boxship.installing.layout import Layout
+from boxship.installing.manifest import Manifest, read_manifest, write_manifest
+from boxship.installing.pieces import Piece, mark
+from boxship.installing.planning import (
+    Found,
+    MakeGroup,
+    Put,
+    Remove,
+    Step,
+    announced,
+    plan_installation,
+    plan_removal,
+)
+from boxship.installing.units import GROUP
+from boxship.installing.wanted import Wish, wanted
+
+Told = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What an installation would do. ``renewed``: the code isn't that of the one before."""
+
+    wish: Wish
+    before: Manifest
+    pieces: tuple[Piece, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def renewed(self) -> bool:
+        return self.before.build not in ("", self.wish.home.build)
+
+    def touches(self, name: str) -> bool:
+        """Tell whether a file of that name is written or removed."""
+        paths = [step.piece.path for step in self.steps if isinstance(step, Put)]
+        paths += [step.path for step in self.steps if isinstance(step, Remove)]
+        return any(os.path.basename(path) == name for path in paths)
+
+
+def installed(layout: Layout) -> Manifest | None:
+    """Return what is installed there, None if nothing is."""
+    return read_manifest(layout.outside(layout.manifest))
+
+
+def plan(wish: Wish) -> Planned:
+    """Look what there is. ConflictError: files that aren't ours are in the way."""
+    before = installed(wish.layout) or Manifest()
+    pieces = tuple(wanted(wish))
+    directories = (wish.layout.configuration,)
+    paths = {*(piece.path for piece in pieces), *before.pieces}
+    found = look(wish.layout, paths, directories, GROUP)
+    steps = plan_installation(pieces, directories, GROUP, found, before)
+    return Planned(wish, before, pieces, tuple(steps))
+
+
+def install(planned: Planned, told: Told) -> None:
+    """Do it. UnavailableError names the step that failed; those before it stay done."""
+    path = planned.wish.layout.outside(planned.wish.layout.manifest)
+    made = any(isinstance(step, MakeGroup) for step in planned.steps)
+    during = replace(
+        planned.before,
+        docker_alias=planned.wish.docker_alias,
+        group_made=planned.before.group_made or made,
+        pieces=announced(planned.pieces, planned.before),
+    )
+    after = replace(
+        during,
+        build=planned.wish.home.build,
+        pieces={piece.path: (mark(piece),) for piece in planned.pieces},
+    )
+    if after == planned.before and not planned.steps:
+        return
+    write_manifest(path, during)
+    for step in planned.steps:
+        told(step)
+        carry_out(planned.wish.layout, step)
+    write_manifest(path, after)
+
+
+def plan_end(layout: Layout) -> list[Step]:
+    """Return what uninstalling removes. NotFoundError: nothing is installed there."""
+    before = installed(layout)
+    if before is None:
+        raise NotFoundError(
+            f"no installation of Boxship below {layout.prefix} ({layout.manifest} is missing): "
+            "name the --prefix that it was installed with"
+        )
+    return plan_removal(before.pieces, _found(layout, before.pieces))
+
+
+def uninstall(layout: Layout, steps: Iterable[Step], told: Told) -> None:
+    """Remove what an installation has put there; data and configuration stay."""
+    for step in steps:
+        told(step)
+        carry_out(layout, step)
+    for path in (layout.manifest, os.path.dirname(layout.manifest), layout.configuration):
+        with contextlib.suppress(OSError):  # a directory with something in it stays
+            outside = layout.outside(path)
+            os.unlink(outside) if path == layout.manifest else os.rmdir(outside)
+
+
+def remove_group(layout: Layout) -> None:
+    """Remove the group that an installation has added."""
+    change_group(layout, "groupdel", GROUP)
+
+
+def _found(layout: Layout, paths: Iterable[str]) -> Found:
+    return look(layout, paths, (), GROUP)
