@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxship.base.clock import SystemClock, format_ns, parse_rfc3339
-from boxship.engine.containers import logreader, logs
-from boxship.engine.containers.logreader import LogReading
+from boxship.engine.containers import logforms, logreader, logs, logsegment
+from boxship.engine.containers.logforms import JSON_LINES, Frames
+from boxship.engine.containers.logreader import LogPlace, LogReading
 from boxship.engine.containers.requests import LogLine, LogQuery
+from boxship.runtime.logs import frames
 from boxship.runtime.logs.file import LogFile
 from boxship.runtime.logs.jsonfile import EntryEncoder
 from boxship.runtime.logs.lines import Piece
@@ -31,24 +33,41 @@ SECOND = 10**9
 START = parse_rfc3339("2026-05-01T10:00:00Z")
 
 
-def write(path: Path, lines: Iterable[str], *, max_size: int = -1, max_file: int = 3) -> None:
+def write(
+    path: Path,
+    lines: Iterable[str],
+    *,
+    max_size: int = -1,
+    max_file: int = 3,
+    form: str = "json-file",
+) -> None:
     """Write lines to alternating streams, one second apart."""
-    log = LogFile(LogConfig(path=str(path), max_size=max_size, max_file=max_file))
+    log = LogFile(LogConfig(path=str(path), max_size=max_size, max_file=max_file, form=form))
     for number, line in enumerate(lines):
-        stream = ("stdout", "stderr")[number % 2]
-        stamp = format_ns(START + number * SECOND).encode()
-        log.append(EntryEncoder(stream).encode([Piece(line.encode() + b"\n")], stamp))
+        piece, time_ns = Piece(line.encode() + b"\n"), START + number * SECOND
+        if form == "json-file":
+            stream = ("stdout", "stderr")[number % 2]
+            log.append(EntryEncoder(stream).encode([piece], format_ns(time_ns).encode()))
+        else:
+            log.append_frame(frames.encode(1 + number % 2, time_ns, piece), piece)
     log.close()
 
 
-def read(path: Path, query: LogQuery | None = None, until: LogPosition | None = None) -> list[str]:
-    return [line.log for batch in batches(path, query or LogQuery(), until) for line in batch]
+def read(
+    path: Path,
+    query: LogQuery | None = None,
+    until: LogPosition | None = None,
+    form: str = "json-file",
+) -> list[str]:
+    found = batches(path, query or LogQuery(), until, form)
+    return [line.log for batch in found for line in batch]
 
 
 def batches(
-    path: Path, query: LogQuery, until: LogPosition | None = None
+    path: Path, query: LogQuery, until: LogPosition | None = None, form: str = "json-file"
 ) -> Iterator[list[LogLine]]:
-    with closing(LogReading(str(path), query, until=until)) as reading:
+    place = LogPlace(str(path), JSON_LINES if form == "json-file" else Frames())
+    with closing(LogReading(place, query, until=until)) as reading:
         while (batch := reading.more()) is not None:
             yield batch
 
@@ -61,14 +80,19 @@ def ended(lines: Iterable[str]) -> list[str]:
     lines=st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=40)),
     max_size=st.sampled_from([-1, 150, 400]),
     tail=st.none() | st.integers(0, 12),
+    form=st.sampled_from(["json-file", "local"]),
 )
 @settings(max_examples=150, deadline=None)
 def test_every_line_kept_is_read_in_order(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str], max_size: int, tail: int | None
+    tmp_path_factory: pytest.TempPathFactory,
+    lines: list[str],
+    max_size: int,
+    tail: int | None,
+    form: str,
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
-    write(path, lines, max_size=max_size, max_file=3)
-    got = read(path, LogQuery(tail=tail))
+    write(path, lines, max_size=max_size, max_file=3, form=form)
+    got = read(path, LogQuery(tail=tail), form=form)
     expected = ended(lines)
     if tail is not None:
         expected = expected[len(expected) - min(tail, len(expected)) :]
@@ -90,8 +114,8 @@ def test_tail_looks_back_over_blocks_and_files(tmp_path: Path) -> None:
 
 def test_tail_of_a_big_log_reads_little(tmp_path: Path) -> None:
     write(tmp_path / "log", ["y" * 60] * 20_000)
-    segments = logreader.open_segments(str(tmp_path / "log"))
-    (last,) = logreader.keep_last(segments, 10)
+    segments = logsegment.open_segments(str(tmp_path / "log"))
+    (last,) = logreader.keep_last(segments, JSON_LINES, 10)
     assert last.end - last.start < 3000
     last.close()
 
@@ -144,7 +168,7 @@ def test_a_half_written_line_is_left_for_later_and_rubbish_is_skipped(tmp_path: 
 
 def test_long_lines_are_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    text = "z" * (3 * logreader.CHUNK)
+    text = "z" * (3 * logforms.CHUNK)
     path.write_text(f'{{"log":"{text}\\n","stream":"stdout","time":"2026-05-01T10:00:00Z"}}\n')
     assert read(path) == [f"{text}\n"]
 
@@ -156,19 +180,18 @@ def test_a_missing_log_is_an_empty_one(tmp_path: Path) -> None:
 def test_the_successor_is_found_by_inode(tmp_path: Path) -> None:
     path = tmp_path / "log"
     write(path, [f"{n:040}" for n in range(12)], max_size=300, max_file=9)
-    segments = logreader.open_segments(str(path))
-    inodes = [segment.inode for segment in segments]
-    logreader.close_all(segments)
-    assert len(inodes) > 2
-    for before, after in pairwise(inodes):
-        following = logreader.next_file(str(path), before)
+    segments = logsegment.open_segments(str(path))
+    logsegment.close_all(segments)
+    assert len(segments) > 2
+    for before, after in pairwise(segments):
+        following = logsegment.next_file(str(path), before)
         assert following is not None
-        assert following.inode == after
+        assert following.inode == after.inode
         following.close()
-    assert logreader.next_file(str(path), inodes[-1]) is None
-    oldest = logreader.next_file(str(path), 1)
+    assert logsegment.next_file(str(path), segments[-1]) is None
+    oldest = logsegment.next_file(str(path), logsegment.Segment(-1, 1, 0, 0))
     assert oldest is not None
-    assert oldest.inode == inodes[0]
+    assert oldest.inode == segments[0].inode
     oldest.close()
 
 
@@ -201,7 +224,7 @@ def test_following_goes_through_rotations_and_closes_what_it_has_read(tmp_path: 
     log = LogFile(LogConfig(path=str(path), max_size=200, max_file=50))
     entry = EntryEncoder("stdout")
     got: list[str] = []
-    with closing(LogReading(str(path), LogQuery(tail=1), follow=True)) as reading:
+    with closing(LogReading(LogPlace(str(path)), LogQuery(tail=1), follow=True)) as reading:
         for round_ in range(8):
             for n in range(round_):  # from no rotation to several at once
                 log.append(
@@ -218,9 +241,9 @@ def test_following_goes_through_rotations_and_closes_what_it_has_read(tmp_path: 
 def test_looking_for_a_successor_opens_nothing_while_there_is_none(tmp_path: Path) -> None:
     path = tmp_path / "log"
     write(path, ["a" * 40] * 12, max_size=300, max_file=9)
-    inode = path.stat().st_ino
+    last = logsegment.Segment(-1, path.stat().st_ino, 0, 0)
     with calls_of_the_reader() as calls:
-        assert logreader.next_file(str(path), inode) is None
+        assert logsegment.next_file(str(path), last) is None
     assert calls == {"next_file"}
 
 
@@ -230,7 +253,7 @@ def calls_of_the_reader() -> Iterator[set[str]]:
     calls: set[str] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_filename == logreader.__file__:
+        if event == "call" and frame.f_code.co_filename == logsegment.__file__:
             calls.add(frame.f_code.co_name)
 
     sys.setprofile(note)
@@ -257,8 +280,8 @@ def test_clients_that_leave_early_leave_no_descriptor(tmp_path: Path, following:
 
     def lines() -> logs.Batches:
         if following:
-            return logs.follow(path, query, asyncio.Event(), SystemClock())
-        return logs.history(path, query)
+            return logs.follow(LogPlace(path), query, asyncio.Event(), SystemClock())
+        return logs.history(LogPlace(path), query)
 
     async def scene() -> None:
         go = threading.Event()
@@ -285,7 +308,7 @@ def test_following_reads_and_decodes_beside_the_event_loop(tmp_path: Path) -> No
     async def scene() -> list[str]:
         over = asyncio.Event()
         over.set()
-        found = logs.follow(str(tmp_path / "log"), LogQuery(), over, SystemClock())
+        found = logs.follow(LogPlace(str(tmp_path / "log")), LogQuery(), over, SystemClock())
         return [line.log async for batch in found for line in batch]
 
     with calls_of_the_reader() as calls:

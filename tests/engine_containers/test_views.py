@@ -19,6 +19,7 @@ from boxship.engine.containers import hosts, listing, logconfig, top
 from boxship.engine.containers.checks.machine import Machine
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
+from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import ContainerQuery, Counts
 from boxship.engine.containers.shelf import Shelf
@@ -233,6 +234,9 @@ def test_lines_of_hosts_change_and_others_stay() -> None:
     assert [hosts.first_name(line) for line in changed.splitlines()] == ["localhost", "", "web"]
 
 
+PATHS = Paths("/data", "/exec")
+
+
 def test_log_options_reach_the_shim() -> None:
     options = {
         "max-size": "1m",
@@ -247,10 +251,10 @@ def test_log_options_reach_the_shim() -> None:
         config=ContainerConfig(image="i", labels={"n": "1", "m": "2"}, env=("AB=x", "B=y")),
         host=HostConfig(log_config=LogConfig("json-file", options)),
     )
-    told = logconfig.shim_log_config(mine)
-    assert (told.path, told.max_size, told.max_file) == ("/l", 2**20, 5)
+    told = logconfig.shim_log_config(mine, PATHS)
+    assert (told.path, told.max_size, told.max_file) == ("/l", 10**6, 5)
     assert told.attributes == '{"n": "1", "AB": "x", "tag": "c1/000000000000"}'
-    plain = logconfig.shim_log_config(record(1, log_path="/l"))
+    plain = logconfig.shim_log_config(record(1, log_path="/l"), PATHS)
     assert (plain.max_size, plain.max_file, plain.attributes) == (10_000_000, 3, "")
     off = record(1, log_path="/l", host=HostConfig(log_config=LogConfig("none")))
-    assert logconfig.shim_log_config(off).path == ""
+    assert logconfig.shim_log_config(off, PATHS).path == ""

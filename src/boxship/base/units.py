@@ -14,6 +14,15 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * _FACTOR[match[2].lower()])
 
 
+def parse_decimal_bytes(text: str) -> int:
+    """Read a size as :func:`parse_bytes` does, with factors of 1000: that of a log's file."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"invalid size: '{text}'")
+    power = "bkmgtp".index(match[2].lower()[:1] or "b")
+    return int(float(match[1]) * 1000**power)
+
+
 def format_decimal_size(size: float, *, digits: int = 3) -> str:
     """Write a size as ``docker images`` does: powers of 1000, ``digits`` of it: ``4.27MB``.
 

@@ -21,6 +21,8 @@ STDERR = 2
 SYSTEM_ERROR = 3
 
 _HEADER = Struct(">B3xI")
+_RAW = "surrogateescape"
+"""How bytes that are not UTF-8 stand in a line's text."""
 _NUMBERS = {"stdout": STDOUT, "stderr": STDERR}
 
 
@@ -62,7 +64,7 @@ class LineEncoder:
         if self._timestamps or self._details:
             texts = ((line.stream, self._decorated(line)) for line in lines)
         else:
-            texts = ((line.stream, line.log.encode()) for line in lines)
+            texts = ((line.stream, line.log.encode("utf-8", _RAW)) for line in lines)
         if not self._framed:
             return b"".join([text for _, text in texts])
         headers = self._headers
@@ -76,7 +78,7 @@ class LineEncoder:
         if self._details:
             attributes = sorted((line.attrs or {}).items())
             details = ",".join(f"{key}={value}" for key, value in attributes) + " "
-        return f"{time}{details}{line.log}".encode()
+        return f"{time}{details}{line.log}".encode("utf-8", _RAW)
 
 
 class _Headers(dict[int, bytes]):

@@ -13,12 +13,14 @@ import asyncio
 import contextlib
 import os
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from boxship.base.errors import ConflictError
 from boxship.engine.containers.attachments import attachment
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container, locked
+from boxship.engine.containers.logconfig import log_place
+from boxship.engine.containers.logreader import LogPlace
 from boxship.engine.containers.logs import history
 from boxship.engine.containers.pending import PendingAttachment
 from boxship.engine.containers.record import Status
@@ -70,9 +72,11 @@ async def _join(
     client: socket.socket,
 ) -> None:
     """Hand the connection over, and leave what is not to go on to the caller's closing."""
+    encoder = LineEncoder(framed=request.framed and not container.record.config.tty)
+    replay = _Replay(log_place(container.record, context.paths), request, encoder, client)
     if not request.stream:
         if request.logs:
-            await _replay(container, request, client)
+            await replay.copy()
         return
     sent = None
     while True:
@@ -82,15 +86,15 @@ async def _join(
             link = container.shim
             if link is not None:
                 break
-            end = _end_of_log(container) if request.logs else None
+            end = replay.end() if request.logs else None
             if end == sent:
                 _await_start(context, container, wanted, client)
                 return
-        await _replay(container, request, client, after=sent, until=end)
+        await replay.copy(after=sent, until=end)
         sent = end
     with container.hand_overs:
         try:
-            await _hand_over(container, link, request, wanted, client, sent=sent)
+            await _hand_over(link, wanted, client, replay if request.logs else None, sent)
         except ShimSilentError:
             # It may still take the client, and hold it for a resume that never comes.
             with contextlib.suppress(OSError):
@@ -108,53 +112,56 @@ def _await_start(
     container.pending.append(PendingAttachment(client.detach(), wanted, context.pending, forget))
 
 
-def _end_of_log(container: Container) -> LogPosition | None:
-    """Return where the log of a container that doesn't run ends; None if there is none."""
-    try:
-        status = os.stat(container.record.log_path)
-    except OSError:
-        return None
-    return LogPosition(inode=status.st_ino, offset=status.st_size)
-
-
 async def _hand_over(
-    container: Container,
     link: ShimLink,
-    request: AttachRequest,
     wanted: Attachment,
     client: socket.socket,
-    *,
+    replay: "_Replay | None",
     sent: LogPosition | None,
 ) -> None:
     try:
-        reply = await link.request(Attach(attachment=wanted, hold=request.logs), [client.fileno()])
+        hold = replay is not None
+        reply = await link.request(Attach(attachment=wanted, hold=hold), [client.fileno()])
     except ShimGoneError:
         reply = None
+    if replay is None:
+        return
     # No place in the log: the container has just ended, its log is closed and whole.
     position = reply.log if isinstance(reply, Attached) and reply.log.inode else None
-    if request.logs:
-        with contextlib.suppress(OSError):  # the client went away; the shim will see it
-            await _replay(container, request, client, after=sent, until=position)
-    if request.logs and isinstance(reply, Attached):
+    with contextlib.suppress(OSError):  # the client went away; the shim will see it
+        await replay.copy(after=sent, until=position)
+    if isinstance(reply, Attached):
         with contextlib.suppress(ShimGoneError):
             await link.request(Resume(attachment=reply.attachment))
 
 
-async def _replay(
-    container: Container,
-    request: AttachRequest,
-    client: socket.socket,
-    *,
-    after: LogPosition | None = None,
-    until: LogPosition | None = None,
-) -> None:
-    """Copy the log to the client, from where it has it up to where the live stream begins."""
-    record = container.record
-    if not record.log_path:
-        return
-    encoder = LineEncoder(framed=request.framed and not record.config.tty)
-    query = LogQuery(stdout=request.stdout, stderr=request.stderr)
-    loop = asyncio.get_running_loop()
-    client.setblocking(False)
-    async for batch in history(record.log_path, query, until, after=after):
-        await loop.sock_sendall(client, encoder.encode(batch))
+@dataclass(frozen=True)
+class _Replay:
+    """Copies a log to a client, in parts. ``place`` None: nothing is kept."""
+
+    place: LogPlace | None
+    request: AttachRequest
+    encoder: LineEncoder
+    client: socket.socket
+
+    def end(self) -> LogPosition | None:
+        """Return where the log of a container that doesn't run ends; None if there is none."""
+        if self.place is None:
+            return None
+        try:
+            status = os.stat(self.place.path)
+        except OSError:
+            return None
+        return LogPosition(inode=status.st_ino, offset=status.st_size)
+
+    async def copy(
+        self, *, after: LogPosition | None = None, until: LogPosition | None = None
+    ) -> None:
+        """Copy from where the client has it up to where the live stream begins."""
+        if self.place is None:
+            return
+        query = LogQuery(stdout=self.request.stdout, stderr=self.request.stderr)
+        loop = asyncio.get_running_loop()
+        self.client.setblocking(False)
+        async for batch in history(self.place, query, until, after=after):
+            await loop.sock_sendall(self.client, self.encoder.encode(batch))

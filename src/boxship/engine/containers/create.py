@@ -35,6 +35,7 @@ from boxship.engine.containers.checks.rights import check_writable_cgroups
 from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.facts import Fact
 from boxship.engine.containers.live import Container
+from boxship.engine.containers.logtarget import check_plugin
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.requests import CreateContainer, CreatedContainer
 from boxship.model.container import ContainerConfig, HostConfig
@@ -57,6 +58,7 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
     if request.shallow_read_only:
         own = mounts.shallow_read_only(own)
     mounts.tmpfs_options(request.host)
+    await check_plugin(context, request.host.log_config.type or context.settings.log_config.type)
     if not request.config.image:
         raise InvalidArgumentError("no command specified")
     with context.images.hold(request.config.image, _platform(request)) as image:

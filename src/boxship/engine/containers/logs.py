@@ -15,7 +15,8 @@ from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
-from boxship.engine.containers.logreader import LogReading
+from boxship.engine.containers.logconfig import log_place
+from boxship.engine.containers.logreader import LogPlace, LogReading
 from boxship.engine.containers.logwatch import DirectoryWatch
 from boxship.engine.containers.requests import LogLine, LogQuery
 from boxship.runtime.messages import LogPosition
@@ -25,23 +26,23 @@ Batches = AsyncGenerator[list[LogLine], None]
 
 def read(context: Context, container: Container, query: LogQuery) -> Batches:
     """Check the request and return the lines to come."""
-    path = container.record.log_path
-    if not path:
+    place = log_place(container.record, context.paths)
+    if place is None:
         raise InvalidArgumentError("configured logging driver does not support reading")
     if not query.follow or not container.record.state.running:
-        return history(path, query)
-    return follow(path, query, container.ended, context.clock)
+        return history(place, query)
+    return follow(place, query, container.ended, context.clock)
 
 
 async def history(
-    path: str,
+    place: LogPlace,
     query: LogQuery,
     until: LogPosition | None = None,
     *,
     after: LogPosition | None = None,
 ) -> Batches:
     """Yield what is in the log now, or of that what lies before ``until`` and behind ``after``."""
-    reading = LogReading(path, query, after=after, until=until)
+    reading = LogReading(place, query, after=after, until=until)
     steps = _Steps(reading.more, reading.close)
     try:
         while (batch := await steps.next()) is not None:
@@ -50,11 +51,11 @@ async def history(
         steps.close()
 
 
-async def follow(path: str, query: LogQuery, ended: asyncio.Event, clock: Clock) -> Batches:
+async def follow(place: LogPlace, query: LogQuery, ended: asyncio.Event, clock: Clock) -> Batches:
     """Yield what is in the log and what comes, until ``ended`` or until the time asked for."""
-    reading = LogReading(path, query, follow=True)
+    reading = LogReading(place, query, follow=True)
     steps = _Steps(reading.more, reading.close)
-    with DirectoryWatch(os.path.dirname(path)) as watch:
+    with DirectoryWatch(os.path.dirname(place.path)) as watch:
         try:
             while True:
                 # Asked before reading: what was written before the end is read after it.

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,7 @@ from boxship.base.errors import (
 from boxship.engine.containers import (
     checkpoints,
     ending,
+    logtarget,
     networking,
     oomwatch,
     policy,
@@ -37,7 +39,6 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.facts import NOTHING, Course, Fact
 from boxship.engine.containers.identity import write_files
 from boxship.engine.containers.live import Container, locked
-from boxship.engine.containers.logconfig import shim_log_config
 from boxship.engine.containers.mountsources import (
     has_sources,
     mount_sources,
@@ -54,7 +55,17 @@ from boxship.engine.containers.shimlink import (
     ShimSilentError,
 )
 from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths
-from boxship.runtime.messages import RUNTIME, USER, Failed, Json, Message, Start, Started, Stdio
+from boxship.runtime.messages import (
+    RUNTIME,
+    USER,
+    Failed,
+    Json,
+    LogConfig,
+    Message,
+    Start,
+    Started,
+    Stdio,
+)
 
 FOREIGN_PREFIX = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -153,6 +164,7 @@ async def _run(
     images: str,
 ) -> tuple[Started, tuple[StepDuration, ...]]:
     """Start it in its networks; return what the shim said, and where the time went before."""
+    log = await logtarget.prepared(context, container.record)
     async with networking.plugged(context, container) as socket:
         record, made = container.record, socket.paths if socket else NOTHING_MADE
         try:
@@ -171,9 +183,16 @@ async def _run(
                 plan = checkpoints.restoring(context, record, images, plan)
         except OSError as error:
             raise UnavailableError(f"cannot prepare the container: {error}") from error
-        started = await _hand_over(context, container, pending, fds, plan)
+        started = await _hand_over(context, container, pending, fds, _Asked(plan, log))
     steps = socket.steps if socket else ()
     return started, tuple(StepDuration(step.name, step.duration_ns) for step in steps)
+
+
+class _Asked(NamedTuple):
+    """What a shim is to do."""
+
+    plan: Json
+    log: LogConfig
 
 
 async def _hand_over(
@@ -181,16 +200,16 @@ async def _hand_over(
     container: Container,
     pending: list[PendingAttachment],
     fds: list[int],
-    plan: Json,
+    asked: _Asked,
 ) -> Started:
     """Have a shim carry out the plan."""
     record = container.record
     request = Start(
         container_id=record.id,
         directory=context.paths.shim(record.id),
-        plan=plan,
+        plan=asked.plan,
         stdio=_stdio(record),
-        log=shim_log_config(record),
+        log=asked.log,
         attachments=tuple(attachment.attachment for attachment in pending),
     )
     link, reply = await _ask_a_shim(context, container, request, fds)

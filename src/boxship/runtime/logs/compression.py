@@ -4,16 +4,17 @@
 
     x.log.1 ──► x.log.gz.new ──rename──► x.log.1.gz, and x.log.1 is unlinked
 
-There is no moment at which a reader finds neither. The header of the gzip file tells the inode of
-what was compressed (extra field ``BX``, eight bytes, big endian): by that a reader who knew the
-file finds it again.
+There is no moment at which a reader finds neither. The header of the gzip file tells what was
+compressed, for readers who knew the file (extra field ``BX``, big endian: eight bytes for its
+inode, and four for the CRC-32 of its first 64 bytes, since an inode's number is used again).
 """
 
+import binascii
 import contextlib
 import os
 import signal
 import struct
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 TEMPORARY: Final = ".gz.new"
 """In the place of the number."""
@@ -23,7 +24,8 @@ _CHUNK: Final = 1 << 20
 _FEXTRA: Final = 4
 _FIXED: Final = struct.Struct("<4BI2B")
 """RFC 1952, 2.3: ID1 ID2 CM FLG MTIME XFL OS."""
-_EXTRA: Final = struct.Struct("<H2sH8s")
+_EXTRA: Final = struct.Struct("<H2sH8s4s")
+_HEAD: Final = 64
 HEADER: Final = _FIXED.size + _EXTRA.size
 
 
@@ -52,12 +54,27 @@ class Compression:
             os.unlink(self._temporary)
 
 
-def original_inode(header: bytes) -> int | None:
-    """Return the inode of what was compressed, from the first ``HEADER`` bytes of its file."""
+class Identity(NamedTuple):
+    """What tells a log file from another one."""
+
+    inode: int
+    head: int
+    """CRC-32 of its first bytes, which have a time in them."""
+
+
+def identity(fd: int) -> Identity:
+    """Return that of an open file that was not compressed."""
+    return Identity(os.fstat(fd).st_ino, binascii.crc32(os.pread(fd, _HEAD, 0)))
+
+
+def original(header: bytes) -> Identity | None:
+    """Return that of what was compressed, from the first ``HEADER`` bytes of its file."""
     if len(header) < HEADER or header[3] != _FEXTRA:
         return None
-    length, name, size, inode = _EXTRA.unpack_from(header, _FIXED.size)
-    return int.from_bytes(inode, "big") if (length, name, size) == (12, b"BX", 8) else None
+    length, name, size, inode, head = _EXTRA.unpack_from(header, _FIXED.size)
+    if (length, name, size) != (16, b"BX", 12):
+        return None
+    return Identity(int.from_bytes(inode, "big"), int.from_bytes(head, "big"))
 
 
 def _be_compressor(path: str, temporary: str) -> NoReturn:
@@ -82,9 +99,9 @@ def _compress(source: int, temporary: str) -> None:
 
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     with open(os.open(temporary, flags, 0o640), "wb") as out:
-        inode = os.fstat(source).st_ino.to_bytes(8, "big")
+        inode, head = identity(source)
         out.write(_FIXED.pack(0x1F, 0x8B, 8, _FEXTRA, 0, 0, 255))
-        out.write(_EXTRA.pack(12, b"BX", 8, inode))
+        out.write(_EXTRA.pack(16, b"BX", 12, inode.to_bytes(8, "big"), head.to_bytes(4, "big")))
         crc = size = 0
         packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         while data := os.read(source, _CHUNK):

@@ -67,7 +67,11 @@ def check_log(log: LogConfig, *, partly: bool = False) -> None:
     """Check a log driver and its options; ``partly``, as long as the daemon may add to them."""
     if log.type == names.JSON_FILE and not log.config:
         return  # as most are; the table need not be loaded for it
-    if log.type:
+    if log.type and log.type not in names.KNOWN:  # a plugin's, of which nobody knows the options
+        from boxship.engine.containers.logdrivers.checking import check_mode
+
+        check_mode(log.config or {})
+    elif log.type:
         from boxship.engine.containers.logdrivers.checking import check as check_options
 
         check_options(log.type, log.config or {}, partly=partly)

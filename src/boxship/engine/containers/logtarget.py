@@ -1,0 +1,91 @@
+"""Whether a log driver that sends output elsewhere can be had, before a container relies on it.
+
+As with Docker, a target that can't be reached keeps a container from starting; later it doesn't
+matter to the container, whose shim has a process that tries again (``runtime/logs/sender.py``).
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from boxship.base.errors import BoxshipError, InternalError, InvalidArgumentError, NotFoundError
+from boxship.engine.containers.context import Context
+from boxship.engine.containers.logconfig import shim_log_config
+from boxship.engine.containers.logdrivers import names
+from boxship.engine.containers.record import ContainerRecord
+from boxship.runtime.messages import LogConfig, LogTarget
+
+
+async def check_plugin(context: Context, driver: str) -> None:
+    """See that there is such a driver, which may be a plugin. InvalidArgumentError."""
+    if driver and driver not in names.KNOWN:
+        try:
+            await _address(context, driver)
+        except NotFoundError as error:
+            message = f"error looking up logging plugin {driver}: {error}"
+            raise InvalidArgumentError(message) from None
+
+
+async def prepared(context: Context, record: ContainerRecord) -> LogConfig:
+    """Return what the container's shim is told of its log. InternalError: the target is down."""
+    config = shim_log_config(record, context.paths)
+    if config.target is None:
+        return config
+    try:
+        if config.target.driver in names.KNOWN:
+            await _opened(config.target)
+            return config
+        os.makedirs(config.target.directory, 0o700, exist_ok=True)
+        address = await _address(context, config.target.driver)
+        return replace(config, target=replace(config.target, address=address))
+    except (BoxshipError, OSError) as error:
+        raise InternalError(f"failed to initialize logging driver: {error}") from error
+
+
+async def _address(context: Context, driver: str) -> str:
+    from boxship.plugin.capability import Capability
+
+    provider = await context.plugins().provider(Capability.LOG, driver)
+    return str(provider.client.endpoint)
+
+
+async def _opened(target: LogTarget) -> None:
+    """Open the driver once, as the sender will. OSError, which says why it can't be."""
+    from boxship.runtime.logs.driver import DeliveryError, open_driver
+
+    def open_once() -> None:
+        try:
+            open_driver(target).close()
+        except DeliveryError as error:
+            raise OSError(str(error)) from error
+
+    await _in_thread(open_once)
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own: a target that does not answer holds up nobody else."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def body() -> None:
+        failed: BaseException | None = None
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - it is the waiting task's
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            loop.call_soon_threadsafe(tell, failed)
+
+    threading.Thread(target=body, name="log-target", daemon=True).start()
+    await done
