@@ -12,7 +12,7 @@ known: the limits of a scope (``boxship.api.scoped``), and authorization plugins
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from boxship.api.http.entrance import MAIN, Entrance
@@ -46,6 +46,8 @@ class Asked:
     request: Request
     pattern: str
     target: str
+    notes: dict[str, object] = field(default_factory=dict)
+    """What judges keep of a request for its answer, each kind under a name of its own."""
 
 
 class Judge(Protocol):

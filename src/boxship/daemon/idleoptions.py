@@ -12,7 +12,6 @@ _PLAIN = "the log never has colours, and always full timestamps"
 # Key, flag (empty: as the key; "-": none), kind, why. Their defaults never matter.
 _IDLE: tuple[tuple[str, str, Kind, str], ...] = (
     ("allow-nondistributable-artifacts", "", Kind.LIST, _GONE),
-    ("authorization-plugins", "authorization-plugin", Kind.LIST, "there are no such plugins yet"),
     ("containerd", "", Kind.TEXT, _CONTAINERD),
     ("containerd-namespace", "", Kind.TEXT, _CONTAINERD),
     ("containerd-plugin-namespace", "containerd-plugins-namespace", Kind.TEXT, _CONTAINERD),

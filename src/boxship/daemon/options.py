@@ -69,6 +69,10 @@ _DAEMON: tuple[Option, ...] = (
     number(
         "plugin-timeout", 120, "Seconds for a plugin to do what it is asked", check=_POSITIVE
     ),
+    words(
+        "authorization-plugins", "authorization-plugin",
+        "Plugins that are asked about each request and answer, in this order", reload=True,
+    ),
     flag("live-restore", "Let containers run on when the daemon stops", reload=True),
     number(
         "shutdown-timeout", 15, "Seconds for containers to stop when the daemon does",

@@ -2,11 +2,41 @@
 
 from typing import TYPE_CHECKING
 
-from boxship.base.errors import InvalidArgumentError
+from boxship.api.authorization import Gate
+from boxship.base.errors import BoxshipError, InvalidArgumentError
+from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.settings import PluginSettings
 
 if TYPE_CHECKING:
+    from boxship.api.authorizationplugins import PluginJudge
     from boxship.daemon.config import DaemonConfig
+
+
+def judges(config: "DaemonConfig", plugins: PluginEntry) -> "tuple[PluginJudge, ...]":
+    """Return who is asked about each request, in order; a name that is repeated counts once."""
+    names = dict.fromkeys(config.words("authorization-plugins"))
+    if not names:
+        return ()
+    from boxship.api.authorizationplugins import PluginJudge  # noqa: PLC0415 - few daemons have any
+
+    return tuple(PluginJudge(name, plugins) for name in names)
+
+
+async def checked_judges(config: "DaemonConfig", plugins: PluginEntry) -> "tuple[PluginJudge, ...]":
+    """As :func:`judges`, at the daemon's start. InvalidArgumentError: one is not there."""
+    found = judges(config, plugins)
+    for judge in found:
+        try:
+            await judge.check()
+        except BoxshipError as error:
+            raise InvalidArgumentError(f"authorization-plugins: {error}") from error
+    return found
+
+
+def judging(gate: Gate, name: str) -> list[str]:
+    """Say whether a plugin is among the judges, as :meth:`Plugins.add_users` wants it."""
+    names = [getattr(judge, "name", "") for judge in gate.judges]
+    return ["authorization-plugins"] if {name, name.removesuffix(":latest")} & {*names} else []
 
 
 def plugin_settings(config: "DaemonConfig") -> PluginSettings:

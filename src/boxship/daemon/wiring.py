@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from boxship.api.application import Application
+from boxship.api.authorization import Gate
 from boxship.api.backend import Backend
 from boxship.api.errors import answer_error
 from boxship.api.headers import common
@@ -19,7 +20,7 @@ from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener, tls_context
 from boxship.daemon.networks import network_settings
 from boxship.daemon.notify import notify
-from boxship.daemon.plugins import plugin_settings
+from boxship.daemon.plugins import checked_judges, judges, judging, plugin_settings
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
 from boxship.daemon.storageoptions import container_size
@@ -43,7 +44,9 @@ class Daemon:
         engine: Engine,
         system: DaemonSystem,
         servers: tuple[Server, ...],
+        gate: Gate,
     ) -> None:
+        self._gate = gate
         self._config = config
         self._engine = engine
         self._system = system
@@ -80,7 +83,14 @@ class Daemon:
             adoption=lambda: engine.adoption,
             trash=engine.trash,
         )
-        application = Application(backend)
+        gate = Gate()
+        try:
+            gate.judges = await checked_judges(config, engine.plugins)
+        except InvalidArgumentError:
+            await engine.close()
+            raise
+        engine.plugins.add_users(lambda name: judging(gate, name))
+        application = Application(backend, gate)
         headers = common(experimental=config.flag("experimental"))
         server = Server(application.serve, answer_error, headers)
         measured = Server(application.serve_metrics, answer_error, headers)
@@ -96,7 +106,7 @@ class Daemon:
         gc.freeze()
         notify("READY=1")
         log.info("Daemon has completed initialization")
-        return cls(config, engine, system, (server, measured))
+        return cls(config, engine, system, (server, measured), gate)
 
     def write_stacks(self) -> None:
         """Write to the run directory where each thread and task stands."""
@@ -126,6 +136,7 @@ class Daemon:
         self._config = replace(self._config, values={**self._config.values, **different})
         self._system.config = self._config
         self._engine.reconfigure(engine_settings(self._config, self._engine.settings.user_maps))
+        self._gate.judges = judges(self._config, self._engine.plugins)
         logs.set_level(self._config.log_level)
         log.info("Reloaded configuration: %s", reloading.told(different))
         if waiting:
