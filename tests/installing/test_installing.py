@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from boxship.installing.home import Home, find_home
 from boxship.installing.installation import install, installed, plan, plan_end, uninstall
 from boxship.installing.layout import Layout
 from boxship.installing.units import service_unit, socket_unit
+from boxship.installing.verifying import verify
 from boxship.installing.versions import superseded
 from boxship.installing.wanted import Wish
 
@@ -246,3 +248,37 @@ def test_versions_that_something_runs_from_stay(bundle: Path) -> None:
         process.wait()
     assert superseded(home) == [f"{bundle}/versions/1-aaa"]
     assert superseded(Home("/usr/local/bin", "x")) == []
+
+
+# ── is it still whole? ───────────────────────────────────────────────────────────────────────────
+
+
+def flaws(wish: Wish, *, repair: bool) -> list[tuple[str, str, bool]]:
+    return [(f.place, f.problem, f.repaired) for f in verify(plan(wish), repair=repair)]
+
+
+def test_what_is_missing_or_changed_is_found_and_put_there_again(
+    wish: Callable[..., Wish], root: Path
+) -> None:
+    done(wish())
+    assert flaws(wish(), repair=True) == []
+    (root / "usr/local/bin/boxshipd").unlink()
+    (root / "usr/local/share/x").write_text("scribble")
+    (root / "etc/boxship").rmdir()
+    wrong = [
+        ("/etc/boxship", "is missing"),
+        ("/usr/local/bin/boxshipd", "is missing"),
+        ("/usr/local/share/x", "is not as it was installed"),
+    ]
+    assert flaws(wish(), repair=False) == [(*each, False) for each in wrong]
+    assert flaws(wish(), repair=True) == [(*each, True) for each in wrong]
+    assert flaws(wish(), repair=True) == []
+
+
+def test_what_can_t_be_repaired_says_why(wish: Callable[..., Wish], root: Path) -> None:
+    done(wish())
+    shutil.rmtree(root / "usr/local/share/man")
+    (root / "usr/local/share/man").write_text("a file, where pages are to be")
+    [first, _] = verify(plan(wish()), repair=True)
+    assert (first.place, first.repaired) == ("/usr/local/share/man/man1/boxship.1", False)
+    assert first.remedy.startswith("boxship system install: cannot write")

@@ -1,5 +1,6 @@
 """``boxship system check``: is everything that is stored still what it was? Docker cannot tell.
 
+On the machine's own daemon the installation comes first: units, links, pages (``installing/``).
 The exit status is 0 when nothing is wrong any more, 1 otherwise.
 """
 
@@ -7,6 +8,7 @@ import os
 import sys
 from typing import Any
 
+from boxship.base.errors import BoxshipError
 from boxship.cli import kinds
 from boxship.cli.exitcodes import FAILURE, MisuseError
 from boxship.cli.flags import Flag
@@ -32,19 +34,59 @@ def run(session: Session, given: Invocation) -> int:
     if chosen not in ("text", "json"):
         raise MisuseError(f"invalid --format {chosen}: it is text or json")
     repair = values.on("repair") and not values.on("no-repair")
+    broken = 0
+    for event in _installation(session, repair=repair):
+        broken += event["outcome"] != "repaired"
+        _tell(session, event, given)
     remaining = 1  # until the daemon says something else
     with system.check(session.client, repair=repair) as answer:
         for event in answer.documents():
             if event["type"] == "summary":
                 remaining = event["remaining"]
-            if values.on("quiet"):
-                continue
-            if chosen == "json":
-                session.say(dump_compact(event))
-            else:
-                _show(session, event)
-            session.out.flush()
-    return FAILURE if remaining else 0
+            _tell(session, event, given)
+    return FAILURE if remaining + broken else 0
+
+
+def _installation(session: Session, *, repair: bool) -> list[Event]:
+    """What is wrong with this machine's installation, in the form of the daemon's findings."""
+    if not session.choice.is_default or os.geteuid() != 0:
+        return []
+    from boxship.installing.layout import Layout
+
+    layout = Layout()
+    if not os.path.exists(layout.manifest):
+        return []
+    from boxship.cli.command.system.installing import wish_for
+    from boxship.installing.installation import plan
+    from boxship.installing.verifying import verify
+
+    try:
+        flaws = verify(plan(wish_for(layout)), repair=repair)
+    except BoxshipError as error:
+        return [_finding(layout.prefix, str(error), "unchecked", "")]
+    return [
+        _finding(
+            flaw.place, flaw.problem, "repaired" if flaw.repaired else "repairable", flaw.remedy
+        )
+        for flaw in flaws
+    ]
+
+
+def _finding(place: str, problem: str, outcome: str, remedy: str) -> Event:
+    return {
+        "type": "finding", "kind": "installation", "id": place, "problem": problem,
+        "outcome": outcome, "remedy": remedy,
+    }  # fmt: skip
+
+
+def _tell(session: Session, event: Event, given: Invocation) -> None:
+    if given.values.on("quiet"):
+        return
+    if given.values.text("format") == "json":
+        session.say(dump_compact(event))
+    else:
+        _show(session, event)
+    session.out.flush()
 
 
 def _show(session: Session, event: Event) -> None:
