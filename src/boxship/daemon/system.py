@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from types import ModuleType
 
@@ -37,8 +37,11 @@ class DaemonSystem:
         *,
         maps_users: bool = False,
         storage_driver: str = "overlay2",
+        warnings: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
+        """``warnings`` are the engine's own."""
         self._maps_users = maps_users
+        self._engine_warnings = warnings
         self._storage_driver = storage_driver
         self.config = config
         self.host = host
@@ -89,7 +92,11 @@ class DaemonSystem:
             init_binary=os.path.basename(config.text("init-path")) or "boxship-init",
             generic_resources=tuple(read_generic_resources(config.words("node-generic-resources"))),
             proxies=_shown_proxies(registries.proxies),
-            warnings=(*_warnings(config, self.host), *_device_warnings(registry)),
+            warnings=(
+                *_warnings(config, self.host),
+                *_device_warnings(registry),
+                *(f"WARNING: {warning}" for warning in self._engine_warnings()),
+            ),
         )
 
     def families(self) -> list[Family]:

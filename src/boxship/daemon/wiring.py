@@ -63,6 +63,7 @@ class Daemon:
             hostfacts.look(),
             maps_users=settings.user_maps is not None,
             storage_driver=engine.storage_driver,
+            warnings=lambda: engine.warnings,
         )
         backend = Backend(
             containers=engine.containers,

@@ -186,6 +186,7 @@ class Engine:
             start_again=start.schedule,
             end_unhealthy=stop.schedule_end,
             mapped_owners=owners,
+            keeps_strangers=bool(database.suspicion),
             background=Background(),
         )
         engine = cls(
@@ -198,11 +199,12 @@ class Engine:
             networks=networks,
         )
         loaded = context.shelf.load()
-        await images.recover(
-            [*(c.id for c in loaded), *(item.id for item in trash.of(EventType.CONTAINER))],
-            running=any(container.record.state.alive for container in loaded),
-        )
-        await context.volumes.open()
+        if not context.keeps_strangers:
+            await images.recover(
+                [*(c.id for c in loaded), *(item.id for item in trash.of(EventType.CONTAINER))],
+                running=any(container.record.state.alive for container in loaded),
+            )
+        await context.volumes.open(keeps_strangers=context.keeps_strangers)
         volumes.catch_up(context)
         await networks.open()
         await shims.open()
@@ -213,6 +215,15 @@ class Engine:
         await recovery.start_wanted(context)
         engine.trash.keep_time()
         return engine
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at, in one sentence each."""
+        told = self._database.suspicion
+        if not told:
+            return ()
+        place = f"{self._context.settings.data_root}/{DATABASE}.restored"
+        return (f"{told}. What has no record any more stays on the disk until {place} is removed",)
 
     @property
     def reasons(self) -> "Reasons":

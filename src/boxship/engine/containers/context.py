@@ -109,6 +109,8 @@ class Context:
     background: Background = field(default_factory=Background)
     measures: Measures = field(default_factory=Measures)
     pruning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    keeps_strangers: bool = False
+    """Records may have been lost: what has none is left where it is."""
     boot_id: str = field(default_factory=boot_id)
     """Differs after each boot of the machine."""
     execs: dict[str, str] = field(default_factory=dict)

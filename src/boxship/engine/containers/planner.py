@@ -114,9 +114,8 @@ class Planner:
             arguments = (*program.arguments, *(("--systemd-cgroup",) if systemd else ()))
             other = ForeignPlan(program.path, arguments, self._paths.bundle(record.id))
             planned = foreign.plan(spec, record.id, self.cgroup(record), root, other)
-        process = self._completed(
-            planned.process, record, is_init=bool(around.init_path) and around.init_is_ours
-        )
+        has_init = bool(around.init_path) and around.init_is_ours
+        process = self._completed(planned.process, record, is_init=has_init)
         plain: Json = replace(planned, process=process).to_plain()
         return plain
 

@@ -361,6 +361,10 @@ async def _end_orphan(context: Context, record: ContainerRecord) -> None:
 
 
 async def _remove_orphans(context: Context) -> None:
+    if context.keeps_strangers:
+        for container_id in _without_record(context, _entries(context.paths.containers)):
+            _log.warning("container %s has no record (any more); its files stay", container_id)
+        return
     for container_id in _without_record(context, _entries(context.paths.shims)):
         _log.warning("ending what is left of container %s, which has no record", container_id)
         try:

@@ -18,7 +18,7 @@ from boxship.engine.containers.facts import NOTHING, Fact, written
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord, decode_record, encode_record
 from boxship.engine.records import history
-from boxship.engine.records.database import Change, Database
+from boxship.engine.records.database import Change, Database, Filled, rewritten
 from boxship.engine.records.history import Happening
 from boxship.engine.records.trash import Wrap
 
@@ -40,6 +40,7 @@ class Shelf:
         self._being_replaced: set[str] = set()
         """Containers whose next record is being committed, and not theirs yet."""
         self._until_trimmed = _TRIM_EVERY
+        database.remember(self._everything)
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────
 
@@ -219,6 +220,12 @@ class Shelf:
         if self._until_trimmed == 0:
             self._until_trimmed = _TRIM_EVERY
             self._database.submit(history.trim, durable=False).add_done_callback(_report)
+
+    def _everything(self, filled: Filled) -> Change:
+        records = (container.record for container in self)
+        rows = [(record.id, record.name, encode_record(record)) for record in records]
+        gone = [key for key in filled.get("containers", ()) if key[0] not in self._containers]
+        return rewritten("containers", rows, gone)
 
     async def trim_history(self) -> None:
         """Forget the oldest rows of history beyond what is kept."""

@@ -16,7 +16,7 @@ from boxship.base.clock import parse_rfc3339
 from boxship.base.errors import NotFoundError
 from boxship.engine.images import variants
 from boxship.engine.images.variants import Variant
-from boxship.engine.records.database import Change, Database
+from boxship.engine.records.database import Change, Database, Filled, rewritten
 from boxship.engine.records.trash import Wrap
 from boxship.oci import platform as platforms
 from boxship.oci import reference
@@ -63,6 +63,7 @@ class Catalog:
 
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
+        database.remember(self._everything)
         self._images: dict[Digest, KnownImage] = {}
         self._names: dict[Reference, Digest] = {}
         self.unreadable: list[str] = []
@@ -78,6 +79,22 @@ class Catalog:
             restored, variant = variants.restored(row)
             if variant.image_id in self._images:
                 self._variants[restored] = (*self._variants.get(restored, ()), variant)
+
+    def _everything(self, filled: Filled) -> Change:
+        rows = [(str(known.id), msgspec.json.encode(known.record)) for known in self]
+        names = [(str(name), str(image_id)) for name, image_id in self._names.items()]
+        kept = dict(self._variants)
+        known = {name for name, _ in names}
+        gone = [key for key in filled.get("tags", ()) if key[0] not in known]
+        images, tags = rewritten("images", rows, []), rewritten("tags", names, gone)
+
+        def change(db: sqlite3.Connection) -> None:
+            images(db)
+            tags(db)
+            for name, those in kept.items():
+                variants.write(db, name, those)
+
+        return change
 
     def __iter__(self) -> Iterator[KnownImage]:
         return iter(tuple(self._images.values()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from boxship.base.clock import Clock
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.engine.networks.record import NetworkRecord, decode_record, encode_record
-from boxship.engine.records.database import Change, Database
+from boxship.engine.records.database import Change, Database, Filled, rewritten
 from boxship.engine.records.trash import Wrap
 
 
@@ -23,6 +23,14 @@ class NetworkShelf:
         self._records: dict[str, NetworkRecord] = {}
         self._unsettled: dict[str, NetworkRecord] = {}
         self._names: dict[str, str] = {}
+        database.remember(self._everything)
+
+    def _everything(self, filled: Filled) -> Change:
+        rows = [
+            (record.id, record.name, encode_record(record)) for record in self._records.values()
+        ]
+        gone = [key for key in filled.get("networks", ()) if key[0] not in self._records]
+        return rewritten("networks", rows, gone)
 
     def __iter__(self) -> Iterator[NetworkRecord]:
         return iter(tuple(self._records.values()))

@@ -12,22 +12,39 @@ power loss; it is meant for facts that power loss makes untrue anyway, such as "
 
 Reads hardly come here: every owner of records loads them at start-up and keeps them in memory.
 What is asked for seldom, as what happened to an object, is read behind the changes in the queue.
+
+Now and then, and at the end, the file is copied beside itself (``snapshotting``). If pages
+turn out damaged, at the start or in between, it is put together again (``restoring``).
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from boxship.base.errors import UnavailableError
+from boxship.engine.records.restoring import (
+    Restored,
+    find_damage,
+    is_damage,
+    is_emptied,
+    restore,
+    told_of,
+)
 from boxship.engine.records.snapshots import keep_before_migration, newest_kept
+from boxship.engine.records.snapshotting import SNAPSHOT_AFTER, DamagedError, Snapshots
+
+log = logging.getLogger(__name__)
 
 Change = Callable[[sqlite3.Connection], None]
+Filled = Mapping[str, Sequence[tuple[object, ...]]]
+"""Keys of rows, by table, that a snapshot had and the damaged file perhaps not any more."""
 
 _MOST_IN_ONE_COMMIT = 256
 
@@ -64,14 +81,21 @@ class _Request:
 class Database:
     """The engine's records on disk. Open it once; ``close`` waits for what is queued."""
 
-    def __init__(self, path: str, migrations: Sequence[Migration]) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute("PRAGMA cache_size=-256")
+    def __init__(
+        self, path: str, migrations: Sequence[Migration], *, snapshot_after: float = SNAPSHOT_AFTER
+    ) -> None:
+        """Open it. If pages of it are damaged, it is put together again first (``restoring``);
+        UnavailableError: that can't be done. ``snapshot_after``: seconds, see :class:`Snapshots`.
+        """
+        self._path, self._migrations = path, migrations
+        self.restored: Restored | None = None
+        """What was done about damage, if there was any."""
+        self._owners: list[Callable[[Filled], Change]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connection = self._open()
         self._durable = True
         self._closed = False
-        migrate(self._connection, migrations)
+        self._snapshots = Snapshots(path, snapshot_after)
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_forever, name="records", daemon=True)
         self._writer.start()
@@ -85,7 +109,7 @@ class Database:
 
     def submit(self, change: Change, *, durable: bool = True) -> asyncio.Future[None]:
         """Queue ``change`` behind all earlier ones, and return what :meth:`write` waits for."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         request = _Request(change, durable, loop, loop.create_future())
         if self._closed:  # nobody would answer, and who waits for it would wait for ever
             request.done.set_exception(UnavailableError("the daemon has stopped"))
@@ -103,6 +127,21 @@ class Database:
         await self.submit(look, durable=False)
         return rows
 
+    def remember(self, everything: Callable[[Filled], Change]) -> None:
+        """Name somebody who has records in memory, and can make the change that writes them all.
+
+        It is asked for after damage was mended in service: what is in memory is newer.
+        """
+        self._owners.append(everything)
+
+    @property
+    def suspicion(self) -> str:
+        """What was done about damage, until somebody has looked at it; empty: nothing was.
+
+        Meanwhile what has no record may be somebody's; see ``restoring``.
+        """
+        return told_of(self._path)
+
     def load(self, query: str) -> list[tuple[object, ...]]:
         """Read rows at start-up, before anything is written."""
         return self._connection.execute(query).fetchall()
@@ -114,12 +153,75 @@ class Database:
         self._writer.join()
         self._connection.close()
 
+    def _open(self) -> sqlite3.Connection:
+        problems: tuple[str, ...] = ("it is empty",) if is_emptied(self._path) else ()
+        try:
+            connection = _connected(self._path)
+            problems = problems or find_damage(connection)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            problems = (str(error),)
+        else:
+            if not problems:
+                migrate(connection, self._migrations)
+                return connection
+            connection.close()
+        return self._put_together(problems)
+
+    def _put_together(self, problems: tuple[str, ...]) -> sqlite3.Connection:
+        self.restored = restore(self._path, problems, lambda new: migrate(new, self._migrations))
+        return _connected(self._path)
+
     def _write_forever(self) -> None:
-        while (first := self._queue.get()) is not None:
+        while True:
+            try:
+                first = self._queue.get(timeout=self._snapshots.patience)
+            except queue.Empty:
+                self._snapshot()
+                continue
+            if first is None:
+                break
             batch, last = self._collect(first)
             self._commit(batch)
             if last:
-                return
+                break
+        if self._snapshots.is_quick:
+            self._snapshot()
+
+    def _snapshot(self) -> None:
+        try:
+            self._snapshots.make(self._connection)
+        except DamagedError as error:
+            # It has been told, and the next write tries again.
+            with contextlib.suppress(UnavailableError, sqlite3.Error):
+                self._mend(error.problems)
+        except UnavailableError as error:
+            log.warning("%s", error)
+
+    def _mend(self, problems: tuple[str, ...]) -> None:
+        """Put the database together again, in service. UnavailableError: it can't be."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        try:
+            self._connection = self._put_together(problems)
+        except UnavailableError:
+            log.exception(
+                "the records are damaged and nothing can be written until they are mended"
+            )
+            self._connection = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False
+            )
+            raise
+        self._durable = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is gone when the daemon stops hard
+                self._loop.call_soon_threadsafe(self._put_back)
+
+    def _put_back(self) -> None:
+        filled = {} if self.restored is None else self.restored.filled
+        for everything in self._owners:
+            self.submit(everything(filled)).add_done_callback(_tell_failure)
 
     def _collect(self, first: _Request) -> tuple[list[_Request], bool]:
         batch = [first]
@@ -134,19 +236,32 @@ class Database:
         return batch, False
 
     def _commit(self, batch: list[_Request]) -> None:
-        outcomes: list[BaseException | None] = []
+        try:
+            try:
+                outcomes = self._transaction(batch)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                self._mend((str(error),))
+                outcomes = self._transaction(batch)
+        except (sqlite3.Error, UnavailableError) as error:
+            refused = UnavailableError(f"cannot write the records: {error}")
+            outcomes = [refused for _ in batch]
+        self._snapshots.changed()
+        for request, outcome in zip(batch, outcomes, strict=True):
+            request.answer(outcome)
+
+    def _transaction(self, batch: list[_Request]) -> list[BaseException | None]:
         try:
             self._set_durable(any(request.durable for request in batch))
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._apply(request) for request in batch]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except sqlite3.Error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-            refused = UnavailableError(f"cannot write the records: {error}")
-            outcomes = [refused for _ in batch]
-        for request, outcome in zip(batch, outcomes, strict=True):
-            request.answer(outcome)
+            raise
+        return outcomes
 
     def _apply(self, request: _Request) -> BaseException | None:
         self._connection.execute("SAVEPOINT change")
@@ -154,7 +269,9 @@ class Database:
             request.change(self._connection)
         except sqlite3.OperationalError:
             raise  # the disk, not this change: the whole batch fails
-        except Exception as error:  # noqa: BLE001 - carried to the caller, whatever it is
+        except Exception as error:
+            if is_damage(error):
+                raise  # nor is that this change's
             self._connection.execute("ROLLBACK TO change")
             self._connection.execute("RELEASE change")
             return error
@@ -165,6 +282,38 @@ class Database:
         if durable != self._durable:
             self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-256")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _tell_failure(done: asyncio.Future[None]) -> None:
+    if (error := done.exception()) is not None:
+        log.error("records that were damaged could not be written again: %s", error)
+
+
+def rewritten(
+    table: str, rows: Sequence[tuple[object, ...]], gone: Sequence[tuple[object, ...]]
+) -> Change:
+    """Return the change that makes ``rows`` be there and those of the keys ``gone`` not."""
+
+    def change(connection: sqlite3.Connection) -> None:
+        key = connection.execute(f"PRAGMA table_info({table})").fetchone()[1]
+        connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", gone)
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES({marks})", rows)
+
+    return change
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:

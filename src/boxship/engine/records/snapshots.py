@@ -70,7 +70,7 @@ def restore_snapshot(path: str, snapshot: str) -> None:
     snapshot isn't one, and nothing has been touched.
     """
     try:
-        with contextlib.closing(_opened_to_read(snapshot, "&immutable=1")) as source:
+        with contextlib.closing(opened_to_read(snapshot, "&immutable=1")) as source:
             if source.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise InvalidArgumentError(f"{snapshot} is damaged")
             write_snapshot(source, f"{path}.restored")
@@ -88,12 +88,12 @@ def schema_of(path: str) -> int:
     if not os.path.exists(path):
         return 0
     try:
-        with contextlib.closing(_opened_to_read(path)) as connection:
+        with contextlib.closing(opened_to_read(path)) as connection:
             return int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
         raise UnavailableError(f"cannot read the records of {path}: {error}") from error
 
 
-def _opened_to_read(path: str, how: str = "") -> sqlite3.Connection:
+def opened_to_read(path: str, how: str = "") -> sqlite3.Connection:
     quoted = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     return sqlite3.connect(f"file:{quoted}?mode=ro{how}", uri=True)

@@ -101,16 +101,22 @@ class Volumes:
         self._looking.set_users(users)
         self.mounts.set_users(users)
 
-    async def open(self) -> None:
-        """Load the records; afterwards every directory has one, and every record a directory."""
+    async def open(self, *, keeps_strangers: bool = False) -> None:
+        """Load the records; afterwards every directory has one, and every record a directory.
+
+        ``keeps_strangers``: records may have been lost, and directories without one stay.
+        """
         self._shelf.load()
         removed = frozenset(item.id for item in self._trash.of(EventType.VOLUME))
         known = frozenset(r.id for r in self._shelf) | removed
-        self.mounts.found(await asyncio.to_thread(self._sweep, known))
+        self.mounts.found(await asyncio.to_thread(self._sweep, known, keeps_strangers))
 
-    def _sweep(self, known: frozenset[str]) -> frozenset[str]:
+    def _sweep(self, known: frozenset[str], keeps_strangers: bool) -> frozenset[str]:
         present = set(self._store.ids())
         for volume_id in present - known:
+            if keeps_strangers:
+                _log.warning("volume %s has no record (any more); its files stay", volume_id)
+                continue
             _log.info("removing what is left of volume %s, which has no record", volume_id)
             try:
                 self._store.remove(volume_id)

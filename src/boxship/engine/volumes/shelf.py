@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from boxship.base.clock import Clock
 from boxship.base.errors import NotFoundError
-from boxship.engine.records.database import Change, Database
+from boxship.engine.records.database import Change, Database, Filled, rewritten
 from boxship.engine.records.trash import Wrap
 from boxship.engine.volumes.record import VolumeRecord, decode_record, encode_record
 
@@ -18,6 +18,14 @@ class VolumeShelf:
         self._clock = clock
         self._records: dict[str, VolumeRecord] = {}
         self._names: dict[str, str] = {}
+        database.remember(self._everything)
+
+    def _everything(self, filled: Filled) -> Change:
+        rows = [
+            (record.id, record.name, encode_record(record)) for record in self._records.values()
+        ]
+        gone = [key for key in filled.get("volumes", ()) if key[0] not in self._records]
+        return rewritten("volumes", rows, gone)
 
     def __iter__(self) -> Iterator[VolumeRecord]:
         return iter(tuple(self._records.values()))
