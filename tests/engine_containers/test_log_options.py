@@ -223,7 +223,7 @@ SUBJECT = Subject(
         ("{{.Name}}/{{.FullID}}", "web/0123456789abcdef"),
         ("{{.ImageName}} {{.ImageID}}", "busybox:1 sha256:fedcb"),
         ("{{.ImageFullID}}", "sha256:fedcba9876543210"),
-        ("{{.DaemonName}}", "boxship"),
+        ("{{.DaemonName}}", "docker"),
         ("{{.Command}}|{{.ContainerArgs}}", "sh -c true|[-c true]"),
         ("{{.ContainerName | upper}}", "/WEB"),
         ('{{index .ContainerLabels "b.c"}}', "2"),

@@ -95,7 +95,7 @@ def _be_compressor(path: str, temporary: str) -> NoReturn:
 
 
 def _compress(source: int, temporary: str) -> None:
-    import zlib  # noqa: PLC0415 - not in the shim's memory
+    import zlib
 
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     with open(os.open(temporary, flags, 0o640), "wb") as out:

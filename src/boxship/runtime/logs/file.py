@@ -149,7 +149,7 @@ class LogFile:
         return self._compression is not None
 
     def _begin_compression(self) -> None:
-        from boxship.runtime.logs.compression import Compression  # noqa: PLC0415 - rarely needed
+        from boxship.runtime.logs.compression import Compression
 
         with contextlib.suppress(OSError):  # no process for it: with the next file then
             self._compression = Compression(f"{self._path}.1")

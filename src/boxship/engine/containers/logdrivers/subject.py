@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from boxship.base.ids import SHORT
 
-DAEMON: str = "boxship"
-"""What ``{{.DaemonName}}`` is."""
+DAEMON: str = "docker"
+"""What ``{{.DaemonName}}`` is: what reads the logs knows it by Docker's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
