@@ -40,6 +40,7 @@ from boxship.distribution.login import LoginOutcome
 from boxship.distribution.search import SearchFilters, SearchResult
 from boxship.dockerfile.instructions import Dockerfile
 from boxship.dockerfile.parsing import parse
+from boxship.engine.access.scope import Scope
 from boxship.engine.build.clientside import ClientSide
 from boxship.engine.build.progress import ProgressEvent, Tell
 from boxship.engine.build.requests import (
@@ -831,6 +832,13 @@ class FakeUploads:
         yield "/" + b"".join([chunk async for chunk in archive]).decode()
 
 
+class FakeAccess:
+    """There are no scopes."""
+
+    def list(self) -> list[Scope]:
+        return []
+
+
 class FakeTrash:
     """Empty, and off."""
 
@@ -890,6 +898,7 @@ def make_backend(
         "metrics": FakeMetrics,
         "builds": FakeBuilder,
         "uploads": FakeUploads,
+        "access": FakeAccess,
         "adoption": FakeAdoption,
         "containers": containers or FakeContainers(),
         "container_files": FakeContainerFiles(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from boxship.api.authorization import Asked, Gate
-from boxship.api.http.entrance import Entrance
+from boxship.api.http.entrance import MAIN, Entrance
 from boxship.base.errors import ForbiddenError
 from support.certificates import Authority
 
@@ -40,7 +40,7 @@ class Recorder:
 def judged(tmp_path, loop, running_api):
     """Start an API before which judges stand."""
 
-    def start(*judges, entrance=Entrance(), tls=None):  # noqa: B008 - frozen
+    def start(*judges, entrance=MAIN, tls=None):
         return running_api(str(tmp_path / "api.sock"), loop, tls, Gate(judges), entrance)
 
     return start

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from msgspec import structs
@@ -18,6 +19,7 @@ from api.conftest import (
 )
 from boxship.api.application import Application
 from boxship.api.http.body import Body
+from boxship.api.http.entrance import MAIN
 from boxship.api.http.messages import Request, Response
 from boxship.api.viewcache import ViewCache
 from boxship.engine.containers.health.state import Health, HealthStatus
@@ -88,7 +90,7 @@ def ask(application: Application, target: str) -> bytes:
     answer = application.serve(
         Request(
             method="GET", path=path, query_string=query, headers={}, minor=1, keep_alive=True,
-            body=body, connection=None,  # type: ignore[arg-type]
+            body=body, connection=SimpleNamespace(entrance=MAIN),  # type: ignore[arg-type]
         )
     )  # fmt: skip
     if not isinstance(answer, Response):

@@ -6,6 +6,7 @@ through ``errors.py``. A path or method that isn't there is "page not found", ne
 
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 
 from boxship.api.authorization import Asked, Gate, identity_of
 from boxship.api.backend import Backend
@@ -60,7 +61,9 @@ class Application:
                 answer = endpoint(call)
             else:
                 asked = Asked(identity_of(request), request, pattern, target)
-                answer = self._gate.pass_through(asked, lambda: endpoint(call))
+                answer = self._gate.pass_through(
+                    asked, self._backend, lambda backend: endpoint(replace(call, backend=backend))
+                )
         except Exception as error:  # noqa: BLE001 - this is where every error gets its answer
             return answer_error(request, error)
         return answer if isinstance(answer, Response) else _awaited(request, answer)

@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from boxship.api.backend import Backend
 from boxship.api.http.entrance import MAIN, Entrance
 from boxship.api.http.messages import Answer, HandedOver, Request, Response, Stream
 from boxship.api.http.outgoing import let_go
+from boxship.base.errors import ForbiddenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +66,40 @@ class Judge(Protocol):
         """
 
 
+Endpoint = Callable[[Backend], Answer | Awaitable[Answer]]
+"""Answers the request with what it is given to call."""
+
+
+class Scopes(Protocol):
+    """Who lets in those that have the limits of a scope; see ``boxship.api.scoped``."""
+
+    def limits(self, request: Request) -> bool:
+        """Tell whether a request has the limits of a scope: by its door, or by its token."""
+
+    async def answer(self, asked: Asked, endpoint: Endpoint) -> Answer:
+        """Have it answered within its scope. ForbiddenError, UnauthorizedError: refused."""
+
+
 class Gate:
     """What stands before the endpoints of one API."""
 
-    def __init__(self, judges: tuple[Judge, ...] = ()) -> None:
+    def __init__(
+        self, judges: tuple[Judge, ...] = (), scopes: Callable[[], Scopes] | None = None
+    ) -> None:
         self.judges = judges
         """Can be replaced at any time; requests under way keep those that they began with."""
+        self._scopes = scopes
 
     def stands_open(self, request: Request) -> bool:
         """Tell whether a request needs nobody's consent."""
         return not self.judges and request.connection.entrance is MAIN
 
-    async def pass_through(
-        self, asked: Asked, endpoint: Callable[[], Answer | Awaitable[Answer]]
-    ) -> Answer:
+    async def pass_through(self, asked: Asked, backend: Backend, endpoint: Endpoint) -> Answer:
         """Ask everybody, have the request answered, ask again. ForbiddenError: refused."""
         judges = self.judges
         for judge in judges:
             await judge.before(asked)
-        coming = endpoint()
-        answer = await coming if isinstance(coming, Awaitable) else coming
+        answer = await self._answer(asked, backend, endpoint)
         if isinstance(answer, HandedOver):
             return answer
         try:
@@ -94,6 +110,16 @@ class Gate:
                 await let_go(answer.chunks)
             raise
         return answer
+
+    async def _answer(self, asked: Asked, backend: Backend, endpoint: Endpoint) -> Answer:
+        if asked.identity.entrance is not MAIN:
+            if self._scopes is None:  # nobody could say what is allowed here
+                raise ForbiddenError("there are no scopes")
+            scopes = self._scopes()
+            if scopes.limits(asked.request):
+                return await scopes.answer(asked, endpoint)
+        coming = endpoint(backend)
+        return await coming if isinstance(coming, Awaitable) else coming
 
 
 def identity_of(request: Request) -> Identity:

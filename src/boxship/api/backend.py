@@ -40,7 +40,7 @@ from boxship.engine.containers.requests import (
     WaitCondition,
     Waiting,
 )
-from boxship.engine.events.bus import Subscription
+from boxship.engine.events.bus import Published
 from boxship.engine.housekeeping.trash import Emptied, TrashEntry
 from boxship.engine.housekeeping.volumecopies import Copied, CopyEvent, CopyVolume
 from boxship.engine.images.intake import ImportOptions
@@ -92,6 +92,7 @@ from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
 
 if TYPE_CHECKING:
+    from boxship.engine.access.service import Access
     from boxship.engine.build.service import Builder
     from boxship.model.adoption import Adopted, AdoptedNetwork, AdoptedVolume
 
@@ -337,13 +338,20 @@ class Adoption(Protocol):
     async def container(self, archive: AsyncIterator[bytes], by: Requester) -> "Adopted": ...
 
 
+class EventStream(Protocol):
+    """What one listener gets; see ``boxship.engine.events.bus.Subscription``."""
+
+    def batches(self) -> AsyncGenerator[builtins.list[Published], None]: ...
+    def close(self) -> None: ...
+
+
 class Events(Protocol):
     """The engine's bus."""
 
     @property
     def listeners(self) -> int: ...
 
-    def subscribe(self, *, since_ns: int | None = None) -> Subscription: ...
+    def subscribe(self, *, since_ns: int | None = None) -> EventStream: ...
 
 
 class Metrics(Protocol):
@@ -398,6 +406,7 @@ class Backend:
     """Loaded when somebody builds, as is the next."""
     uploads: Callable[[], Uploads]
     adoption: Callable[[], Adoption]
+    access: "Callable[[], Access]"
     views: ViewCache = field(default_factory=ViewCache)
     kept: Kept = field(default_factory=Kept)
     requests: Histogram = field(default_factory=_requests)

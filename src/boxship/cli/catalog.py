@@ -49,6 +49,7 @@ NOUNS = (
     Noun("manifest", "Look at manifests in registries"),
     Noun("network", "Work with networks"),
     Noun("system", "Look after the daemon"),
+    Noun("system socket", "Let others do some things, and nothing else"),
     Noun("volume", "Work with volumes"),
 )
 
@@ -64,6 +65,10 @@ def _network(name: str, summary: str, *aliases: str) -> Entry:
 
 def _volume(name: str, summary: str, *aliases: str) -> Entry:
     return Entry("volume", name, f"volume.{name}", summary, "", aliases)
+
+
+def _socket(name: str, summary: str, *aliases: str) -> Entry:
+    return Entry("system socket", name, f"system.socket{name}", summary, "", aliases)
 
 
 ENTRIES = (
@@ -191,6 +196,11 @@ ENTRIES = (
     Entry("system", "install", "system.install", "Make Boxship a part of this machine"),
     Entry("system", "uninstall", "system.uninstall", "Undo what install has done; data stays"),
     Entry("system", "trash", "system.trash", "Bring back what was removed, or empty the trash"),
+    _socket("audit", "Show who asked for what, and whether it was allowed"),
+    _socket("create", "Make a socket or token that can do what is said, and nothing else"),
+    _socket("inspect", "Show all details of sockets and tokens"),
+    _socket("ls", "List sockets and tokens with limits", "list"),
+    _socket("rm", "Remove sockets and tokens, and send their clients away", "remove"),
     Entry(
         "system",
         "events",

@@ -84,8 +84,15 @@ def _open(host: str, config: DaemonConfig) -> list[Listener]:
 
 def _open_unix(path: str, config: DaemonConfig) -> Listener:
     os.makedirs(os.path.dirname(path) or ".", mode=0o711, exist_ok=True)
+    return Listener(open_unix(path, _group(config), 0o660), path, path=path)
+
+
+def open_unix(path: str, group: int | None, mode: int) -> socket.socket:
+    """Make a socket that has its mode and group before anybody can connect.
+
+    UnavailableError: something is in the way.
+    """
     _remove_stale(path)
-    group = _group(config)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         mask = os.umask(0o777)
@@ -95,12 +102,12 @@ def _open_unix(path: str, config: DaemonConfig) -> Listener:
             os.umask(mask)
         if group is not None:
             os.chown(path, -1, group)
-        os.chmod(path, 0o660)
+        os.chmod(path, mode)
         sock.listen()
     except OSError as error:
         sock.close()
         raise UnavailableError(f"can't create unix socket {path}: {error.strerror}") from error
-    return Listener(sock, path, path=path)
+    return sock
 
 
 def _remove_stale(path: str) -> None:
@@ -123,14 +130,24 @@ def _remove_stale(path: str) -> None:
 def _group(config: DaemonConfig) -> int | None:
     """Return the id of the socket's group. The default one needn't exist, a named one must."""
     name = config.text("group")
-    for candidate in (name, "boxship") if name == "docker" else (name,):
-        if candidate.isdecimal():
-            return int(candidate)
+    if name == "":
+        return None
+    if name != "docker":
+        return group_id(name)
+    for candidate in (name, "boxship"):
         with contextlib.suppress(KeyError):
             return grp.getgrnam(candidate).gr_gid
-    if name in ("docker", ""):
-        return None
-    raise InvalidArgumentError(f"group {name} not found")
+    return None
+
+
+def group_id(name: str) -> int:
+    """Return the id of a group, by its name or number. InvalidArgumentError: there is none."""
+    if name.isdecimal():
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise InvalidArgumentError(f"group {name} not found") from None
 
 
 # ── TCP ──────────────────────────────────────────────────────────────────────────────────────────

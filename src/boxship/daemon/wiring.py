@@ -23,6 +23,7 @@ from boxship.daemon.notify import notify
 from boxship.daemon.plugins import checked_judges, judges, judging, plugin_settings
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
+from boxship.daemon.scoping import Scoping
 from boxship.daemon.storageoptions import container_size
 from boxship.daemon.system import DaemonSystem
 from boxship.engine.engine import Engine
@@ -65,6 +66,7 @@ class Daemon:
             storage_driver=engine.storage_driver,
             warnings=lambda: engine.warnings,
         )
+        scoping = Scoping(engine, config.text("exec-root"))
         backend = Backend(
             containers=engine.containers,
             container_files=engine.container_files,
@@ -83,8 +85,9 @@ class Daemon:
             uploads=lambda: engine.uploads,
             adoption=lambda: engine.adoption,
             trash=engine.trash,
+            access=lambda: scoping.access,
         )
-        gate = Gate()
+        gate = Gate(scopes=lambda: scoping.entry(backend))
         try:
             gate.judges = await checked_judges(config, engine.plugins)
         except InvalidArgumentError:
@@ -102,6 +105,7 @@ class Daemon:
                 continue
             await server.listen(listener.sock, tls if listener.tls else None, listener.entrance)
             log.info("API listen on %s", listener.name)
+        await scoping.open(server)
         # What lives now lives as long as the daemon: the collector needn't look at it again.
         gc.collect()
         gc.freeze()

@@ -15,6 +15,7 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -70,6 +71,7 @@ from boxship.runtime.host import Host
 from boxship.storage.storage import Storage
 
 if TYPE_CHECKING:
+    from boxship.engine.access.service import Access
     from boxship.engine.adoption.service import Adoption
     from boxship.engine.build.service import Builder
     from boxship.engine.build.uploads import Uploads
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
 
 DATABASE = "boxship.db"
 EVENTS = "events"
+ACCESS = "access"
 USER_AGENT = f"boxship/{__version__}"
 
 
@@ -94,6 +97,7 @@ class Engine:
         shims: LauncherLink,
         storage: Storage,
         networks: Networks,
+        scopes: Sequence[bytes] = (),
     ) -> None:
         self.plugins = context.plugins
         self.volumes = context.volumes
@@ -116,6 +120,8 @@ class Engine:
         self._shims = shims
         self._reasons: Reasons | None = None
         self._builds: Builder | None = None
+        self._scopes = scopes
+        self._access: Access | None = None
 
     @classmethod
     async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
@@ -127,6 +133,7 @@ class Engine:
         if settings.user_maps is not None:
             owners = _mapped_owners(settings.data_root, settings.user_maps)
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
+        scopes = [cast("bytes", body) for (body,) in database.load("SELECT body FROM scopes")]
         events = EventBus(clock, Archive(f"{settings.data_root}/{EVENTS}"))
         trash = TrashBin(database, clock, settings.trash_retention_ns)
         trash.load()
@@ -197,6 +204,7 @@ class Engine:
             shims=shims,
             storage=storage,
             networks=networks,
+            scopes=scopes,
         )
         loaded = context.shelf.load()
         if not context.keeps_strangers:
@@ -259,6 +267,25 @@ class Engine:
         return cast("Adoption", service.Adoption(self._context, self._storage))
 
     @property
+    def access(self) -> "Access":
+        """Who knows scopes; loaded likewise."""
+        if self._access is None:
+            service = import_module("boxship.engine.access.service")
+            audit = import_module("boxship.engine.access.audit")
+            self._access = service.Access(
+                self._scopes,
+                self._database,
+                self._context.clock,
+                audit.AuditLog(f"{self._context.settings.data_root}/{ACCESS}"),
+            )
+        return cast("Access", self._access)
+
+    @property
+    def has_scopes(self) -> bool:
+        """Tell whether there were any when the engine was opened; it loads nothing."""
+        return bool(self._scopes)
+
+    @property
     def storage_driver(self) -> str:
         """What makes the file systems of new containers."""
         return self._context.snapshots.name
@@ -314,6 +341,8 @@ class Engine:
         await self._context.shims.close()
         await self.networks.close()
         self.events.close()
+        if self._access is not None:
+            self._access.audit.close()
         self._database.close()
         if self._context.mapped_owners >= 0:
             os.close(self._context.mapped_owners)

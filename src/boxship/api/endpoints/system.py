@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from boxship.api.backend import EventStream
 from boxship.api.call import Call
 from boxship.api.http.messages import Answer, Response, Stream
 from boxship.api.streams import Guarded
 from boxship.api.views import system as views
 from boxship.base.errors import InvalidArgumentError
-from boxship.engine.events.bus import Subscription
 from boxship.model.event import Event
 from boxship.wire import events, parameters
 
@@ -72,7 +72,7 @@ async def stream_events(call: Call) -> Answer:
     return Stream(Guarded(chunks, release), media, endless=not until or ahead > 0)
 
 
-def _closing_after(seconds: float, subscription: Subscription) -> Callable[[], None]:
+def _closing_after(seconds: float, subscription: EventStream) -> Callable[[], None]:
     """Close the subscription then; return what closes it at once."""
     timer = asyncio.get_running_loop().call_later(seconds, subscription.close)
 
@@ -85,7 +85,7 @@ def _closing_after(seconds: float, subscription: Subscription) -> Callable[[], N
 
 async def _lines(
     call: Call,
-    subscription: Subscription,
+    subscription: EventStream,
     wants: Callable[[Event], bool],
     until_ns: int,
     *,

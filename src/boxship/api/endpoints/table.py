@@ -20,6 +20,7 @@ from boxship.api.endpoints import (
     outgoing,
     prune,
     registries,
+    sockets,
     streams,
     system,
     trash,
@@ -54,5 +55,6 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *measuring.ROUTES,
     *registries.ROUTES,
     *adoption.ROUTES,
+    *sockets.ROUTES,
     *absent.ROUTES,
 )

@@ -23,7 +23,7 @@ class Server:
         self.common_headers = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.connections: set[Connection] = set()
         self.closing = False
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[tuple[Entrance, asyncio.Server]] = []
 
     async def listen(
         self, sock: socket.socket, tls: ssl.SSLContext | None = None, entrance: Entrance = MAIN
@@ -36,12 +36,23 @@ class Server:
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
         make = connection if tls is None else lambda: TlsLayer(tls, connection)
-        self._listeners.append(await create(make, sock=sock, backlog=_BACKLOG))
+        listener = await create(make, sock=sock, backlog=_BACKLOG)
+        self._listeners.append((entrance, listener))
 
     def stop_accepting(self) -> None:
-        for listener in self._listeners:
+        for _, listener in self._listeners:
             listener.close()
         self._listeners.clear()
+
+    def shut(self, entrance: Entrance) -> None:
+        """Accept nobody any more who comes in there, and cut off those who are in."""
+        for known, listener in self._listeners:
+            if known == entrance:
+                listener.close()
+        self._listeners = [pair for pair in self._listeners if pair[0] != entrance]
+        for connection in tuple(self.connections):
+            if connection.entrance == entrance:
+                connection.abort()
 
     async def close(self, grace: float) -> None:
         """Stop accepting, end streams, let requests under way finish within ``grace`` seconds."""

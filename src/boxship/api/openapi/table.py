@@ -9,6 +9,7 @@ from boxship.api.openapi import (
     images,
     networks,
     plans,
+    sockets,
     streams,
     system,
     trash,
@@ -31,5 +32,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *why.OPERATIONS,
     *trash.OPERATIONS,
     *adoption.OPERATIONS,
+    *sockets.OPERATIONS,
     *absent.OPERATIONS,
 )

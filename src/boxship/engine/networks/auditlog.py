@@ -14,13 +14,12 @@ and again is one line a second: ``repeated`` counts those that were left out bef
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
 
 import msgspec
 
+from boxship.base.rotated import RotatedFile
 from boxship.model.connection import Connection
 
 _log = logging.getLogger(__name__)
@@ -36,10 +35,8 @@ class AuditLog:
     """Writes and reads the log. Thread-safe. A full disk costs lines and disturbs nobody."""
 
     def __init__(self, directory: str, limit: int = LIMIT, kept: int = KEPT) -> None:
-        self._path = f"{directory}/egress.log"
-        self._limit, self._kept = limit, kept
+        self._file = RotatedFile(f"{directory}/egress.log", limit, kept)
         self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
         self._recent: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def write(self, connection: Connection, now_ns: int) -> None:
@@ -51,10 +48,10 @@ class AuditLog:
             if left_out:
                 connection = msgspec.structs.replace(connection, repeated=left_out)
             try:
-                self._append(msgspec.json.encode(connection) + b"\n")
+                self._file.append(msgspec.json.encode(connection) + b"\n")
             except OSError as error:
                 _log.error("the log of outgoing connections cannot be written: %s", error)
-                self._close()
+                self._file.close()
 
     def read(
         self, most: int = 0, wanted: Callable[[Connection], bool] = lambda _: True
@@ -62,8 +59,8 @@ class AuditLog:
         """Return the latest ``most`` (0: all) of those wanted, oldest first."""
         found: list[Connection] = []
         with self._lock:
-            for number in range(self._kept + 1):
-                found = [*filter(wanted, _lines(self._numbered(number))), *found]
+            for path in self._file.paths:
+                found = [*filter(wanted, _lines(path)), *found]
                 if 0 < most <= len(found):
                     return found[-most:]
         return found
@@ -71,7 +68,7 @@ class AuditLog:
     def close(self) -> None:
         """Close the file; writing opens it again."""
         with self._lock:
-            self._close()
+            self._file.close()
 
     def _left_out(self, connection: Connection, now_ns: int) -> int | None:
         """Return how many of the same were left out before this one; None: it is one of them."""
@@ -87,33 +84,6 @@ class AuditLog:
             self._recent.clear()
         self._recent[key] = (now_ns, 0)
         return count
-
-    def _append(self, line: bytes) -> None:
-        if self._file is None:
-            os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)
-            descriptor = os.open(
-                self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-            self._file = open(descriptor, "ab", buffering=0)  # noqa: SIM115 - closed by rotation
-        if self._file.tell() + len(line) > self._limit and self._file.tell():
-            self._rotate()
-            self._append(line)
-            return
-        self._file.write(line)
-
-    def _rotate(self) -> None:
-        self._close()
-        for number in range(self._kept - 1, -1, -1):
-            if os.path.exists(older := self._numbered(number)):
-                os.replace(older, self._numbered(number + 1))
-
-    def _numbered(self, number: int) -> str:
-        return f"{self._path}.{number}" if number else self._path
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 def _lines(path: str) -> Iterator[Connection]:

@@ -18,6 +18,7 @@
     build_results(id, layers, body)   results of builds' steps (build/cachestore.py); the layers
                                       are beside it because sweeps need them (images/kept.py)
     builds(id, created_ns, body)      builds that have ended (build/history.py)
+    scopes(name, body)                body: Scope as JSON (access/scope.py)
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
                                       (records/history.py; of containers: containers/facts.py)
 
@@ -83,5 +84,9 @@ MIGRATIONS = (
             "CREATE TABLE builds(id TEXT PRIMARY KEY, created_ns INTEGER NOT NULL,"
             " body BLOB NOT NULL) WITHOUT ROWID",
         ),
+    ),
+    Migration(
+        7,
+        ("CREATE TABLE scopes(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",),
     ),
 )
