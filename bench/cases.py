@@ -18,6 +18,7 @@ Case = Callable[[Contestants], Iterator[Row]]
 
 IDLE = 50
 LINES = 1_000_000
+_FLOODS, _EACH = 10, 100_000
 
 
 def run(engines: Contestants) -> Iterator[Row]:
@@ -109,6 +110,32 @@ def logs(engines: Contestants) -> Iterator[Row]:
     what = f"{LINES:,} lines of 80 bytes"
     yield Row(f"{what}: start to end of the container", "ms", written, Goal(1.0))
     yield Row(f"{what}: docker logs to /dev/null", "ms", read, Goal(1.0))
+    for driver in ("json-file", "local"):
+        together = {name: _floods(engine, driver) for name, engine in engines.items()}
+        what = (
+            f"{_FLOODS} containers that print {_EACH:,} lines each to {driver}"
+        )
+        yield Row(what, "ms", together, Goal(1.0))
+
+
+def _floods(engine: Engine, driver: str) -> float:
+    """Milliseconds until all lines of containers that print at once are in their logs."""
+    text = b"".join(b"%079d\n" % number for number in range(_EACH))
+    source = engine.home / "lines"
+    source.write_bytes(text)
+    names = [f"flood-{number}" for number in range(_FLOODS)]
+    # Enough for either driver to keep every line, and never a rotation.
+    limits = {"Type": driver, "Config": {"max-size": "1g"}}
+    for name in names:
+        host = {"Binds": [f"{source}:/lines:ro"], "LogConfig": limits}
+        engine.api.create(name, Cmd=["cat", "/lines"], HostConfig=host)
+    with ThreadPoolExecutor(_FLOODS) as clients:
+        took = milliseconds(lambda: list(clients.map(partial(_run_to_end, engine.api), names)))
+    for name in names:
+        delivered = engine.docker.run("logs", name).out.encode()
+        assert delivered == text, f"{name}: {len(delivered)} bytes instead of {len(text)}"
+        engine.api.remove(name)
+    return took
 
 
 def _flood(engine: Engine, *, unlimited: bool) -> tuple[float, float]:

@@ -40,6 +40,7 @@ class LogFeed:
         loop: Loop,
         on_losses: Callable[[Losses], None],
         on_done: Callable[[], None],
+        end_seconds: float = END_SECONDS,
     ) -> None:
         self._target = target
         self._blocking = blocking
@@ -47,6 +48,7 @@ class LogFeed:
         self._loop = loop
         self._on_losses = on_losses
         self._on_done = on_done
+        self._end_seconds = end_seconds
         self.on_room: Callable[[], None] = _nothing
         self.trouble = ""
         """What the target's last failure was, while it lasts."""
@@ -89,7 +91,7 @@ class LogFeed:
         """Nothing more will come. ``on_done`` is called if the feed is still busy."""
         self._ending = True
         if self.busy:
-            self._patience = self._loop.call_later(END_SECONDS, self._give_up)
+            self._patience = self._loop.call_later(self._end_seconds, self._give_up)
             if self._socket is not None:
                 self._flush()
 
