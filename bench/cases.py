@@ -112,9 +112,7 @@ def logs(engines: Contestants) -> Iterator[Row]:
     yield Row(f"{what}: docker logs to /dev/null", "ms", read, Goal(1.0))
     for driver in ("json-file", "local"):
         together = {name: _floods(engine, driver) for name, engine in engines.items()}
-        what = (
-            f"{_FLOODS} containers that print {_EACH:,} lines each to {driver}"
-        )
+        what = f"{_FLOODS} containers that print {_EACH:,} lines each to {driver}"
         yield Row(what, "ms", together, Goal(1.0))
 
 
