@@ -146,6 +146,8 @@ class LogTarget:
     """Where a plugin listens."""
     directory: str = ""
     """A directory of the container's own for what has to do with its run; for a plugin's pipe."""
+    seen_directory: str = ""
+    """The same as the plugin sees it, if that is another path."""
     buffer_size: int = 1_000_000
     """Bytes of output that may wait for the target."""
 

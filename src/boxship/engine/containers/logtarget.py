@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from boxship.base.errors import BoxshipError, InternalError, InvalidArgumentError, NotFoundError
 from boxship.engine.containers.context import Context
@@ -18,12 +19,18 @@ from boxship.engine.containers.logdrivers import names
 from boxship.engine.containers.record import ContainerRecord
 from boxship.runtime.messages import LogConfig, LogTarget
 
+if TYPE_CHECKING:
+    from boxship.engine.plugins.provider import Provider
+
+_PIPES = "/run/docker/logging"
+"""Where managed plugins look for pipes."""
+
 
 async def check_plugin(context: Context, driver: str) -> None:
     """See that there is such a driver, which may be a plugin. InvalidArgumentError."""
     if driver and driver not in names.KNOWN:
         try:
-            await _address(context, driver)
+            await _provider(context, driver)
         except NotFoundError as error:
             message = f"error looking up logging plugin {driver}: {error}"
             raise InvalidArgumentError(message) from None
@@ -38,18 +45,26 @@ async def prepared(context: Context, record: ContainerRecord) -> LogConfig:
         if config.target.driver in names.KNOWN:
             await _opened(config.target)
             return config
-        os.makedirs(config.target.directory, 0o700, exist_ok=True)
-        address = await _address(context, config.target.driver)
-        return replace(config, target=replace(config.target, address=address))
+        return replace(config, target=await _of_plugin(context, config.target))
     except (BoxshipError, OSError) as error:
         raise InternalError(f"failed to initialize logging driver: {error}") from error
 
 
-async def _address(context: Context, driver: str) -> str:
+async def _of_plugin(context: Context, target: LogTarget) -> LogTarget:
+    """Return the target with where its plugin listens, and where both see its pipe."""
+    provider = await _provider(context, target.driver)
+    directory, seen = target.directory, ""
+    if provider.managed:  # it sees a file system of its own
+        directory, seen = provider.host_path(_PIPES), _PIPES
+    os.makedirs(directory, 0o700, exist_ok=True)
+    address = str(provider.client.endpoint)
+    return replace(target, address=address, directory=directory, seen_directory=seen)
+
+
+async def _provider(context: Context, driver: str) -> "Provider":
     from boxship.plugin.capability import Capability
 
-    provider = await context.plugins().provider(Capability.LOG, driver)
-    return str(provider.client.endpoint)
+    return await context.plugins().provider(Capability.LOG, driver)
 
 
 async def _opened(target: LogTarget) -> None:
