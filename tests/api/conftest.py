@@ -120,6 +120,7 @@ from boxship.oci.digest import Digest
 from boxship.oci.image import Descriptor, ImageConfig, PlatformDocument
 from boxship.oci.platform import Platform
 from support import described
+from support.fakemanaged import FakeManaged
 from support.fakenetworks import FakeNetworks
 
 SECOND = 1_000_000_000
@@ -868,6 +869,7 @@ class Api:
     loop: asyncio.AbstractEventLoop
     server: Server
     builder: FakeBuilder
+    managed: FakeManaged
 
     def call(self, function: Callable[[], object]) -> None:
         """Run something in the server's loop."""
@@ -900,6 +902,7 @@ def make_backend(
         "uploads": FakeUploads,
         "access": FakeAccess,
         "adoption": FakeAdoption,
+        "managed": FakeManaged,
         "containers": containers or FakeContainers(),
         "container_files": FakeContainerFiles(),
         "images": images or FakeImages(),
@@ -929,7 +932,7 @@ def start_api(
         containers.records[record.id] = record
     containers.records["x"] = make_record("old", status=Status.EXITED)
     registries, networks, volumes = FakeRegistries(), FakeNetworks(), FakeVolumes()
-    builder = FakeBuilder()
+    builder, managed = FakeBuilder(), FakeManaged()
     backend = make_backend(
         *(containers, images),
         networks=networks,
@@ -937,6 +940,7 @@ def start_api(
         events=events,
         volumes=volumes,
         builds=lambda: builder,
+        managed=lambda: managed,
     )
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
@@ -952,7 +956,7 @@ def start_api(
         await server.listen(listener, tls, entrance)
         api = Api(
             *(Client(path), containers, images, networks, registries, volumes),
-            *(events, loop, server, builder),
+            *(events, loop, server, builder, managed),
         )
         ready.set()
         await stop.wait()

@@ -102,7 +102,7 @@ def test_a_command_that_fails_to_start_leaves_a_created_container(engine: Engine
 
 @pytest.mark.boxshipd
 def test_what_is_not_there_yet_says_so(engine: Engine) -> None:
-    for path in ["/plugins/create", "/swarm/init"]:
+    for path in ["/swarm/init", "/swarm/join"]:
         reply = engine.api.post(path, {"Name": "x"})
         assert reply.status in {404, 501}, path
 

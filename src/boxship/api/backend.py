@@ -94,6 +94,9 @@ from boxship.oci.platform import Platform
 if TYPE_CHECKING:
     from boxship.engine.access.service import Access
     from boxship.engine.build.service import Builder
+    from boxship.engine.managed.installing import PullPlugin
+    from boxship.engine.managed.privileges import Privilege
+    from boxship.engine.managed.record import PluginRecord
     from boxship.model.adoption import Adopted, AdoptedNetwork, AdoptedVolume
 
 
@@ -345,6 +348,35 @@ class EventStream(Protocol):
     def close(self) -> None: ...
 
 
+class PluginInstaller(Protocol):
+    """Plugins in and out; see ``boxship.engine.managed.installing``."""
+
+    async def privileges(
+        self, remote: str, credentials: Credentials | None
+    ) -> "tuple[Privilege, ...]": ...
+    async def create(self, name: str, archive: AsyncIterator[bytes]) -> None: ...
+    def name_of(self, wish: "PullPlugin") -> str: ...
+    def pull(self, wish: "PullPlugin") -> AsyncGenerator[TransferEvent, None]: ...
+    def upgrade(self, name: str, wish: "PullPlugin") -> AsyncGenerator[TransferEvent, None]: ...
+    def push(
+        self, name: str, credentials: Credentials | None
+    ) -> AsyncGenerator[TransferEvent, None]: ...
+
+
+class ManagedPlugins(Protocol):
+    """The use cases of managed plugins; see ``boxship.engine.managed.service``."""
+
+    @property
+    def installer(self) -> PluginInstaller: ...
+
+    def list(self, filters: Mapping[str, tuple[str, ...]]) -> "builtins.list[PluginRecord]": ...
+    def inspect(self, name: str) -> "PluginRecord": ...
+    async def enable(self, name: str, timeout: int = 0) -> None: ...  # noqa: ASYNC109
+    async def disable(self, name: str, *, force: bool = False) -> None: ...
+    async def set(self, name: str, words: Sequence[str]) -> None: ...
+    async def remove(self, name: str, *, force: bool = False) -> "PluginRecord": ...
+
+
 class Events(Protocol):
     """The engine's bus."""
 
@@ -407,6 +439,8 @@ class Backend:
     uploads: Callable[[], Uploads]
     adoption: Callable[[], Adoption]
     access: "Callable[[], Access]"
+    managed: Callable[[], ManagedPlugins]
+    """Loaded when there are plugins, or somebody asks for them."""
     views: ViewCache = field(default_factory=ViewCache)
     kept: Kept = field(default_factory=Kept)
     requests: Histogram = field(default_factory=_requests)

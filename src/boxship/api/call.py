@@ -13,10 +13,11 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.model.requester import Requester
 from boxship.wire import parameters
 from boxship.wire.adapt import adapted, adapted_list
-from boxship.wire.decoding import decode_body
+from boxship.wire.decoding import decode_body, decode_list
 from boxship.wire.versions import ApiVersion
 
 T = TypeVar("T", bound=Struct)
+Item = TypeVar("Item")
 
 LONGEST_BODY = 8 * 1024 * 1024
 
@@ -60,6 +61,12 @@ class Call:
         body = await self.request.body.read(LONGEST_BODY)
         self.check_content_type(body)
         return decode_body(body, shape)
+
+    async def list_body(self, item: type[Item]) -> tuple[Item, ...]:
+        """Decode a JSON body that is a list, which has to be there."""
+        body = await self.request.body.read(LONGEST_BODY)
+        self.check_content_type(body)
+        return decode_list(body, item)
 
     async def optional_body(self, shape: type[T]) -> T:
         """Decode the body, or return the shape's defaults if there is none."""

@@ -84,6 +84,7 @@ class Daemon:
             builds=lambda: engine.builds,
             uploads=lambda: engine.uploads,
             adoption=lambda: engine.adoption,
+            managed=lambda: engine.managed,
             trash=engine.trash,
             access=lambda: scoping.access,
         )

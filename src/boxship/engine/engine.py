@@ -75,12 +75,14 @@ if TYPE_CHECKING:
     from boxship.engine.adoption.service import Adoption
     from boxship.engine.build.service import Builder
     from boxship.engine.build.uploads import Uploads
+    from boxship.engine.managed.service import ManagedPlugins
     from boxship.engine.metrics.service import Metrics
     from boxship.engine.why.service import Reasons
 
 DATABASE = "boxship.db"
 EVENTS = "events"
 ACCESS = "access"
+_ANY_PLUGIN = "SELECT 1 FROM plugins UNION ALL SELECT 1 FROM plugin_processes LIMIT 1"
 USER_AGENT = f"boxship/{__version__}"
 
 
@@ -122,6 +124,7 @@ class Engine:
         self._builds: Builder | None = None
         self._scopes = scopes
         self._access: Access | None = None
+        self._managed: ManagedPlugins | None = None
 
     @classmethod
     async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
@@ -216,9 +219,14 @@ class Engine:
         volumes.catch_up(context)
         await networks.open()
         await shims.open()
+        managed = engine.managed if database.load(_ANY_PLUGIN) else None
+        if managed is not None:
+            await managed.recover()
         networking.claim(context)
         await recovery.recover(context)
         await networking.recover(context)
+        if managed is not None:
+            await managed.start_wanted()
         await context.volumes.mounts.settle()
         await recovery.start_wanted(context)
         engine.trash.keep_time()
@@ -254,6 +262,16 @@ class Engine:
             service = import_module("boxship.engine.build.service")
             self._builds = service.Builds(self._context, self.images, self._storage, self._database)
         return cast("Builder", self._builds)
+
+    @property
+    def managed(self) -> "ManagedPlugins":
+        """Who has the managed plugins; loaded when there are some, or somebody asks."""
+        if self._managed is None:
+            service = import_module("boxship.engine.managed.service")
+            self._managed = service.ManagedPlugins(
+                self._context, self._database, self.events, lambda: self.images.registries
+            )
+        return cast("ManagedPlugins", self._managed)
 
     @property
     def uploads(self) -> "Uploads":
@@ -321,6 +339,8 @@ class Engine:
         context = self._context
         running = [c for c in context.shelf if c.record.state.alive]
         await asyncio.gather(*(stop.stop_for_now(context, c, at_most=at_most) for c in running))
+        if self._managed is not None:  # behind those who may have mounts of theirs
+            await self._managed.stop_all(at_most=at_most)
 
     async def close(self) -> None:
         """Let go of everything; containers go on."""
@@ -335,6 +355,8 @@ class Engine:
             if container.shim is not None:
                 link, container.shim = container.shim, None
                 link.close()
+        if self._managed is not None:
+            self._managed.close()
         self._context.pending.close()
         await self._context.plugging.close()
         self._context.publications.close()

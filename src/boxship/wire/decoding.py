@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.wire.ports import fold_bindings, fold_exposed
 
 T = TypeVar("T", bound=Struct)
+Item = TypeVar("Item")
 Normalise = Callable[[Any], Any]
 
 _WHERE = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -33,16 +34,29 @@ _FOLDED = {
 
 def decode_body(body: bytes, shape: type[T]) -> T:
     """Read a JSON body. InvalidArgumentError names what is wrong and where."""
+    loose = _loose(body)
+    return _converted(_of_struct(shape)({} if loose is None else loose), shape)
+
+
+def decode_list(body: bytes, item: type[Item]) -> tuple[Item, ...]:
+    """Read a body that is a list of ``item``; ``null`` is an empty one. Errors likewise."""
+    shape = cast("type[tuple[Item, ...]]", tuple[item, ...])  # type: ignore[valid-type]
+    loose = _loose(body)
+    return _converted(_of_type(shape)([] if loose is None else loose), shape)
+
+
+def _loose(body: bytes) -> Any:
     if not body.strip():
         raise InvalidArgumentError("invalid JSON: got EOF while reading request body")
     try:
-        loose = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidArgumentError(f"invalid JSON: {error}") from error
-    if loose is None:
-        loose = {}
+
+
+def _converted(loose: Any, shape: type[Item]) -> Item:
     try:
-        return msgspec.convert(_of_struct(shape)(loose), shape)
+        return msgspec.convert(loose, shape)
     except msgspec.ValidationError as error:
         raise InvalidArgumentError(f"invalid JSON: {_located(str(error))}") from error
 

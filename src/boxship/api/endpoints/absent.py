@@ -3,32 +3,18 @@
 They are named one by one, so that a client learns "not yet" and not "no such page".
 """
 
-from boxship.api.call import Call, plain_json
+from boxship.api.call import Call
 from boxship.api.http.messages import Answer
 from boxship.base.errors import (
     NoSwarmManagerError,
-    NotFoundError,
     NotImplementedYetError,
     UnavailableError,
 )
 
 _NOT_YET = (
     ("GET", "/images/{name...}/attestations"),
-    ("POST", "/plugins/create"),
-    ("GET", "/plugins/privileges"),
-    ("POST", "/plugins/pull"),
     ("POST", "/swarm/init"),
     ("POST", "/swarm/join"),
-)
-
-_OF_A_PLUGIN = (
-    ("GET", "/plugins/{name...}/json"),
-    ("POST", "/plugins/{name...}/disable"),
-    ("POST", "/plugins/{name...}/enable"),
-    ("POST", "/plugins/{name...}/push"),
-    ("POST", "/plugins/{name...}/set"),
-    ("POST", "/plugins/{name...}/upgrade"),
-    ("DELETE", "/plugins/{name...}"),
 )
 
 _SWARM = (
@@ -60,19 +46,8 @@ async def no_swarm(_call: Call) -> Answer:
     raise UnavailableError("This node is not part of a swarm")
 
 
-async def no_plugins(_call: Call) -> Answer:
-    return plain_json([])
-
-
-async def no_such_plugin(call: Call) -> Answer:
-    """Not found, as none can be installed: who inspects any kind of object then goes on."""
-    raise NotFoundError(f'plugin "{call.target}" not found')
-
-
 ROUTES = (
-    ("GET", "/plugins", no_plugins),
     ("POST", "/swarm/leave", no_swarm),
-    *((method, pattern, no_such_plugin) for method, pattern in _OF_A_PLUGIN),
     *((method, pattern, no_manager) for method, pattern in _SWARM),
     *((method, pattern, not_yet) for method, pattern in _NOT_YET),
 )

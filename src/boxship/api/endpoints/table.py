@@ -18,6 +18,7 @@ from boxship.api.endpoints import (
     measuring,
     networks,
     outgoing,
+    plugins,
     prune,
     registries,
     sockets,
@@ -56,5 +57,6 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *registries.ROUTES,
     *adoption.ROUTES,
     *sockets.ROUTES,
+    *plugins.ROUTES,
     *absent.ROUTES,
 )

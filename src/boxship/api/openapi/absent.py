@@ -3,7 +3,7 @@
 What these routes will read is not described, because nothing reads it.
 """
 
-from boxship.api.openapi.operation import Operation, ok
+from boxship.api.openapi.operation import Operation
 
 _SWARM = (
     ("GET", "/swarm", "SwarmInspect"),
@@ -14,20 +14,8 @@ _SWARM = (
 )
 _NOT_YET = (
     ("GET", "/images/{name...}/attestations", "ImageAttestations"),
-    ("POST", "/plugins/create", "PluginCreate"),
-    ("GET", "/plugins/privileges", "PluginPrivileges"),
-    ("POST", "/plugins/pull", "PluginPull"),
     ("POST", "/swarm/init", "SwarmInit"),
     ("POST", "/swarm/join", "SwarmJoin"),
-)
-_PLUGIN = (
-    ("GET", "/plugins/{name...}/json", "PluginInspect"),
-    ("POST", "/plugins/{name...}/disable", "PluginDisable"),
-    ("POST", "/plugins/{name...}/enable", "PluginEnable"),
-    ("POST", "/plugins/{name...}/push", "PluginPush"),
-    ("POST", "/plugins/{name...}/set", "PluginSet"),
-    ("POST", "/plugins/{name...}/upgrade", "PluginUpgrade"),
-    ("DELETE", "/plugins/{name...}", "PluginDelete"),
 )
 _VERBS = {
     "List": ("GET", "/{nouns}", ("config", "node", "secret", "service", "task")),
@@ -44,11 +32,6 @@ _OF_A_SWARM = tuple(
 )
 
 OPERATIONS = (
-    Operation(
-        "GET", "/plugins", "PluginList", "List plugins, of which none can be installed yet",
-        replies=(ok(tuple[dict[str, str], ...], "None"),),
-    ),
-    *(Operation(*route, "Needs a plugin: there is none", errors=(404,)) for route in _PLUGIN),
     *(
         Operation(*route, "Needs a swarm: this node is in none", errors=(503,))
         for route in (*_SWARM, *_OF_A_SWARM)

@@ -9,6 +9,7 @@ from boxship.api.openapi import (
     images,
     networks,
     plans,
+    plugins,
     sockets,
     streams,
     system,
@@ -33,5 +34,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *trash.OPERATIONS,
     *adoption.OPERATIONS,
     *sockets.OPERATIONS,
+    *plugins.OPERATIONS,
     *absent.OPERATIONS,
 )

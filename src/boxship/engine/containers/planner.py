@@ -72,6 +72,10 @@ class Planner:
         self._host = host
         self._runtimes = runtimes
 
+    def at(self, paths: Paths) -> "Planner":
+        """Return a planner for containers that lie elsewhere."""
+        return Planner(self._configured, paths, self._host, self._runtimes)
+
     @property
     def _settings(self) -> EngineSettings:
         return self._configured.now

@@ -30,10 +30,18 @@ _TRIM_EVERY = 1000
 
 
 class Shelf:
-    """The one collection of containers. Not thread-safe: call it from the event loop."""
+    """One collection of containers. Not thread-safe: call it from the event loop.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    There is one of those that people make. Others have a ``table`` of their own, and a word for
+    what is in it (``kind``).
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, table: str = "containers", kind: str = "container"
+    ) -> None:
         self._database = database
+        self._table = table
+        self._kind = kind
         self._clock = clock
         self._containers: dict[str, Container] = {}
         self._names: dict[str, str] = {}
@@ -93,7 +101,7 @@ class Shelf:
 
     def load(self) -> list[Container]:
         """Read every record; at start-up, once."""
-        for (body,) in self._database.load("SELECT body FROM containers"):
+        for (body,) in self._database.load(f"SELECT body FROM {self._table}"):
             assert isinstance(body, bytes)
             record = decode_record(body)
             self._containers[record.id] = Container(record)
@@ -119,7 +127,7 @@ class Shelf:
             if done.exception() is None:
                 self._containers[record.id] = container
 
-        change = also(_insert(record, self._happening(record, "create", fact)))
+        change = also(_insert(self._table, record, self._happening(record, "create", fact)))
         done = self._database.submit(change, durable=durable)
         done.add_done_callback(put)
         await asyncio.shield(done)
@@ -145,7 +153,7 @@ class Shelf:
         UnavailableError: the disk refuses it; what the container is then is for the caller.
         """
         container.record = record
-        change = _update(record, self._happening(record, "", NOTHING))
+        change = _update(self._table, record, self._happening(record, "", NOTHING))
         await self._database.write(change, durable=False)
 
     def note(self, container: Container, action: str, fact: Fact) -> None:
@@ -158,7 +166,7 @@ class Shelf:
         return await history.of(self._database, container.id)
 
     def _happening(self, record: ContainerRecord, action: str, fact: Fact) -> Happening:
-        return Happening(self._clock.now_ns(), "container", record.id, action, written(fact))
+        return Happening(self._clock.now_ns(), self._kind, record.id, action, written(fact))
 
     def _try_to_save(
         self, container: Container, happening: Happening, saved: Future[None], pause: float
@@ -184,7 +192,7 @@ class Shelf:
         if container.id in self._being_replaced:  # what it is now must not get behind that
             loop.call_later(pause, again)
             return
-        change = _update(container.record, happening)
+        change = _update(self._table, container.record, happening)
         self._database.submit(change, durable=False).add_done_callback(settle)
         self._trim_now_and_then()
 
@@ -192,7 +200,7 @@ class Shelf:
         self, container: Container, record: ContainerRecord, action: str
     ) -> None:
         """Commit ``record`` for good, and then make it what the container is."""
-        change = _update(record, self._happening(record, action, NOTHING))
+        change = _update(self._table, record, self._happening(record, action, NOTHING))
         self._being_replaced.add(record.id)
         try:
             await self._database.write(change, durable=True)
@@ -210,7 +218,7 @@ class Shelf:
     ) -> None:
         """Commit that the container is gone, and what ``also`` adds to that."""
         record = container.record
-        change = also(_delete(record, self._happening(record, "destroy", fact)))
+        change = also(_delete(self._table, record, self._happening(record, "destroy", fact)))
         await self._database.write(change, durable=durable)
         self._containers.pop(record.id, None)
         self.release(record.name, record.id)
@@ -237,24 +245,24 @@ def _report(done: Future[None]) -> None:
         _log.error("the history of containers could not be written: %s", error)
 
 
-def _insert(record: ContainerRecord, happening: Happening) -> Change:
+def _insert(table: str, record: ContainerRecord, happening: Happening) -> Change:
     body = encode_record(record)
 
     def change(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "INSERT INTO containers(id, name, body) VALUES(?, ?, ?)", (record.id, record.name, body)
+            f"INSERT INTO {table}(id, name, body) VALUES(?, ?, ?)", (record.id, record.name, body)
         )
         history.note(happening)(connection)
 
     return change
 
 
-def _update(record: ContainerRecord, happening: Happening) -> Change:
+def _update(table: str, record: ContainerRecord, happening: Happening) -> Change:
     body = encode_record(record)
 
     def change(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "UPDATE containers SET name = ?, body = ? WHERE id = ?", (record.name, body, record.id)
+            f"UPDATE {table} SET name = ?, body = ? WHERE id = ?", (record.name, body, record.id)
         )
         if happening.action:
             history.note(happening)(connection)
@@ -262,9 +270,9 @@ def _update(record: ContainerRecord, happening: Happening) -> Change:
     return change
 
 
-def _delete(record: ContainerRecord, happening: Happening) -> Change:
+def _delete(table: str, record: ContainerRecord, happening: Happening) -> Change:
     def change(connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM containers WHERE id = ?", (record.id,))
+        connection.execute(f"DELETE FROM {table} WHERE id = ?", (record.id,))
         history.note(happening)(connection)
 
     return change

@@ -19,6 +19,8 @@
                                       are beside it because sweeps need them (images/kept.py)
     builds(id, created_ns, body)      builds that have ended (build/history.py)
     scopes(name, body)                body: Scope as JSON (access/scope.py)
+    plugins(id, name, body)           body: managed/record.py's PluginRecord as JSON
+    plugin_processes(id, name, body)  body: ContainerRecord; what plugins are run as
     history(at_ns, kind, id, action, detail)   what happened to an object, oldest first
                                       (records/history.py; of containers: containers/facts.py)
 
@@ -88,5 +90,14 @@ MIGRATIONS = (
     Migration(
         7,
         ("CREATE TABLE scopes(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",),
+    ),
+    Migration(
+        8,
+        (
+            "CREATE TABLE plugins(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE plugin_processes(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+            " body BLOB NOT NULL) WITHOUT ROWID",
+        ),
     ),
 )

@@ -1,0 +1,95 @@
+"""Where a managed plugin's things lie::
+
+<data-root>/plugins/                   storage of its own (``storage/root.py``): blobs are kept
+    containers/, snapshots/ …          as of containers; a plugin's tree is a plain directory
+    propagated/<id>/                   what it mounts in its propagated mount
+<exec-root>/plugins/                   shims and the like, as of containers
+    s/<12 digits of the id>/<socket>   its socket: short, because a socket's path is bounded
+"""
+
+import contextlib
+import os
+import posixpath
+from dataclasses import dataclass
+
+from boxship.base.ids import short_id
+from boxship.engine.containers.mountsources import clear
+from boxship.engine.managed.record import PluginRecord
+from boxship.kernel import mounts as k
+
+RUN = "/run/docker/plugins"
+"""Where a plugin finds the directory of its socket."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The directories of all plugins."""
+
+    data_root: str
+    exec_root: str
+
+    @classmethod
+    def below(cls, data_root: str, exec_root: str) -> "Places":
+        """Return the places of the engine that has these roots."""
+        return cls(f"{data_root}/plugins", f"{exec_root}/plugins")
+
+    def run(self, record: PluginRecord) -> str:
+        """Return the directory of its socket."""
+        return f"{self.exec_root}/s/{short_id(record.id)}"
+
+    def socket(self, record: PluginRecord) -> str:
+        return f"{self.run(record)}/{record.config.interface.socket}"
+
+    def propagated(self, record: PluginRecord) -> str:
+        return f"{self.data_root}/propagated/{record.id}"
+
+    def prepare(self, record: PluginRecord) -> None:
+        """Make both, before the plugin starts. OSError.
+
+        A socket of an earlier run goes: who binds it again would be told that it is in use.
+        """
+        os.makedirs(self.run(record), 0o700, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.socket(record))
+        if record.config.propagated_mount:
+            place = self.propagated(record)
+            os.makedirs(place, 0o755, exist_ok=True)
+            if not _is_mounted(place):
+                k.mount(place, place, "", k.MS_BIND)
+                k.mount("", place, "", k.MS_SHARED)
+
+    def let_go(self, record: PluginRecord) -> None:
+        """Unmount what it had mounted, after its end."""
+        with contextlib.suppress(OSError):
+            while _is_mounted(self.propagated(record)):
+                k.umount2(self.propagated(record), k.MNT_DETACH)
+        with contextlib.suppress(OSError):
+            clear(self.socket(record))
+            os.rmdir(self.run(record))
+
+
+def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> str:
+    """Return where on the host a path is that a plugin names, which sees another file system.
+
+    Below its propagated mount, in a mount from the host, or among its own files. Pure.
+    """
+    path = posixpath.normpath(f"/{path.lstrip('/')}")
+    places = [
+        (mount.destination, mount.source)
+        for mount in record.settings.mounts
+        if mount.source and mount.type == "bind"
+    ]
+    if record.config.propagated_mount:
+        places.append((record.config.propagated_mount, propagated))
+    mapped = [(posixpath.normpath(inside), outside) for inside, outside in places]
+    for inside, outside in sorted(mapped, key=lambda place: len(place[0]), reverse=True):
+        if path == inside or path.startswith(f"{inside}/"):
+            return outside + path[len(inside) :]
+    return tree + path
+
+
+def _is_mounted(path: str) -> bool:
+    """Tell whether something is mounted on ``path``, be it a part of the same file system."""
+    written = path.replace(" ", "\\040")
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        return any(line.split(" ", 5)[4] == written for line in file)

@@ -1,0 +1,195 @@
+"""Managed plugins with the real docker client: made, set, run, killed, kept, removed."""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.cli import Done
+from support.engine import Engine
+from support.managedplugins import ask, plugin_directory
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Engine]:
+    with Engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def volumes(host: Engine, tmp_path: Path) -> Iterator[Engine]:
+    """A daemon with the plugin ``me/vol``, disabled."""
+    host.docker("plugin", "create", "me/vol", plugin_directory(tmp_path / "vol"))
+    yield host
+    host.docker.run("plugin", "rm", "-f", "me/vol")
+
+
+def told(done: Done) -> str:
+    assert done.code == 1, done
+    return done.err.strip().removeprefix("Error response from daemon: ")
+
+
+def pid_of(engine: Engine) -> int:
+    """The one plugin's process, as this machine numbers it; 0 while there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        for directory in (engine.exec / "plugins/c").iterdir():
+            shim = int((directory / "shim.pid").read_text().split()[0])
+            children = Path(f"/proc/{shim}/task/{shim}/children").read_text().split()
+            return int(children[0]) if children else 0
+    return 0
+
+
+def listens(engine: Engine) -> bool:
+    try:
+        return bool(ask(engine, "me/vol", "Test.Look"))
+    except OSError:
+        return False
+
+
+def test_a_plugin_is_listed_and_inspected_as_docker_shows_it(volumes: Engine) -> None:
+    docker = volumes.docker
+    row = docker("plugin", "ls", "--format", "{{.Name}} {{.Enabled}} {{.Description}}")
+    assert row == "me/vol:latest false volumes in directories"
+    (found,) = json.loads(docker("plugin", "inspect", "me/vol"))
+    assert found["PluginReference"] == "me/vol:latest"
+    assert found["Settings"]["Env"] == ["DEBUG=0"]
+    assert found["Config"]["rootfs"]["diff_ids"][0].startswith("sha256:")
+    assert docker("plugin", "inspect", "-f", "{{.Name}}", found["Id"][:10]) == "me/vol:latest"
+    assert docker("plugin", "ls", "-q", "--filter", "capability=volumedriver") == found["Id"][:12]
+    assert docker("plugin", "ls", "-q", "--filter", "enabled=true") == ""
+
+
+def test_an_enabled_plugin_runs_with_its_settings_and_leaves_nothing(volumes: Engine) -> None:
+    docker = volumes.docker
+    docker("plugin", "set", "me/vol", "DEBUG=7", "args=a 'b c'")
+    assert docker("plugin", "enable", "me/vol") == "me/vol"
+    seen = ask(volumes, "me/vol", "Test.Look")
+    assert (seen["Pid"], seen["Uid"], seen["Words"]) == (1, 0, ["a", "b c"])
+    assert seen["Env"]["DEBUG"] == "7"
+    assert "HOSTNAME" not in seen["Env"]
+    assert docker("ps", "-aq") == ""
+    assert docker("plugin", "disable", "me/vol") == "me/vol"
+    assert list((volumes.exec / "plugins/s").iterdir()) == []
+    assert str(volumes.home) not in Path("/proc/self/mountinfo").read_text()
+    docker("plugin", "rm", "me/vol")
+    left = volumes.data / "plugins"
+    for name in ("blobs/sha256", "containers", "snapshots", "propagated", "layers/sha256"):
+        assert list((left / name).iterdir()) == [], name
+
+
+def test_what_it_mounts_is_seen_on_the_host(volumes: Engine) -> None:
+    volumes.docker("plugin", "enable", "me/vol")
+    assert ask(volumes, "me/vol", "Test.Mount", Name="x") == {"Errno": 0}
+    plugin_id = volumes.api.get("/plugins/me/vol/json").json()["Id"]
+    place = volumes.data / "plugins/propagated" / plugin_id / "x"
+    assert place.is_mount()
+    os.kill(pid_of(volumes), signal.SIGKILL)
+    assert place.is_mount()  # who uses it goes on
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("create", "me/vol", "{}"), "plugin me/vol:latest already exists"),
+        (("enable", "me/nope"), 'plugin "me/nope" not found'),
+        (("disable", "me/vol"), "plugin is already disabled: plugin me/vol:latest found but dis"),
+        (("set", "me/vol", "X=1"), 'setting "X" not found in the plugin configuration'),
+        (("push", "me/nope"), 'plugin "me/nope:latest" not found'),
+        (("ls", "--filter", "x=y"), "Invalid filter 'x'"),
+    ],
+)
+def test_refusals_are_dockers(
+    volumes: Engine, tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    own = [plugin_directory(tmp_path / "other") if word == "{}" else word for word in arguments]
+    assert told(volumes.docker.run("plugin", *own)).startswith(reason)
+
+
+def test_an_enabled_one_is_not_changed_or_removed(volumes: Engine) -> None:
+    docker = volumes.docker
+    docker("plugin", "enable", "me/vol")
+    assert "already enabled" in told(docker.run("plugin", "enable", "me/vol"))
+    assert told(docker.run("plugin", "set", "me/vol", "DEBUG=1")).startswith("cannot set on an act")
+    assert told(docker.run("plugin", "rm", "me/vol")) == "plugin me/vol:latest is enabled"
+    docker("plugin", "rm", "-f", "me/vol")
+
+
+def test_one_that_does_not_start_says_why_and_stays_disabled(volumes: Engine) -> None:
+    volumes.docker("plugin", "set", "me/vol", "args=fail")
+    reason = told(volumes.docker.run("plugin", "enable", "me/vol"))
+    assert "it ended with exit code 1" in reason
+    assert "this plugin was told to fail" in reason
+    assert volumes.docker("plugin", "inspect", "-f", "{{.Enabled}}", "me/vol") == "false"
+    eventually(lambda: not list((volumes.exec / "plugins/c").iterdir()), "the end of its shim")
+    volumes.docker("plugin", "set", "me/vol", "args=")
+    volumes.docker("plugin", "enable", "me/vol")
+
+
+def test_what_is_no_plugin_is_refused_and_leaves_nothing(host: Engine, tmp_path: Path) -> None:
+    bad = plugin_directory(tmp_path / "bad", interface={"socket": "../x"})
+    assert "must be the name of a file" in told(host.docker.run("plugin", "create", "me/bad", bad))
+    for body, reason in ((b"x" * 600, "failed to read from tar"), (b"", "config not found")):
+        reply = host.api.request("POST", "/plugins/create?name=me/bad", body)
+        assert (reply.status, reason in reply.message) == (400, True), reply.message
+    assert host.docker("plugin", "ls", "-q") == ""
+    for name in ("blobs/sha256", "snapshots", "layers/sha256"):
+        assert list((host.data / "plugins" / name).iterdir()) == [], name
+
+
+def test_one_that_dies_is_started_again(volumes: Engine) -> None:
+    volumes.docker("plugin", "enable", "me/vol")
+    before = pid_of(volumes)
+    os.kill(before, signal.SIGKILL)
+
+    eventually(lambda: pid_of(volumes) not in (0, before), "the plugin's next run")
+    eventually(lambda: listens(volumes), "it to listen again")
+    assert volumes.docker("plugin", "inspect", "-f", "{{.Enabled}}", "me/vol") == "true"
+
+
+def test_it_outlives_the_daemon(make_engine: Callable[..., Engine], tmp_path: Path) -> None:
+    engine = make_engine()
+    engine.start()
+    engine.docker("plugin", "create", "me/vol", plugin_directory(tmp_path / "vol"))
+    engine.docker("plugin", "create", "me/off", plugin_directory(tmp_path / "off"))
+    engine.docker("plugin", "enable", "me/vol")
+    before = pid_of(engine)
+    engine.kill()
+    engine.start()
+    assert pid_of(engine) == before
+    assert ask(engine, "me/vol", "VolumeDriver.List") == {"Volumes": []}
+    enabled = engine.docker("plugin", "ls", "--format", "{{.Name}}={{.Enabled}}").splitlines()
+    assert sorted(enabled) == ["me/off:latest=false", "me/vol:latest=true"]
+    engine.stop()
+    engine.change_flag("--bridge=none", "--live-restore=false")
+    engine.add_flags("--bridge=none")
+    engine.start()
+    engine.stop()  # ends it now, for the next daemon to start
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+    engine.start()
+    eventually(lambda: pid_of(engine) not in (0, before), "the plugin's next run")
+    eventually(lambda: listens(engine), "it to listen again")
+    engine.docker("plugin", "rm", "-f", "me/vol", "me/off")
+
+
+def test_events_tell_a_plugins_life(volumes: Engine) -> None:
+    docker = volumes.docker
+    docker("plugin", "enable", "me/vol")
+    docker("plugin", "rm", "-f", "me/vol")
+    now = docker("info", "--format", "{{.SystemTime}}")
+    form = "{{.Action}} {{.Actor.Attributes.name}}"
+    seen = docker(
+        "events", "--since=0", f"--until={now}", "--filter=type=plugin", f"--format={form}"
+    )
+    assert seen.splitlines()[-3:] == [
+        "create me/vol:latest",
+        "enable me/vol:latest",
+        "remove me/vol:latest",
+    ]

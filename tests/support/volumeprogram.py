@@ -1,0 +1,99 @@
+"""A volume plugin as a program of the standard library alone, to be run inside a managed plugin.
+
+::
+
+    volumeprogram.py SOCKET PLACE [WORD …]
+
+Volumes are directories below PLACE. Beside the protocol it answers ``/Test.Look`` with its process
+id, words and environment, and ``/Test.Mount`` by mounting a tmpfs on PLACE/Name. With the word
+``fail`` it says so and ends.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import socketserver
+import sys
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+SOCKET, PLACE, WORDS = sys.argv[1], sys.argv[2], sys.argv[3:]
+
+
+def look(_: Any) -> Any:
+    return {"Pid": os.getpid(), "Words": WORDS, "Env": dict(os.environ), "Uid": os.getuid()}
+
+
+def mount(wish: Any) -> Any:
+    place = f"{PLACE}/{wish['Name']}"
+    os.makedirs(place, exist_ok=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.mount(b"tmpfs", place.encode(), b"tmpfs", 0, None)
+    return {"Errno": ctypes.get_errno() if failed else 0}
+
+
+def create(wish: Any) -> Any:
+    os.makedirs(f"{PLACE}/{wish['Name']}", exist_ok=True)
+    return {}
+
+
+def get(wish: Any) -> Any:
+    name = wish["Name"]
+    if not os.path.isdir(f"{PLACE}/{name}"):
+        return {"Err": "no such volume"}
+    return {"Volume": {"Name": name, "Mountpoint": f"{PLACE}/{name}"}}
+
+
+def listed(_: Any) -> Any:
+    return {"Volumes": [{"Name": name} for name in sorted(os.listdir(PLACE))]}
+
+
+def path(wish: Any) -> Any:
+    return {"Mountpoint": f"{PLACE}/{wish['Name']}"}
+
+
+def remove(wish: Any) -> Any:
+    os.rmdir(f"{PLACE}/{wish['Name']}")
+    return {}
+
+
+CALLS = {
+    "/Plugin.Activate": lambda _: {"Implements": ["VolumeDriver"]},
+    "/VolumeDriver.Capabilities": lambda _: {"Capabilities": {"Scope": "local"}},
+    "/VolumeDriver.Create": create,
+    "/VolumeDriver.Get": get,
+    "/VolumeDriver.List": listed,
+    "/VolumeDriver.Mount": path,
+    "/VolumeDriver.Path": path,
+    "/VolumeDriver.Unmount": lambda _: {},
+    "/VolumeDriver.Remove": remove,
+    "/Test.Look": look,
+    "/Test.Mount": mount,
+}
+
+
+class Asked(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        answer = json.dumps(CALLS[self.path](json.loads(body or b"{}"))).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def address_string(self) -> str:
+        return "engine"
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    pass
+
+
+if __name__ == "__main__":
+    if "fail" in WORDS:
+        sys.exit("this plugin was told to fail")
+    os.makedirs(PLACE, exist_ok=True)
+    # The first process of a pid namespace has only the signals it asks for.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    Server(SOCKET, Asked).serve_forever()
