@@ -40,7 +40,7 @@ def _compare_bodies(endpoint: Endpoint, operation: Operation) -> None:
         assert read.shape is None
         assert not read.takes_file
     elif body.media == JSON:
-        assert read.shape is body.shape
+        assert read.shape == body.shape
         assert read.optional_body is not body.required
     else:
         assert read.takes_file

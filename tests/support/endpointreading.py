@@ -83,6 +83,8 @@ def _note(node: ast.Call, space: dict[str, Any], found: Reading) -> None:
     elif called in ("call.body", "call.optional_body") and first is not None:
         found.shape = _evaluate(first, space)
         found.optional_body = called == "call.optional_body"
+    elif called == "call.list_body" and first is not None:
+        found.shape = tuple[_evaluate(first, {"str": str, **space}), ...]  # type: ignore[misc]
     elif called == "decode_body":
         found.shape, found.optional_body = _evaluate(node.args[1], space), True
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -45,7 +46,7 @@ async def create(call: Call) -> Answer:
 
 
 async def pull(call: Call) -> Answer:
-    wish = await _wish(call)
+    wish = replace(await _wish(call), name=call.text("name"))
     installer = call.backend.managed().installer
     headers = {_NAME: installer.name_of(wish)}
     return _stream(_pulling(installer.pull(wish)), headers)
@@ -87,9 +88,8 @@ async def _wish(call: Call) -> "PullPlugin":
     rows = await call.list_body(shapes.PrivilegeRow)
     wish = installing.PullPlugin(
         call.text("remote"),
-        call.text("name"),
-        tuple(map(views.privilege, rows)),
-        credentials(call.request),
+        granted=tuple(map(views.privilege, rows)),
+        credentials=credentials(call.request),
     )
     return cast("PullPlugin", wish)
 
