@@ -10,9 +10,15 @@ import msgpack
 import pytest
 
 from boxship.runtime.logs import fluentd
+from boxship.runtime.logs.attempts import Attempts
 from boxship.runtime.logs.driver import DeliveryError, Entry, Partial
 from boxship.runtime.logs.msgpack import Extension, IncompleteError, pack, unpack_texts
 from support.loglisteners import AT, FACTS, accepted, entries, stream, target
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_yet() -> None:
+    Attempts(0, None).succeeded()
 
 
 def messages(connection: socket.socket, count: int) -> list[Any]:
@@ -112,7 +118,7 @@ def test_acknowledgements(answered: int) -> None:
 def test_who_is_asynchronous_does_not_need_a_server_to_begin_with() -> None:
     with stream() as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(OSError, match=r"dial tcp 127.0.0.1:"):
+    with pytest.raises(DeliveryError, match=r"^dial tcp 127.0.0.1:"):
         fluentd.open_driver(target("fluentd", fluentd_address=address))
     wanted = target("fluentd", fluentd_address=address, fluentd_async="true")
     with (
@@ -152,3 +158,24 @@ def test_unpacking_answers() -> None:
     for wrong in (b"\x93abc", msgpack.packb({"ack": 1}), b"\xdf\xff\xff\xff\xff"):
         with pytest.raises(ValueError, match="an answer"):
             unpack_texts(wrong)
+
+
+def test_attempts_are_limited_and_paused_by_options() -> None:
+    with stream() as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    wanted = target(
+        "fluentd",
+        fluentd_address=address,
+        fluentd_async="true",
+        fluentd_max_retries="2",
+        fluentd_retry_wait="2s",
+    )
+    told = []
+    for _ in range(4):  # each failure is a new driver's, as with the sender
+        with (
+            closing(fluentd.open_driver(wanted)) as driver,
+            pytest.raises(DeliveryError) as failure,
+        ):
+            driver.send(entries("x"))
+        told.append((failure.value.refused, failure.value.retry_after))
+    assert told == [(False, 2.0), (False, 3.0), (True, 4.5), (False, 2.0)]

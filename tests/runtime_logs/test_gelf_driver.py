@@ -92,5 +92,5 @@ def test_over_tcp_messages_end_with_nul() -> None:
 def test_over_tcp_somebody_has_to_be_there() -> None:
     with stream() as listener:
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(OSError, match=r"gelf: cannot connect to GELF endpoint: 127.0.0.1:"):
+    with pytest.raises(DeliveryError, match=r"^gelf: cannot connect to GELF endpoint: dial tcp"):
         gelf.open_driver(target("gelf", gelf_address=address))

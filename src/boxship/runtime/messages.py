@@ -142,6 +142,8 @@ class LogTarget:
     facts: LogFacts = field(default_factory=LogFacts)
     blocking: bool = True
     """Whether the container waits when the target does not keep up; else entries are lost."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """The daemon's variables that the driver looks at: whose it is, and the way out."""
     address: str = ""
     """Where a plugin listens."""
     directory: str = ""

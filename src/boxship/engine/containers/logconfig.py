@@ -1,6 +1,7 @@
 """From a container's log options to what its shim is told, and to where its log is read."""
 
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,6 +38,7 @@ class _Rotation(NamedTuple):
 
 _JSON_FILE: Final = _Rotation(10_000_000, 3, compress=False)
 _LOCAL: Final = _Rotation(20_000_000, 5, compress=True)
+_ASYNCHRONOUS: Final = ("fluentd-async", "fluentd-async-connect")
 _BUFFER: Final = 1 << 20
 
 
@@ -120,14 +122,24 @@ def _target(record: ContainerRecord, paths: Paths) -> LogTarget:
     log = record.host.log_config
     options = log.config or {}
     buffer = options.get("max-buffer-size")
+    blocking = options.get("mode", "") != "non-blocking"
+    if any(options.get(name, "") in _TRUE for name in _ASYNCHRONOUS):  # an older word for it
+        blocking, buffer = False, buffer or options.get("fluentd-buffer-limit")
     return LogTarget(
         driver=log.type,
         options={name: value for name, value in options.items() if name not in _COMMON},
         facts=_facts(record),
-        blocking=options.get("mode", "") != "non-blocking",
+        blocking=blocking,
         buffer_size=parse_bytes(buffer) if buffer else _BUFFER,
+        environment=_environment(log.type),
         directory=paths.log_pipes,
     )
+
+
+def _environment(driver: str) -> dict[str, str]:
+    """Return the daemon's variables that a driver looks at: its shim has none of them."""
+    wanted = names.ENVIRONMENT.get(driver, ())
+    return {name: os.environ[name] for name in wanted if name in os.environ}
 
 
 def _facts(record: ContainerRecord) -> LogFacts:
@@ -137,7 +149,9 @@ def _facts(record: ContainerRecord) -> LogFacts:
 
     subject = subject_of(record)
     row = table.DRIVERS.get(record.host.log_config.type)
-    template = subject.options.get("tag", "") or (row.tag if row is not None else "")
+    template = subject.options.get("tag", "")
+    if row is not None and not template and not ("tag" in subject.options and row.untagged):
+        template = row.tag
     return LogFacts(
         container_id=record.id,
         container_name=record.name,

@@ -12,6 +12,7 @@ nanoseconds (https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specificati
 from __future__ import annotations
 
 import base64
+import math
 import os
 import struct
 import time
@@ -19,10 +20,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from boxship.runtime.logs.attempts import Attempts
 from boxship.runtime.logs.driver import TIMEOUT, Batch, DeliveryError, Entry
 from boxship.runtime.logs.msgpack import Extension, IncompleteError, Value, pack, unpack_texts
 from boxship.runtime.logs.stream import Stream, connect
-from boxship.runtime.logs.words import read_address, read_seconds, read_truth
+from boxship.runtime.logs.words import read_address, read_seconds, read_truth, reason
 from boxship.runtime.messages import LogFacts, LogTarget
 
 _PORT: Final = 24224
@@ -33,7 +35,7 @@ _EVENT_TIME: Final = 0
 
 
 def open_driver(target: LogTarget) -> FluentdDriver:
-    """Connect to the server, unless ``fluentd-async`` is on. OSError."""
+    """Connect to the server, unless ``fluentd-async`` is on. DeliveryError."""
     options = target.options
     where = read_address(options.get("fluentd-address") or _HOST, scheme="tcp", port=_PORT)
     security = None
@@ -41,16 +43,21 @@ def open_driver(target: LogTarget) -> FluentdDriver:
         from boxship.runtime.logs.tls import client_context
 
         security = client_context()
+    asynchronous = any(read_truth(options.get(f"fluentd-async{end}")) for end in ("", "-connect"))
+    interval = options.get("fluentd-async-reconnect-interval") if asynchronous else None
+    most = int(options.get("fluentd-max-retries") or _ENDLESS)
+    wait = options.get("fluentd-retry-wait")
     driver = FluentdDriver(
         Stream(partial(connect, where, security)),
         target.facts,
+        Attempts(most, read_seconds(wait, 0) if wait else None, growing=True),
         acknowledged=read_truth(options.get("fluentd-request-ack")),
         precise=read_truth(options.get("fluentd-sub-second-precision")),
-        attempts=int(options.get("fluentd-max-retries") or _ENDLESS),
         write_patience=_patience(options.get("fluentd-write-timeout")),
         read_patience=_patience(options.get("fluentd-read-timeout")),
+        anew_after=read_seconds(interval, 0.0) or math.inf,
     )
-    if not any(read_truth(options.get(n)) for n in ("fluentd-async", "fluentd-async-connect")):
+    if not asynchronous:
         driver.open()
     return driver
 
@@ -70,17 +77,18 @@ class FluentdDriver:
         self,
         way: Stream,
         facts: LogFacts,
+        attempts: Attempts,
         *,
         acknowledged: bool = False,
         precise: bool = False,
-        attempts: int = _ENDLESS,
         write_patience: float = _HALF,
         read_patience: float = _HALF,
+        anew_after: float = math.inf,
     ) -> None:
-        self._way, self._tag = way, facts.tag
-        self._acknowledged, self._precise, self._attempts = acknowledged, precise, attempts
+        self._way, self._tag, self._attempts = way, facts.tag, attempts
+        self._acknowledged, self._precise = acknowledged, precise
         self._write_patience, self._read_patience = write_patience, read_patience
-        self._failures = 0
+        self._anew_after, self._since = anew_after, time.monotonic()
         self._common: dict[str, Value] = {
             "container_id": facts.container_id,
             "container_name": f"/{facts.container_name}",
@@ -88,20 +96,21 @@ class FluentdDriver:
         self._attributes: dict[str, Value] = dict(facts.attributes)
 
     def open(self) -> None:
-        """Connect. OSError."""
-        self._way.open()
+        """Connect. DeliveryError."""
+        try:
+            self._way.open()
+        except OSError as error:
+            raise self._attempts.failed(error) from error
 
     def send(self, entries: Sequence[Entry]) -> None:
+        if time.monotonic() - self._since > self._anew_after:
+            self._way.close()  # its name may stand for another server by now
+            self._since = time.monotonic()
         try:
             self._send(entries)
         except (OSError, DeliveryError) as error:
-            delivered = error.delivered if isinstance(error, DeliveryError) else 0
-            self._failures = 1 if delivered else self._failures + 1
-            refused = self._failures > self._attempts
-            if refused:
-                self._failures = 0
-            raise DeliveryError(str(error), delivered=delivered, refused=refused) from error
-        self._failures = 0
+            raise self._attempts.failed(error) from error
+        self._attempts.succeeded()
 
     def _send(self, entries: Sequence[Entry]) -> None:
         if not self._acknowledged:
@@ -150,7 +159,7 @@ class FluentdDriver:
         except (OSError, ValueError) as error:
             self._way.close()
             first = next(n for n, chunk in enumerate(chunks) if chunk not in got)
-            message = f"fluentd: no acknowledgement: {error}"
+            message = f"fluentd: no acknowledgement: {reason(error)}"
             raise DeliveryError(message, delivered=first) from error
 
     def flush(self) -> None:

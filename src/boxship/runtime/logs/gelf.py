@@ -16,9 +16,10 @@ from functools import partial
 from typing import Any, Final
 
 from boxship.base.clock import format_ns
+from boxship.runtime.logs.attempts import Attempts
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
 from boxship.runtime.logs.stream import Datagrams, Stream, connect
-from boxship.runtime.logs.words import read_address
+from boxship.runtime.logs.words import read_address, reason
 from boxship.runtime.messages import LogFacts, LogTarget
 
 _PORT: Final = 12201
@@ -33,7 +34,7 @@ Compress = Callable[[bytes], bytes]
 
 
 def open_driver(target: LogTarget) -> "GelfDatagrams | GelfStream":
-    """Find the target, over TCP connect to it. OSError."""
+    """Find the target, over TCP connect to it. OSError, DeliveryError."""
     options = target.options
     where = read_address(options["gelf-address"], scheme="udp", port=_PORT)
     opener = partial(connect, where)
@@ -45,15 +46,10 @@ def open_driver(target: LogTarget) -> "GelfDatagrams | GelfStream":
         )
         driver: GelfDatagrams | GelfStream = GelfDatagrams(Datagrams(opener), common, compress)
     else:
-        attempts = int(options.get("gelf-tcp-max-reconnect") or _ATTEMPTS)
-        delay = float(options.get("gelf-tcp-reconnect-delay") or 1)
-        driver = GelfStream(Stream(opener), common, attempts=attempts, delay=delay)
-    try:
-        driver.open()
-    except OSError as error:
-        raise OSError(
-            error.errno, f"gelf: cannot connect to GELF endpoint: {where} {error.strerror}"
-        ) from error
+        most = int(options.get("gelf-tcp-max-reconnect") or _ATTEMPTS)
+        pause = float(options.get("gelf-tcp-reconnect-delay") or 1)
+        driver = GelfStream(Stream(opener), common, Attempts(most, pause))
+    driver.open()
     return driver
 
 
@@ -122,7 +118,10 @@ class GelfDatagrams:
 
     def open(self) -> None:
         """Find the target's address. OSError."""
-        self._way.open()
+        try:
+            self._way.open()
+        except OSError as error:
+            raise _unreachable(error) from error
 
     def send(self, entries: Sequence[Entry]) -> None:
         for number, entry in enumerate(entries):
@@ -132,7 +131,7 @@ class GelfDatagrams:
                 for chunk in chunks(self._compress(encode(self._common, entry))):
                     self._way.send(chunk)
             except (OSError, DeliveryError) as error:
-                raise DeliveryError(str(error), delivered=number, refused=True) from error
+                raise DeliveryError(reason(error), delivered=number, refused=True) from error
 
     def flush(self) -> None:
         """Nothing is kept back."""
@@ -142,20 +141,20 @@ class GelfDatagrams:
 
 
 class GelfStream:
-    """Messages over TCP. After ``attempts`` failures in a row the entry at hand is given up."""
+    """Messages over TCP. After some failures in a row the entry at hand is given up."""
 
     batch = Batch()
     kept = 0
 
-    def __init__(
-        self, way: Stream, common: dict[str, Any], *, attempts: int = _ATTEMPTS, delay: float = 1.0
-    ) -> None:
-        self._way, self._common, self._attempts, self._delay = way, common, attempts, delay
-        self._failures = 0
+    def __init__(self, way: Stream, common: dict[str, Any], attempts: Attempts) -> None:
+        self._way, self._common, self._attempts = way, common, attempts
 
     def open(self) -> None:
-        """Connect. OSError."""
-        self._way.open()
+        """Connect. DeliveryError."""
+        try:
+            self._way.open()
+        except OSError as error:
+            raise self._attempts.failed(_unreachable(error)) from error
 
     def send(self, entries: Sequence[Entry]) -> None:
         # An entry without text takes part with an empty frame, so that the counts agree.
@@ -163,16 +162,15 @@ class GelfStream:
         try:
             self._way.send(frames)
         except (OSError, DeliveryError) as error:
-            delivered = error.delivered if isinstance(error, DeliveryError) else 0
-            self._failures = 1 if delivered else self._failures + 1
-            refused = self._failures > self._attempts
-            if refused:
-                self._failures = 0
-            raise DeliveryError(str(error), delivered=delivered, refused=refused) from error
-        self._failures = 0
+            raise self._attempts.failed(error) from error
+        self._attempts.succeeded()
 
     def flush(self) -> None:
         """Nothing is kept back."""
 
     def close(self) -> None:
         self._way.close()
+
+
+def _unreachable(error: OSError) -> OSError:
+    return OSError(f"gelf: cannot connect to GELF endpoint: {error}")

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from boxship.runtime.logs.driver import TIMEOUT
 from boxship.runtime.logs.tls import client_context
+from boxship.runtime.logs.words import reason
 
 _PATIENCE: Final = TIMEOUT / 2
 _MOST: Final = 1 << 20
@@ -73,8 +74,7 @@ class HttpServer:
         except http.client.HTTPException as error:
             raise OSError(f"{self._host}: {type(error).__name__} {error}".rstrip()) from error
         except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
-            raise OSError(error.errno, f"{method} {self._url}{target}: {reason}") from error
+            raise OSError(f"{method} {self._url}{target}: {reason(error)}") from error
 
     def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         if self._connection is None:

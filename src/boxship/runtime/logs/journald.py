@@ -21,7 +21,7 @@ from boxship.base.clock import format_ns
 from boxship.base.ids import short_id
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
 from boxship.runtime.logs.stream import Datagrams, connect
-from boxship.runtime.logs.words import Address
+from boxship.runtime.logs.words import Address, reason
 from boxship.runtime.messages import LogFacts, LogTarget
 
 SOCKET: Final = "/run/systemd/journal/socket"
@@ -93,7 +93,7 @@ class JournaldDriver:
             try:
                 self._send_one(self._common + encode(_fields(entry)))
             except OSError as error:
-                raise DeliveryError(str(error), delivered=number) from error
+                raise DeliveryError(reason(error), delivered=number) from error
 
     def _send_one(self, datagram: bytes) -> None:
         try:

@@ -72,6 +72,8 @@ def be_sender(connection: int, target: str) -> NoReturn:
     try:
         _settle(connection)
         wanted = target_from_json(target)
+        os.environ.update(wanted.environment)
+        time.tzset()
         with socket.socket(fileno=connection) as shim:
             Sender(shim, lambda: open_driver(wanted)).run()
         status = 0

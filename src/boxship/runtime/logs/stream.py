@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from boxship.runtime.logs.driver import TIMEOUT, DeliveryError
-from boxship.runtime.logs.words import Address
+from boxship.runtime.logs.words import Address, reason
 
 if TYPE_CHECKING:
     import ssl
@@ -29,8 +29,7 @@ def connect(address: Address, security: ssl.SSLContext | None = None) -> socket.
     try:
         return _connect(address, security)
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise OSError(error.errno, f"dial {address.scheme} {address}: {reason}") from error
+        raise OSError(f"dial {address.scheme} {address}: {reason(error)}") from error
 
 
 def _connect(address: Address, security: ssl.SSLContext | None) -> socket.socket:
@@ -88,7 +87,7 @@ class Stream:
         except OSError as error:
             self.close()
             whole = sum(end <= sent for end in accumulate(map(len, frames)))
-            raise DeliveryError(str(error), delivered=whole) from error
+            raise DeliveryError(reason(error), delivered=whole) from error
 
     def receive(self, patience: float) -> bytes:
         """Return what the peer sends; OSError if that is nothing, and the connection is closed."""

@@ -21,7 +21,7 @@ from typing import Final
 
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
 from boxship.runtime.logs.stream import Datagrams, Stream, connect
-from boxship.runtime.logs.words import Address, read_address
+from boxship.runtime.logs.words import Address, read_address, reason
 from boxship.runtime.messages import LogTarget
 
 _PORT: Final = 514
@@ -141,7 +141,7 @@ class SyslogDriver:
             try:
                 self._way.send(frame)
             except OSError as error:  # nobody waits for a datagram to arrive
-                raise DeliveryError(str(error), delivered=number, refused=True) from error
+                raise DeliveryError(reason(error), delivered=number, refused=True) from error
 
     def _frame(self, entry: Entry) -> bytes:
         priority = self._facility * 8 + _SEVERITIES[entry.stream]

@@ -2,6 +2,8 @@
 
 import ssl
 
+from boxship.runtime.logs.words import reason
+
 
 def client_context(
     *, ca: str = "", certificate: str = "", key: str = "", verify: bool = True
@@ -13,7 +15,7 @@ def client_context(
     try:
         context = ssl.create_default_context(cafile=ca or None)
     except OSError as error:
-        raise OSError(error.errno, f"cannot read the CA {ca}: {error.strerror or error}") from error
+        raise OSError(f"cannot read the CA {ca}: {reason(error)}") from error
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -21,8 +23,7 @@ def client_context(
         try:
             context.load_cert_chain(certificate, key or None)
         except OSError as error:
-            reason = error.strerror or str(error)
             raise OSError(
-                error.errno, f"cannot read the certificate {certificate} with {key}: {reason}"
+                f"cannot read the certificate {certificate} with {key}: {reason(error)}"
             ) from error
     return context

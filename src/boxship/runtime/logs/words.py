@@ -36,3 +36,9 @@ def read_truth(text: str | None) -> bool:
 def read_seconds(text: str | None, default: float) -> float:
     """Return the seconds of a duration such as ``1.5s``; ``default`` for none."""
     return parse_duration(text) / 1e9 if text else default
+
+
+def reason(error: Exception) -> str:
+    """Return what an error says, without its number."""
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__

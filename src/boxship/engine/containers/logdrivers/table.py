@@ -27,6 +27,8 @@ class LogDriver:
     rules: tuple[Rule, ...] = ()
     tag: str = ""
     unknown: str = "unknown log opt '{option}' for {driver} log driver"
+    untagged: bool = False
+    """Whether an empty ``tag`` means none, instead of the default."""
     without_empty: frozenset[str] = field(default=frozenset())
     """Options whose empty value means something; otherwise one is as if it were not given."""
 
@@ -179,7 +181,7 @@ DRIVERS: Final[Mapping[str, LogDriver]] = {
                 _required("splunk-token", "splunk: splunk-token is expected"),
             ),
             tag=_DEFAULT_TAG,
-            without_empty=frozenset({"tag"}),
+            untagged=True,
         ),
         LogDriver(
             "awslogs",
