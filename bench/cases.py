@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.client import HTTPConnection
 
-from bench import events, files, memory, requests, steady
+from bench import daemons, events, files, memory, requests, steady
 from bench.rows import Engines, Goal, Row
 from bench.timing import medians, milliseconds
 from support.api import Api, keep_alive, talk
@@ -196,6 +196,7 @@ CASES: Mapping[str, Case] = {
     "ps": ps,
     "logs": logs,
     "crowd": crowd,
+    "daemon": daemons.daemon,  # last: the engines are others afterwards
 }
 
 API: Mapping[str, Case] = {
