@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from boxship.base.errors import InvalidArgumentError
+from boxship.daemon.forms import read_fwmark
 from boxship.engine.networks.defaultbridge import check_settings
 from boxship.engine.settings import AddressPoolSetting, NetworkSettings
 
@@ -17,6 +18,7 @@ def network_settings(config: "DaemonConfig") -> NetworkSettings:
     backend = config.text("firewall-backend")
     if backend not in _BACKENDS:
         raise InvalidArgumentError(f"invalid firewall-backend: {backend} (it is nftables)")
+    mark = config.text("bridge-accept-fwmark")
     older = config.text("host-gateway-ip")
     settings = NetworkSettings(
         bridge=config.text("bridge"),
@@ -40,6 +42,9 @@ def network_settings(config: "DaemonConfig") -> NetworkSettings:
         ip_forward=config.flag("ip-forward"),
         ip_forward_no_drop=config.flag("ip-forward-no-drop"),
         iptables=config.flag("iptables"),
+        ip6tables=config.flag("ip6tables"),
+        allow_direct_routing=config.flag("allow-direct-routing"),
+        accepted_mark=read_fwmark(mark) if mark else None,
         firewall=config.text("firewall"),
     )
     check_settings(settings)

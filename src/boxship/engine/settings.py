@@ -80,6 +80,13 @@ class NetworkSettings:
     ip_forward: bool = True
     ip_forward_no_drop: bool = False
     iptables: bool = True
+    """Whether there are firewall rules at all."""
+    ip6tables: bool = True
+    """Whether those are for IPv6, too; else its addresses are neither translated nor guarded."""
+    allow_direct_routing: bool = False
+    """Published ports are open at containers' own addresses, too."""
+    accepted_mark: tuple[int, int] | None = None
+    """A firewall mark, and its mask, whose packets get into bridges."""
     firewall: str = "respect"
     """``respect`` or ``bypass`` the host's firewall with published ports."""
 

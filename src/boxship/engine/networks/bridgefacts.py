@@ -1,11 +1,13 @@
 """What the firewall has to know of networks as a whole, and how it hears of them."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.options import GatewayMode, bridge_options
 from boxship.engine.networks.record import NetworkRecord
+from boxship.engine.settings import NetworkSettings
 from boxship.net.firewall.facts import Bridge, Fact, Fence
 
 
@@ -35,6 +37,24 @@ def standing_facts(networks: Iterable[NetworkRecord], fenced: Iterable[int]) -> 
     ``fenced`` are versions of IP; each is a fact of its own, since they come one after the other.
     """
     return (*filter(None, map(bridge_fact, networks)), *(Fence((version,)) for version in fenced))
+
+
+def as_configured(fact: Fact, settings: NetworkSettings) -> Fact | None:
+    """Return a fact as the daemon's options have it for all networks; None: they know no such."""
+    bare = () if settings.ip6tables else (6,)
+    match fact:
+        case Bridge():
+            return replace(
+                fact,
+                routed=tuple(dict.fromkeys((*fact.routed, *bare))),
+                unprotected=tuple(dict.fromkeys((*fact.unprotected, *bare))),
+                direct=settings.allow_direct_routing,
+            )
+        case Fence():
+            versions = tuple(version for version in fact.versions if version not in bare)
+            return Fence(versions) if versions else None
+        case _:
+            return fact
 
 
 class FirewallWalls:

@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from boxship.base.clock import Clock
 from boxship.engine.networks.auditlog import AuditLog
-from boxship.engine.networks.bridgefacts import FirewallWalls
+from boxship.engine.networks.bridgefacts import FirewallWalls, as_configured
 from boxship.engine.networks.egress import ALLOW
 from boxship.engine.networks.egresswatch import Allowance, EgressWatch
 from boxship.engine.networks.firewallqueue import FirewallQueue
@@ -20,7 +20,7 @@ from boxship.engine.networks.names import Names
 from boxship.engine.networks.plug import owner
 from boxship.engine.networks.plugging import Plugging
 from boxship.engine.networks.service import Networks
-from boxship.engine.settings import EngineSettings
+from boxship.engine.settings import EngineSettings, NetworkSettings
 from boxship.net.dns.resolver import Resolver
 from boxship.net.firewall.audit import Report
 from boxship.net.firewall.facts import EgressPolicy, EgressRule, Fact, Published
@@ -35,7 +35,7 @@ _READY = 8
 
 def open_plugging(settings: EngineSettings, networks: Networks, clock: Clock) -> Plugging:
     """Return what plugs the containers of one engine."""
-    keeper = OpenedLater(table_of(settings.exec_root), mode=settings.networks.firewall)
+    keeper = OpenedLater(table_of(settings.exec_root), settings.networks)
     firewall = FirewallQueue(keeper if settings.networks.iptables else None)
     egress = EgressWatch(AuditLog(f"{settings.data_root}/network"), clock, firewall.allow)
     keeper.report = egress.reported
@@ -64,8 +64,8 @@ class OpenedLater:
     It knows all facts from the first moment on, so that whenever it can be opened it is whole.
     """
 
-    def __init__(self, table: str, *, mode: str) -> None:
-        self._table, self._mode = table, mode
+    def __init__(self, table: str, settings: NetworkSettings) -> None:
+        self._table, self._settings = table, settings
         self._firewall: Firewall | None = None
         self._waiting: set[Fact] = set()
         """What is to hold as soon as there is a firewall."""
@@ -75,7 +75,7 @@ class OpenedLater:
 
     def replace(self, facts: Iterable[Fact]) -> None:
         """Make ``facts`` all there are. FirewallUnavailableError, NetlinkError."""
-        self._waiting = set(facts)
+        self._waiting = set(self._configured(facts))
         if self._firewall is not None:
             self._firewall.replace(self._waiting)
         elif self._waiting:
@@ -84,6 +84,7 @@ class OpenedLater:
 
     def change(self, *, add: Collection[Fact] = (), remove: Collection[Fact] = ()) -> None:
         """Make these be and those not be. FirewallUnavailableError, NetlinkError."""
+        add, remove = self._configured(add), self._configured(remove)
         if self._firewall is not None:
             self._firewall.change(add=add, remove=remove)
         else:
@@ -112,8 +113,13 @@ class OpenedLater:
         if self._firewall is not None:
             self._firewall.close(remove=False)
 
+    def _configured(self, facts: Iterable[Fact]) -> list[Fact]:
+        settled = (as_configured(fact, self._settings) for fact in facts)
+        return [fact for fact in settled if fact is not None]
+
     def _open(self, facts: set[Fact]) -> None:
-        firewall = Firewall(self._table, mode=self._mode)
+        settings = self._settings
+        firewall = Firewall(self._table, mode=settings.firewall, accepted=settings.accepted_mark)
         firewall.open()
         try:
             firewall.replace(facts)

@@ -127,6 +127,8 @@ def _of_bridge(bridge: Bridge, rules: Ruleset) -> Iterator[Element]:
         yield Element(rules.inet, "internal", name)
     if not bridge.icc:
         yield Element(rules.inet, "quiet", name)
+    if bridge.direct:
+        yield Element(rules.inet, "reachable", name)
     for version in (4, 6):
         if version in bridge.unprotected:
             yield Element(rules.inet, f"unprotected{version}", name)
@@ -165,7 +167,7 @@ def _of_published(
     version, bridge = port.target.version, bridge_of(port.target, bridges)
     last = port.target_first + port.last - port.first
     protocol = (PROTOCOLS[port.protocol],) * 2
-    if bridge is not None and (version in bridge.routed or bridge.trusted_interfaces):
+    if bridge is not None and _is_open_inside(bridge, version):
         inside = (_exactly(port.target), protocol, (port.target_first, last))
         for source in _sources(port):
             yield _Flow(version, source, inside).element(rules, "direct")
@@ -182,6 +184,10 @@ def _of_published(
     else:
         # nft can't add an offset to a port, so these are one by one.
         yield from _one_by_one(port, rules)
+
+
+def _is_open_inside(bridge: Bridge, version: int) -> bool:
+    return version in bridge.routed or bridge.direct or bool(bridge.trusted_interfaces)
 
 
 def _one_by_one(port: Published, rules: Ruleset) -> Iterator[Element]:

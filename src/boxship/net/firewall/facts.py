@@ -29,6 +29,8 @@ class Bridge:
     ``Published`` ports are then open at the station's own address."""
     unprotected: tuple[int, ...] = ()
     """Versions of IP in which every port of its stations is open to those who have a route."""
+    direct: bool = False
+    """Published ports are open at the station's own address, too, for whoever has a route."""
     trusted_interfaces: tuple[str, ...] = ()
     """Interfaces of the host from which published ports are open at the station's own address."""
 

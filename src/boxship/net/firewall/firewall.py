@@ -42,14 +42,20 @@ class Firewall:
 
     All methods block until the kernel has answered, and are thread-safe. ``mode`` is what new
     connections to published ports do where a firewall of the host forbids them: ``respect`` it or
-    ``bypass`` it.
+    ``bypass`` it. ``accepted``: a firewall mark and its mask, see :class:`Ruleset`.
     """
 
-    def __init__(self, table: str = "boxship", *, mode: str = "respect") -> None:
+    def __init__(
+        self,
+        table: str = "boxship",
+        *,
+        mode: str = "respect",
+        accepted: tuple[int, int] | None = None,
+    ) -> None:
         self.table, self.mode = table, mode
         self.log_group = zlib.crc32(table.encode()) % 60_000 + 1_000
         """Of NFLOG, where rules of egress report; several daemons have one each."""
-        self._ruleset = Ruleset.named(table, self.log_group)
+        self._ruleset = Ruleset.named(table, self.log_group, accepted)
         self._state = State(self._ruleset)
         self._lock = threading.Lock()
         self._socket: NetlinkSocket | None = None
@@ -64,7 +70,7 @@ class Firewall:
 
         Raises ``FirewallUnavailableError``, which says what to load, install or grant.
         """
-        probe = Ruleset.named(f"{self.table}_probe", self.log_group)
+        probe = Ruleset.named(f"{self.table}_probe", self.log_group, self._ruleset.accepted)
         try:
             self._socket = open_socket()
             commit(self._socket, probe.create() + probe.remove())

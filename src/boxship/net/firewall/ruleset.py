@@ -16,7 +16,7 @@ forbids stays forbidden, see ``foreign``.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from boxship.net.netlink.codec import Message
+from boxship.net.netlink.codec import U32, Message
 from boxship.net.nftables import expressions as x
 from boxship.net.nftables import numbers, objects
 from boxship.net.nftables import phrases as p
@@ -44,11 +44,14 @@ class Ruleset:
     inet: Table
     bridge: Table
     log_group: int
+    accepted: tuple[int, int] | None = None
+    """A firewall mark, and which of its bits count, whose packets get into every bridge that is
+    not internal; None: there is none."""
 
     @classmethod
-    def named(cls, name: str, log_group: int) -> "Ruleset":
+    def named(cls, name: str, log_group: int, accepted: tuple[int, int] | None = None) -> "Ruleset":
         """Return the rules in ``table inet <name>`` and ``table bridge <name>``."""
-        return cls(Table(Family.INET, name), Table(Family.BRIDGE, name), log_group)
+        return cls(Table(Family.INET, name), Table(Family.BRIDGE, name), log_group, accepted)
 
     def create(self) -> list[Message]:
         """Return the messages that make everything anew, whatever was there."""
@@ -78,14 +81,14 @@ class Ruleset:
         yield from _translation(self.inet)
         yield from _masquerading(self.inet)
         yield from _egress(self.inet, self.log_group)
-        yield from _forwarding(self.inet)
+        yield from _forwarding(self.inet, self.accepted)
         yield from _stations(self.bridge)
         yield from _quiet(self.bridge)
 
 
 def _inet_sets(table: Table) -> Iterator[Set]:
     name, pair = (Field.INTERFACE,), (Field.INTERFACE, Field.INTERFACE)
-    for one in ("bridges", "internal", "quiet", STRANGERS):
+    for one in ("bridges", "internal", "quiet", "reachable", STRANGERS):
         yield Set(table, one, name)
     yield Set(table, "fence", (Field.FAMILY,))
     for one in ("same", "trusted"):
@@ -169,12 +172,12 @@ def _masquerading(table: Table) -> Iterator[Rule]:
         yield Rule(chain, ours + x.in_set("masq" + digit) + p.MASQUERADE)
 
 
-def _forwarding(table: Table) -> Iterator[Rule]:
+def _forwarding(table: Table, accepted: tuple[int, int] | None) -> Iterator[Rule]:
     chain = Chain(table, "forward", Hook.FORWARD, numbers.PRIORITY_FILTER)
     within, leaving, entering = (Chain(table, n) for n in ("within", "leaving", "entering"))
     yield from _within(within)
-    yield from _leaving(leaving)
-    yield from _entering(entering)
+    yield from _leaving(leaving, accepted)
+    yield from _entering(entering, accepted)
     yield Rule(chain, p.state_is(CtState.ESTABLISHED, CtState.RELATED) + p.ACCEPT)
     yield Rule(chain, p.iif_oif_in("same") + p.goto(within.name))
     for edge in (p.iif_in("bridges"), p.oif_in("bridges")):
@@ -205,9 +208,18 @@ def _within(chain: Chain) -> Iterator[Rule]:
     yield Rule(chain, p.COUNT + p.DROP, "icc")
 
 
-def _leaving(chain: Chain) -> Iterator[Rule]:
+def _marked(chain: Chain, accepted: tuple[int, int] | None) -> Iterator[Rule]:
+    """What somebody else's rules have marked gets into bridges."""
+    if accepted is not None:
+        mark, mask = accepted
+        wanted = x.meta(MetaKey.MARK) + x.masked(U32.pack(mask)) + x.equal(U32.pack(mark & mask))
+        yield Rule(chain, p.oif_in("bridges") + wanted + p.ACCEPT, "marked")
+
+
+def _leaving(chain: Chain, accepted: tuple[int, int] | None) -> Iterator[Rule]:
     for closed in (p.iif_in("internal"), p.oif_in("internal")):
         yield Rule(chain, closed + p.COUNT + p.DROP, "internal")
+    yield from _marked(chain, accepted)
     # What another network publishes is open to all who reach the host, its containers too.
     for other in (p.oif_in("bridges"), p.oif_in(STRANGERS)):
         yield Rule(chain, other + p.untranslated() + p.COUNT + p.DROP, "isolation")
@@ -215,8 +227,9 @@ def _leaving(chain: Chain) -> Iterator[Rule]:
     yield Rule(chain, p.ACCEPT)
 
 
-def _entering(chain: Chain) -> Iterator[Rule]:
+def _entering(chain: Chain, accepted: tuple[int, int] | None) -> Iterator[Rule]:
     yield Rule(chain, p.oif_in("internal") + p.COUNT + p.DROP, "internal")
+    yield from _marked(chain, accepted)
     yield Rule(chain, p.translated() + p.ACCEPT)
     for family, digit, ping in ((Family.IPV4, "4", "icmp"), (Family.IPV6, "6", "icmpv6")):
         here = p.family_is(family)
@@ -225,6 +238,7 @@ def _entering(chain: Chain) -> Iterator[Rule]:
         yield Rule(chain, here + p.oif_in("unprotected" + digit) + p.ACCEPT)
         yield Rule(chain, routed + p.protocol_is(ping) + p.ACCEPT)
         yield Rule(chain, routed + direct + p.ACCEPT)
+        yield Rule(chain, here + p.oif_in("reachable") + direct + p.ACCEPT)
         yield Rule(chain, here + p.iif_oif_in("trusted") + direct + p.ACCEPT)
     yield Rule(chain, p.COUNT + p.DROP, "unpublished")
 
