@@ -53,7 +53,7 @@ def fill(engine: Engine) -> None:
 def _containers(engine: Engine) -> None:
     docker = engine.docker
     ended = docker.run(
-        *("run", "--name=worker", "--hostname=worker.test", "--restart=on-failure:2", "-e", "A=1"),
+        *("run", "--name=worker", "--hostname=worker.test", "-e", "A=1"),
         *("--network=backend", "--ip=10.83.0.77", "--network-alias=jobs", "--label=team=ci"),
         *("-v", "data:/data", "-v", "/own", "-v", "/etc:/host:ro", "--memory=64m", "-w", "/srv"),
         *("registry.test:5000/made/image:1.0", "sh", "-c", WRITTEN),

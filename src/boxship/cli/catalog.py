@@ -195,6 +195,12 @@ ENTRIES = (
     Entry("system", "check", "system.check", "Verify what is stored, and repair what can be"),
     Entry("system", "install", "system.install", "Make Boxship a part of this machine"),
     Entry("system", "uninstall", "system.uninstall", "Undo what install has done; data stays"),
+    Entry(
+        "system",
+        "import-docker",
+        "system.importdocker",
+        "Take over what a stopped Docker daemon has",
+    ),
     Entry("system", "trash", "system.trash", "Bring back what was removed, or empty the trash"),
     _socket("audit", "Show who asked for what, and whether it was allowed"),
     _socket("create", "Make a socket or token that can do what is said, and nothing else"),

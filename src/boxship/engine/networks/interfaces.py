@@ -13,6 +13,7 @@ from boxship.engine.networks.options import (
     parent_options,
 )
 from boxship.engine.networks.record import NetworkRecord, PoolRecord
+from boxship.engine.networks.requests import Origin
 
 DEFAULT_EXEC_ROOT = "/run/boxship"
 _DIGITS = 12
@@ -54,6 +55,11 @@ def default_bridge_name(exec_root: str) -> str:
 def bridge_name(network_id: str) -> str:
     """Return the usual name of a user-defined network's bridge, Docker's."""
     return f"br-{network_id[:_DIGITS]}"
+
+
+def left_by(origin: Origin | None) -> tuple[str, ...]:
+    """Return the bridge that another engine may have left of a network that comes from there."""
+    return (bridge_name(origin.id),) if origin is not None else ()
 
 
 def dummy_name(network_id: str) -> str:

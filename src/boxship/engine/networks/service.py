@@ -204,7 +204,8 @@ class Networks:
         now_ns = origin.created_ns if origin else self._clock.now_ns()
         self._shelf.reserve(request.name, identity)
         try:
-            view = await self.worker.run(self._fabric.look, beside=self._interfaces())
+            beside = [*self._interfaces(), *interfaces.left_by(origin)]
+            view = await self.worker.run(self._fabric.look, beside=beside)
             around = self._site.surroundings(self._shelf.everything(), view)
             made = making.make(request, around, identity=identity, now_ns=now_ns)
             self._shelf.prepare(made.record)

@@ -1,0 +1,235 @@
+"""``system import-docker`` from data roots that Docker's own daemons have made, old and new."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import dockerroots
+from support.cli import Done
+from support.dockerd import Dockerd
+from support.engine import Engine
+from support.machines import World
+from support.parity.pair import DEBIAN_13
+
+pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
+
+BOXES = ("worker", "web", "lasting")
+KINDS = {
+    "20.10 overlay2": ((), ()),
+    "26.1 overlay2": ((), DEBIAN_13),
+    "26.1 vfs": (("--storage-driver=vfs",), DEBIAN_13),
+}
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """A dockerd that has stopped, and what it said of its objects before."""
+
+    root: Path
+    namespace: str
+    refusal: Done
+    boxes: dict[str, Any]
+    networks: dict[str, Any]
+    volumes: dict[str, Any]
+    images: dict[str, Any]
+    logs: dict[str, tuple[str, str]]
+    changes: dict[str, set[tuple[str, int]]]
+
+
+only_one = pytest.mark.parametrize("theirs", ["26.1 overlay2"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def theirs(request: pytest.FixtureRequest) -> Iterator[Theirs]:
+    flags, programs = KINDS[request.param]
+    with ExitStack() as stack:
+        machine = stack.enter_context(World()).machine()
+        docker = stack.enter_context(Dockerd(*flags, namespace=machine.path, programs=programs))
+        docker.load()
+        dockerroots.fill(docker)
+        refusal = imported(docker, docker.data)
+        seen = facts(docker)
+        docker.stop()
+        boxes = {name: stopped(docker, box) for name, box in seen["boxes"].items()}
+        yield Theirs(docker.data, machine.path, refusal, **seen | {"boxes": boxes})
+
+
+def stopped(docker: Engine, box: dict[str, Any]) -> dict[str, Any]:
+    """What inspect would say of a container after its daemon's end, which nobody can ask."""
+    path = docker.data / "containers" / box["Id"] / "config.v2.json"
+    state = json.loads(path.read_text())["State"]
+    return box | {"State": state}
+
+
+def facts(engine: Engine) -> dict[str, Any]:
+    api = engine.api
+    return {
+        "boxes": {name: api.inspect(name) for name in BOXES},
+        "networks": {name: api.get(f"/networks/{name}").json() for name in ("backend", "inner")},
+        "volumes": {volume["Name"]: volume for volume in api.get("/volumes").json()["Volumes"]},
+        "images": {image["Id"]: image for image in api.get("/images/json").json()},
+        "logs": {name: output(engine.docker.run("logs", name)) for name in BOXES},
+        "changes": {name: changes(engine, name) for name in BOXES},
+    }
+
+
+def changes(engine: Engine, name: str) -> set[tuple[str, int]]:
+    rows = engine.api.get(f"/containers/{name}/changes").json() or ()
+    return {(row["Path"], row["Kind"]) for row in rows}
+
+
+def output(done: Done) -> tuple[str, str]:
+    return done.out, done.err
+
+
+def imported(engine: Engine, root: Path, *flags: str) -> Done:
+    return engine.boxship.run("system", "import-docker", f"--data-root={root}", *flags)
+
+
+@pytest.fixture
+def ours(theirs: Theirs) -> Iterator[Engine]:
+    """A daemon of ours on the machine on which theirs was."""
+    with Engine(namespace=theirs.namespace) as engine:
+        yield engine
+
+
+def listed(root: Path) -> dict[str, tuple[int, ...]]:
+    """All that somebody could have changed in a tree."""
+    found: dict[str, tuple[int, ...]] = {}
+    for directory, names, files in os.walk(root):
+        for name in (".", *names, *files):
+            path = os.path.join(directory, name)
+            each = os.lstat(path)
+            times = (each.st_mtime_ns, each.st_ctime_ns)
+            found[path] = (each.st_ino, each.st_mode, each.st_uid, each.st_size, *times)
+    return found
+
+
+def test_everything_comes(theirs: Theirs, ours: Engine) -> None:
+    assert (theirs.refusal.code, theirs.refusal.out) == (1, "")
+    assert "is in use by dockerd (process" in theirs.refusal.err
+    before = listed(theirs.root)
+    plan = imported(ours, theirs.root, "--dry-run")
+    assert (plan.code, len(plan.out.splitlines())) == (0, 11)
+    assert facts_of_nothing(ours)
+    done = imported(ours, theirs.root)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-2:] == [
+        "10 taken over, 0 here already.",
+        "By their restart policy these are to run, at the latest when the daemon starts the next "
+        "time: boxship start lasting",
+    ]
+    assert listed(theirs.root) == before
+    compare(theirs, ours)
+    again = imported(ours, theirs.root)
+    assert (again.code, again.out.splitlines()[-1]) == (0, "0 taken over, 10 here already.")
+    run(ours)
+
+
+def facts_of_nothing(engine: Engine) -> bool:
+    return (
+        not engine.api.get("/containers/json", all=1).json()
+        and not engine.api.get("/images/json").json()
+    )
+
+
+def compare(theirs: Theirs, ours: Engine) -> None:
+    found = facts(ours)
+    assert found["logs"] == theirs.logs
+    assert found["changes"].keys() == theirs.changes.keys()
+    assert found["images"].keys() == theirs.images.keys()
+    for image_id, image in theirs.images.items():
+        assert sorted(found["images"][image_id]["RepoTags"]) == sorted(image["RepoTags"])
+    for name, network in theirs.networks.items():
+        for key in ("Id", "Name", "Driver", "IPAM", "Internal", "Options", "Labels"):
+            assert found["networks"][name][key] == network[key], (name, key)
+        assert moment(found["networks"][name]["Created"]) == moment(network["Created"])
+    assert found["volumes"].keys() == theirs.volumes.keys()
+    for name, volume in theirs.volumes.items():
+        for key in ("Labels", "Options", "Driver"):
+            assert found["volumes"][name][key] == volume[key], (name, key)
+    for name, box in theirs.boxes.items():
+        compare_box(box, found["boxes"][name])
+
+
+def moment(text: str) -> str:
+    """A time in one spelling: Go leaves zeros at the end out."""
+    return text.removesuffix("Z").rstrip("0")
+
+
+def compare_box(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    for key in ("Id", "Name", "Path", "Args", "Image", "Config", "RestartCount"):
+        assert ours[key] == theirs[key], key
+    assert moment(ours["Created"]) == moment(theirs["Created"])
+    for key in ("ExitCode", "Error", "OOMKilled", "Running"):
+        assert ours["State"][key] == theirs["State"][key], key
+    for key in ("StartedAt", "FinishedAt"):
+        assert moment(ours["State"][key]) == moment(theirs["State"][key]), key
+    host = dict(theirs["HostConfig"]) | {"Runtime": "boxship"}
+    host["NetworkMode"] = {"default": "bridge"}.get(host["NetworkMode"], host["NetworkMode"])
+    assert {key: ours["HostConfig"].get(key) for key in host} == host
+    assert places(ours) == places(theirs)
+
+
+def places(box: dict[str, Any]) -> list[tuple[object, ...]]:
+    keys = ("Destination", "Type", "Name", "RW")
+    return sorted(tuple(mount.get(key, "") for key in keys) for mount in box["Mounts"])
+
+
+def run(ours: Engine) -> None:
+    """What came is alive: processes, addresses, files, volumes."""
+    ours.api.start("web")
+    ours.api.start("lasting")
+    worker = ours.docker.run("start", "--attach", "worker")
+    assert (worker.code, worker.out) == (3, "to stdout\n")
+    assert "can't remove '/srv/kept/link'" in worker.err
+    look = ("busybox", "cat", "/data/file", "/own/file")
+    shown = ours.docker("run", "--rm", "--net=none", "--volumes-from=worker", *look)
+    assert shown == "data\nown"
+    copied = subprocess.run(
+        [ours.docker.program, "-H", f"unix://{ours.socket}", "cp", "worker:/srv", "-"],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    assert b"one\nmore\nmore\n" in copied
+    assert b"two" not in copied
+
+
+@only_one
+def test_an_import_that_was_killed_goes_on(theirs: Theirs, ours: Engine) -> None:
+    client = ours.boxship.start("system", "import-docker", f"--data-root={theirs.root}")
+    assert client.stdout is not None
+    for line in client.stdout:
+        if line.startswith(b"container"):
+            ours.kill()
+            client.kill()
+            break
+    client.communicate()
+    ours.start()
+    assert len(ours.api.get("/containers/json", all=1).json()) in (1, 2, 3)
+    done = imported(ours, theirs.root)
+    assert (done.code, done.err) == (0, "")
+    compare(theirs, ours)
+
+
+@only_one
+def test_parts_of_it_are_moved(theirs: Theirs, ours: Engine) -> None:
+    """The last of these tests: afterwards there are no volumes any more."""
+    theirs_of_old = theirs.root / "volumes/data/_data"
+    inode = theirs_of_old.stat().st_ino
+    done = imported(ours, theirs.root, "--volumes", "--move")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "3 taken over, 0 here already."
+    assert not theirs_of_old.exists()
+    moved = Path(ours.api.get("/volumes/data").json()["Mountpoint"])
+    assert moved.stat().st_ino == inode
+    assert facts_of_nothing(ours)
+    assert imported(ours, theirs.root, "--move", "--quiet").out == ""
+    compare(theirs, ours)
+    run(ours)
