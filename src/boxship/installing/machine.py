@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ PID_FILE = "/run/boxship/boxshipd.pid"
 _SYSTEMD = "/run/systemd/system"
 _SERVICE, _SOCKET = "boxship.service", "boxship.socket"
 _PATIENCE = 120.0
+_LOG = "/run/boxship/boxshipd.log"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def settle(changed: Changed, program: str) -> list[str]:
     if daemon is None or not changed.code:
         return []
     make_room(daemon)
-    _spawn([program, *daemon.arguments[1:]])
+    _start([program, *daemon.arguments[1:]])
     return [f"replaced the daemon (pid {daemon.pid}); containers run on"]
 
 
@@ -142,12 +144,26 @@ def _end(daemon: Running, number: signal.Signals) -> None:
         )
 
 
-def _spawn(command: list[str]) -> None:
-    with open("/run/boxship/boxshipd.log", "ab") as log:
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            cwd="/",
-        )  # fmt: skip
+def _start(command: list[str]) -> None:
+    """Start a daemon and wait until it serves, as systemd would. UnavailableError: it ended."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as told:
+        told.bind("")  # the kernel finds an abstract name
+        name = "@" + told.getsockname()[1:].decode()
+        with open(_LOG, "ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                cwd="/", env={**os.environ, "NOTIFY_SOCKET": name},
+            )  # fmt: skip
+        ended = os.pidfd_open(process.pid)
+        try:
+            while (happened := select.select([told, ended], [], [], _PATIENCE)[0]) == [told]:
+                if b"READY=1" in told.recv(4096).splitlines():
+                    process.returncode = 0  # it lives on; nothing is left to be said about it
+                    return
+        finally:
+            os.close(ended)
+    what = f"ended with {process.wait()}" if happened else f"is silent for {_PATIENCE:.0f} s"
+    raise UnavailableError(f"{command[0]} {what}: see {_LOG}")
 
 
 def _state(unit: str) -> str:
