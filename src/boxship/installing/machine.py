@@ -156,7 +156,10 @@ def _start(command: list[str]) -> None:
             )  # fmt: skip
         ended = os.pidfd_open(process.pid)
         try:
-            while (happened := select.select([told, ended], [], [], _PATIENCE)[0]) == [told]:
+            awaited = [told.fileno(), ended]
+            while ended not in (happened := select.select(awaited, [], [], _PATIENCE)[0]):
+                if not happened:
+                    break
                 if b"READY=1" in told.recv(4096).splitlines():
                     process.returncode = 0  # it lives on; nothing is left to be said about it
                     return

@@ -1,5 +1,7 @@
 """``boxship system uninstall``: what ``install`` has put on the machine goes; data stays."""
 
+import os
+
 from boxship.cli import kinds
 from boxship.cli.command.system.installing import WHERE, layout_of, said
 from boxship.cli.flags import Flag
@@ -8,6 +10,8 @@ from boxship.cli.verb import NONE, Command, Invocation
 from boxship.installing import machine, purging
 from boxship.installing.installation import installed, plan_end, remove_group, uninstall
 from boxship.installing.layout import Layout
+
+_BUNDLES = "/opt/boxship"
 
 FLAGS = (
     *WHERE,
@@ -43,6 +47,8 @@ def run(session: Session, given: Invocation) -> int:
     if purge:
         _purge(session, layout, data, group=before is not None and before.group_made)
     session.say("Boxship is uninstalled." if purge else "Boxship is uninstalled; its data stays.")
+    if os.path.exists(layout.outside(_BUNDLES)):
+        session.say(f"The programs came in a bundle: rm -r {_BUNDLES} removes them.")
     return 0
 
 
