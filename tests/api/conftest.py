@@ -953,7 +953,7 @@ def start_api(
         nonlocal stop, api
         stop = asyncio.Event()
         server = Server(Application(backend, gate).serve, answer_error, COMMON)
-        await server.listen(listener, tls, entrance)
+        await server.listen(listener, tls and (lambda: tls), entrance)
         api = Api(
             *(Client(path), containers, images, networks, registries, volumes),
             *(events, loop, server, builder, managed),

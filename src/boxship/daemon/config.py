@@ -79,8 +79,15 @@ class DaemonConfig:
 
     @property
     def tls(self) -> TlsConfig | None:
-        if not (self.flag("tls") or self.flag("tlsverify")):
-            return None
+        return self._tls if self.flag("tls") or self.flag("tlsverify") else None
+
+    @property
+    def token_tls(self) -> TlsConfig | None:
+        """The same for ``token-hosts``, where a token takes the place of a client's certificate."""
+        return replace(self._tls, verify=False) if self.words("token-hosts") else None
+
+    @property
+    def _tls(self) -> TlsConfig:
         directory = os.environ.get("DOCKER_CERT_PATH") or os.path.expanduser("~/.docker")
         return TlsConfig(
             certificate=self.text("tlscert") or f"{directory}/cert.pem",

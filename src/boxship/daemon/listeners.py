@@ -11,15 +11,14 @@ import ipaddress
 import logging
 import os
 import socket
-import ssl
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boxship.api.http.entrance import MAIN, Entrance
+from boxship.api.http.entrance import MAIN, Entrance, Tokens
 from boxship.base.errors import InvalidArgumentError, UnavailableError
-from boxship.daemon.config import DaemonConfig, TlsConfig
+from boxship.daemon.config import DaemonConfig
 from boxship.daemon.options import DEFAULT_HOST
 
 log = logging.getLogger(__name__)
@@ -56,6 +55,8 @@ def open_listeners(config: DaemonConfig) -> list[Listener]:
     try:
         for host in config.hosts:
             opened += _open(host, config)
+        for host in config.words("token-hosts"):
+            opened += _open_for_tokens(host)
         if config.text("metrics-addr"):
             opened += _open_metrics(config.text("metrics-addr"))
     except BaseException:
@@ -75,7 +76,7 @@ def _open(host: str, config: DaemonConfig) -> list[Listener]:
     if scheme == "tcp":
         return list(_open_tcp(address, config))
     if scheme == "fd":
-        return activated(address)
+        return activated(address, config)
     raise InvalidArgumentError(f"invalid host {host}: use unix://, tcp:// or fd://")
 
 
@@ -158,13 +159,27 @@ def _open_tcp(address: str, config: DaemonConfig) -> Iterator[Listener]:
     host, port = split_address(address, _TLS_PORT if tls else _PORT)
     for found in _resolved(host, port):
         _refuse_insecure(found.host, config)
-        yield _bound(found, tls=tls is not None)
+        yield _listener(found, tls=tls is not None, entrance=_entrance(config))
+
+
+def _entrance(config: DaemonConfig) -> Entrance:
+    """Tokens count where nobody can listen to them, and there they take rights away."""
+    return MAIN if config.tls is None else Entrance(tokens=Tokens.TAKEN)
+
+
+def _open_for_tokens(host: str) -> Iterator[Listener]:
+    """Open a door that gives nothing without a token; always with TLS, and to anybody."""
+    scheme, _, address = host.rpartition("://")
+    if scheme not in ("", "tcp"):
+        raise InvalidArgumentError(f"invalid token-hosts: {host}: only tcp:// is for tokens")
+    for found in _resolved(*split_address(address, _TLS_PORT)):
+        yield _listener(found, tls=True, entrance=Entrance(tokens=Tokens.DEMANDED))
 
 
 def _open_metrics(address: str) -> Iterator[Listener]:
     """Metrics tell much and change nothing, so any address will do."""
     for found in _resolved(*split_address(address, 0)):
-        yield _bound(found, metrics=True)
+        yield _listener(found, metrics=True)
 
 
 @dataclass(frozen=True)
@@ -185,7 +200,9 @@ def _resolved(host: str, port: int) -> Iterator[_Address]:
         yield _Address(family, kind, protocol, bound)
 
 
-def _bound(address: _Address, *, tls: bool = False, metrics: bool = False) -> Listener:
+def _listener(
+    address: _Address, *, tls: bool = False, entrance: Entrance = MAIN, metrics: bool = False
+) -> Listener:
     sock = socket.socket(address.family, address.kind, address.protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -200,7 +217,7 @@ def _bound(address: _Address, *, tls: bool = False, metrics: bool = False) -> Li
             f"can't listen on {address.host}:{port}: {error.strerror}"
         ) from error
     name = f"{address.host}:{sock.getsockname()[1]}"
-    return Listener(sock, name, tls=tls, metrics=metrics)
+    return Listener(sock, name, tls=tls, entrance=entrance, metrics=metrics)
 
 
 def split_address(address: str, default_port: int) -> tuple[str, int]:
@@ -226,27 +243,14 @@ def _refuse_insecure(address: str, config: DaemonConfig) -> None:
     )
 
 
-def tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Make the server's context. InvalidArgumentError names the file that doesn't fit."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        for path in (tls.certificate, tls.key, *([tls.ca] if tls.verify else ())):
-            os.stat(path)  # ssl's own errors don't name the file
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.verify:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(tls.ca)
-    except (OSError, ssl.SSLError) as error:
-        raise InvalidArgumentError(f"could not load TLS files: {error}") from error
-    return context
-
-
 # ── systemd ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def activated(name: str = "") -> list[Listener]:
-    """Return the sockets systemd handed over, all or those of one name (``LISTEN_FDNAMES``)."""
+def activated(name: str, config: DaemonConfig) -> list[Listener]:
+    """Return the sockets systemd handed over, all or those of one name (``LISTEN_FDNAMES``).
+
+    For one of TCP the same holds as for one that we open.
+    """
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         raise InvalidArgumentError("no sockets found via socket activation: start it by systemd")
     count = int(os.environ.get("LISTEN_FDS", "0"))
@@ -256,7 +260,15 @@ def activated(name: str = "") -> list[Listener]:
         fd = _FIRST_ACTIVATED + index
         if name in ("", "*", names[index] if index < len(names) else "", str(fd)):
             os.set_inheritable(fd, False)
-            listeners.append(Listener(socket.socket(fileno=fd), f"fd {fd}"))
+            listeners.append(_handed_over(socket.socket(fileno=fd), config))
     if not listeners:
         raise InvalidArgumentError(f"no sockets found via socket activation named {name!r}")
     return listeners
+
+
+def _handed_over(sock: socket.socket, config: DaemonConfig) -> Listener:
+    name = f"fd {sock.fileno()}"
+    if sock.family == socket.AF_UNIX:
+        return Listener(sock, name)
+    _refuse_insecure(str(sock.getsockname()[0]), config)
+    return Listener(sock, name, tls=config.tls is not None, entrance=_entrance(config))

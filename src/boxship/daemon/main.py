@@ -23,8 +23,9 @@ from typing import Any
 from boxship import __version__
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import logs
+from boxship.daemon.certificates import tls_context
 from boxship.daemon.config import DaemonConfig, load_config
-from boxship.daemon.listeners import Listener, open_listeners, tls_context
+from boxship.daemon.listeners import Listener, open_listeners
 from boxship.daemon.options import usage
 from boxship.daemon.ownership import owned, pid_file
 
@@ -75,8 +76,9 @@ def run(arguments: list[str]) -> int:
 
 def _validate(config: DaemonConfig) -> int:
     try:
-        if config.tls is not None:
-            tls_context(config.tls)
+        for tls in (config.tls, config.token_tls):
+            if tls is not None:
+                tls_context(tls)
         _check_records(config)
     except BoxshipError as error:
         sys.stderr.write(f"{error}\n")

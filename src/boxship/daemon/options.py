@@ -52,6 +52,10 @@ _DAEMON: tuple[Option, ...] = (
         "metrics-addr", "", "Where Prometheus finds /metrics: 127.0.0.1:9323",
         check=forms.host_and_port,
     ),
+    words(
+        "token-hosts", "token-host",
+        "TLS sockets for tokens of `boxship system socket create --token`",
+    ),
     flag("allow-insecure-tcp", "Listen on TCP beyond this machine without client certificates"),
     Option(
         "min-api-version", "", Kind.TEXT, "", "Oldest version of the API that is served: 1.44",

@@ -16,8 +16,9 @@ from boxship.base.clock import SystemClock
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import hostfacts, logs, reloading
 from boxship.daemon.buildcache import build_cache_settings
+from boxship.daemon.certificates import Certificates
 from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
-from boxship.daemon.listeners import Listener, tls_context
+from boxship.daemon.listeners import Listener
 from boxship.daemon.networks import network_settings
 from boxship.daemon.notify import notify
 from boxship.daemon.plugins import checked_judges, judges, judging, plugin_settings
@@ -45,9 +46,12 @@ class Daemon:
         engine: Engine,
         system: DaemonSystem,
         servers: tuple[Server, ...],
+        *,
         gate: Gate,
+        certificates: Certificates,
     ) -> None:
         self._gate = gate
+        self._certificates = certificates
         self._config = config
         self._engine = engine
         self._system = system
@@ -56,7 +60,7 @@ class Daemon:
     @classmethod
     async def start(cls, config: DaemonConfig, listeners: list[Listener]) -> Self:
         """Open the engine, serve on the listeners, and say so."""
-        tls = tls_context(config.tls) if config.tls is not None else None
+        certificates = Certificates(config)
         settings = engine_settings(config, user_maps(config.text("userns-remap")))
         engine = await Engine.open(settings)
         system = DaemonSystem(
@@ -104,7 +108,7 @@ class Daemon:
                 await measured.listen(listener.sock)
                 log.info("metrics listen on %s", listener.name)
                 continue
-            await server.listen(listener.sock, tls if listener.tls else None, listener.entrance)
+            await server.listen(listener.sock, certificates.of(listener), listener.entrance)
             log.info("API listen on %s", listener.name)
         await scoping.open(server)
         # What lives now lives as long as the daemon: the collector needn't look at it again.
@@ -112,7 +116,7 @@ class Daemon:
         gc.freeze()
         notify("READY=1")
         log.info("Daemon has completed initialization")
-        return cls(config, engine, system, (server, measured), gate)
+        return cls(config, engine, system, (server, measured), gate=gate, certificates=certificates)
 
     def write_stacks(self) -> None:
         """Write to the run directory where each thread and task stands."""
@@ -142,6 +146,7 @@ class Daemon:
         self._config = replace(self._config, values={**self._config.values, **different})
         self._system.config = self._config
         self._engine.reconfigure(engine_settings(self._config, self._engine.settings.user_maps))
+        self._certificates.reload(config)
         self._gate.judges = judges(self._config, self._engine.plugins)
         logs.set_level(self._config.log_level)
         log.info("Reloaded configuration: %s", reloading.told(different))

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from boxship.api.http.connection import Connection
 from boxship.api.http.entrance import MAIN, Entrance
@@ -11,6 +11,7 @@ from boxship.api.http.messages import OnError, Serve
 from boxship.api.http.tls import TlsLayer
 
 _BACKLOG = 4096
+Greeting = Callable[[], ssl.SSLContext]
 
 
 class Server:
@@ -26,16 +27,19 @@ class Server:
         self._listeners: list[tuple[Entrance, asyncio.Server]] = []
 
     async def listen(
-        self, sock: socket.socket, tls: ssl.SSLContext | None = None, entrance: Entrance = MAIN
+        self, sock: socket.socket, tls: Greeting | None = None, entrance: Entrance = MAIN
     ) -> None:
-        """Accept connections; the socket is closed with the server."""
+        """Accept connections, with ``tls`` if that is given; the socket is closed with the server.
+
+        What ``tls`` returns holds for one new connection.
+        """
 
         def connection() -> asyncio.Protocol:
             return Connection(self, entrance)
 
         loop = asyncio.get_running_loop()
         create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-        make = connection if tls is None else lambda: TlsLayer(tls, connection)
+        make = connection if tls is None else lambda: TlsLayer(tls(), connection)
         listener = await create(make, sock=sock, backlog=_BACKLOG)
         self._listeners.append((entrance, listener))
 

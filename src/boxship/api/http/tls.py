@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _READ = 256 * 1024
 _HANDSHAKE_WITHIN = 60.0
+_LINGER = 5.0
 
 
 class TlsTransport(asyncio.Transport):
@@ -83,6 +84,7 @@ class TlsLayer(asyncio.Protocol):
         self._below: asyncio.Transport
         self._paused = False
         self._ended = False
+        self._refused = False
         self._timer: asyncio.TimerHandle | None = None
 
     # ── what the plain transport calls ───────────────────────────────────────────────────────
@@ -93,6 +95,8 @@ class TlsLayer(asyncio.Protocol):
         self._timer = loop.call_later(_HANDSHAKE_WITHIN, self._below.abort)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         self._incoming.write(data)
         self._advance()
 
@@ -195,7 +199,15 @@ class TlsLayer(asyncio.Protocol):
     def _give_up(self, error: ssl.SSLError) -> None:
         log.debug("TLS with a client failed: %s", error)
         self._flush()
-        self._below.close()
+        if self._above is not None or not self._below.can_write_eof():
+            self._below.close()
+            return
+        # With TLS 1.3 the client's first request is on its way by now. Who closes with bytes unread
+        # resets the connection, and the alert that says what is wrong with a certificate is lost.
+        self._refused = True
+        self._stop_timer()
+        self._below.write_eof()
+        self._timer = asyncio.get_running_loop().call_later(_LINGER, self._below.abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

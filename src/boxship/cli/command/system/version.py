@@ -15,6 +15,7 @@ from boxship.cli.session import Session
 from boxship.cli.verb import NONE, Command, Invocation
 from boxship.client import system
 from boxship.client.engine import NEWEST_VERSION
+from boxship.gotemplate.errors import TemplateError
 from boxship.gotemplate.template import Template
 from boxship.gotemplate.values import Struct
 
@@ -31,7 +32,12 @@ def run(session: Session, given: Invocation) -> int:
     if template == "json":
         session.say(dump_compact(both))
     elif parsed is not None:
-        session.say(parsed.render(_typed(client, server)))
+        try:
+            session.say(parsed.render(_typed(client, server)))
+        except TemplateError:
+            if problem is None:
+                raise
+            session.say("")  # it is of a server that didn't answer: that is what has to be told
     else:
         _print(session, client, server)
     if problem is not None:
