@@ -1,9 +1,11 @@
 """Options of the daemon that others can see working: each asked of one daemon, over its API."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from support.api import keep_alive
 from support.engine import Engine
+from support.ownports import own_ports
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -39,7 +42,7 @@ def engine() -> Iterator[Engine]:
     init.chmod(0o755)
     configure(made, {"init-path": str(init)})
     made.add_flags(f"--config-file={made.home / 'daemon.json'}")
-    with made:
+    with own_ports(), made:
         made.load("busybox")
         yield made
 
@@ -132,6 +135,33 @@ def test_a_reload_changes_defaults_and_says_all_it_can_change(engine: Engine) ->
         "debug": "false",
     }
     assert told["default-shm-size"] == str(128 << 20)
+
+
+def test_diagnostics_of_networks_come_and_go_with_a_reload(engine: Engine) -> None:
+    port = 7777
+    configure(engine, {"network-diagnostic-port": port})
+    reload(engine, words(engine))
+    eventually(lambda: f"diagnostics on 127.0.0.1:{port}" in engine.log(), "the server")
+    found = {path: ask(port, path) for path in ("/ready", "/networks", "/stackdump", "/info")}
+    assert found["/ready"] == (200, b"OK\n")
+    assert {network["Name"] for network in json.loads(found["/networks"][1])} == {"host", "none"}
+    assert b"MainThread" in found["/stackdump"][1]
+    assert found["/info"][0] == 404
+    configure(engine, {})
+    reload(engine, words(engine))
+    eventually(lambda: not listens(port), "its end")
+
+
+def ask(port: int, path: str) -> tuple[int, bytes]:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as client:
+        client.request("GET", path)
+        answer = client.getresponse()
+        return answer.status, answer.read()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize(

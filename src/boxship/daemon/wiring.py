@@ -4,7 +4,8 @@ import asyncio
 import gc
 import logging
 from dataclasses import replace
-from typing import Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Self, cast
 
 from boxship.api.application import Application
 from boxship.api.authorization import Gate
@@ -32,6 +33,9 @@ from boxship.engine.settings import EngineSettings, UserMaps
 from boxship.model.container import LogConfig
 from boxship.model.event import EventType
 
+if TYPE_CHECKING:
+    from boxship.daemon.diagnostics import Diagnostics
+
 log = logging.getLogger(__name__)
 
 _LAST_ANSWERS = 2.0
@@ -56,6 +60,8 @@ class Daemon:
         self._engine = engine
         self._system = system
         self._servers = servers
+        self._diagnostics: Diagnostics | None = None
+        self._diagnose()
 
     @classmethod
     async def start(cls, config: DaemonConfig, listeners: list[Listener]) -> Self:
@@ -149,11 +155,20 @@ class Daemon:
         self._certificates.reload(config)
         self._gate.judges = judges(self._config, self._engine.plugins)
         logs.set_level(self._config.log_level)
+        self._diagnose()
         log.info("Reloaded configuration: %s", reloading.told(different))
         if waiting:
             log.warning("Restart the daemon to change %s", ", ".join(waiting))
         shown = reloading.attributes(self._config)
         self._engine.events.publish(EventType.DAEMON, "reload", self._system.daemon.id, shown)
+
+    def _diagnose(self) -> None:
+        port = self._config.number("network-diagnostic-port")
+        if port and self._diagnostics is None:
+            module = import_module("boxship.daemon.diagnostics")
+            self._diagnostics = cast("Diagnostics", module.Diagnostics(self._engine.networks))
+        if self._diagnostics is not None:
+            self._diagnostics.listen(port)
 
     async def stop(self, *, leave_containers: bool = False) -> None:
         """Stop orderly: no new clients, containers, answers, engine."""
@@ -163,6 +178,8 @@ class Daemon:
         if not (leave_containers or self._config.flag("live-restore")):
             await self._stop_containers()
         await asyncio.gather(*(server.close(_LAST_ANSWERS) for server in self._servers))
+        if self._diagnostics is not None:
+            await self._diagnostics.close()
         await self._engine.close()
         log.info("Daemon shutdown complete")
 
