@@ -53,7 +53,7 @@ def test_messages(address: str, tmp_path: Path) -> None:
         "web/1",
         AT // 10**9,
         {**common, "source": "stdout", "log": "hello", **attributes},
-        None,
+        {},
     ]
     assert second[2] == {
         **common,

@@ -37,7 +37,7 @@ def test_forms(form: str, pattern: str) -> None:
     with datagrams() as receiver:
         options = {"syslog_address": url(receiver, "udp"), "syslog_format": form}
         with closing(syslog.open_driver(target("syslog", **options))) as driver:
-            driver.send(entries("hello"))
+            driver.send(entries("", "hello"))
             got = receiver.recv(2048).decode()
     assert re.fullmatch(pattern, got), got
 
@@ -66,7 +66,7 @@ def test_streams_have_a_line_per_message_and_are_made_again(scheme: str, tmp_pat
         wanted = target("syslog", syslog_address=url(listener, scheme))
         with closing(syslog.open_driver(wanted)) as driver:
             with closing(accepted(listener)) as connection:
-                driver.send(entries("one", b"tw\xff"))
+                driver.send(entries("one", "", b"tw\xff"))
                 got = read_until(connection, lambda data: data.count(b"\n") == 2)
                 assert [line.partition(b"]: ")[2] for line in got.splitlines()] == [
                     b"one",

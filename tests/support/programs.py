@@ -12,7 +12,7 @@ import pytest
 
 _UNPACKED = Path(__file__).parents[2] / ".cache/bin"
 _PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:{_UNPACKED}"
-_PROMISED = bool(os.environ.get("CI"))
+PROMISED = bool(os.environ.get("CI"))
 
 
 def find(program: str) -> str | None:
@@ -24,7 +24,7 @@ def required(program: str) -> str:
     """Its path; without it the test is skipped, in continuous integration it fails."""
     found = find(program)
     if found is None:
-        say = pytest.fail if _PROMISED else pytest.skip
+        say = pytest.fail if PROMISED else pytest.skip
         say(f"{program} is missing: scripts/setup brings it")
     return found
 
@@ -33,4 +33,4 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     """The same as a mark; in continuous integration the test runs, and fails for want of it."""
     missing = ", ".join(program for program in programs if find(program) is None)
     reason = f"missing: {missing} (scripts/setup)"
-    return pytest.mark.skipif(bool(missing) and not _PROMISED, reason=reason)
+    return pytest.mark.skipif(bool(missing) and not PROMISED, reason=reason)

@@ -3,7 +3,7 @@
 A message per entry, in MessagePack, and if it is asked for an answer to each::
 
     ──► [TAG, TIME, {"log": …, "source": …, "container_id": …, …}, {"chunk": ID}]
-    ◄── {"ack": ID}
+    ◄── {"ack": ID}                    without answers the last map is empty
 
 TIME is in whole seconds, or with ``fluentd-sub-second-precision`` an extension of seconds and
 nanoseconds (https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1).
@@ -114,7 +114,7 @@ class FluentdDriver:
 
     def _send(self, entries: Sequence[Entry]) -> None:
         if not self._acknowledged:
-            frames = [self._frame(entry, None) for entry in entries]
+            frames = [self._frame(entry, {}) for entry in entries]
             self._way.send(frames, patience=self._write_patience)
             return
         chunks = [base64.b64encode(os.urandom(16)).decode() for _ in entries]

@@ -133,13 +133,15 @@ class SyslogDriver:
         self._way.open()
 
     def send(self, entries: Sequence[Entry]) -> None:
-        frames = [self._frame(entry) for entry in entries]
+        # A line without text is no message; its empty frame makes the counts agree.
+        frames = [self._frame(entry) if entry.line else b"" for entry in entries]
         if isinstance(self._way, Stream):
             self._way.send(frames)
             return
         for number, frame in enumerate(frames):
             try:
-                self._way.send(frame)
+                if frame:
+                    self._way.send(frame)
             except OSError as error:  # nobody waits for a datagram to arrive
                 raise DeliveryError(reason(error), delivered=number, refused=True) from error
 
