@@ -20,7 +20,7 @@ from support.parity.pair import DEBIAN_13
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
-BOXES = ("worker", "web", "lasting")
+BOXES = ("worker", "web", "lasting", "framed")
 KINDS = {
     "20.10 overlay2": ((), ()),
     "26.1 overlay2": ((), DEBIAN_13),
@@ -117,19 +117,19 @@ def test_everything_comes(theirs: Theirs, ours: Engine) -> None:
     assert "is in use by dockerd (process" in theirs.refusal.err
     before = listed(theirs.root)
     plan = imported(ours, theirs.root, "--dry-run")
-    assert (plan.code, len(plan.out.splitlines())) == (0, 11)
+    assert (plan.code, len(plan.out.splitlines())) == (0, 12)
     assert facts_of_nothing(ours)
     done = imported(ours, theirs.root)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-2:] == [
-        "10 taken over, 0 here already.",
+        "11 taken over, 0 here already.",
         "By their restart policy these are to run, at the latest when the daemon starts the next "
         "time: boxship start lasting",
     ]
     assert listed(theirs.root) == before
     compare(theirs, ours)
     again = imported(ours, theirs.root)
-    assert (again.code, again.out.splitlines()[-1]) == (0, "0 taken over, 10 here already.")
+    assert (again.code, again.out.splitlines()[-1]) == (0, "0 taken over, 11 here already.")
     run(ours)
 
 
@@ -212,7 +212,7 @@ def test_an_import_that_was_killed_goes_on(theirs: Theirs, ours: Engine) -> None
             break
     client.communicate()
     ours.start()
-    assert len(ours.api.get("/containers/json", all=1).json()) in (1, 2, 3)
+    assert len(ours.api.get("/containers/json", all=1).json()) in (1, 2, 3, 4)
     done = imported(ours, theirs.root)
     assert (done.code, done.err) == (0, "")
     compare(theirs, ours)

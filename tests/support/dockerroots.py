@@ -61,6 +61,10 @@ def _containers(engine: Engine) -> None:
     assert ended.code == 3, ended
     docker("network", "connect", "--alias=in", "inner", "worker")
     docker(
+        *("run", "--name=framed", "--log-driver=local", "--net=none", "busybox"),
+        *("sh", "-c", "echo framed; printf unended >&2"),
+    )
+    docker(
         *("create", "--name=web", "-p", "127.0.0.1:8083:80/tcp", "--restart=unless-stopped"),
         *("--mount", "type=tmpfs,dst=/run/here", "other", "httpd", "-f"),
     )

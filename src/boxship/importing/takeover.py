@@ -1,11 +1,7 @@
 """Carry a plan out, object by object; one that fails keeps no other from coming."""
 
-import gzip
 import json
-import os
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +14,7 @@ from boxship.client.engine import EngineClient
 from boxship.client.errors import ConnectionBrokenError, DaemonUnreachableError
 from boxship.importing import layers
 from boxship.importing.inventory import FoundContainer
+from boxship.importing.logs import log_files
 from boxship.importing.plan import (
     NameImage,
     Plan,
@@ -30,7 +27,7 @@ from boxship.importing.plan import (
 )
 from boxship.importing.root import DockerRoot
 from boxship.model.adoption import CONTAINER, FILES, LOGS, Adopted
-from boxship.storage.chunks import CHUNK, coalesced
+from boxship.storage.chunks import coalesced
 from boxship.storage.tar.writer import END, directory_header, file_header, padding
 
 _FATAL = (ConnectionBrokenError, DaemonUnreachableError)
@@ -188,35 +185,17 @@ def container_archive(root: DockerRoot, container: FoundContainer) -> Iterator[b
     wanted = container.wanted
     yield from _file(CONTAINER, msgspec.json.encode(wanted))
     yield directory_header(f"{LOGS}/")
-    for number, path in _logs(root.log(wanted.id)):
-        yield from _log(f"{LOGS}/{number}", path)
+    twice = zip(log_files(root, wanted.id), log_files(root, wanted.id), strict=True)
+    for (number, lines), (_, again) in twice:
+        yield from _log(f"{LOGS}/{number}", lines, again)
     for piece in layers.written(root, container.driver, wanted.id, FILES.encode()):
         yield bytes(piece)
     yield END
 
 
-def _logs(path: str) -> Iterator[tuple[int, str]]:
-    """Yield the files of a json-file log, the latest first."""
-    number = 0
-    while True:
-        name = f"{path}.{number}" if number else path
-        found = next((each for each in (name, f"{name}.gz") if os.path.exists(each)), "")
-        if not found:
-            return
-        yield number, found
-        number += 1
-
-
-def _log(name: str, path: str) -> Iterator[bytes]:
-    """Yield an entry of a log's lines, whether the file is compressed or not."""
-    size = sum(map(len, _lines(path)))
+def _log(name: str, lines: Iterator[bytes], again: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield an entry of ``lines``, whose length has to be known before: they come twice."""
+    size = sum(map(len, lines))
     yield file_header(name, size, mode=0o640)
-    yield from _lines(path)
+    yield from again
     yield padding(size)
-
-
-def _lines(path: str) -> Iterator[bytes]:
-    cut_off = suppress(EOFError, zlib.error, gzip.BadGzipFile)  # by a full disk
-    with cut_off, gzip.open(path) if path.endswith(".gz") else open(path, "rb") as file:
-        while piece := file.read(CHUNK):
-            yield piece

@@ -124,6 +124,9 @@ class Adopted(Struct, frozen=True, rename="pascal", omit_defaults=True):
 CONTAINER = "container.json"
 """An :class:`AdoptedContainer`."""
 LOGS = "logs"
-"""A directory: ``0`` is what was written last, ``1`` the file before, and so on."""
+"""A directory: ``0`` is what was written last, ``1`` the file before, and so on.
+
+Whatever the container's log driver is, a line is an entry as json-file writes it.
+"""
 FILES = "files"
 """A directory: what the container has written, in the words of an image's layer."""

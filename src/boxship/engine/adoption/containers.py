@@ -9,13 +9,13 @@ The record is the commit point. What is unpacked goes if it does not come that f
 
 import asyncio
 import os
-import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from boxship.base.errors import BoxshipError, InvalidArgumentError, UnavailableError
+from boxship.engine.adoption.logs import put_logs
 from boxship.engine.containers import create, imagemounts, names, volumes
 from boxship.engine.containers.checks import request as checks
 from boxship.engine.containers.checks import support
@@ -23,6 +23,7 @@ from boxship.engine.containers.checks.refusals import size_limit
 from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.facts import Fact
 from boxship.engine.containers.live import Container
+from boxship.engine.containers.logconfig import log_place
 from boxship.engine.containers.record import ContainerRecord, ContainerState, MountPoint, Status
 from boxship.engine.containers.requests import CreateContainer
 from boxship.engine.images.bridge import consume, in_thread, to_the_end
@@ -44,7 +45,6 @@ from boxship.storage.arrival import unpack_arrival
 from boxship.storage.deleting import delete_tree
 from boxship.storage.storage import Storage
 
-_LOG_MODE = 0o640
 _ID_DIGITS = 64
 
 
@@ -228,19 +228,5 @@ def _furnish(context: Context, storage: Storage, record: ContainerRecord, place:
     context.snapshots.take_over(record.id, os.path.join(place, FILES))
     if size := size_limit(record.host):
         context.snapshots.limit(record.id, size)
-    if record.log_path:
-        for number, path in _logs(os.path.join(place, LOGS)):
-            os.chmod(path, _LOG_MODE)
-            os.rename(path, f"{record.log_path}.{number}" if number else record.log_path)
+    put_logs(os.path.join(place, LOGS), log_place(record, context.paths))
     storage.root.sync()
-
-
-def _logs(directory: str) -> Iterator[tuple[int, str]]:
-    try:
-        found = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in found:
-        path = os.path.join(directory, name)
-        if name.isascii() and name.isdigit() and stat.S_ISREG(os.lstat(path).st_mode):
-            yield int(name), path
