@@ -44,6 +44,7 @@ def answers(recorder) -> None:
         "GET /images/none/json": MISSING,
         "GET /networks/none": MISSING,
         "GET /volumes/none": MISSING,
+        "GET /plugins/none/json": MISSING,
         "GET /events": (200, json.dumps(EVENT) + "\n"),
         "GET /version": (200, json.dumps(VERSION)),
         "GET /info": (200, json.dumps(INFO)),

@@ -48,6 +48,7 @@ NOUNS = (
     Noun("image", "Work with images"),
     Noun("manifest", "Look at manifests in registries"),
     Noun("network", "Work with networks"),
+    Noun("plugin", "Work with managed plugins"),
     Noun("system", "Look after the daemon"),
     Noun("system socket", "Let others do some things, and nothing else"),
     Noun("volume", "Work with volumes"),
@@ -65,6 +66,10 @@ def _network(name: str, summary: str, *aliases: str) -> Entry:
 
 def _volume(name: str, summary: str, *aliases: str) -> Entry:
     return Entry("volume", name, f"volume.{name}", summary, "", aliases)
+
+
+def _plugin(name: str, summary: str, *aliases: str) -> Entry:
+    return Entry("plugin", name, f"plugin.{name}", summary, "", aliases)
 
 
 def _socket(name: str, summary: str, *aliases: str) -> Entry:
@@ -169,6 +174,16 @@ ENTRIES = (
     _network("map", "Draw networks, and the containers, addresses and ports on them"),
     _network("prune", "Remove all networks that no container uses"),
     _network("rm", "Remove networks", "remove"),
+    _plugin("create", "Make a plugin of a directory with config.json and rootfs"),
+    _plugin("disable", "Stop a plugin"),
+    _plugin("enable", "Start a plugin"),
+    _plugin("inspect", "Show all details of plugins"),
+    _plugin("install", "Bring a plugin from its registry, and start it"),
+    _plugin("ls", "List plugins", "list"),
+    _plugin("push", "Bring a plugin to its registry"),
+    _plugin("rm", "Remove plugins", "remove"),
+    _plugin("set", "Change settings of a plugin"),
+    _plugin("upgrade", "Put another version in a plugin's place"),
     _volume("clone", "Make another volume with the same files"),
     _volume("cp", "Copy files between a volume and this machine, or another volume"),
     _volume("create", "Create a volume"),

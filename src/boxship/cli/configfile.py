@@ -27,6 +27,7 @@ class ConfigFile(NamedTuple):
     images_format: str = ""
     networks_format: str = ""
     volumes_format: str = ""
+    plugins_format: str = ""
     detach_keys: str = ""
     http_headers: tuple[tuple[str, str], ...] = ()
     prune_filters: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class ConfigFile(NamedTuple):
             images_format=document.get("imagesFormat", ""),
             networks_format=document.get("networksFormat", ""),
             volumes_format=document.get("volumesFormat", ""),
+            plugins_format=document.get("pluginsFormat", ""),
             detach_keys=document.get("detachKeys", ""),
             http_headers=tuple((str(key), str(value)) for key, value in headers.items()),
             prune_filters=tuple(map(str, document.get("pruneFilters") or ())),

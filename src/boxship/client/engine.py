@@ -264,7 +264,8 @@ class EngineClient:
             raise error_for(response.status, response.read(), path)
 
     def _target(self, path: str, query: Query | None) -> str:
-        target = f"/v{self.version}{quote(path)}"
+        # As Go's: the colon of a tag stands for itself.
+        target = f"/v{self.version}{quote(path, safe='/:')}"
         pairs = [(key, _text(value)) for key, value in (query or {}).items() if value is not None]
         lists = [(key, value) for key, value in pairs if not isinstance(value, list)]
         lists += [(key, item) for key, value in pairs if isinstance(value, list) for item in value]

@@ -1,4 +1,4 @@
-"""``boxship inspect``: what has that name: a container, else an image, a network, a volume."""
+"""``boxship inspect``: what has that name among containers, images, networks and others."""
 
 from boxship.base.errors import NotFoundError
 from boxship.cli import kinds
@@ -7,16 +7,18 @@ from boxship.cli.flags import Flag
 from boxship.cli.inspecting import FORMAT_FLAG, inspect_all
 from boxship.cli.session import Session
 from boxship.cli.verb import SOME, Command, Invocation
-from boxship.client import containers, images, networks, volumes
+from boxship.client import containers, images, networks, plugins, volumes
 from boxship.client.engine import JsonObject
 
 FLAGS = (
     FORMAT_FLAG,
     Flag("size", "s", kinds.BOOL, "Show how much containers take on disk"),
-    Flag("type", "", kinds.STRING, "Look for this only: container, image, network or volume"),
+    Flag(
+        "type", "", kinds.STRING, "Look for this only: container, image, network, volume or plugin"
+    ),
 )
 
-_TYPES = ("container", "image", "network", "volume")
+_TYPES = ("container", "image", "network", "volume", "plugin")
 
 
 def run(session: Session, given: Invocation) -> int:
@@ -35,6 +37,8 @@ def run(session: Session, given: Invocation) -> int:
                     return images.inspect(session.client, name)
                 if each == "volume":
                     return volumes.inspect(session.client, name)
+                if each == "plugin":
+                    return plugins.inspect(session.client, name)
                 return networks.inspect(session.client, name)
             except NotFoundError:
                 if kind:
