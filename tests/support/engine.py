@@ -37,10 +37,12 @@ class Engine:
 
     It has no bridge (`--bridge=none`) unless ``networks``: the host's interfaces and firewall are
     no test's to change, therefore what has networks runs in a `Machine`: ``namespace`` is the path
-    of its network namespace.
+    of its network namespace. ``mounts`` is one of a mount namespace to run in.
     """
 
-    def __init__(self, *flags: str, networks: bool = False, namespace: str = "") -> None:
+    def __init__(
+        self, *flags: str, networks: bool = False, namespace: str = "", mounts: str = ""
+    ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
         self.socket = self.home / "d.sock"
         self.data = self.home / "data"
@@ -49,7 +51,9 @@ class Engine:
         self.api = Api(self.socket)
         self._flags = [*([] if networks or namespace else ["--bridge=none"]), *flags]
         # nsenter and not `ip netns exec`, which mounts a new /sys and so hides the cgroups.
-        self._enter = ["nsenter", f"--net={namespace}"] if namespace else []
+        places = [("net", namespace), ("mount", mounts)]
+        entered = [f"--{kind}={path}" for kind, path in places if path]
+        self._enter = ["nsenter", *entered] if entered else []
         self._process: subprocess.Popen[bytes] | None = None
         (self.home / "docker").mkdir()
         environment = {

@@ -1,6 +1,7 @@
 """Targets of log drivers, as local listeners: what they get is read by others' code or by hand."""
 
 import json
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from boxship.runtime.logs.driver import Entry
 from boxship.runtime.messages import LogFacts, LogTarget
@@ -67,6 +68,66 @@ def accepted(listener: socket.socket) -> socket.socket:
     connection, _ = listener.accept()
     connection.settimeout(PATIENCE)
     return connection
+
+
+def _silent(data: bytes) -> bytes:
+    return b""
+
+
+class Collector:
+    """A server of streams: a thread takes all connections, and keeps what comes over them.
+
+    ``answering`` makes for each what says which answer is sent back for what comes.
+    """
+
+    def __init__(
+        self, port: int = 0, answering: Callable[[], Callable[[bytes], bytes]] = lambda: _silent
+    ) -> None:
+        self._answering = answering
+        self._answers: dict[socket.socket, Callable[[bytes], bytes]] = {}
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self.data = b""
+        self._stop, self._stopped = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.close()
+        self._thread.join()
+        self._stopped.close()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as ready:
+            for own in (self._listener, self._stopped):
+                ready.register(own, selectors.EVENT_READ)
+            while self._stopped not in (places := [key.fileobj for key, _ in ready.select()]):
+                for place in places:
+                    self._take(ready, place)
+            for key in list(ready.get_map().values()):
+                if isinstance(key.fileobj, socket.socket) and key.fileobj is not self._stopped:
+                    key.fileobj.close()
+
+    def _take(self, ready: selectors.BaseSelector, place: object) -> None:
+        assert isinstance(place, socket.socket)
+        if place is self._listener:
+            connection = place.accept()[0]
+            self._answers[connection] = self._answering()
+            ready.register(connection, selectors.EVENT_READ)
+            return
+        try:
+            data = place.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if data:
+            self.data += data
+            place.sendall(self._answers[place](data))
+        else:
+            ready.unregister(place)
+            place.close()
 
 
 def read_until(connection: socket.socket, complete: Callable[[bytes], bool]) -> bytes:

@@ -140,6 +140,11 @@ class Journal:
     root: Path
 
     @property
+    def mounts(self) -> str:
+        """The path of its mount namespace."""
+        return str(self.root.parent / "ns/mnt")
+
+    @property
     def socket(self) -> Path:
         return self.root / "run/systemd/journal/socket"
 
