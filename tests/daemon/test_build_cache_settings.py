@@ -34,6 +34,30 @@ def test_what_dockerd_reads_is_read(tmp_path: Path) -> None:
     assert not settings(tmp_path / "f", {"enabled": False}).collects
 
 
+def test_history_and_entitlements(tmp_path: Path) -> None:
+    def built(builder: object) -> BuildCacheSettings:
+        (tmp_path / "f").write_text(json.dumps({"builder": builder}))
+        return build_cache_settings(load_config(["--config-file", str(tmp_path / "f")]))
+
+    found = built(
+        {
+            "history": {"maxAge": "48h", "maxEntries": 3},
+            "entitlements": {"network-host": False, "security-insecure": False, "device": True},
+        }
+    )
+    assert (found.history_most, found.history_age_ns) == (3, 48 * 3600 * 10**9)
+    assert found.denied == {"network.host", "security.insecure"}
+    for wrong in (
+        {"gcc": {}},
+        {"history": {"maxAge": "soon"}},
+        {"history": {"maxEntries": -1}},
+        {"entitlements": {"network-host": "no"}},
+        {"entitlements": {"netwrok-host": True}},
+    ):
+        with pytest.raises(InvalidArgumentError, match="builder"):
+            built(wrong)
+
+
 @pytest.mark.parametrize(
     "gc",
     [
@@ -42,6 +66,7 @@ def test_what_dockerd_reads_is_read(tmp_path: Path) -> None:
         {"policy": {"x": 1}},
         {"policy": [3]},
         {"policy": [{"filter": ["x"]}]},
+        {"policy": [{"keepStorgae": 1}]},
         [],
     ],
 )

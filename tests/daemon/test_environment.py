@@ -69,6 +69,21 @@ def test_what_is_wrong_names_its_variable(configured, variable, text, told):
         configured({variable: text}, {})
 
 
+@pytest.mark.parametrize(
+    ("file", "verifies"),
+    [
+        ({"hosts": ["tcp://127.0.0.1:2376"]}, True),
+        ({"hosts": ["unix:///x", "127.0.0.1:1"]}, True),
+        ({"hosts": ["tcp://127.0.0.1:2376"], "tlsverify": False}, False),
+        ({"hosts": ["unix:///x", "fd://"]}, False),
+        ({}, False),
+    ],
+)
+def test_dockers_variable_asks_for_client_certificates(configured, file, verifies):
+    assert configured({"DOCKER_TLS_VERIFY": "1"}, file).flag("tlsverify") is verifies
+    assert not configured({"DOCKER_TLS_VERIFY": ""}, file).flag("tlsverify")
+
+
 def test_every_option_has_a_variable_and_typing_errors_are_told(configured):
     names = [variable_of(option) for option in OPTIONS]
     assert len(set(filter(None, names))) == len(names) - names.count("")

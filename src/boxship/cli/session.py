@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TextIO
 
-from boxship.cli.configfile import ConfigFile, config_path
+from boxship.cli.configfile import ConfigFile, config_path, custom_headers
 from boxship.client.endpoint import Choice, UnixEndpoint
 from boxship.client.engine import EngineClient
 
@@ -54,7 +54,7 @@ class Session:
         return EngineClient(
             self.choice.endpoint,
             version=self.environment.get("DOCKER_API_VERSION") or None,
-            headers=self.config.http_headers,
+            headers=custom_headers(self.environment) or self.config.http_headers,
             agent="Docker-Client/boxship (linux)",
             connect=connect,
         )

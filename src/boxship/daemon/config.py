@@ -16,7 +16,7 @@ from boxship.base.errors import InvalidArgumentError
 from boxship.base.moments import parse_duration
 from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.configfile import NO_FILE, FileSettings, read_file
-from boxship.daemon.environment import read_environment, unknown_variables
+from boxship.daemon.environment import read_environment, unknown_variables, wants_verified_clients
 from boxship.daemon.networks import network_settings
 from boxship.daemon.option import Option, Value
 from boxship.daemon.options import BY_FLAG, BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_HOST, OPTIONS
@@ -150,7 +150,12 @@ def load_config(arguments: list[str], environment: Mapping[str, str] = os.enviro
     named = flags.get(option, around.get(option))
     path = named if isinstance(named, str) else DEFAULT_CONFIG_FILE
     try:
-        config = merge(flags, around, read_file(path, must_exist=named is not None))
+        file = read_file(path, must_exist=named is not None)
+        config = merge(flags, around, file)
+        option = BY_KEY["tlsverify"]
+        is_told = option in {**file.values, **around, **flags}
+        if not is_told and wants_verified_clients(environment, config.hosts):
+            config = replace(config, values={**config.values, option.name: True})
         return replace(config, unknown_variables=unknown_variables(environment))
     except InvalidArgumentError as error:
         message = f"unable to configure the daemon with file {path}: {error}"

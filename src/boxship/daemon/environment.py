@@ -46,6 +46,16 @@ def read_environment(environment: Mapping[str, str]) -> dict[Option, Value]:
     return found
 
 
+def wants_verified_clients(environment: Mapping[str, str], hosts: Iterable[str]) -> bool:
+    """Tell whether ``DOCKER_TLS_VERIFY`` asks for client certificates: only TCP can have them.
+
+    dockerd takes it for every host; but it is the client's variable, too, and who has set it for
+    another machine's daemon still wants to start one here.
+    """
+    on_tcp = (not host.startswith(("unix://", "fd://", "/")) for host in hosts)
+    return bool(environment.get("DOCKER_TLS_VERIFY")) and any(on_tcp)
+
+
 def unknown_variables(environment: Iterable[str]) -> tuple[str, ...]:
     """Return variables that look like ours and set nothing: somebody has mistyped them."""
     known = {variable_of(option) for option in OPTIONS}.union(_OF_OTHERS)

@@ -110,6 +110,9 @@ def _restore_records(config: DaemonConfig) -> None:
 
 def _serve(arguments: list[str], config: DaemonConfig) -> None:
     os.umask(0o022)
+    if place := os.environ.get("DOCKER_TMPDIR"):  # of what needn't be beside the data
+        os.makedirs(place, 0o700, exist_ok=True)
+        os.environ["TMPDIR"] = place
     with ExitStack() as stack:
         for name in dict.fromkeys((config.text("data-root"), config.text("exec-root"))):
             stack.enter_context(owned(name))

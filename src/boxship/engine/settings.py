@@ -111,6 +111,12 @@ class BuildCacheSettings:
     keep_bytes: int = 0
     policies: tuple[CachePolicy, ...] = ()
     """In place of the built-in ones."""
+    history_most: int = 50
+    """How many builds that have ended are remembered."""
+    history_age_ns: int = 0
+    """And for how long; 0: as long as there are no more than so many."""
+    denied: frozenset[str] = frozenset()
+    """What no client may allow its builds: ``network.host``, ``security.insecure``, ``device``."""
 
 
 @dataclass(frozen=True)

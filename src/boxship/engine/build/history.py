@@ -14,17 +14,27 @@ from boxship.engine.build.logbook import Account, Logbook, Recording
 from boxship.engine.build.progress import ProgressEvent, Tell, Vertex, VertexWarning
 from boxship.engine.build.requests import BuildRecord, BuildRequest, BuildResult, DockerfileText
 from boxship.engine.records.database import Database
+from boxship.engine.settings import BuildCacheSettings
 from boxship.oci.digest import Digest
 
-_MOST = 50
 _NAME = "BUILDKIT_BUILD_NAME"
 """The argument by which a client calls its build."""
+
+
+_USUAL = BuildCacheSettings()
 
 
 class History:
     """Belongs to the event loop."""
 
-    def __init__(self, database: Database, clock: Clock, logbook: Logbook) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        logbook: Logbook,
+        settings: BuildCacheSettings = _USUAL,
+    ) -> None:
+        self._settings = settings
         self._database = database
         self._clock = clock
         self._logbook = logbook
@@ -83,7 +93,10 @@ class History:
             await asyncio.to_thread(self._logbook.write, record.reference, account)
         self._records[record.reference] = record
         ended = [each for each in self.all() if each.completed_ns is not None and not each.pinned]
-        old = [each.reference for each in ended[_MOST:]]
+        kept, age_ns = self._settings.history_most, self._settings.history_age_ns
+        late_ns = self._clock.now_ns() - age_ns if age_ns else 0
+        old = [each.reference for each in ended[kept:]]
+        old += [each.reference for each in ended[:kept] if (each.completed_ns or 0) < late_ns]
         for reference in old:
             del self._records[reference]
         row = (record.reference, record.created_ns, msgspec.json.encode(record))

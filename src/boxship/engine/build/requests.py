@@ -1,10 +1,10 @@
 """What may be asked of builds, and what is answered; nothing of HTTP or gRPC is in it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from boxship.base.errors import InvalidArgumentError
+from boxship.base.errors import ForbiddenError, InvalidArgumentError
 from boxship.oci.platform import Platform
 from boxship.oci.reference import Reference
 from boxship.solver.operations import Limits
@@ -278,12 +278,19 @@ class BuildRequest:
         return _TRUTH[value]
 
 
-def check(request: BuildRequest) -> None:
-    """Refuse what no build can have. InvalidArgumentError.
+def check(request: BuildRequest, denied: Collection[str] = ()) -> None:
+    """Refuse what no build can have. InvalidArgumentError; ForbiddenError: it may not have it here.
+
+    ``denied`` are entitlements that no client may give its builds.
 
     Arguments and labels get into environments and into JSON: neither has a NUL, or what isn't UTF-8
     (which clients of BuildKit may well send, for nobody checks their messages).
     """
+    for name in sorted(request.entitlements.intersection(denied)):
+        if not request.classic:  # that one's clients don't ask for any
+            raise ForbiddenError(
+                f"{name} is not allowed: builder.entitlements in daemon.json forbids it"
+            )
     if request.security_options:
         raise InvalidArgumentError(NO_SECURITY_OPTIONS)
     for what, values in (("build argument", request.build_args), ("label", request.labels)):

@@ -101,7 +101,10 @@ class Builds:
         self._measures = context.measures
         self._cache = cache
         self._loading: asyncio.Task[None] | None = None
-        self._history = History(database, context.clock, Logbook(storage.root.join("build-logs")))
+        settings = context.settings.build_cache
+        logbook = Logbook(storage.root.join("build-logs"))
+        self._history = History(database, context.clock, logbook, settings)
+        self._denied = settings.denied
         self._closed = False
         self._chores: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.Task[None] | None = None
@@ -121,7 +124,7 @@ class Builds:
             place.contexts,
             place.executor.caches,
             place.downloads,
-            context.settings.build_cache,
+            settings,
         )
 
     async def build(self, request: BuildRequest, client: ClientSide, tell: Tell) -> BuildResult:
@@ -129,7 +132,7 @@ class Builds:
         await self._loaded()
         if not request.reference:
             request = replace(request, reference=new_id()[:25])
-        check(request)
+        check(request, self._denied)
         running = self._history.begin(request, tell)
         self._measures.builds.add()
         report = Reporter(running.tell, self._clock)

@@ -32,9 +32,8 @@ Samples = dict[str, dict[str, Any]]
 
 def run(session: Session, given: Invocation) -> int:
     values = given.values
-    directive = Directive(
-        values.text("format") or "table", table_default=columns_template(DEFAULT_COLUMNS)
-    )
+    chosen = values.text("format") or session.config.stats_format or "table"
+    directive = Directive(chosen, table_default=columns_template(DEFAULT_COLUMNS))
     before = _sample(session, given, patient=False)
     while True:
         time.sleep(_INTERVAL)
