@@ -53,7 +53,7 @@ def open_listeners(config: DaemonConfig) -> list[Listener]:
     """Open everything the configuration names; all or none."""
     opened: list[Listener] = []
     try:
-        for host in config.hosts:
+        for host in _hosts(config):
             opened += _open(host, config)
         for host in config.words("token-hosts"):
             opened += _open_for_tokens(host)
@@ -65,6 +65,22 @@ def open_listeners(config: DaemonConfig) -> list[Listener]:
             listener.remove()
         raise
     return opened
+
+
+def _hosts(config: DaemonConfig) -> tuple[str, ...]:
+    """Return what to listen on. Sockets that systemd has handed over are taken unasked.
+
+    Whoever connects to them would wait for ever otherwise; and a unit that needn't name them by
+    ``-H`` leaves ``hosts`` to ``daemon.json``.
+    """
+    hosts = config.words("hosts")
+    if not _are_handed_over() or any(host.startswith("fd://") for host in hosts):
+        return config.hosts
+    return ("fd://", *hosts)
+
+
+def _are_handed_over() -> bool:
+    return os.environ.get("LISTEN_PID") == str(os.getpid())
 
 
 def _open(host: str, config: DaemonConfig) -> list[Listener]:
@@ -251,7 +267,7 @@ def activated(name: str, config: DaemonConfig) -> list[Listener]:
 
     For one of TCP the same holds as for one that we open.
     """
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+    if not _are_handed_over():
         raise InvalidArgumentError("no sockets found via socket activation: start it by systemd")
     count = int(os.environ.get("LISTEN_FDS", "0"))
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")

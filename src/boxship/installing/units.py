@@ -51,7 +51,7 @@ def service_unit(program: str) -> str:
             "Service",
             [
                 ("Type", "notify"),
-                ("ExecStart", f"{program} -H fd://"),
+                ("ExecStart", program),
                 ("ExecReload", "/bin/kill -s HUP $MAINPID"),
                 # Shims and what runs in containers are no part of the daemon.
                 ("KillMode", "process"),
