@@ -38,27 +38,23 @@ def sh(command: str, *, code: int = 0) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def whole_machine() -> Iterator[None]:
-    """The default directories, for this module alone; afterwards nothing is left of them."""
+    """The default directories, for one test alone; afterwards nothing is left of them."""
+    os.makedirs("/etc/boxship")
+    Path("/etc/boxship/daemon.json").write_text('{"bridge": "none"}')
     yield
     subprocess.run(
-        ["sh", "-c", "boxship rm -f $(boxship ps -aq)"], capture_output=True, check=False
-    )
-    subprocess.run(["boxship", "system", "uninstall", "--purge"], capture_output=True, check=False)
-
-
-@pytest.fixture
-def installed() -> str:
-    sh("boxship system install")
-    sh(f"boxship load -i {ensure('busybox')}")
-    return "installed"
+        ["sh", "-c", "boxship rm -f $(boxship ps -aq); boxship system uninstall --purge"],
+        capture_output=True, check=False,
+    )  # fmt: skip
 
 
 def service(name: str) -> str:
     return sh(f"systemctl show --value --property {name} boxship.service")
 
 
+@pytest.mark.timeout(300)
 def test_the_page() -> None:
     """As it stands there; an image is all that is brought along."""
     for command in documents.commands(PAGE, documents.MACHINE):
@@ -66,84 +62,82 @@ def test_the_page() -> None:
             sh(f"boxship load -i {ensure('busybox')}")
         printed = sh(command.text, code=command.exit_code).splitlines()
         assert documents.fits(command.output, printed), f"{command.text}: {printed}"
-    assert not Path("/usr/local/bin/boxshipd").is_symlink()
-    assert Path("/var/lib/boxship/boxship.db").exists()
+    assert not os.path.exists("/usr/local/lib/systemd/system/boxship.service")
+    assert os.path.exists("/var/lib/boxship/boxship.db")
 
 
-def test_the_first_client_starts_the_daemon() -> None:
-    sh("boxship system install --no-start")
-    assert sh("systemctl is-active boxship.socket", code=3) == "inactive"
+@pytest.mark.timeout(300)
+def test_an_installation_s_life() -> None:
+    """One after the other, because each step costs seconds on a machine that is translated."""
+    the_first_client_starts_the_daemon()
+    an_upgrade_keeps_containers()
+    stop_does_what_the_configuration_says_and_restart_does_not()
+    an_alias_is_docker_in_every_respect()
+    what_is_broken_is_put_back()
+    purge_waits_for_containers_and_then_leaves_nothing()
+
+
+def the_first_client_starts_the_daemon() -> None:
     sh("boxship system install")
+    assert sh("systemctl is-active boxship.socket") == "active"
     assert sh("systemctl is-active boxship.service", code=3) == "inactive"
-    assert sh("curl -s --unix-socket /run/boxship/boxship.sock http://x/_ping || true") in (
-        "",
-        "OK",
-    )
-    assert sh("boxship version --format '{{.Server.Os}}'") == "linux"
-    assert sh("systemctl is-active boxship.service") == "active"
     assert sh("stat -c '%a %U %G' /run/boxship/boxship.sock") == "660 root boxship"
+    sh(f"boxship load -i {ensure('busybox')}")
+    assert sh("systemctl is-active boxship.service") == "active"
     assert sh("systemctl is-enabled boxship.socket boxship.service").split() == ["enabled"] * 2
-    assert (
-        sh("systemd-analyze verify boxship.service boxship.socket 2>&1 | grep -i boxship || true")
-        == ""
-    )
+    complaints = sh("systemd-analyze verify boxship.service boxship.socket 2>&1 || true")
+    assert "boxship" not in complaints
 
 
-def test_an_upgrade_keeps_containers(installed: str) -> None:
+def an_upgrade_keeps_containers() -> None:
     for name in ("a", "b", "c"):
-        sh(f"boxship run -d --name {name} --net none busybox sh -c 'read line; exit 7' </dev/null")
-        sh(f"boxship run -d --name {name}s --net none busybox sleep 1000")
-    before = json.loads(sh("boxship inspect as bs cs"))
+        sh(f"boxship run -d --name {name} --stop-signal KILL busybox sleep 1000")
+    before = json.loads(sh("boxship inspect a b c"))
     daemon = service("MainPID")
     CODE.touch()  # another build, as far as one can see from outside
-    told = sh("boxship system install")
-    assert "replaced the daemon; containers run on" in told
+    assert "replaced the daemon; containers run on" in sh("boxship system install")
     assert service("MainPID") != daemon
-    after = json.loads(sh("boxship inspect as bs cs"))
+    after = json.loads(sh("boxship inspect a b c"))
     assert [one["State"] for one in after] == [one["State"] for one in before]
-    assert sh("boxship exec as echo through the shim of before") == "through the shim of before"
-    sh("boxship rm -f $(boxship ps -aq)")
+    assert sh("boxship exec a echo by the shim of before") == "by the shim of before"
+    sh("boxship rm -f b c")
 
 
-def test_stop_does_what_the_configuration_says_and_restart_does_not(installed: str) -> None:
-    sh("boxship run -d --name web --net none --stop-signal KILL busybox sleep 1000")
-    pid = sh("boxship inspect -f '{{.State.Pid}}' web")
+def stop_does_what_the_configuration_says_and_restart_does_not() -> None:
+    pid = sh("boxship inspect -f '{{.State.Pid}}' a")
     sh("systemctl restart boxship.service")
-    assert sh("boxship inspect -f '{{.State.Pid}}' web") == pid
+    assert sh("boxship inspect -f '{{.State.Pid}}' a") == pid
     sh("systemctl stop boxship.service boxship.socket")
     assert not os.path.exists(f"/proc/{pid}")
     sh("systemctl start boxship.socket")
-    assert sh("boxship inspect -f '{{.State.Status}}' web") == "exited"
-    sh("boxship rm web")
+    assert sh("boxship inspect -f '{{.State.Status}}' a") == "exited"
 
 
-def test_an_alias_is_docker_in_every_respect(installed: str) -> None:
+def an_alias_is_docker_in_every_respect() -> None:
     sh("boxship system install --docker-alias")
     assert os.readlink("/usr/local/bin/docker").endswith("/boxship")
-    assert (
-        sh("DOCKER_HOST=unix:///run/docker.sock /usr/local/bin/docker info -f '{{.OSType}}'")
-        == "linux"
-    )
+    ask = "DOCKER_HOST=unix:///run/docker.sock /usr/local/bin/docker info -f '{{.OSType}}'"
+    assert sh(ask) == "linux"
     sh("boxship system install --docker-alias=false")
     assert not os.path.lexists("/usr/local/bin/docker")
-    assert sh("systemctl show --value --property Listen boxship.socket").count("docker.sock") == 0
+    assert "docker.sock" not in sh("systemctl show --value --property Listen boxship.socket")
 
 
-def test_what_is_broken_is_put_back(installed: str) -> None:
-    os.unlink("/usr/local/lib/systemd/system/boxship.service")
-    assert (
-        "repairable: installation /usr/local/lib/systemd/system/boxship.service: is missing"
-        in sh("boxship system check --no-repair", code=1)
-    )
-    assert "repaired: installation" in sh("boxship system check")
-    assert Path("/usr/local/lib/systemd/system/boxship.service").exists()
+def what_is_broken_is_put_back() -> None:
+    unit = "/usr/local/lib/systemd/system/boxship.service"
+    os.unlink(unit)
+    told = sh("boxship system check --no-repair", code=1)
+    assert f"repairable: installation {unit}: is missing" in told
+    assert f"repaired: installation {unit}: is missing" in sh("boxship system check")
+    assert os.path.exists(unit)
 
 
-def test_purge_waits_for_containers_and_then_leaves_nothing(installed: str) -> None:
-    sh("boxship run -d --name web --net none busybox sleep 1000")
+def purge_waits_for_containers_and_then_leaves_nothing() -> None:
+    sh("boxship start a")
     sh("boxship system uninstall --purge", code=1)
-    sh("boxship rm -f web")
+    sh("boxship rm -f a")
     sh("boxship system uninstall --purge")
     assert not os.path.exists("/var/lib/boxship")
-    assert sh("getent group boxship", code=2) == ""
-    assert sh("systemctl list-unit-files 'boxship.*' --no-legend", code=1) == ""
+    assert not os.path.exists("/etc/boxship")
+    sh("getent group boxship", code=2)
+    assert sh("systemctl list-unit-files 'boxship.*' --no-legend || true") == ""

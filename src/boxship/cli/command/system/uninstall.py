@@ -27,8 +27,9 @@ were installed are left. The programs themselves go as they came: by pip, or wit
 
 def run(session: Session, given: Invocation) -> int:
     layout, purge = layout_of(given), given.values.on("purge")
-    steps = plan_end(layout)
     data = purging.roots(layout) if purge else []
+    # Data may have stayed from an uninstallation before: then they are what there is to purge.
+    steps = [] if data and installed(layout) is None else plan_end(layout)
     if purge:
         purging.check_purge(data)
     if given.values.on("dry-run"):
