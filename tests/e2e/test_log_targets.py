@@ -33,8 +33,8 @@ def test_output_arrives_and_is_read_back(name: str, there: Stand) -> None:
     engine.api.start(container)
     engine.api.wait(container)
     got = target.received(container)
-    assert sorted(text for _, text in got) == ["to stderr", "to stdout"]
-    assert all(stream in ("", text.removeprefix("to ")) for stream, text in got)
+    assert sorted(line.text for line in got) == ["to stderr", "to stdout"]
+    assert all(line.stream in ("", line.text.removeprefix("to ")) for line in got)
     done = engine.docker.run("logs", container)
     assert (done.out, done.err) == ("to stdout\n", "to stderr\n")
     engine.docker("rm", container)

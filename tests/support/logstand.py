@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import pytest
@@ -24,8 +24,23 @@ from support.logservers import Journal, Rsyslog, journald, rsyslog
 from support.ownports import own_ports
 from support.waiting import eventually
 
-Received = list[tuple[str, str]]
-"""Stream and text of each line."""
+
+class Arrived(NamedTuple):
+    """A line that a server has got: its stream if that is told, its text, and all that came."""
+
+    stream: str
+    text: str
+    whole: str
+
+
+Received = list[Arrived]
+_PRIVATE = ("_", "SYSLOG_TIMESTAMP")
+
+
+def _fields(entry: Mapping[str, Any]) -> str:
+    """The fields of an entry of the journal that its sender has set."""
+    own = {name: value for name, value in entry.items() if not name.startswith(_PRIVATE)}
+    return json.dumps(dict(sorted(own.items())))
 
 
 @dataclass(frozen=True)
@@ -42,21 +57,9 @@ class Stand:
     @property
     def targets(self) -> Mapping[str, "Target"]:
         """What there is to send to, by name."""
-        address = self.syslog.addresses
         return {
             "journald": Target("journald", {}, self._journal),
-            **{
-                f"syslog {scheme}": Target(
-                    "syslog",
-                    {
-                        "syslog-address": address[scheme],
-                        "syslog-format": "rfc5424micro",
-                        "syslog-tls-ca-cert": str(self.syslog.authority),
-                    },
-                    self._syslog,
-                )
-                for scheme in ("udp", "tcp", "tcp+tls", "unixgram")
-            },
+            **{f"syslog {scheme}": self._syslog_by(scheme) for scheme in self.syslog.addresses},
             "gelf": Target(
                 "gelf",
                 {"gelf-address": f"udp://127.0.0.1:{self.gelf.getsockname()[1]}"},
@@ -87,46 +90,62 @@ class Stand:
             "gcplogs": Target("gcplogs", {}, self._gcplogs, tagged=False),
         }
 
-    def _journal(self, tag: str) -> Received:
+    def _syslog_by(self, scheme: str) -> "Target":
+        options = {
+            "syslog-address": self.syslog.addresses[scheme],
+            "syslog-format": "rfc5424micro",
+            **({"syslog-tls-ca-cert": str(self.syslog.authority)} if "tls" in scheme else {}),
+        }
+        return Target("syslog", options, self._syslog)
+
+    def _journal(self, tag: str) -> "Received":
         streams = {"3": "stderr", "6": "stdout"}
-        return [(streams[e["PRIORITY"]], e["MESSAGE"]) for e in self.journal.entries(tag, 2)]
+        entries = self.journal.entries(tag, 2)
+        return [Arrived(streams[e["PRIORITY"]], e["MESSAGE"], _fields(e)) for e in entries]
 
-    def _syslog(self, tag: str) -> Received:
+    def _syslog(self, tag: str) -> "Received":
         streams = {27: "stderr", 30: "stdout"}
-        return [(streams[m.priority], m.text) for m in self.syslog.messages(tag, 2)]
+        messages = self.syslog.messages(tag, 2)
+        return [Arrived(streams[m.priority], m.text, str(m)) for m in messages]
 
-    def _gelf(self, tag: str) -> Received:
+    def _gelf(self, tag: str) -> "Received":
         streams = {3: "stderr", 6: "stdout"}
         got = [json.loads(zlib.decompress(self.gelf.recv(65536), 31)) for _ in range(2)]
         assert {message["_tag"] for message in got} == {tag}
-        return [(streams[message["level"]], message["short_message"]) for message in got]
+        return [Arrived(streams[m["level"]], m["short_message"], json.dumps(m)) for m in got]
 
-    def _fluentd(self, tag: str) -> Received:
+    def _fluentd(self, tag: str) -> "Received":
         unpacked = msgpack.Unpacker()
         unpacked.feed(self.fluentd.data)
-        return [(r["source"], r["log"]) for name, _, r, _ in unpacked if name == tag]
+        messages = [message for message in unpacked if message[0] == tag]
+        return [Arrived(m[2]["source"], m[2]["log"], str(m)) for m in messages]
 
-    def _splunk(self, tag: str) -> Received:
+    def _splunk(self, tag: str) -> "Received":
         decode = json.JSONDecoder().raw_decode
         found = []
         for request in self._asked("/services/collector/event/1.0", "POST"):
             text = zlib.decompress(request.body, 31).decode()
             while text:
                 message, end = decode(text)
+                event = message["event"]
+                if event["tag"] == tag:
+                    found.append(Arrived(event["source"], event["line"], text[:end]))
                 text = text[end:]
-                if message["event"]["tag"] == tag:
-                    found.append((message["event"]["source"], message["event"]["line"]))
         return found
 
-    def _awslogs(self, tag: str) -> Received:
+    def _awslogs(self, tag: str) -> "Received":
         puts = [r.json for r in self._asked("/", "POST") if "PutLog" in r.headers["x-amz-target"]]
         events = [e for put in puts if put["logStreamName"] == tag for e in put["logEvents"]]
-        return [("", event["message"]) for event in events]
+        return [Arrived("", event["message"], json.dumps(event)) for event in events]
 
-    def _gcplogs(self, tag: str) -> Received:
+    def _gcplogs(self, tag: str) -> "Received":
         entries = [e for r in self._asked("/v2/entries:write", "POST") for e in r.json["entries"]]
-        payloads = [e["jsonPayload"] for e in entries if "jsonPayload" in e]
-        return [("", p["message"]) for p in payloads if p["container"]["name"] == f"/{tag}"]
+        found = []
+        for entry in entries:
+            payload = entry.get("jsonPayload")
+            if payload and payload["container"]["name"] == f"/{tag}":
+                found.append(Arrived("", payload["message"], json.dumps(entry)))
+        return found
 
     def _asked(self, path: str, method: str) -> list[Request]:
         return [r for r in self.web.requests if (r.path, r.method) == (path, method)]

@@ -106,8 +106,18 @@ class Stream:
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._socket is not None:
+            _say_goodbye(self._socket)
             self._socket.close()
             self._socket = None
+
+
+def _say_goodbye(connected: socket.socket) -> None:
+    """Tell a peer of TLS that this is the end, and not an attack; its answer is not awaited."""
+    unwrap = getattr(connected, "unwrap", None)
+    if unwrap is not None:
+        with contextlib.suppress(OSError, ValueError):
+            connected.settimeout(0)
+            unwrap()
 
 
 def _is_closed_by_peer(connected: socket.socket) -> bool:
