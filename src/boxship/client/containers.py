@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from boxship.base.errors import NotFoundError
 from boxship.client.engine import EngineClient, HijackedStream, JsonObject, Response
 from boxship.client.filters import encode_filters
 
@@ -155,6 +156,24 @@ def top(client: EngineClient, ref: str, arguments: Iterable[str]) -> JsonObject:
 def explain(client: EngineClient, ref: str) -> JsonObject:
     """What it is made of. Boxship's daemon knows this request, Docker's does not."""
     found: JsonObject = client.json("GET", f"/containers/{ref}/explain")
+    return found
+
+
+def clear_log(client: EngineClient, ref: str) -> int:
+    """Forget what a container has written until now; return the bytes that came free."""
+    answer: dict[str, int] = client.json("DELETE", f"/containers/{ref}/logs")
+    return answer["SpaceReclaimed"]
+
+
+def log_state(client: EngineClient, ref: str) -> JsonObject | None:
+    """Return what is kept of a container's output, and what was lost.
+
+    None: it is Docker's daemon, which can't say, or the container has gone.
+    """
+    try:
+        found: JsonObject = client.json("GET", f"/containers/{ref}/logs/state")
+    except NotFoundError:
+        return None
     return found
 
 

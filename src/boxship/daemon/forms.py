@@ -6,6 +6,7 @@ Each raises ValueError with what is wrong. Pure: nothing is looked up on the mac
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from boxship.base.units import parse_decimal_bytes
 from boxship.daemon.option import Check, Value
 from boxship.wire.versions import read_oldest
 
@@ -19,6 +20,12 @@ def one_of(*allowed: str) -> Check:
             raise ValueError(f"{value} (one of {choices})")
 
     return check
+
+
+def decimal_size(value: Value) -> None:
+    """Check a size like ``10g``; empty is none."""
+    if value and isinstance(value, str):
+        parse_decimal_bytes(value)
 
 
 def at_least(least: int, why: str = "") -> Check:

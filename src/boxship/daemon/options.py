@@ -128,6 +128,10 @@ _CONTAINERS: tuple[Option, ...] = (
         check=forms.one_of(*KNOWN),
     ),
     Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
+    text(
+        "log-budget", "", 'Most that all logs may take together, like "10g"; empty: no limit',
+        check=forms.decimal_size, reload=True,
+    ),
     text("userns-remap", "", 'Map users of containers: "default", user[:group] or uid[:gid]'),
     text(
         "storage-driver", "", 'Storage driver ("overlay2"|"vfs")', "s",

@@ -15,6 +15,7 @@ from boxship.api.headers import common
 from boxship.api.http.server import Server
 from boxship.base.clock import SystemClock
 from boxship.base.errors import BoxshipError, InvalidArgumentError
+from boxship.base.units import parse_decimal_bytes
 from boxship.daemon import hostfacts, logs, reloading
 from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.certificates import Certificates
@@ -210,6 +211,7 @@ def engine_settings(config: DaemonConfig, maps: UserMaps | None) -> EngineSettin
         ipc_mode=config.text("default-ipc-mode"),
         default_shm_size=config.number("default-shm-size"),
         default_ulimits=config.default_ulimits,
+        log_budget=parse_decimal_bytes(config.text("log-budget") or "0"),
         log_config=LogConfig(
             type=config.text("log-driver"),
             config={key: str(value) for key, value in config.mapping("log-opts").items()},

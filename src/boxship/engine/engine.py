@@ -121,6 +121,7 @@ class Engine:
         self._context = context
         self._shims = shims
         self._reasons: Reasons | None = None
+        self._keeps_log_budget = False
         self._builds: Builder | None = None
         self._scopes = scopes
         self._access: Access | None = None
@@ -230,6 +231,7 @@ class Engine:
         await context.volumes.mounts.settle()
         await recovery.start_wanted(context)
         engine.trash.keep_time()
+        engine._keep_log_budget()
         return engine
 
     @property
@@ -325,10 +327,21 @@ class Engine:
         context.runtimes.set(settings.runtime, settings.runtimes)
         self.trash.set_retention(settings.trash_retention_ns)
         self.images.set_keep_blobs(settings.keep_blobs)
+        self._keep_log_budget()
         if (settings.registries, settings.transfers) != (before.registries, before.transfers):
             self.images.set_registries(
                 Registries(settings.registries, USER_AGENT), settings.transfers
             )
+
+    def _keep_log_budget(self) -> None:
+        if self._context.settings.log_budget and not self._keeps_log_budget:
+            self._keeps_log_budget = True
+            budget = import_module("boxship.engine.containers.logbudget")
+            task = self._context.background.spawn(budget.keep(self._context))
+            task.add_done_callback(self._log_budget_over)
+
+    def _log_budget_over(self, _: object) -> None:
+        self._keeps_log_budget = False
 
     async def stop_containers(self, *, at_most: int) -> None:
         """Ask every container to end, all at once, and kill those that take longer.

@@ -145,6 +145,8 @@ class EngineSettings:
     ipc_mode: str = "private"
     default_shm_size: int = DEFAULT_SHM_SIZE
     default_ulimits: tuple[Ulimit, ...] = ()
+    log_budget: int = 0
+    """Bytes that all containers' logs may take together; 0: as many as they like."""
     log_config: LogConfig = field(default_factory=lambda: LogConfig(type="json-file", config={}))
     stop_timeout: int = DEFAULT_STOP_TIMEOUT
     init: bool = False

@@ -87,9 +87,9 @@ RUNTIME: Final = "runtime"
 USER: Final = "user"
 """The step that looks for the user and the groups that a process is to have."""
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Raised with each new kind of request. Shims live on under newer daemons, which must not send them
-what they don't know: a shim hangs up on it."""
+what they don't know: a shim hangs up on it. From 3 on, they begin a log anew that was removed."""
 
 Json: TypeAlias = dict[str, Any]
 
@@ -365,6 +365,10 @@ class State:
     exit: Exit | None = None
     lost_log_lines: int = 0
     """Lines that could not be written to the log, because the disk was full for instance."""
+    log_waits: bool = False
+    """The container can't write just now: the log's target does not keep up."""
+    log_trouble: str = ""
+    """Why the target takes nothing, while that lasts."""
     attachments: int = 0
     protocol: int = 1
     """Which requests the shim knows; one of before ``PROTOCOL`` existed doesn't say, and has 1."""

@@ -21,6 +21,7 @@ from boxship.engine.containers.requests import (
 from boxship.model.statistics import Statistics
 from boxship.wire.adapt import adapted
 from boxship.wire.containers import WaitAnswer, WaitError
+from boxship.wire.logs import LogCleared, LogFileRow, LogStateAnswer, LostLines
 from boxship.wire.stdcopy import LineEncoder
 from boxship.wire.versions import ApiVersion
 
@@ -75,6 +76,29 @@ async def logs(call: Call) -> Answer:
         awaits_first=not query.follow,
         endless=query.follow,
     )
+
+
+async def log_state(call: Call) -> Answer:
+    """What is kept of a container's output, and what was lost; Docker does not tell."""
+    found = await call.backend.containers.log_state(call.target)
+    files = tuple(LogFileRow(file.path, file.size) for file in found.files)
+    lost = found.losses
+    return call.json(
+        LogStateAnswer(
+            driver=found.driver,
+            size=sum(file.size for file in files),
+            files=files,
+            lost=LostLines(lost.lines, lost.disk, lost.buffer, lost.target, lost.reason),
+            waits=found.waits,
+            trouble=found.trouble,
+        )
+    )
+
+
+async def clear_log(call: Call) -> Answer:
+    """Begin a log anew, without Docker's having to restart the container."""
+    freed = await call.backend.containers.clear_log(call.target)
+    return call.json(LogCleared(freed))
 
 
 def _tail(text: str) -> int | None:
@@ -150,6 +174,8 @@ ROUTES = (
     ("GET", "/containers/{id}/stats", stats),
     ("POST", "/containers/{id}/wait", wait),
     ("GET", "/containers/{id}/logs", logs),
+    ("DELETE", "/containers/{id}/logs", clear_log),
+    ("GET", "/containers/{id}/logs/state", log_state),
     ("POST", "/containers/{id}/attach", attach),
     ("GET", "/containers/{id}/attach/ws", attach_websocket),
 )

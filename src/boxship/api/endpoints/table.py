@@ -35,8 +35,8 @@ ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     *system.ROUTES,
     *containers.ROUTES,
     *containerfiles.ROUTES,
-    *checkpoints.ROUTES,
     *streams.ROUTES,
+    *checkpoints.ROUTES,  # one of theirs fits anything below a container
     *execs.ROUTES,
     *images.ROUTES,
     *incoming.ROUTES,

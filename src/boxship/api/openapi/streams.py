@@ -16,6 +16,7 @@ from boxship.api.openapi.operation import (
 )
 from boxship.model.statistics import Statistics
 from boxship.wire import containers as shapes
+from boxship.wire.logs import LogCleared, LogStateAnswer
 
 _HIJACKED = (
     Reply(101, "The connection is a raw stream from here on", media=(RAW, MULTIPLEXED)),
@@ -56,6 +57,18 @@ OPERATIONS = (
         ),
         replies=(Reply(200, "In frames, or raw from a terminal", media=(RAW, MULTIPLEXED)),),
         errors=(404, 409, 500, 501),
+    ),
+    Operation(
+        "DELETE", "/containers/{id}/logs", "ContainerLogsClear",
+        "Forget what a container has written until now",
+        replies=(ok(LogCleared, "It runs on, and begins a new log"),),
+        errors=(404, 409), beyond=True,
+    ),
+    Operation(
+        "GET", "/containers/{id}/logs/state", "ContainerLogsState",
+        "See what is kept of a container's output, and what was lost",
+        replies=(ok(LogStateAnswer, "Files, and lines that did not get into them"),),
+        errors=(404,), beyond=True,
     ),
     Operation(
         "POST", "/containers/{id}/attach", "ContainerAttach", "Attach to a container's streams",

@@ -104,6 +104,17 @@ def open_segments(path: str) -> list[Segment]:
     return found[::-1]
 
 
+def rotated(path: str) -> list[str]:
+    """Return the files that were rotated, oldest first."""
+    directory, name = os.path.split(path)
+    numbered = []
+    for entry in os.listdir(directory):
+        number = entry.removeprefix(f"{name}.").removesuffix(GZ)
+        if entry.startswith(f"{name}.") and number.isdecimal():
+            numbered.append((int(number), f"{directory}/{entry}"))
+    return [found for _, found in sorted(numbered, reverse=True)]
+
+
 def _open_either(path: str) -> Segment:
     """Open a file or what it was compressed to: the latter is there before the former goes."""
     try:

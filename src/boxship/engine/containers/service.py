@@ -21,6 +21,7 @@ from boxship.engine.containers import (
     linking,
     listing,
     logs,
+    logstate,
     ports,
     prune,
     remove,
@@ -147,6 +148,17 @@ class ContainerService:
         (``aclose``) when the client has gone.
         """
         return logs.read(self._context, self._context.shelf.find(reference), query)
+
+    async def log_state(self, reference: str) -> logstate.LogState:
+        """Say what is kept of a container's output, and what was lost."""
+        return await logstate.state(self._context, self._context.shelf.find(reference))
+
+    async def clear_log(self, reference: str) -> int:
+        """Forget what was logged until now, also while it runs; return the bytes that came free.
+
+        InvalidArgumentError: it has no log here; ConflictError: its shim can't.
+        """
+        return await logstate.clear(self._context, self._context.shelf.find(reference))
 
     # ── from create to remove ────────────────────────────────────────────────────────────────
 

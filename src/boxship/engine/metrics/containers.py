@@ -15,6 +15,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord
 from boxship.model.statistics import BlockStatistics, Statistics
+from boxship.runtime.logs.losses import read_losses
 
 _NS = 10**9
 _LABELS = ("id", "name", "image")
@@ -120,6 +121,18 @@ def families(context: Context, containers: Iterable[Container]) -> Iterator[Fami
         "boxship_container_restarts_total", "counter", "Restarts by its policy", _LABELS,
         tuple(Sample(_values(r), r.state.restart_count) for r, _ in living),
     )  # fmt: skip
+    yield Family(
+        "boxship_container_log_lost_lines_total", "counter",
+        "Lines of output that did not get into the log", (*_LABELS, "reason"),
+        tuple(sample for record, _ in living for sample in _losses(context, record)),
+    )  # fmt: skip
+
+
+def _losses(context: Context, record: ContainerRecord) -> Iterator[Sample]:
+    lost = read_losses(context.paths.of(record.id).directory)
+    for reason, lines in (("disk", lost.disk), ("buffer", lost.buffer), ("target", lost.target)):
+        if lines:
+            yield Sample((*_values(record), reason), lines)
 
 
 def _network(living: list[tuple[ContainerRecord, Statistics]]) -> Iterator[Family]:

@@ -7,17 +7,18 @@ and is looked up when somebody asks.
 
 import asyncio
 import contextlib
-import glob
-import os
 from collections.abc import Iterable, Iterator
 
 from boxship.base.clock import format_ns
 from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.base.ids import short_id
-from boxship.engine.containers import explain
+from boxship.engine.containers import explain, logstate
 from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
+from boxship.engine.containers.logconfig import log_place
+from boxship.engine.containers.logstate import LogState
+from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.containers.usage import Usage
 from boxship.engine.images.service import ImageService
@@ -59,7 +60,7 @@ class Reasons:
             name=record.name,
             status=record.status.value,
             answer=reason.answer,
-            facts=reason.evidence,
+            facts=(*reason.evidence, *_of_log(await logstate.state(self._context, found))),
             holders=tuple(self._holders_of(found)),
             takes=tuple(self._held_by(record)),
             past=story.moments(past, record),
@@ -257,7 +258,7 @@ class Reasons:
             written = explain.written(self._context, record)
             yield Taking("container", record.name, written, keeps)
             with contextlib.suppress(OSError, BoxshipError):
-                if size := _logged(record):
+                if size := _logged(record, self._context.paths):
                     yield Taking("log", record.name, size, "kept as long as its container")
 
     def _records(self) -> list[ContainerRecord]:
@@ -267,10 +268,20 @@ class Reasons:
 _NOBODY = "nobody has it"
 
 
-def _logged(record: ContainerRecord) -> int:
+def _of_log(state: LogState) -> Iterator[str]:
+    """Say what is wrong with a container's log, if anything."""
+    if state.waits:
+        yield f"It waits to write its output, since log driver {state.driver} does not keep up."
+    if state.trouble:
+        yield f"Log driver {state.driver} delivers nothing: {state.trouble}."
+    if lost := state.losses.lines:
+        yield f"{lost} lines of its output did not get into its log: {state.losses.reason}."
+
+
+def _logged(record: ContainerRecord, paths: Paths) -> int:
     """Return the bytes of its log, with what has been rotated."""
-    found = glob.glob(f"{glob.escape(record.log_path)}*") if record.log_path else []
-    return sum(os.stat(path).st_size for path in found)
+    place = log_place(record, paths)
+    return sum(file.size for file in logstate.files_of(place.path)) if place is not None else 0
 
 
 def _container(record: ContainerRecord, how: str) -> Holder:

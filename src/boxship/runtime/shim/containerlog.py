@@ -62,6 +62,11 @@ class ContainerLog:
         return self._feed is not None and self._feed.congested
 
     @property
+    def trouble(self) -> str:
+        """Why the target takes nothing, while that lasts."""
+        return self._feed.trouble if self._feed is not None else ""
+
+    @property
     def busy(self) -> bool:
         """Whether a target is still to be told of something."""
         return self._feed is not None and self._feed.busy

@@ -442,6 +442,8 @@ class Supervisor:
             execs=(*running, *unreported),
             exit=self._exit,
             lost_log_lines=self._log.lost_lines if self._log is not None else 0,
+            log_waits=self._log is not None and self._log.congested,
+            log_trouble=self._log.trouble if self._log is not None else "",
             attachments=len(self._clients),
             protocol=m.PROTOCOL,
         )
