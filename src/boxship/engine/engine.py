@@ -157,6 +157,7 @@ class Engine:
             keep_blobs=settings.keep_blobs,
             trash_bin=trash,
         )
+        plugins = PluginEntry(settings.plugins)
         networks = Networks(
             database,
             events,
@@ -166,8 +167,8 @@ class Engine:
             exec_root=settings.exec_root,
             identity=f"{_machine_id()} {settings.data_root}".encode(),
             trash=trash,
+            plugins=plugins,
         )
-        plugins = PluginEntry(settings.plugins)
         paths = Paths(settings.data_root, settings.exec_root)
         shims = LauncherLink(settings.exec_root)
         host, configured = Host.look(), Configured(settings)

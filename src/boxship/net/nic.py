@@ -19,10 +19,10 @@ class Nic:
     """An interface that a sandbox is to have."""
 
     attach_to: str
-    """The bridge (veth) or parent (macvlan, ipvlan) in the daemon's namespace."""
+    """The bridge (veth) or parent (macvlan, ipvlan) in the daemon's namespace; what is moved."""
     name: str = "eth0"
     kind: str = "veth"
-    """``veth``, ``macvlan`` or ``ipvlan``."""
+    """``veth``, ``macvlan``, ``ipvlan``; or ``moved``, which somebody else made."""
     host_name: str = ""
     """What a veth's end on the bridge is called; "" leaves it to us: ``veth<7 hex>``."""
     mac: str = ""

@@ -6,7 +6,7 @@ How an interface of each kind comes to be stands in `veth.py` and `onparent.py`.
 from collections.abc import Iterable
 
 from boxship.base.closing import Closing
-from boxship.net import onparent, veth
+from boxship.net import moved, onparent, veth
 from boxship.net.host import MARK, Host
 from boxship.net.interfaces import Counters
 from boxship.net.links import Links
@@ -87,6 +87,8 @@ class Sandbox(Closing):
             # Nobody will use it, and its name may be the one that is asked for.
             self._links.remove(self._pair.ifindex)
             self._pair = None
+        if nic.kind == "moved":
+            return moved.add(nic, self._host, self._inside)
         return onparent.add(nic, self._host, self._inside)
 
     def remove(self, nic_name: str) -> None:

@@ -20,6 +20,7 @@ from boxship.engine.containers.context import Context
 from boxship.engine.containers.endpoints import PRIVATE, SHARES
 from boxship.engine.containers.live import Container, locked
 from boxship.engine.containers.record import ContainerRecord, Status
+from boxship.engine.networks import leasing
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import HOST, NONE, NetworkRecord
 
@@ -49,10 +50,13 @@ async def connect(context: Context, container: Container, wish: EndpointRecord) 
 
 async def _plug_in(context: Context, container: Container, wish: EndpointRecord) -> None:
     before = container.record
-    leased = context.plugging.lease((*before.endpoints, wish), networking.tenant(before))
-    after = msgspec.structs.replace(before, endpoints=leased)
+    tenant = networking.tenant(before)
+    leased = await leasing.lease(context.plugging, (*before.endpoints, wish), tenant)
     new = leased[-1]
     try:
+        leased = await leasing.join(context.plugging, leased, tenant)
+        new = leased[-1]
+        after = msgspec.structs.replace(before, endpoints=leased)
         after = portclaims.follow(context, before, after)
         await networking.recorded(context.shelf.save(container, after, "connect"))
         await context.plugging.connect(networking.plug_of(context, after), _pid(after))

@@ -25,7 +25,7 @@ def check_kept(context: Context, host: HostConfig, endpoints: Iterable[EndpointR
             network = context.networks.find(endpoint.network_id)
         except NotFoundError:
             continue  # looked at again when it is found, at the start
-        if has_interface(network) and kind_of(network) != "veth":
+        if (has_interface(network) or network.remote) and kind_of(network) != "veth":
             raise InvalidArgumentError(
                 f"egress rules cannot be kept on network {network.name}: what containers send "
                 f"through a {network.driver} does not pass the host's firewall"

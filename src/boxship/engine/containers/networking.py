@@ -24,6 +24,7 @@ from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.networks import leasing
 from boxship.engine.networks.egress import words_of as egress_words
 from boxship.engine.networks.plug import Plug
 from boxship.engine.networks.plugging import Running
@@ -80,7 +81,7 @@ async def _plug(context: Context, container: Container) -> Socket | None:
     if joined_container(container.record.host.network_mode) is not None:
         return None  # what it has is the other's
     linking.check_linked(context.shelf, container.record)
-    _lease(context, container)
+    await _lease(context, container)
     egresschecks.check_kept(context, container.record.host, container.record.endpoints)
     committed = context.shelf.save(container, container.record, "")
     users = context.planner.users_of(container.record, context.shelf)
@@ -107,13 +108,16 @@ async def recorded(saved: asyncio.Future[None]) -> None:
     saved.result()
 
 
-def _lease(context: Context, container: Container) -> None:
-    """Put addresses and ports into the record, in memory."""
+async def _lease(context: Context, container: Container) -> None:
+    """Put addresses and ports into the record, in memory; nothing is waited for but plugins."""
     record = container.record
     settled = tuple(endpoints.settled(context.networks, e) for e in record.endpoints)
-    leased = context.plugging.lease(settled, tenant(record))
+    leased = await leasing.lease(context.plugging, settled, tenant(record))
     container.record = msgspec.structs.replace(record, endpoints=leased)
-    container.record = portclaims.claimed(context, container.record)
+    record = container.record = portclaims.claimed(context, container.record)
+    joined = await leasing.join(context.plugging, record.endpoints, tenant(record), record.ports)
+    if joined != record.endpoints:
+        container.record = msgspec.structs.replace(record, endpoints=joined)
 
 
 def cleared(record: ContainerRecord) -> ContainerRecord:

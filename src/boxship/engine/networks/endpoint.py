@@ -4,6 +4,25 @@ import msgspec
 from msgspec import Struct
 
 
+class JoinedRoute(Struct, frozen=True):
+    """A route that a network plugin wants; without ``via`` what is there is reached directly."""
+
+    destination: str
+    via: str = ""
+
+
+class JoinedInterface(Struct, frozen=True):
+    """What a network plugin has made for an endpoint.
+
+    ``source`` is an interface of the host that goes into the container (empty: none), ``prefix``
+    what its name in there begins with.
+    """
+
+    source: str = ""
+    prefix: str = ""
+    routes: tuple[JoinedRoute, ...] = ()
+
+
 class EndpointRecord(Struct, frozen=True):
     """What was asked of an endpoint and, while the container runs, what it has.
 
@@ -34,6 +53,7 @@ class EndpointRecord(Struct, frozen=True):
     gateway: str = ""
     ipv6: str = ""
     ipv6_gateway: str = ""
+    joined: JoinedInterface | None = None
 
     @property
     def plugged(self) -> bool:
@@ -52,6 +72,7 @@ class EndpointRecord(Struct, frozen=True):
             gateway="",
             ipv6="",
             ipv6_gateway="",
+            joined=None,
         )
 
 

@@ -126,6 +126,8 @@ class Leases:
         )
 
     def _mac(self, wish: EndpointRecord, addresses: list[Address], identity: str) -> str:
+        if self._network.remote:
+            return wish.mac_asked  # its plugin may choose one
         if self._network.driver not in ("bridge", "macvlan"):
             return ""  # an ipvlan has its parent's, host and none have nothing
         if wish.mac_asked:

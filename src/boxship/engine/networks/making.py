@@ -23,10 +23,9 @@ from boxship.engine.networks.addresses import (
     overlapping,
 )
 from boxship.engine.networks.options import GatewayMode
-from boxship.engine.networks.record import PREDEFINED, NetworkRecord, PoolRecord
+from boxship.engine.networks.record import BUILT_IN, PREDEFINED, NetworkRecord, PoolRecord
 from boxship.engine.networks.requests import CreateNetwork, Origin, PoolRequest
 
-DRIVERS = ("bridge", "host", "ipvlan", "macvlan", "null", "overlay")
 _SINGLE = ("host", "null")
 _IPAM_DRIVERS = ("", "default", "null")
 
@@ -45,6 +44,10 @@ class Surroundings:
     """Configured ones; of a family without any, the built-in ones count."""
     private_range: IPv6Network = field(default_factory=lambda: IPv6Network("fd00::/48"))
     default_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    remote_driver: bool = False
+    """The driver that is asked for is a plugin, and there."""
+    remote_ipam: bool = False
+    """So is the IPAM driver: the pools of the request are what it gave."""
     firewall: bool = True
     """Whether there are firewall rules at all."""
 
@@ -73,12 +76,16 @@ def make(request: CreateNetwork, around: Surroundings, *, identity: str, now_ns:
     if request.config_from:
         request = _configured(request, around.networks)
     driver = request.driver or "bridge"
-    check_driver(driver, request)
+    check_driver(driver, request, around)
     request = _with_defaults(request, driver, around)
-    warnings = options.check_options(driver, request.options)
+    warnings = [] if around.remote_driver else options.check_options(driver, request.options)
     warnings += (
-        f"IPAM option {name} has no effect with the default IPAM driver"
-        for name in sorted(request.ipam_options or ())
+        ()
+        if around.remote_ipam
+        else (
+            f"IPAM option {name} has no effect with the default IPAM driver"
+            for name in sorted(request.ipam_options or ())
+        )
     )
     warnings += _unenforced(driver, request, around)
     ipv4, ipv6 = _families(request)
@@ -123,15 +130,15 @@ def check_operator_fields(request: CreateNetwork) -> None:
         raise InvalidArgumentError(f"invalid scope {request.scope}: it is local, swarm or global")
 
 
-def check_driver(driver: str, request: CreateNetwork) -> None:
+def check_driver(driver: str, request: CreateNetwork, around: Surroundings) -> None:
     """Raise what Docker does for a driver that makes no networks here."""
-    if driver not in DRIVERS:
+    if driver not in BUILT_IN and not around.remote_driver:
         raise NotFoundError(f'plugin "{driver}" not found')
     if driver in _SINGLE:
         raise ForbiddenError(f'only one instance of "{driver}" network is allowed')
     if driver == "overlay":
         raise NoSwarmManagerError()
-    if request.ipam_driver not in _IPAM_DRIVERS:
+    if request.ipam_driver not in _IPAM_DRIVERS and not around.remote_ipam:
         raise NotFoundError(f'plugin "{request.ipam_driver}" not found')
 
 
@@ -235,15 +242,20 @@ def _pools(
         pools.at_most_one_each(asked, driver)
     asked, warnings = _of_families(asked, families)
     others = networks_taken(around.networks)
-    pools.refuse_taken(asked, others)
+    if not around.remote_ipam:  # which knows best what it gives out
+        pools.refuse_taken(asked, others)
     warnings += [_told(pool, around.host) for pool in asked]
     made = list(asked)
     for version, wanted in zip((4, 6), families, strict=True):
-        if wanted and not any(pool.is_ipv6 is (version == 6) for pool in asked):
+        if (
+            wanted
+            and not around.remote_ipam
+            and not any(pool.is_ipv6 is (version == 6) for pool in asked)
+        ):
             subnet = choose_subnet(pools_of(around, version), [*others, *around.host])
             made.append(PoolRecord(str(subnet), chosen=True))
     made.sort(key=lambda pool: pool.is_ipv6)
-    has_gateway = _gateways(driver, request)
+    has_gateway = (False, False) if around.remote_ipam else _gateways(driver, request)
     complete = [pools.complete(p, gateway=has_gateway[p.is_ipv6]) for p in made]
     return tuple(complete), [warning for warning in warnings if warning]
 
@@ -321,6 +333,8 @@ def _gateways(driver: str, request: CreateNetwork) -> tuple[bool, bool]:
 def _with_interface(
     record: NetworkRecord, origin: Origin | None, around: Surroundings
 ) -> NetworkRecord:
+    if record.remote:
+        return record
     if record.driver == "bridge":
         name, ours = _bridge_interface(record, around)
         ours = ours or (origin is not None and origin.owns_bridge)

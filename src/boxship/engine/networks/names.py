@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from boxship.engine.networks.endpoint import EndpointRecord
-from boxship.engine.networks.plug import Plug, Records, addresses, dns_names, has_interface
+from boxship.engine.networks.plug import Plug, Records, addresses, dns_names, needs_sandbox
 from boxship.net.dns.listeners import Listener
 from boxship.net.dns.zones import Member, Upstream, View, Zone
 from boxship.net.namespaces import NetworkNamespace
@@ -81,7 +81,7 @@ class Names:
 def needs_names(plug: Plug, records: Records) -> bool:
     """Tell whether a container has a resolver: on the default bridge alone it has none."""
     if plug.egress:  # rules are fed by names
-        return any(has_interface(records[e.network_id]) for e in plug.endpoints)
+        return any(needs_sandbox(e, records[e.network_id]) for e in plug.endpoints)
     return any(records[e.network_id].user_defined for e in plug.endpoints)
 
 

@@ -4,9 +4,9 @@ A plug is all that decides about interfaces, routes, names and firewall of one r
 Whatever changes while it runs is the difference between two plugs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import NamedTuple
 
 import msgspec
@@ -103,29 +103,41 @@ def named(endpoints: Iterable[EndpointRecord], records: Records) -> tuple[Endpoi
     found = []
     for endpoint in endpoints:
         record = records[endpoint.network_id]
-        if endpoint.interface or not has_interface(record):
+        if endpoint.interface or not (has_interface(record) or _is_moved(endpoint)):
             found.append(endpoint)
             continue
-        name = (endpoint.driver_opts or {}).get(IFNAME) or _free_name(record, taken)
+        prefix = endpoint.joined.prefix if endpoint.joined else record.options.get(PREFIX_INSIDE)
+        name = (endpoint.driver_opts or {}).get(IFNAME) or _free_name(prefix or "eth", taken)
         taken.add(name)
         outside = host_name(endpoint.endpoint_id) if kind_of(record) == "veth" else ""
         found.append(msgspec.structs.replace(endpoint, interface=name, host_interface=outside))
     return tuple(found)
 
 
-def _free_name(record: NetworkRecord, taken: set[str]) -> str:
-    prefix = record.options.get(PREFIX_INSIDE) or "eth"
+def _is_moved(endpoint: EndpointRecord) -> bool:
+    return endpoint.joined is not None and bool(endpoint.joined.source)
+
+
+def _free_name(prefix: str, taken: set[str]) -> str:
     return next(name for i in range(len(taken) + 1) if (name := f"{prefix}{i}") not in taken)
 
 
 def has_interface(record: NetworkRecord) -> bool:
-    """Tell whether containers get an interface for this network; not for ``none`` and ``host``."""
+    """Tell whether we make an interface for containers on this network.
+
+    Not for ``none`` and ``host``, and not where a plugin drives it, which makes them itself.
+    """
     return record.driver in _KINDS
 
 
+def needs_sandbox(endpoint: EndpointRecord, record: NetworkRecord) -> bool:
+    """Tell whether an endpoint has an interface in the container's namespace, whoever made it."""
+    return has_interface(record) or record.remote
+
+
 def kind_of(record: NetworkRecord) -> str:
-    """Return the kind of interface that a network's driver gives."""
-    return _KINDS[record.driver]
+    """Return the kind of interface that a network's driver gives; ``moved``: a plugin makes it."""
+    return _KINDS.get(record.driver, "moved")
 
 
 _KINDS = {"bridge": "veth", "macvlan": "macvlan", "ipvlan": "ipvlan"}
@@ -143,6 +155,15 @@ def nic_of(endpoint: EndpointRecord, record: NetworkRecord) -> Nic:
             mac=endpoint.mac,
             addresses=addresses(endpoint),
             mtu=options.mtu,
+            sysctls=sysctls,
+        )
+    if endpoint.joined is not None:
+        return Nic(
+            attach_to=endpoint.joined.source,
+            name=endpoint.interface,
+            kind="moved",
+            mac=endpoint.mac,
+            addresses=addresses(endpoint),
             sysctls=sysctls,
         )
     parent = parent_options(record.driver, record.options)
@@ -200,7 +221,7 @@ def gateway_endpoint(
 
 
 def routes(endpoints: Iterable[EndpointRecord], records: Records) -> tuple[Route, ...]:
-    """Return the default routes of a container with these endpoints."""
+    """Return the routes of a container with these endpoints: default ones, and plugins' own."""
     endpoints = tuple(endpoints)
     found = []
     for family, network in _ANY.items():
@@ -211,7 +232,14 @@ def routes(endpoints: Iterable[EndpointRecord], records: Records) -> tuple[Route
         direct = records[endpoint.network_id].options.get("ipvlan_mode", "").startswith("l3")
         gateway = None if direct else ip_address(text)
         found.append(Route(network, gateway, endpoint.interface))
-    return tuple(found)
+    return (*found, *(route for endpoint in endpoints for route in _static(endpoint)))
+
+
+def _static(endpoint: EndpointRecord) -> Iterator[Route]:
+    """Yield the routes that a network's plugin wants."""
+    for route in endpoint.joined.routes if endpoint.joined else ():
+        via = ip_address(route.via) if route.via else None
+        yield Route(ip_network(route.destination, strict=False), via, endpoint.interface)
 
 
 # ── names ────────────────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ from boxship.engine.networks.facts import facts_of
 from boxship.engine.networks.firewallqueue import FirewallQueue
 from boxship.engine.networks.ghosts import Ghosts
 from boxship.engine.networks.names import Names, view_of
-from boxship.engine.networks.plug import Plug, Records, addresses, has_interface, named
+from boxship.engine.networks.plug import Plug, Records, addresses, named, needs_sandbox
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.repair import Repair, repair
 from boxship.engine.networks.requests import Tenant
@@ -77,16 +77,16 @@ class Plugging:
     ) -> tuple[EndpointRecord, ...]:
         """Give endpoints their addresses and the names of their interfaces: all, or none.
 
-        Those that have theirs already keep them. Errors as of :meth:`Networks.lease`.
+        Those that have theirs already keep them. Errors as of :meth:`Networks.lease`. Plugins are
+        asked before, by ``leasing.py``.
         """
-        found: list[EndpointRecord] = []
+        found, wishes = list[EndpointRecord](), tuple(endpoints)
         try:
-            for endpoint in endpoints:
-                found.append(
-                    endpoint if endpoint.plugged else self.networks.lease(endpoint, tenant)
-                )
+            for wish in wishes:
+                found.append(wish if wish.plugged else self.networks.lease(wish, tenant))
         except BoxshipError:
-            self.release(found)
+            for endpoint in (one for one in found if one not in wishes):
+                self.networks.release(endpoint)
             raise
         return named(found, self._records(found))
 
@@ -94,7 +94,7 @@ class Plugging:
         """Give leases back."""
         for endpoint in endpoints:
             if endpoint.plugged:
-                self.networks.release(endpoint)
+                self.networks.end(endpoint)
 
     # ── a start and an end ───────────────────────────────────────────────────────────────────
 
@@ -109,7 +109,7 @@ class Plugging:
         live = Live(plug, facts_of(plug, records, self._by_id()))
         self._watch(plug)
         socket = None
-        if any(has_interface(record) for record in records.values()):
+        if any(needs_sandbox(e, records[e.network_id]) for e in plug.endpoints):
             self._pool.start()
             socket = await self._connect_all(live, records)
         self._live[plug.tenant.id] = live  # from here on :meth:`unplug` takes it back

@@ -14,6 +14,10 @@ PREDEFINED = (BRIDGE, HOST, NONE)
 """Names of the networks that are always there (``bridge`` unless it is configured away)."""
 
 
+BUILT_IN = frozenset({"bridge", "host", "ipvlan", "macvlan", "null", "overlay"})
+"""Drivers that need no plugin."""
+
+
 def predefined_id(name: str) -> str:
     """Return the id of a network that is always there: it follows from its name, for ever."""
     return hashlib.sha256(f"boxship network {name}".encode()).hexdigest()
@@ -60,10 +64,17 @@ class NetworkRecord(Struct, frozen=True):
     interface: str = ""
     owns_interface: bool = True
     """Whether the interface was made for this network and goes with it."""
+    remote_pools: dict[str, str] = {}
+    """The ids that a plugin gave the subnets of ``ipam``, by subnet."""
 
     @property
     def predefined(self) -> bool:
         return self.name in PREDEFINED
+
+    @property
+    def remote(self) -> bool:
+        """Whether a plugin drives it."""
+        return self.driver not in BUILT_IN
 
     @property
     def user_defined(self) -> bool:

@@ -12,12 +12,13 @@ import asyncio
 import builtins
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
 
 from boxship.base.clock import Clock
-from boxship.base.errors import BoxshipError, ConflictError, UnavailableError
+from boxship.base.errors import BoxshipError, NotFoundError, UnavailableError
 from boxship.base.ids import new_id
 from boxship.engine.events.bus import EventBus
 from boxship.engine.networks import interfaces, listing, making, startup, wishes
@@ -25,6 +26,7 @@ from boxship.engine.networks.endpoint import EndpointRecord, host_name
 from boxship.engine.networks.fabric import Fabric, HostView
 from boxship.engine.networks.leases import Leases
 from boxship.engine.networks.pools import refuse_taken
+from boxship.engine.networks.pruning import Pruning
 from boxship.engine.networks.record import (
     BRIDGE,
     NetworkRecord,
@@ -32,6 +34,7 @@ from boxship.engine.networks.record import (
     encode_record,
     predefined_id,
 )
+from boxship.engine.networks.remote import RemoteNetworks
 from boxship.engine.networks.removing import check_unused
 from boxship.engine.networks.requests import (
     CreatedNetwork,
@@ -44,9 +47,10 @@ from boxship.engine.networks.requests import (
 from boxship.engine.networks.shelf import NetworkShelf
 from boxship.engine.networks.walls import NoWalls, Walls
 from boxship.engine.networks.worker import NetworkWorker
+from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.database import Database
 from boxship.engine.records.trash import TrashBin, TrashItem, Wrap
-from boxship.engine.settings import NetworkSettings
+from boxship.engine.settings import NetworkSettings, PluginSettings
 from boxship.model.event import EventType
 from boxship.model.statistics import InterfaceStatistics
 
@@ -69,6 +73,7 @@ class Networks:
         exec_root: str = interfaces.DEFAULT_EXEC_ROOT,
         identity: bytes = b"",
         trash: TrashBin | None = None,
+        plugins: PluginEntry | None = None,
     ) -> None:
         """``identity`` is this engine's, for private IPv6 ranges that others don't have."""
         self._trash = TrashBin(database, clock) if trash is None else trash
@@ -80,6 +85,9 @@ class Networks:
         """Versions of IP that the host forwards because we have it so. It is to be a router for our
         networks alone, which the firewall sees to; empty with ``ip_forward_no_drop``."""
         self._shelf = NetworkShelf(database, clock)
+        plugins = PluginEntry(PluginSettings()) if plugins is None else plugins
+        self.remote = RemoteNetworks(plugins)
+        plugins.add_users(lambda name: self.remote.of_driver(name, self._shelf))
         self._events = events
         self._clock = clock
         self._fabric = fabric
@@ -87,7 +95,7 @@ class Networks:
         self._leases: dict[str, Leases] = {}
         self._broken: dict[str, str] = {}
         """Why a network's interface is not there, by its id."""
-        self._pruning = asyncio.Lock()
+        self._pruning = Pruning(self._shelf, self._in_use, self.remove)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
@@ -141,6 +149,7 @@ class Networks:
     async def close(self) -> None:
         """Let go; interfaces stay, for the containers that go on."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.remote.close()
         await asyncio.to_thread(self.worker.close)
         self._fabric.close()
 
@@ -204,17 +213,19 @@ class Networks:
         now_ns = origin.created_ns if origin else self._clock.now_ns()
         self._shelf.reserve(request.name, identity)
         try:
-            beside = [*self._interfaces(), *interfaces.left_by(origin)]
-            view = await self.worker.run(self._fabric.look, beside=beside)
-            around = self._site.surroundings(self._shelf.everything(), view)
-            made = making.make(request, around, identity=identity, now_ns=now_ns)
-            self._shelf.prepare(made.record)
-            await self._bring_up(made.record)
+            async with self.remote.prepared(request) as prepared:
+                beside = [*self._interfaces(), *interfaces.left_by(origin)]
+                view = await self.worker.run(self._fabric.look, beside=beside)
+                around = prepared.within(self._site.surroundings(self._shelf.everything(), view))
+                made = making.make(prepared.request, around, identity=identity, now_ns=now_ns)
+                record = prepared.record(made.record)
+            self._shelf.prepare(record)
+            await self._bring_up(record)
         except BaseException:
             self._shelf.forget(identity, request.name)
             raise
-        self._leases[identity] = Leases(made.record)
-        self._say(made.record, "create")
+        self._leases[identity] = Leases(record)
+        self._say(record, "create")
         return CreatedNetwork(identity, "; ".join(made.warnings))
 
     async def restore(self, item: TrashItem, name: str = "") -> NetworkRecord:
@@ -245,6 +256,7 @@ class Networks:
         """Interface, firewall, record; what was done is undone if the rest fails."""
         try:
             await self._make_interface(record)
+            await self.remote.create(record)
             await self.walls.add(record)
             await self._shelf.add(record, also=also)
         except BaseException:
@@ -270,6 +282,7 @@ class Networks:
 
     async def _take_down(self, record: NetworkRecord) -> None:
         """Remove a network's rules and interface; what fails is done at the next start-up."""
+        await self.remote.delete(record)
         try:
             await self.walls.remove(record)
             shared = any(
@@ -289,7 +302,10 @@ class Networks:
     async def _remove(self, record: NetworkRecord) -> None:
         record = self._shelf.get(record.id)  # two may want to remove it
         check_unused(record, tuple(self._leases[record.id]), self._shelf)
-        kept = self._trash.item(EventType.NETWORK, record.id, record.name, encode_record(record))
+        body = encode_record(record)
+        kept = None
+        if not (record.remote or record.remote_pools):  # a plugin forgets what was its
+            kept = self._trash.item(EventType.NETWORK, record.id, record.name, body)
         await self._shelf.take_away(record, self._trash.putting(kept))
         self._trash.put(kept)
         try:
@@ -302,29 +318,13 @@ class Networks:
 
     async def prune(self, wanted: NetworkPrune) -> tuple[str, ...]:
         """Remove the networks nobody is on, and return their names. ConflictError: one runs."""
-        if self._pruning.locked():
-            raise ConflictError("a prune operation is already running")
-        async with self._pruning:
-            names = []
-            for record in self._shelf:
-                if self._is_pruned(record, wanted) and await self._remove_unused(record):
-                    names.append(record.name)
+        names = await self._pruning.prune(wanted)
         self._events.publish(EventType.NETWORK, "prune", "", {"reclaimed": "0"})
-        return tuple(names)
+        return names
 
     def plan_prune(self, wanted: NetworkPrune) -> tuple[str, ...]:
         """Return the names of those that :meth:`prune` would remove now."""
-        return tuple(record.name for record in self._shelf if self._is_pruned(record, wanted))
-
-    def _is_pruned(self, record: NetworkRecord, wanted: NetworkPrune) -> bool:
-        return wanted.admits(record) and not self._in_use(record)
-
-    async def _remove_unused(self, record: NetworkRecord) -> bool:
-        try:
-            await self.remove(record.id)
-        except BoxshipError:
-            return False  # somebody uses or removes it meanwhile: it is left to them
-        return True
+        return self._pruning.plan(wanted)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Go on with it even if the caller is cancelled: nothing half-made stays behind."""
@@ -375,6 +375,12 @@ class Networks:
         leases = self._leases.get(endpoint.network_id)
         if leases is not None:
             leases.end(endpoint.endpoint_id)
+
+    def end(self, endpoint: EndpointRecord) -> None:
+        """Take an endpoint back, and tell plugins that have a part in it."""
+        self.release(endpoint)
+        with suppress(NotFoundError):  # its network has gone, and all that is on it
+            self.remote.left(self._shelf.get(endpoint.network_id), endpoint)
 
     def rename(self, container_id: str, name: str) -> None:
         """Show a tenant by another name from now on."""

@@ -11,7 +11,6 @@ from boxship.engine.networks.plug import (
     NamespacePaths,
     Plug,
     Records,
-    has_interface,
     nic_of,
     routes,
 )
@@ -87,7 +86,7 @@ def wire(live: Live, records: Records, pool: SandboxSource, names: NameKeeper) -
     try:
         with timed("network: interfaces", steps):
             for endpoint in live.plug.endpoints:
-                if has_interface(records[endpoint.network_id]):
+                if endpoint.interface:
                     sandbox.add(nic_of(endpoint, records[endpoint.network_id]))
             sandbox.set_routes(routes(live.plug.endpoints, records))
         if needs_names(live.plug, records):

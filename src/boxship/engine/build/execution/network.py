@@ -9,6 +9,7 @@ import msgspec
 from boxship.engine.containers import endpoints, networking
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.record import ContainerRecord
+from boxship.engine.networks import leasing
 from boxship.engine.networks.plug import NOTHING_MADE, NamespacePaths
 from boxship.engine.networks.wiring import Socket
 
@@ -40,10 +41,12 @@ async def connected(context: Context, record: ContainerRecord) -> AsyncIterator[
         yield Connection(record, None)
         return
     settled = tuple(endpoints.settled(context.networks, each) for each in record.endpoints)
-    leased = context.plugging.lease(settled, networking.tenant(record))
-    record = msgspec.structs.replace(record, endpoints=leased)
+    tenant = networking.tenant(record)
+    leased = await leasing.lease(context.plugging, settled, tenant)
     connection = Connection(record, None)
     try:
+        leased = await leasing.join(context.plugging, leased, tenant)
+        record = msgspec.structs.replace(record, endpoints=leased)
         users = context.planner.users_of(record, context.shelf)
         plug = replace(networking.plug_of(context, record), users=users)
         connection = Connection(record, await context.plugging.plug(plug))
