@@ -28,6 +28,7 @@ from boxship.engine.networks import leasing
 from boxship.engine.networks.egress import words_of as egress_words
 from boxship.engine.networks.plug import Plug
 from boxship.engine.networks.plugging import Running
+from boxship.engine.networks.portwishes import wishes_of
 from boxship.engine.networks.requests import Tenant
 from boxship.engine.networks.wiring import Socket
 
@@ -115,7 +116,8 @@ async def _lease(context: Context, container: Container) -> None:
     leased = await leasing.lease(context.plugging, settled, tenant(record))
     container.record = msgspec.structs.replace(record, endpoints=leased)
     record = container.record = portclaims.claimed(context, container.record)
-    joined = await leasing.join(context.plugging, record.endpoints, tenant(record), record.ports)
+    wishes = wishes_of(record.config, record.host)
+    joined = await leasing.join(context.plugging, record.endpoints, tenant(record), wishes)
     if joined != record.endpoints:
         container.record = msgspec.structs.replace(record, endpoints=joined)
 

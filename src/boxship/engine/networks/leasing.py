@@ -11,9 +11,9 @@ import msgspec
 from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.plug import named
 from boxship.engine.networks.plugging import Plugging
+from boxship.engine.networks.portwishes import PortWish
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import Tenant
-from boxship.model.ports import PublishedPort
 
 
 async def lease(
@@ -50,9 +50,12 @@ async def join(
     plugging: Plugging,
     endpoints: Iterable[EndpointRecord],
     tenant: Tenant,
-    ports: Sequence[PublishedPort] = (),
+    ports: Sequence[PortWish] = (),
 ) -> tuple[EndpointRecord, ...]:
-    """Have network plugins make the leased endpoints that are theirs, all or none."""
+    """Have network plugins make the leased endpoints that are theirs, all or none.
+
+    ``ports`` are wished for; whether and how they are published is the plugins' business.
+    """
     found = list(endpoints)
     networks = plugging.networks
     records = {e.network_id: networks.find(e.network_id) for e in found}

@@ -25,10 +25,10 @@ import msgspec
 
 from boxship.base.errors import BoxshipError, InternalError
 from boxship.engine.networks.endpoint import EndpointRecord, JoinedInterface, JoinedRoute
+from boxship.engine.networks.portwishes import PortWish
 from boxship.engine.networks.record import BUILT_IN, NetworkRecord, PoolRecord
 from boxship.engine.networks.requests import CreateNetwork, PoolRequest
 from boxship.engine.plugins.entry import PluginEntry
-from boxship.model.ports import PublishedPort
 from boxship.plugin.capability import Capability
 from boxship.plugin.errors import PluginNonsenseError
 
@@ -213,7 +213,7 @@ class RemoteNetworks:
         record: NetworkRecord,
         endpoint: EndpointRecord,
         container_id: str,
-        ports: Sequence[PublishedPort] = (),
+        ports: Sequence[PortWish] = (),
     ) -> EndpointRecord:
         """Have a leased endpoint made and joined; return it with what that gave."""
         if not record.remote or endpoint.joined is not None:
@@ -336,18 +336,19 @@ def _pool_for(record: NetworkRecord, asked: str, *, ipv6: bool) -> tuple[str, st
     return found[0] if found else ("", "")
 
 
-def _port_map(ports: Sequence[PublishedPort]) -> list[dict[str, object]]:
-    """Return published ports as libnetwork's ``PortBinding``, one for each range."""
+def _port_map(wishes: Iterable[PortWish]) -> list[dict[str, object]]:
+    """Return the ports to be published as libnetwork's ``PortBinding``, one for each port."""
     return [
         {
-            "Proto": _PROTOCOLS.get(port.protocol, 0),
+            "Proto": _PROTOCOLS.get(wish.span.protocol, 0),
             "IP": "",
-            "Port": port.container_first,
-            "HostIP": port.host_address or "0.0.0.0",
-            "HostPort": port.host_first,
-            "HostPortEnd": port.host_last,
+            "Port": port,
+            "HostIP": wish.host_address,
+            "HostPort": wish.host_first + offset if wish.exact else wish.host_first,
+            "HostPortEnd": wish.host_first + offset if wish.exact else wish.host_last,
         }
-        for port in ports
+        for wish in wishes
+        for offset, port in enumerate(range(wish.span.first, wish.span.last + 1))
     ]
 
 
