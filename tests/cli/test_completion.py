@@ -61,8 +61,11 @@ def test_words_of_the_tables(line: tuple[str, ...], expected: list[str]) -> None
     ("line", "sources"),
     [
         (("stop", ""), (Source.RUNNING,)),
-        (("container", "stop", "a", ""), (Source.CONTAINERS,)),
+        (("stop", "a", ""), (Source.RUNNING,)),
         (("start", "w"), (Source.STOPPED,)),
+        (("--context", ""), (Source.CONTEXTS,)),
+        (("plugin", "enable", ""), (Source.PLUGINS,)),
+        (("system", "socket", "rm", ""), (Source.SOCKETS,)),
         (("unpause", ""), (Source.PAUSED,)),
         (("rm", "-f", ""), (Source.CONTAINERS,)),
         (("logs", "--tail", "5", ""), (Source.CONTAINERS,)),
@@ -109,6 +112,14 @@ def test_the_protocol_of_dockers_own_scripts(two_containers: Recorder, ours: Cli
     assert len(asked) == 1
     assert "running" in asked[0]
     assert ours("__completeNoDesc", "stop", "wo").out == "worker\n:4\n"
+
+
+def test_contexts_are_the_clients_own_files(tmp_path: Path, ours: Client) -> None:
+    for number, body in enumerate(('{"Name": "far"}', '{"Name": "near"}', "rubbish")):
+        place = tmp_path / f".docker/contexts/meta/{number}"
+        place.mkdir(parents=True)
+        (place / "meta.json").write_text(body)
+    assert ours("__complete", "--context", "").out == "default\nfar\nnear\n:4\n"
 
 
 def test_without_a_daemon_there_are_no_names_and_none_is_started(tmp_path: Path) -> None:

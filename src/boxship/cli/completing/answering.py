@@ -29,15 +29,22 @@ def complete(
     found = []
     if wish.sources:
         try:
-            values, _ = Parser(flags, interspersed=False).parse(words[:-1])
-            session = open_session(values)
-        except (BoxshipError, FlagError, HelpRequested):
+            session = open_session(_globals(words, flags))
+        except BoxshipError:
             pass  # the line names no daemon that could be asked; the tables answer all the same
         else:
             signal.alarm(_PATIENCE)
             found = [name for source in wish.sources for name in names(session, source)]
             signal.alarm(0)
     return answer(wish, found, explained=explained)
+
+
+def _globals(words: Sequence[str], flags: Sequence[Flag]) -> Values:
+    """The program's own flags at the begin of the line, as far as they are whole."""
+    try:
+        return Parser(flags, interspersed=False).parse(words[:-1])[0]
+    except (FlagError, HelpRequested):
+        return Values(flags)
 
 
 def _load(entry: Entry) -> Command:

@@ -1,5 +1,8 @@
 """Names that the daemon knows. Whoever presses a key waits: it is asked once, and never started."""
 
+import glob
+import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +20,8 @@ _STATES = {
 
 def names(session: Session, source: Source) -> list[Word]:
     """Return the names of one kind; none if the daemon doesn't answer, or refuses."""
+    if source is Source.CONTEXTS:
+        return _contexts(os.path.dirname(session.config_path))
     try:
         client = EngineClient(session.choice.endpoint, agent="Docker-Client/boxship (linux)")
         try:
@@ -45,8 +50,21 @@ def _ask(client: EngineClient, source: Source) -> Iterator[Word]:
             yield from (Word(plugin["Name"]) for plugin in client.json("GET", "/plugins"))
         case Source.RUNTIMES:
             yield from (Word(name) for name in client.json("GET", "/info").get("Runtimes") or ())
-        case Source.CONTEXTS:
-            return  # those are files of the client's
+        case Source.SOCKETS:
+            for socket in client.json("GET", "/boxship/sockets"):
+                yield Word(socket["Name"])
+
+
+def _contexts(directory: str) -> list[Word]:
+    """Contexts are the client's own files; ``default`` has none."""
+    found = [Word("default")]
+    for path in glob.glob(f"{glob.escape(directory)}/contexts/meta/*/meta.json"):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                found.append(Word(str(json.load(stream)["Name"])))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found)
 
 
 def _containers(client: EngineClient, source: Source) -> Iterator[Word]:

@@ -23,6 +23,7 @@ class Source(Enum):
     CONTEXTS = auto()
     PLUGINS = auto()
     RUNTIMES = auto()
+    SOCKETS = auto()
 
 
 class Word(NamedTuple):
@@ -75,6 +76,11 @@ _OF_VERBS: dict[str, tuple[Source, ...]] = {
     "volume create": (),
     "volume import": (),
     "context create": (),
+    "plugin create": (),
+    "plugin install": (),
+    "system socket audit": (Source.SOCKETS,),
+    "system socket inspect": (Source.SOCKETS,),
+    "system socket rm": (Source.SOCKETS,),
     "why": (Source.CONTAINERS, Source.IMAGES, Source.NETWORKS, Source.VOLUMES),
 }
 """Verbs that want other names than their usage says."""
@@ -201,7 +207,7 @@ def _of_argument(entry: catalog.Entry, command: Command, index: int, typed: str)
         return Wish(typed)
     place = _place(command.usage, index)
     special = _OF_VERBS.get(entry.paths[0])
-    if special is not None and index == 0:
+    if special is not None and (index == 0 or place == _place(command.usage, 0)):
         return Wish(typed, sources=special)
     for name, sources in _PLACES.items():
         if re.match(rf"{re.escape(name)}(?![A-Z_|])", place):
