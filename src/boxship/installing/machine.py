@@ -51,8 +51,7 @@ def settle(changed: Changed, program: str) -> list[str]:
     daemon = running()
     if daemon is None or not changed.code:
         return []
-    make_room(daemon)
-    _start([program, *daemon.arguments[1:]])
+    replace(daemon, program)
     return [f"replaced the daemon (pid {daemon.pid}); containers run on"]
 
 
@@ -122,6 +121,15 @@ def _arguments(pid: int) -> tuple[str, ...]:
     return ("boxshipd",)
 
 
+def replace(daemon: Running, program: str, log: str = _LOG) -> None:
+    """Have ``program`` go on in the daemon's place, as it was called; containers run on.
+
+    UnavailableError: the one doesn't end, or the other doesn't serve.
+    """
+    make_room(daemon)
+    _start([program, *daemon.arguments[1:]], log)
+
+
 def make_room(daemon: Running) -> None:
     """Have the daemon leave, its containers running. UnavailableError: it doesn't."""
     _end(daemon, signal.SIGUSR2)
@@ -144,15 +152,15 @@ def _end(daemon: Running, number: signal.Signals) -> None:
         )
 
 
-def _start(command: list[str]) -> None:
+def _start(command: list[str], log: str) -> None:
     """Start a daemon and wait until it serves, as systemd would. UnavailableError: it ended."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as told:
         told.bind("")  # the kernel finds an abstract name
         name = "@" + told.getsockname()[1:].decode()
-        with open(_LOG, "ab") as log:
+        with open(log, "ab") as output:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                cwd="/", env={**os.environ, "NOTIFY_SOCKET": name},
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, cwd="/", env={**os.environ, "NOTIFY_SOCKET": name},
             )  # fmt: skip
         ended = os.pidfd_open(process.pid)
         try:
@@ -166,7 +174,7 @@ def _start(command: list[str]) -> None:
         finally:
             os.close(ended)
     what = f"ended with {process.wait()}" if happened else f"is silent for {_PATIENCE:.0f} s"
-    raise UnavailableError(f"{command[0]} {what}: see {_LOG}")
+    raise UnavailableError(f"{command[0]} {what}: see {log}")
 
 
 def _state(unit: str) -> str:
