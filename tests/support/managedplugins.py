@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support import volumeprogram
 from support.engine import Engine
 
+_PROGRAM = Path(__file__).with_name("volumeprogram.py")
 SOCKET = "v.sock"
 OFFERED = "/mnt/volumes"
 
@@ -25,7 +25,7 @@ def plugin_directory(place: Path, **changes: object) -> str:
     root.mkdir(parents=True)
     for name in ("lib", "lib64", "bin", "sbin"):
         (root / name).symlink_to(f"usr/{name}")
-    shutil.copy(volumeprogram.__file__, root / "volumeprogram.py")
+    shutil.copy(_PROGRAM, root / "volumeprogram.py")
     (place / "config.json").write_text(json.dumps(config() | changes))
     return str(place)
 

@@ -12,6 +12,7 @@ id, words and environment, and ``/Test.Mount`` by mounting a tmpfs on PLACE/Name
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socketserver
 import sys
@@ -54,7 +55,7 @@ def path(wish: Any) -> Any:
 
 
 def remove(wish: Any) -> Any:
-    os.rmdir(f"{PLACE}/{wish['Name']}")
+    shutil.rmtree(f"{PLACE}/{wish['Name']}")
     return {}
 
 

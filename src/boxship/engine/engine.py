@@ -217,13 +217,13 @@ class Engine:
                 [*(c.id for c in loaded), *(item.id for item in trash.of(EventType.CONTAINER))],
                 running=any(container.record.state.alive for container in loaded),
             )
-        await context.volumes.open(keeps_strangers=context.keeps_strangers)
-        volumes.catch_up(context)
-        await networks.open()
         await shims.open()
         managed = engine.managed if database.load(_ANY_PLUGIN) else None
         if managed is not None:
             await managed.recover()
+        await context.volumes.open(keeps_strangers=context.keeps_strangers)
+        volumes.catch_up(context)
+        await networks.open()
         networking.claim(context)
         await recovery.recover(context)
         await networking.recover(context)
@@ -353,7 +353,8 @@ class Engine:
         context = self._context
         running = [c for c in context.shelf if c.record.state.alive]
         await asyncio.gather(*(stop.stop_for_now(context, c, at_most=at_most) for c in running))
-        if self._managed is not None:  # behind those who may have mounts of theirs
+        if self._managed is not None:
+            await self.volumes.mounts.close()  # what they have mounted goes back to them before
             await self._managed.stop_all(at_most=at_most)
 
     async def close(self) -> None:

@@ -94,12 +94,15 @@ class Processes:
 
     # ── with the daemon ──────────────────────────────────────────────────────────────────────
 
-    async def recover(self, wanted: set[str]) -> None:
-        """Find the processes that run; those that are not ``wanted`` are nobody's, and go."""
+    async def recover(self, wanted: set[str] | None) -> None:
+        """Find the processes that run; those that are not ``wanted`` are nobody's, and go.
+
+        ``None``: records may have been lost, and all stay.
+        """
         self.context.shelf.load()
         await recovery.recover(self.context)
         for container in self.context.shelf:
-            if container.id not in wanted:
+            if wanted is not None and container.id not in wanted:
                 with contextlib.suppress(NotModifiedError):
                     await stop.end_now(self.context, container)
                 await self.remove(container.id)

@@ -68,11 +68,14 @@ class ManagedPlugins:
     async def recover(self) -> None:
         """Find what an earlier daemon left; before containers are looked after."""
         self._shelf.load()
-        await self._processes.recover({record.process for record in self._shelf})
+        keeps_strangers = self._yard.context.keeps_strangers
+        wanted = None if keeps_strangers else {record.process for record in self._shelf}
+        await self._processes.recover(wanted)
         for record in self._shelf:
             if not record.enabled and self._processes.runs(record):
                 await self._processes.stop(record)  # the daemon was killed in between
-        self.installer.sweep()
+        if not keeps_strangers:
+            self.installer.sweep()
         for record in self._shelf:
             if record.enabled:
                 self._register(record)
