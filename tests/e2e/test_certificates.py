@@ -107,6 +107,36 @@ def test_without_tls_nobody_is_understood(place: Place, program: str) -> None:
     assert plain.run("ps").code != 0
 
 
+def test_a_context_has_a_daemon_s_certificates(place: Place, tmp_path: Path) -> None:
+    """Made by either client, used by both, and nothing of the environment counts beside it."""
+    issued = place.authority.issue("client")
+    words = f"host=tcp://127.0.0.1:{place.port()},ca={place.authority.certificate},"
+    words += f"cert={issued.certificate},key={issued.key}"
+    clean = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "", "DOCKER_TLS_VERIFY": ""}
+    docker = Cli(place.engine.docker.program, clean)
+    boxship = Cli(place.engine.boxship.program, clean)
+    docker("context", "create", "far", "--docker", words)
+    boxship("context", "create", "also", "--docker", words)
+    version = ("version", "--format={{.Server.Version}} {{.Client.Context}}")
+    assert boxship("--context=far", *version).endswith(" far")
+    assert docker("--context=also", *version).endswith(" also")
+    boxship("context", "use", "far")
+    for client in (boxship, docker):
+        assert client("info", "--format={{.ClientInfo.Context}}") == "far"
+        assert client("ps", "-q") == ""
+    foreign = place.foreign.issue("stranger")
+    boxship(
+        "context",
+        "update",
+        "far",
+        "--docker",
+        words.replace(str(issued.certificate), str(foreign.certificate)).replace(
+            str(issued.key), str(foreign.key)
+        ),
+    )
+    assert boxship.run("ps").code == docker.run("ps").code == 1
+
+
 def test_certificates_are_renewed_while_it_runs(place: Place) -> None:
     """What doesn't fit changes nothing; what does holds from the next connection on."""
     engine, program = place.engine, place.engine.docker.program

@@ -45,6 +45,7 @@ NOUNS = (
     Noun("buildx imagetools", "Work with images in registries"),
     Noun("checkpoint", "Save what containers do, to go on from there"),
     Noun("container", "Work with containers"),
+    Noun("context", "Give daemons names, and choose one"),
     Noun("image", "Work with images"),
     Noun("manifest", "Look at manifests in registries"),
     Noun("network", "Work with networks"),
@@ -70,6 +71,10 @@ def _volume(name: str, summary: str, *aliases: str) -> Entry:
 
 def _plugin(name: str, summary: str, *aliases: str) -> Entry:
     return Entry("plugin", name, f"plugin.{name}", summary, "", aliases)
+
+
+def _context(name: str, summary: str, *aliases: str, module: str = "") -> Entry:
+    return Entry("context", name, f"context.{module or name}", summary, "", aliases)
 
 
 def _socket(name: str, summary: str, *aliases: str) -> Entry:
@@ -217,6 +222,15 @@ ENTRIES = (
         "Take over what a stopped Docker daemon has",
     ),
     Entry("system", "trash", "system.trash", "Bring back what was removed, or empty the trash"),
+    _context("create", "Give a daemon a name"),
+    _context("export", "Write a context to an archive"),
+    _context("import", "Make a context of an archive", module="importing"),
+    _context("inspect", "Show all details of contexts"),
+    _context("ls", "List contexts", "list"),
+    _context("rm", "Remove contexts", "remove"),
+    _context("show", "Print the name of the context that holds"),
+    _context("update", "Change a context"),
+    _context("use", "Choose the context that holds from now on"),
     _socket("audit", "Show who asked for what, and whether it was allowed"),
     _socket("create", "Make a socket or token that can do what is said, and nothing else"),
     _socket("inspect", "Show all details of sockets and tokens"),

@@ -53,6 +53,7 @@ class ConfigFile(NamedTuple):
     detach_keys: str = ""
     http_headers: tuple[tuple[str, str], ...] = ()
     prune_filters: tuple[str, ...] = ()
+    current_context: str = ""
     proxies: Mapping[str, Any] | None = None  # by daemon host, "default" for all others
 
     @classmethod
@@ -87,6 +88,7 @@ class ConfigFile(NamedTuple):
             detach_keys=document.get("detachKeys", ""),
             http_headers=tuple((str(key), str(value)) for key, value in headers.items()),
             prune_filters=tuple(map(str, document.get("pruneFilters") or ())),
+            current_context=str(document.get("currentContext") or ""),
             proxies=document.get("proxies"),
         )
 

@@ -15,20 +15,17 @@ read first and never written.
 import base64
 import binascii
 import json
-import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from boxship.base.errors import InvalidArgumentError, NotFoundError
-from boxship.base.files import write_atomic
+from boxship.cli.configdocument import Document, parsed, read, write
 from boxship.cli.credentialhelper import TOKEN_USER, CredentialHelper
 from boxship.oci.reference import DEFAULT_DOMAIN
 
 HUB_KEY = "https://index.docker.io/v1/"
 _VARIABLE = "DOCKER_AUTH_CONFIG"
 _HUB_NAMES = {DEFAULT_DOMAIN, "index.docker.io", "registry-1.docker.io"}
-
-Document = dict[str, Any]
 
 
 class Login(NamedTuple):
@@ -142,33 +139,13 @@ class Keychain:
         text = self._environment.get(_VARIABLE, "")
         if not text:
             return None
-        return _from_file(_parsed(text, _VARIABLE), server)
+        return _from_file(parsed(text, _VARIABLE), server)
 
     def _read(self) -> Document:
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                text = file.read()
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            return {}
-        return _parsed(text, self.path) if text.strip() else {}
+        return read(self.path)
 
     def _write(self, document: Document) -> None:
-        # A link stays a link: people keep the file in a repository of theirs.
-        path = os.path.realpath(self.path)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        text = json.dumps(document, indent="\t", ensure_ascii=False)
-        write_atomic(path, text.encode(), mode=0o600)
-
-
-def _parsed(text: str, place: str) -> Document:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        # Without the parser's excerpt: it may be a secret.
-        raise InvalidArgumentError(f"{place} is not valid JSON") from error
-    if not isinstance(document, dict):
-        raise InvalidArgumentError(f"{place} has to be a JSON object")
-    return document
+        write(self.path, document)
 
 
 def _helper(document: Document, server: str) -> CredentialHelper | None:

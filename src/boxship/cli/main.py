@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GLOBAL_FLAGS = (
     Flag("config", "", kinds.STRING, "Directory of the client's config.json"),
-    Flag("context", "c", kinds.STRING, "Name of a context", hidden=True),
+    Flag("context", "c", kinds.STRING, "Context to use, whatever DOCKER_HOST and `use` say"),
     Flag("debug", "D", kinds.BOOL, "Show where an error comes from"),
     Flag(
         "host",
@@ -197,7 +197,8 @@ def _failed(error: BoxshipError, path: str, command: Command, *, debug: bool) ->
 
 def _session(values: Values) -> "Session":
     from boxship.cli.session import Session
-    from boxship.client.endpoint import TlsOptions, choose
+    from boxship.cli.target import Target
+    from boxship.client.endpoint import TlsOptions
 
     hosts = values.many("host")
     if len(hosts) > 1:
@@ -210,7 +211,7 @@ def _session(values: Values) -> "Session":
         key=values.text("tlskey") or None,
     )
     return Session(
-        choice=choose(hosts[0] if hosts else None, tls, os.environ),
+        target=Target(hosts[0] if hosts else None, values.text("context") or None, tls),
         debug=values.on("debug"),
         config_directory=values.text("config") or None,
     )

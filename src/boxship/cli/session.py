@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TextIO
 
 from boxship.cli.configfile import ConfigFile, config_path, custom_headers
+from boxship.cli.target import Target, chosen, context_name
 from boxship.client.endpoint import Choice, UnixEndpoint
 from boxship.client.engine import EngineClient
 
@@ -15,9 +16,9 @@ class Session:
     """One run of the program. ``out`` and ``err`` are text; raw bytes go to their descriptors."""
 
     def __init__(
-        self, choice: Choice, *, debug: bool = False, config_directory: str | None = None
+        self, target: Target, *, debug: bool = False, config_directory: str | None = None
     ) -> None:
-        self.choice = choice
+        self.target = target
         self.debug = debug
         self.out: TextIO = sys.stdout
         self.err: TextIO = sys.stderr
@@ -37,6 +38,21 @@ class Session:
     @cached_property
     def config(self) -> ConfigFile:
         return ConfigFile.load(self.environment, self._config_directory)
+
+    @cached_property
+    def context(self) -> str:
+        """The name of the context that holds."""
+        return context_name(self.target, self.environment, lambda: self.config.current_context)
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The daemon to talk to; looked for when it is needed, so that a context can be mended."""
+        return chosen(self.target, self.context, self.environment, self.config_directory)
+
+    @property
+    def config_directory(self) -> str:
+        """Where ``config.json`` is, contexts, and keys by default."""
+        return os.path.dirname(self.config_path)
 
     @property
     def config_path(self) -> str:
@@ -61,7 +77,8 @@ class Session:
 
     def beside(self) -> "Session":
         """One more session with the same daemon, for another thread."""
-        other = Session(self.choice, debug=self.debug, config_directory=self._config_directory)
+        other = Session(self.target, debug=self.debug, config_directory=self._config_directory)
+        other.choice = self.choice
         other.out, other.err, other.environment = self.out, self.err, self.environment
         other.client = self.client.beside()
         return other

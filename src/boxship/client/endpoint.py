@@ -18,7 +18,10 @@ TLS_PORT = 2376
 
 
 class TlsFiles(NamedTuple):
-    """PEM files for a TLS connection; ``verify`` checks the daemon's certificate and name."""
+    """PEM files for a TLS connection; ``verify`` checks the daemon's certificate and name.
+
+    Without ``ca`` it is verified by the authorities that the machine trusts.
+    """
 
     ca: str
     cert: str

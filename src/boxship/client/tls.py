@@ -28,12 +28,15 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if files.verify:
-        if not os.path.exists(files.ca):
+        if not files.ca:  # a context without: whoever this machine trusts
+            context.load_default_certs()
+        elif not os.path.exists(files.ca):
             raise InvalidArgumentError(
                 f"there is no CA certificate at {files.ca} to verify the daemon with; "
                 "set DOCKER_CERT_PATH or --tlscacert"
             )
-        context.load_verify_locations(files.ca)
+        else:
+            context.load_verify_locations(files.ca)
     else:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -24,7 +24,12 @@ def run(session: Session, given: Invocation) -> int:
         info = system.info(session.client)
     except BoxshipError as error:
         problem = error
-    client = {"Debug": session.debug, "Context": "default", "Version": __version__, "Plugins": []}
+    client = {
+        "Debug": session.debug,
+        "Context": session.context,
+        "Version": __version__,
+        "Plugins": [],
+    }
     if template == "json":
         session.say(dump_compact(info | {"ClientInfo": client}))
     elif parsed is not None:
@@ -40,7 +45,7 @@ def run(session: Session, given: Invocation) -> int:
 
 def _print(session: Session, info: dict[str, Any], *, answered: bool) -> None:
     debug = "true" if session.debug else "false"
-    pairs = [("Version", __version__), ("Context", "default"), ("Debug Mode", debug)]
+    pairs = [("Version", __version__), ("Context", session.context), ("Debug Mode", debug)]
     session.say("Client:")
     for line in labelled(pairs, indent=1, width=12):
         session.say(line)

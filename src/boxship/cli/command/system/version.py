@@ -50,11 +50,11 @@ def _ask(session: Session) -> tuple[Json, Json | None, BoxshipError | None]:
         server = system.version(session.client)
         api_version = session.client.version
     except BoxshipError as error:
-        return _client(NEWEST_VERSION), None, error
-    return _client(api_version), server, None
+        return _client(NEWEST_VERSION, session.context), None, error
+    return _client(api_version, session.context), server, None
 
 
-def _client(api_version: str) -> Json:
+def _client(api_version: str, context: str) -> Json:
     machine = platform.machine()
     return {
         "Version": __version__,
@@ -66,7 +66,7 @@ def _client(api_version: str) -> Json:
         "Os": "linux",
         "Arch": _MACHINES.get(machine, machine),
         "BuildTime": "",
-        "Context": "default",
+        "Context": context,
     }
 
 
