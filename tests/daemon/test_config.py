@@ -6,6 +6,7 @@ import pytest
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.daemon.config import changed, load_config, read_file
+from boxship.daemon.main import run
 from boxship.daemon.networks import network_settings
 from boxship.daemon.options import DEFAULT_HOST, OPTIONS, Kind, usage
 from boxship.engine.settings import AddressPoolSetting, RuntimeProgram
@@ -282,6 +283,11 @@ def test_directories_of_devices(configured, arguments, directories):
 
 def test_features_are_on_or_off(configured):
     assert configured({"features": {"cdi": False}}).cdi_spec_dirs == ()
+    idle = configured({"features": {"cdi": True, "buildkit": True, "nope": True}}).without_effect
+    assert idle == {
+        "the feature buildkit": "both builders are always there, and clients choose",
+        "the feature nope": "there is no such feature",
+    }
     with pytest.raises(InvalidArgumentError, match="invalid feature cdi=maybe"):
         configured({"features": {"cdi": "maybe"}})
 
@@ -306,3 +312,28 @@ def test_a_seccomp_profile_is_looked_at(configured, tmp_path):
         configured({}, option)
     profile.write_text("{}")
     assert configured({}, option).text("seccomp-profile") == str(profile)
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "told"),
+    [
+        ('{"debug": true}', 0, "configuration OK\n"),
+        ('{"debug": 1}', 1, "line 1, column 2: debug: expected true or false, got 1\n"),
+        ('{"debug": true', 1, "line 1, column 15: expected ',' or '}', found the end of the file"),
+        ('{"colour": 1}', 1, "any configuration option: colour (line 1, column 2)\n"),
+        (
+            '{"log-opts": {"max-size": "x"}}',
+            1,
+            "invalid log-opts: invalid value for max-size: invalid size: 'x'",
+        ),
+        ('{"log-opts": {"max-file": 2}}', 1, "max-file: expected a text, got 2"),
+        ('{"log-opts": {"speed": "2"}}', 1, "unknown log opt 'speed' for json-file log driver"),
+    ],
+)
+def test_a_configuration_is_validated_without_starting_anything(tmp_path, capsys, file, code, told):
+    (tmp_path / "daemon.json").write_text(file)
+    place = f"--data-root={tmp_path / 'data'}"
+    arguments = ["--validate", place, "--config-file", str(tmp_path / "daemon.json")]
+    assert run(arguments) == code
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()

@@ -17,6 +17,7 @@ from boxship.base.moments import parse_duration
 from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.configfile import NO_FILE, FileSettings, read_file
 from boxship.daemon.environment import read_environment, unknown_variables, wants_verified_clients
+from boxship.daemon.idleoptions import FEATURES, IDLE_FEATURES
 from boxship.daemon.networks import network_settings
 from boxship.daemon.option import Option, Value
 from boxship.daemon.options import BY_FLAG, BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_HOST, OPTIONS
@@ -24,8 +25,9 @@ from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.runtimes import check_default, read_runtimes
 from boxship.daemon.storageoptions import container_size
 from boxship.daemon.values import parse_arguments
+from boxship.engine.containers.checks.options import check_log
 from boxship.engine.settings import RuntimeProgram
-from boxship.model.container import Ulimit
+from boxship.model.container import LogConfig, Ulimit
 
 _NOTHING: Mapping[Option, Value] = MappingProxyType({})
 
@@ -176,10 +178,18 @@ def merge(
     for option, value in given.items():
         _check_value(option, value, None if option in {**around, **flags} else file)
     values = {option.name: given.get(option, option.default) for option in OPTIONS}
-    idle = {option.name: option.idle for option in given if option.idle}
-    config = DaemonConfig(values, idle)
+    config = DaemonConfig(values, _idle(given))
     _check(config)
     return config
+
+
+def _idle(given: Mapping[Option, Value]) -> dict[str, str]:
+    idle = {option.name: option.idle for option in given if option.idle}
+    features = given.get(BY_KEY["features"])
+    for name in features if isinstance(features, dict) else ():
+        if name not in FEATURES:
+            idle[f"the feature {name}"] = IDLE_FEATURES.get(name, "there is no such feature")
+    return idle
 
 
 def _refuse_conflicts(flags: Mapping[Option, Value], file: FileSettings) -> None:
@@ -231,6 +241,7 @@ def _check(config: DaemonConfig) -> None:
     _ = network_settings(config), config.trash_retention_ns, build_cache_settings(config)
     _ = container_size(config)
     _check_init(config.text("init-path"))
+    _check_log(config)
     check_default(config.text("default-runtime"), config.runtimes)
 
 
@@ -242,6 +253,17 @@ def _check_cgroups(config: DaemonConfig) -> None:
         raise InvalidArgumentError(
             'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'
         )
+
+
+def _check_log(config: DaemonConfig) -> None:
+    options = config.mapping("log-opts")
+    for name, value in options.items():
+        if not isinstance(value, str):
+            raise InvalidArgumentError(f"invalid log-opts: {name}: expected a text, got {value!r}")
+    try:
+        check_log(LogConfig(type=config.text("log-driver"), config=options))
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"invalid log-opts: {error}") from error
 
 
 def _check_init(path: str) -> None:

@@ -2,12 +2,29 @@
 scripts and test benches that pass them, and it is told why they do nothing.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from boxship.daemon.option import Kind, Option
 
 _CONTAINERD = "there is no containerd: containers and images are the daemon's own"
 _GONE = "Docker has removed it"
 _SWARM = "it is for swarms, which this engine is in none of"
 _PLAIN = "the log never has colours, and always full timestamps"
+
+FEATURES = frozenset({"cdi", "keep-blobs"})
+"""Those that mean something here."""
+IDLE_FEATURES: Mapping[str, str] = MappingProxyType(
+    {
+        "buildkit": "both builders are always there, and clients choose",
+        "containerd-migration": _CONTAINERD,
+        "containerd-snapshotter": _CONTAINERD,
+        "embedded-containerd": _CONTAINERD,
+        "swarm-nftables": _SWARM,
+        "time-namespaces": "containers have the host's clocks",
+        "windows-dns-proxy": "it is for Windows",
+    }
+)
 
 # Key, flag (empty: as the key; "-": none), kind, why. Their defaults never matter.
 _IDLE: tuple[tuple[str, str, Kind, str], ...] = (
