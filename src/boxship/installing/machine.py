@@ -18,6 +18,7 @@ from boxship.base.errors import UnavailableError
 PID_FILE = "/run/boxship/boxshipd.pid"
 _SYSTEMD = "/run/systemd/system"
 _SERVICE, _SOCKET = "boxship.service", "boxship.socket"
+_LIVING = ("active", "activating", "reloading", "deactivating")
 _PATIENCE = 120.0
 _LOG = "/run/boxship/boxshipd.log"
 
@@ -59,7 +60,7 @@ def _settle_systemd(changed: Changed) -> list[str]:
     done = []
     if changed.units:
         _systemctl("daemon-reload")
-    active = _state(_SERVICE) in ("active", "activating", "reloading")
+    active = _state(_SERVICE) in _LIVING
     other = None if active else running()
     if other is not None:
         make_room(other)
@@ -79,7 +80,9 @@ def _settle_systemd(changed: Changed) -> list[str]:
 def stop() -> None:
     """Stop the daemon, and its socket, as the configuration says about containers."""
     if has_systemd():
-        _systemctl("stop", _SOCKET, _SERVICE)
+        units = [unit for unit in (_SOCKET, _SERVICE) if _state(unit) in _LIVING]
+        if units:
+            _systemctl("stop", *units)
     daemon = running()
     if daemon is not None:
         _end(daemon, signal.SIGTERM)
