@@ -1,6 +1,10 @@
 """Copies of the records: made before a later version changes them, and gone back to."""
 
+import signal
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from contextlib import closing
 from pathlib import Path
 
@@ -55,6 +59,26 @@ def test_steps_that_fail_half_way_change_nothing(path: str) -> None:
         Database(path, (FIRST, SECOND, THIRD, WRONG))
     assert snapshots.schema_of(path) == 1
     assert keys(path) == ["kept"]
+
+
+def test_killed_between_two_steps_the_old_and_the_new_work(path: str) -> None:
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        from boxship.engine.records.database import Database, Migration
+        def steps():
+            yield "DELETE FROM t"
+            os.kill(os.getpid(), signal.SIGKILL)
+        Database(sys.argv[1], (Migration(1, ()), Migration(2, steps())))
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    Database(path, (FIRST,)).close()
+    assert keys(path) == ["kept"]
+    Database(path, (FIRST, SECOND)).close()
+    assert keys(path) == ["kept"]
+    assert snapshots.schema_of(path) == 2
 
 
 def test_an_older_boxship_is_told_both_ways_out(path: str) -> None:
