@@ -175,10 +175,6 @@ REFUSED_HOST_CONFIGS = [
         "can't create 'AutoRemove' container with restart policy",
     ),
     (
-        '{"LogConfig":{"Type":"foo"}}',
-        'error looking up logging plugin foo: plugin "foo" not found',
-    ),
-    (
         '{"LogConfig":{"Type":"json-file","Config":{"foo":"1"}}}',
         "unknown log opt 'foo' for json-file log driver",
     ),

@@ -14,6 +14,7 @@ terminal has one stream only and no frames.
 from collections.abc import Iterable
 from struct import Struct
 from typing import Protocol
+from urllib.parse import quote_plus
 
 STDIN = 0
 STDOUT = 1
@@ -77,7 +78,8 @@ class LineEncoder:
         details = ""
         if self._details:
             attributes = sorted((line.attrs or {}).items())
-            details = ",".join(f"{key}={value}" for key, value in attributes) + " "
+            pairs = (f"{quote_plus(key)}={quote_plus(value)}" for key, value in attributes)
+            details = ",".join(pairs) + " "
         return f"{time}{details}{line.log}".encode("utf-8", _RAW)
 
 

@@ -122,6 +122,9 @@ def syslog_address(driver: str, option: str, value: str) -> None:
 
 
 def gelf_address(driver: str, option: str, value: str) -> None:
+    scheme, _, rest = value.partition("://")
+    if rest and scheme not in ("tcp", "udp"):
+        raise InvalidArgumentError("gelf: endpoint needs to be TCP or UDP")
     scheme, host = _transport(option, value, ("tcp", "udp"))
     try:
         complete = _host_and_port(option, value, host) is not None
@@ -184,8 +187,11 @@ def splunk_url(driver: str, option: str, value: str) -> None:
 def _transport(option: str, value: str, schemes: tuple[str, ...]) -> tuple[str, str]:
     """Return the scheme of an address, and its host and port (or path)."""
     scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in schemes:
+    if not separator:
         raise InvalidArgumentError(f"{option} should be in form proto://address, got {value}")
+    if scheme not in schemes:
+        possible = ", ".join(schemes)
+        raise InvalidArgumentError(f"unsupported scheme: '{scheme}' in {option} (one of {possible})")
     return scheme, rest.partition("/")[0] if not scheme.startswith("unix") else rest
 
 
@@ -194,8 +200,8 @@ def _host_and_port(option: str, value: str, text: str) -> tuple[str, int] | None
     try:
         parts = urlsplit(f"//{text}")
         port = parts.port
-    except ValueError as error:
-        raise InvalidArgumentError(f"invalid {option} {value}: {error}") from None
+    except ValueError:
+        raise InvalidArgumentError(f"invalid {option} ({value}): invalid port or host") from None
     if parts.path or "/" in text:
         raise InvalidArgumentError(f"invalid {option} {value}: it has a path")
     return None if port is None else (parts.hostname or "", port)
