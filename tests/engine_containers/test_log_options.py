@@ -72,7 +72,11 @@ REFUSED = [
         "syslog-address=http://x",
         "unsupported scheme: 'http' in syslog-address (one of tcp, tcp+tls, udp, unix, unixgram)",
     ),
-    ("syslog", "syslog-address=tcp://h:99999", "invalid syslog-address (tcp://h:99999): invalid port"),
+    (
+        "syslog",
+        "syslog-address=tcp://h:99999",
+        "invalid syslog-address (tcp://h:99999): invalid port",
+    ),
     ("syslog", "syslog-facility=foo", "invalid syslog facility"),
     ("syslog", "syslog-facility=24", "invalid syslog facility"),
     ("syslog", "syslog-format=foo", "Invalid syslog format"),

@@ -191,7 +191,9 @@ def _transport(option: str, value: str, schemes: tuple[str, ...]) -> tuple[str, 
         raise InvalidArgumentError(f"{option} should be in form proto://address, got {value}")
     if scheme not in schemes:
         possible = ", ".join(schemes)
-        raise InvalidArgumentError(f"unsupported scheme: '{scheme}' in {option} (one of {possible})")
+        raise InvalidArgumentError(
+            f"unsupported scheme: '{scheme}' in {option} (one of {possible})"
+        )
     return scheme, rest.partition("/")[0] if not scheme.startswith("unix") else rest
 
 
