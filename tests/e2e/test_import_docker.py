@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,12 @@ import pytest
 
 from support import dockerroots
 from support.cli import Done
-from support.dockerd import Dockerd
 from support.engine import Engine
 from support.machines import World
-from support.parity.pair import DEBIAN_13
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
 BOXES = ("worker", "web", "lasting", "framed")
-KINDS = {
-    "20.10 overlay2": ((), ()),
-    "26.1 overlay2": ((), DEBIAN_13),
-    "26.1 vfs": (("--storage-driver=vfs",), DEBIAN_13),
-}
 
 
 @dataclass(frozen=True)
@@ -43,22 +35,20 @@ class Theirs:
     changes: dict[str, set[tuple[str, int]]]
 
 
-only_one = pytest.mark.parametrize("theirs", ["26.1 overlay2"], indirect=True)
+KINDS = {kind.name: kind for kind in dockerroots.KINDS}
+only_one = pytest.mark.parametrize("theirs", ["Docker 26.1, overlay2"], indirect=True)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def theirs(request: pytest.FixtureRequest) -> Iterator[Theirs]:
-    flags, programs = KINDS[request.param]
-    with ExitStack() as stack:
-        machine = stack.enter_context(World()).machine()
-        docker = stack.enter_context(Dockerd(*flags, namespace=machine.path, programs=programs))
-        docker.load()
-        dockerroots.fill(docker)
-        refusal = imported(docker, docker.data)
-        seen = facts(docker)
-        docker.stop()
-        boxes = {name: stopped(docker, box) for name, box in seen["boxes"].items()}
-        yield Theirs(docker.data, machine.path, refusal, **seen | {"boxes": boxes})
+    with World() as world:
+        machine = world.machine()
+        with KINDS[request.param].running(machine.path) as docker:
+            refusal = imported(docker, docker.data)
+            seen = facts(docker)
+            docker.stop()
+            boxes = {name: stopped(docker, box) for name, box in seen["boxes"].items()}
+            yield Theirs(docker.data, machine.path, refusal, **seen | {"boxes": boxes})
 
 
 def stopped(docker: Engine, box: dict[str, Any]) -> dict[str, Any]:
@@ -144,9 +134,7 @@ def compare(theirs: Theirs, ours: Engine) -> None:
     found = facts(ours)
     assert found["logs"] == theirs.logs
     assert found["changes"].keys() == theirs.changes.keys()
-    assert found["images"].keys() == theirs.images.keys()
-    for image_id, image in theirs.images.items():
-        assert sorted(found["images"][image_id]["RepoTags"]) == sorted(image["RepoTags"])
+    ids = image_ids(theirs, found["images"])
     for name, network in theirs.networks.items():
         for key in ("Id", "Name", "Driver", "IPAM", "Internal", "Options", "Labels"):
             assert found["networks"][name][key] == network[key], (name, key)
@@ -156,7 +144,17 @@ def compare(theirs: Theirs, ours: Engine) -> None:
         for key in ("Labels", "Options", "Driver"):
             assert found["volumes"][name][key] == volume[key], (name, key)
     for name, box in theirs.boxes.items():
-        compare_box(box, found["boxes"][name])
+        compare_box(box | {"Image": ids[box["Image"]]}, found["boxes"][name])
+
+
+def image_ids(theirs: Theirs, ours: dict[str, Any]) -> dict[str, str]:
+    """Images by what they were called: the same, but that containerd's store has its own ids."""
+    names = {tuple(sorted(image["RepoTags"])): image_id for image_id, image in ours.items()}
+    ids = {old: names[tuple(sorted(image["RepoTags"]))] for old, image in theirs.images.items()}
+    assert len(ids) == len(ours)
+    for old, new in ids.items():
+        assert old == new or (theirs.root / "rootfs/overlayfs").exists()
+    return ids
 
 
 def moment(text: str) -> str:

@@ -1,11 +1,14 @@
 """Data roots of Docker's own daemon, with a bit of everything in them; the daemon has ended."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.dockerd import Dockerd
 from support.engine import Engine
+from support.parity.pair import DEBIAN_13
 
 CHANGES = """
 mkdir -p /srv/kept /srv/hidden && echo one > /srv/kept/one && echo two > /srv/hidden/two
@@ -19,14 +22,35 @@ echo own > /own/file; rm /etc/shells 2>/dev/null; exit 3
 """
 
 
-@contextmanager
-def stopped_docker(*flags: str, programs: Sequence[Path] = ()) -> Iterator[Engine]:
-    """Own a dockerd that was used and stopped: ``engine.data`` is its root."""
-    with Dockerd(*flags, programs=programs) as engine:
-        engine.load()
-        fill(engine)
-        engine.stop()
-        yield engine
+CONTAINERD = {"features": {"containerd-snapshotter": True}}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A dockerd, and how it keeps things."""
+
+    name: str
+    programs: tuple[Path, ...] = ()
+    flags: tuple[str, ...] = ()
+    configuration: Mapping[str, object] = field(default_factory=dict)
+
+    @contextmanager
+    def running(self, namespace: str) -> Iterator[Engine]:
+        """Own one that runs in a network namespace, with a bit of everything."""
+        docker = Dockerd(*self.flags, namespace=namespace, programs=self.programs)
+        (docker.home / "daemon.json").write_text(json.dumps(self.configuration))
+        with docker:
+            docker.load()
+            fill(docker)
+            yield docker
+
+
+KINDS = (
+    Kind("Docker 20.10, overlay2"),
+    Kind("Docker 26.1, overlay2", DEBIAN_13),
+    Kind("Docker 26.1, vfs", DEBIAN_13, ("--storage-driver=vfs",)),
+    Kind("Docker 26.1, containerd", DEBIAN_13, configuration=CONTAINERD),
+)
 
 
 def fill(engine: Engine) -> None:

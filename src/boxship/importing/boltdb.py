@@ -56,6 +56,15 @@ def pairs(data: bytes, *path: bytes) -> Iterator[tuple[bytes, bytes]]:
 
     DamagedDatabaseError.
     """
+    return ((each.key, bytes(each.value)) for each in _inside(data, path) if not each.is_bucket)
+
+
+def buckets(data: bytes, *path: bytes) -> Iterator[bytes]:
+    """Yield the names of the buckets in one, likewise. DamagedDatabaseError."""
+    return (each.key for each in _inside(data, path) if each.is_bucket)
+
+
+def _inside(data: bytes, path: tuple[bytes, ...]) -> Iterator[_Element]:
     view = memoryview(data)
     try:
         meta = _newest_meta(view)
@@ -66,9 +75,7 @@ def pairs(data: bytes, *path: bytes) -> Iterator[tuple[bytes, bytes]]:
             if found is None:
                 return
             elements = reader.bucket(found.value)
-        for element in elements:
-            if not element.is_bucket:
-                yield element.key, bytes(element.value)
+        yield from elements
     except struct.error as error:
         raise DamagedDatabaseError(f"it ends where something should be: {error}") from error
 

@@ -16,7 +16,7 @@ from boxship.importing.documents import (
     read,
 )
 from boxship.importing.inventory import FoundContainer, LeftOut
-from boxship.importing.root import DRIVERS, DockerRoot
+from boxship.importing.root import DRIVERS, OVERLAYFS, DockerRoot
 from boxship.model.adoption import AdoptedContainer, AdoptedEndpoint, AdoptedMount, AdoptedState
 from boxship.model.container import HostConfig
 
@@ -99,7 +99,7 @@ def _refuse_odd(document: ContainerDocument, host: HostConfig) -> None:
         raise InvalidArgumentError("it was to be removed when it ends (--rm)")
     if _SWARM in (document.config.labels or {}):
         raise InvalidArgumentError("it is a swarm's")
-    if document.driver not in DRIVERS:
+    if document.driver not in (*DRIVERS, OVERLAYFS):
         raise InvalidArgumentError(
             f"its files are the storage driver {document.driver}'s, which cannot be read"
         )

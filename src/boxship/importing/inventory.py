@@ -7,13 +7,17 @@ from boxship.model.adoption import AdoptedContainer, AdoptedNetwork, AdoptedVolu
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image; ``layers`` are its diff ids, lowest first. ``parent``: it was built on that."""
+    """An image; ``layers`` are its diff ids, lowest first. ``parent``: it was built on that.
+
+    ``target`` is what containerd's store calls it, empty in dockerd's own.
+    """
 
     id: str
     driver: str
     layers: tuple[str, ...]
     names: tuple[str, ...] = ()
     parent: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

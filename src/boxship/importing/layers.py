@@ -11,7 +11,8 @@ from itertools import chain
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.files import opened
 from boxship.importing import tarsplit
-from boxship.importing.root import DockerRoot
+from boxship.importing.containerd import container_tree
+from boxship.importing.root import OVERLAYFS, DockerRoot
 from boxship.importing.tarsplit import DamagedLayerError
 from boxship.storage.archiving import Archiver, Hidden, Item, difference_pieces
 from boxship.storage.chunks import Buffer
@@ -70,13 +71,15 @@ def written(root: DockerRoot, driver: str, container_id: str, prefix: bytes) -> 
     DamagedLayerError: it is not there; InvalidArgumentError: it cannot be told apart from what is
     below; UnreadableError: the disk fails.
     """
-    place = root.images(driver, "layerdb", "mounts", container_id)
-    mount_id = _text(f"{place}/mount-id")
-    tree = root.tree(driver, mount_id)
+    if driver == OVERLAYFS:
+        tree, before = container_tree(root, container_id), ""
+    else:
+        mount_id = _text(root.images(driver, "layerdb", "mounts", container_id, "mount-id"))
+        tree, before = root.tree(driver, mount_id), root.tree(driver, f"{mount_id}-init")
     if not os.path.isdir(tree):
         raise DamagedLayerError(f"{tree} is missing")
     if driver == "vfs":
-        yield from _compared(tree, root.tree(driver, f"{mount_id}-init"), prefix)
+        yield from _compared(tree, before, prefix)
         return
     _refuse_references(tree)
     yield from difference_pieces(tree, _OPAQUE, prefix)

@@ -16,6 +16,9 @@
       volumes/<name>/_data/, opts.json      a volume of the local driver
       volumes/metadata.db                   labels and options, bbolt; dockerd has it locked
       network/files/local-kv.db             networks, bbolt; likewise
+      rootfs/overlayfs/                     is there where containerd's stores are used
+      containerd/daemon/                    these stores (``containerd.py``), if dockerd has started
+                                            containerd itself
 
 dockerd holds the databases by flock(2) as long as it runs, and cannot start while we do.
 """
@@ -34,8 +37,12 @@ from boxship.base.files import opened
 from boxship.importing.boltdb import DamagedDatabaseError, pairs
 
 DRIVERS = ("overlay2", "vfs")
+OVERLAYFS = "overlayfs"
+"""What dockerd calls the driver where containerd keeps images and containers' files."""
+MACHINES_CONTAINERD = "/var/lib/containerd"
 _DATABASES = ("volumes/metadata.db", "network/files/local-kv.db")
-_OTHERS = {"overlayfs", "btrfs", "zfs", "devicemapper", "aufs", "fuse-overlayfs", "overlay"}
+_METADATA = "io.containerd.metadata.v1.bolt/meta.db"
+_OTHERS = {"btrfs", "zfs", "devicemapper", "aufs", "fuse-overlayfs", "overlay"}
 _MAPPED = re.compile(r"\d+\.\d+")
 
 
@@ -44,6 +51,8 @@ class DockerRoot:
     """One data root. Keeps no state."""
 
     path: str
+    machines_containerd: str = MACHINES_CONTAINERD
+    """Where the stores of a containerd are that dockerd has not started itself."""
 
     def join(self, *names: str) -> str:
         return os.path.join(self.path, *names)
@@ -52,6 +61,36 @@ class DockerRoot:
     def drivers(self) -> tuple[str, ...]:
         """Storage drivers that have images here."""
         return tuple(name for name in DRIVERS if os.path.isdir(self.join("image", name)))
+
+    @property
+    def uses_containerd(self) -> bool:
+        """Tell whether containerd keeps images and containers' files."""
+        return os.path.isdir(self.join("rootfs", OVERLAYFS))
+
+    @property
+    def containerd(self) -> str:
+        own = self.join("containerd", "daemon")
+        return own if os.path.exists(os.path.join(own, _METADATA)) else self.machines_containerd
+
+    @property
+    def containerd_metadata(self) -> str:
+        return os.path.join(self.containerd, _METADATA)
+
+    def blob(self, digest: str) -> str:
+        """Return a file of containerd's content store."""
+        place = "io.containerd.content.v1.content/blobs"
+        return os.path.join(self.containerd, place, *digest.split(":", 1))
+
+    def snapshotter(self, *names: str) -> str:
+        return os.path.join(self.containerd, "io.containerd.snapshotter.v1.overlayfs", *names)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Return what is locked while it is used."""
+        own = tuple(map(self.join, _DATABASES))
+        if not self.uses_containerd:
+            return own
+        return (*own, self.containerd_metadata, self.snapshotter("metadata.db"))
 
     def images(self, driver: str, *names: str) -> str:
         return self.join("image", driver, *names)
@@ -84,20 +123,21 @@ class DockerRoot:
 
 
 @contextlib.contextmanager
-def opened_root(path: str) -> Iterator[DockerRoot]:
+def opened_root(path: str, containerd: str = MACHINES_CONTAINERD) -> Iterator[DockerRoot]:
     """Own a data root: no dockerd starts on it meanwhile, and nobody else reads it.
+
+    ``containerd`` is the root of the machine's own.
 
     NotFoundError: it is none; ConflictError: a daemon runs on it; InvalidArgumentError: it is of a
     kind that cannot be taken over; UnavailableError: it cannot be read.
     """
-    root = DockerRoot(os.path.realpath(path))
+    root = DockerRoot(os.path.realpath(path), os.path.realpath(containerd))
     try:
         _check(root)
         with ExitStack() as held:
-            for name in _DATABASES:
+            for database in root.databases:
                 with contextlib.suppress(FileNotFoundError):
-                    fd = held.enter_context(opened(root.join(name), os.O_RDONLY))
-                    _lock(fd, root)
+                    _lock(held.enter_context(opened(database, os.O_RDONLY)), database)
             yield root
     except PermissionError as error:
         raise UnavailableError(
@@ -123,14 +163,16 @@ def _check(root: DockerRoot) -> None:
             f"dockerd used {root.path} with userns-remap ({mapped[0]}): its files have other "
             "owners on the disk, and cannot be taken over"
         )
-    if not {"containers", "image"} <= names:
+    if "containers" not in names or not {"image", "rootfs"} & names:
         raise NotFoundError(
-            f"{root.path} is no data root of dockerd: there are no containers or image in it"
+            f"{root.path} is no data root of dockerd: there is nothing of images or containers"
         )
     _check_driver(root)
 
 
 def _check_driver(root: DockerRoot) -> None:
+    if root.uses_containerd:
+        return
     found = set(os.listdir(root.join("image")))
     if not root.drivers and (others := sorted(found & _OTHERS)):
         raise InvalidArgumentError(
@@ -139,15 +181,15 @@ def _check_driver(root: DockerRoot) -> None:
         )
 
 
-def _lock(fd: int, root: DockerRoot) -> None:
+def _lock(fd: int, path: str) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno != errno.EWOULDBLOCK:
             raise
         raise ConflictError(
-            f"{root.path} is in use{_by_whom(fd)}: stop Docker's daemon first (systemctl stop "
-            "docker.socket docker)"
+            f"{path} is in use{_by_whom(fd)}: stop Docker's daemon first (systemctl stop "
+            "docker.socket docker containerd)"
         ) from None
 
 

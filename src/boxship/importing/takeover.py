@@ -12,7 +12,7 @@ from boxship.client import adoption, containers, images
 from boxship.client.endpoint import UnixEndpoint
 from boxship.client.engine import EngineClient
 from boxship.client.errors import ConnectionBrokenError, DaemonUnreachableError
-from boxship.importing import layers
+from boxship.importing import containerd, layers
 from boxship.importing.inventory import FoundContainer
 from boxship.importing.logs import log_files
 from boxship.importing.plan import (
@@ -139,11 +139,15 @@ def _name(client: EngineClient, step: NameImage) -> Done:
 
 
 def image_archive(root: DockerRoot, step: TakeImage) -> Iterator[bytes]:
-    """Yield an archive as ``docker save`` writes it, of the layers that are not there yet.
+    """Yield an archive as ``docker save`` writes it, with the layers that are not there yet.
 
     DamagedLayerError; OSError.
     """
     image = step.image
+    if image.target:
+        yield from containerd.image_entries(root, image, step.names, step.layers)
+        yield END
+        return
     digits = image.id.removeprefix("sha256:")
     with open(root.images(image.driver, "imagedb", "content", "sha256", digits), "rb") as file:
         config = file.read()

@@ -7,20 +7,12 @@ the same, that is compared, and the first surprise ends the tour.
 import shlex
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 from support import dockerroots
 from support.cli import Cli
-from support.dockerd import Dockerd
 from support.engine import Engine
 from support.machines import World
-from support.parity.pair import DEBIAN_13
 
-KINDS = (
-    ("Docker 20.10, overlay2", (), ()),
-    ("Docker 26.1, overlay2", (), DEBIAN_13),
-    ("Docker 26.1, vfs", ("--storage-driver=vfs",), DEBIAN_13),
-)
 ALIKE = (
     ("image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"),
     ("network", "ls", "--no-trunc", "--filter", "type=custom", "--format", "{{.ID}} {{.Name}}"),
@@ -51,14 +43,12 @@ def sorted_lines(text: str) -> list[str]:
     return sorted(text.splitlines())
 
 
-def tour(flags: tuple[str, ...], programs: tuple[Path, ...]) -> None:
+def tour(kind: dockerroots.Kind) -> None:
     """Fill a dockerd, stop it, take over, compare, and go on."""
     with ExitStack() as stack:
         machine = stack.enter_context(World()).machine()
-        theirs = stack.enter_context(Dockerd(*flags, namespace=machine.path, programs=programs))
+        theirs = stack.enter_context(kind.running(machine.path))
         ours = stack.enter_context(Engine(namespace=machine.path))
-        theirs.load()
-        dockerroots.fill(theirs)
         shown(theirs.docker, "docker", "version", "--format", "{{.Server.Version}}")
         before = [shown(theirs.docker, "docker", *words) for words in ALIKE]
         take_over = ("system", "import-docker", "--data-root", str(theirs.data))
@@ -84,9 +74,9 @@ def tour(flags: tuple[str, ...], programs: tuple[Path, ...]) -> None:
 
 
 def main() -> None:
-    for name, flags, programs in KINDS:
-        title(f"───── {name} ─────")
-        tour(flags, programs)
+    for kind in dockerroots.KINDS:
+        title(f"───── {kind.name} ─────")
+        tour(kind)
 
 
 if __name__ == "__main__":

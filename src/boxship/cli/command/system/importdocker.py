@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FLAGS = (
     Flag("data-root", "", kinds.STRING, "Where Docker's daemon keeps everything",
          default="/var/lib/docker"),
+    Flag("containerd-root", "", kinds.STRING,
+         "Where the machine's containerd keeps what it has for Docker",
+         default="/var/lib/containerd"),
     Flag("dry-run", "", kinds.BOOL, "Say what would be done, and do nothing"),
     Flag("images", "", kinds.BOOL, "Take over images"),
     Flag("volumes", "", kinds.BOOL, "Take over volumes"),
@@ -47,7 +50,7 @@ def run(session: Session, given: Invocation) -> int:
         **{name: values.on(name) for name in ("images", "volumes", "containers", "move")}
     )
     takeover.check_local(session.client)
-    with opened_root(values.text("data-root")) as root:
+    with opened_root(values.text("data-root"), values.text("containerd-root")) as root:
         plan = make_plan(take_inventory(root), takeover.look(session.client), selection)
         if values.on("dry-run"):
             return _dry(session, plan)
