@@ -1,5 +1,8 @@
 """The table of log drivers, in the words of Docker's daemon; tags and attributes."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from boxship.base.errors import InvalidArgumentError
@@ -244,3 +247,14 @@ def test_tags(template: str, text: str) -> None:
 def test_labels_and_variables_that_are_chosen() -> None:
     assert attributes(SUBJECT) == {"a": "1", "b.c": "2", "both": "variable", "XY": "4"}
     assert attributes(SUBJECT, str.upper)["BOTH"] == "variable"
+
+
+def test_the_reference_has_each_option_of_each_driver() -> None:
+    page = Path(__file__).parents[2] / "docs/reference/log-drivers.md"
+    listed = re.findall(r"^\| `([\w-]+)` \| `([\w-]+)` \|", page.read_text(), re.MULTILINE)
+    general = {"labels", "labels-regex", "env", "env-regex", "tag"}
+    assert sorted(listed) == sorted(
+        (driver.name, option)
+        for driver in DRIVERS.values()
+        for option in driver.options.keys() - general
+    )
