@@ -52,6 +52,11 @@ def test_timestamps_and_details_stand_inside_the_frame():
     ]
 
 
+def test_details_are_escaped_as_in_a_query():
+    encoded = LineEncoder(framed=False, details=True).encode([Line("hi\n", attrs={"a b": "1,2=ü"})])
+    assert encoded == b"a+b=1%2C2%3D%C3%BC hi\n"
+
+
 def test_a_terminal_has_no_frames():
     assert LineEncoder(framed=False).encode([Line("a\r\n"), Line("b")]) == b"a\r\nb"
 
