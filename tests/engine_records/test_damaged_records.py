@@ -217,3 +217,16 @@ def test_a_snapshot_follows_a_change(path: str) -> None:
         with closing(sqlite3.connect(f"{path}.snapshot")) as snapshot:
             (body,) = snapshot.execute("SELECT body FROM boxes WHERE id = 'box0001'").fetchone()
     assert json.loads(body)["text"] == "fourth"
+
+
+def test_without_room_for_a_copy_the_records_go_on(path: str) -> None:
+    """As on a full disk: the copy can't be made, the last one stays, and nothing half is left."""
+    before = Path(f"{path}.snapshot").read_bytes()
+    os.mkdir(f"{path}.snapshot.trial")  # in the way of the copy
+    os.mkdir(f"{path}.snapshot.trial/x")
+    with opened(path) as database:
+        asyncio.run(database.write(replace(1, "fifth")))
+    with opened(path) as database:
+        assert boxes(database)["box0001"] == "fifth"
+    assert Path(f"{path}.snapshot").read_bytes() == before
+    assert not os.path.exists(f"{path}.snapshot.trial.tmp")

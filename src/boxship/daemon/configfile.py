@@ -1,6 +1,5 @@
 """Reading ``daemon.json``: options, their values, and where in the file each stands."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -77,6 +76,8 @@ def _refuse_unknown(given: dict[str, object], places: Mapping[Path, Place]) -> N
 
 
 def _unknown(name: str, key: str, known: Iterable[str], place: Place) -> str:
+    import difflib  # noqa: PLC0415 - hardly any file has mistakes
+
     near = difflib.get_close_matches(key, known, 1, 0.75)
     meant = f"; is {near[0]} meant?" if near else ""
     return f"{name} ({place}{meant})"

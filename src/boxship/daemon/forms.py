@@ -38,6 +38,16 @@ def at_least(least: int, why: str = "") -> Check:
     return check
 
 
+def hosts(value: Value) -> None:
+    """Check what shall be listened on: ``unix://``, ``tcp://`` or ``fd://``, or a path or port."""
+    for host in _words(value):
+        scheme, separator, _ = host.partition("://")
+        if separator and scheme not in ("unix", "tcp", "fd"):
+            raise ValueError(f"{host} (use unix://, tcp:// or fd://)")
+        if not host or any(map(str.isspace, host)):
+            raise ValueError(f"{host!r} (nothing can be listened on there)")
+
+
 def port(value: Value) -> None:
     """Check a TCP port, or 0."""
     if not isinstance(value, int) or not 0 <= value < 65536:

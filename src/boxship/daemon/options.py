@@ -29,7 +29,10 @@ _STORAGE_DRIVERS = ("", "overlay2", "overlay", "overlayfs", "vfs")
 _POSITIVE = forms.at_least(1)
 
 _DAEMON: tuple[Option, ...] = (
-    words("hosts", "host", f"Socket(s) to listen on (default {DEFAULT_HOST})", "H"),
+    words(
+        "hosts", "host", f"Socket(s) to listen on (default {DEFAULT_HOST})", "H",
+        check=forms.hosts,
+    ),
     text("data-root", "/var/lib/boxship", "Root directory of persistent state"),
     text("exec-root", "/run/boxship", "Root directory of execution state"),
     text("pidfile", "/run/boxship/boxshipd.pid", "File for the daemon's process id", "p"),

@@ -196,8 +196,8 @@ class Database:
             # It has been told, and the next write tries again.
             with contextlib.suppress(UnavailableError, sqlite3.Error):
                 self._mend(error.problems)
-        except UnavailableError as error:
-            log.warning("%s", error)
+        except (UnavailableError, sqlite3.Error) as error:
+            log.warning("the records have no new snapshot: %s", error)
 
     def _mend(self, problems: tuple[str, ...]) -> None:
         """Put the database together again, in service. UnavailableError: it can't be."""

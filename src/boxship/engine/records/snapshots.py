@@ -38,6 +38,8 @@ def write_snapshot(connection: sqlite3.Connection, target: str) -> None:
         os.rename(temporary, target)
         fsync_directory(os.path.dirname(target) or ".")
     except (OSError, sqlite3.Error) as error:
+        with contextlib.suppress(OSError):  # half of it on a full disk helps nobody
+            os.unlink(temporary)
         raise UnavailableError(f"cannot copy the records to {target}: {error}") from error
 
 

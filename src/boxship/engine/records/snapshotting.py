@@ -77,6 +77,6 @@ class Snapshots:
         except OSError as error:
             raise UnavailableError(f"cannot copy the records: {error}") from error
         finally:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.unlink(trial)
             self._took = time.monotonic() - begun
