@@ -18,6 +18,7 @@ from boxship.api.scoped.volumes import LimitedVolumes
 from boxship.base.errors import BoxshipError, ForbiddenError, NotFoundError
 from boxship.engine.access.creation import check_creation, check_endpoint, check_host
 from boxship.engine.access.scope import Scope
+from boxship.engine.containers.logstate import LogState
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
     AttachRequest,
@@ -113,6 +114,10 @@ class LimitedContainers(Denial):
     def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]:
         self._scope.demand("containers:logs")
         return self._inner.logs(self._id(reference), query)
+
+    async def log_state(self, reference: str) -> LogState:
+        self._scope.demand("containers:logs")
+        return await self._inner.log_state(self._id(reference))
 
     def storage(self, reference: str) -> dict[str, str]:
         return self._inner.storage(self._id(reference))

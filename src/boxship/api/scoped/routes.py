@@ -18,6 +18,7 @@ PERMISSIONS: Mapping[tuple[str, str], str] = {
     ("GET", "/containers/{id}/stats"): "containers:read",
     ("POST", "/containers/{id}/wait"): "containers:read",
     ("GET", "/containers/{id}/logs"): "containers:logs",
+    ("GET", "/containers/{id}/logs/state"): "containers:logs",
     ("POST", "/containers/create"): "containers:create",
     ("POST", "/containers/{id}/start"): "containers:start",
     ("POST", "/containers/{id}/stop"): "containers:stop",
