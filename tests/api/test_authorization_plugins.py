@@ -24,7 +24,7 @@ def judged(tmp_path: Path, loop, running_api):
 
     @contextmanager
     def start(timeout: float = 20, **plugins: tuple[object, object]) -> Iterator[object]:
-        entry = PluginEntry(PluginSettings((str(tmp_path),), timeout))
+        entry = PluginEntry(PluginSettings((str(tmp_path),), timeout=timeout))
         with ExitStack() as stack:
             served = [
                 stack.enter_context(serving(str(tmp_path / f"{name}.sock"), "authz", {

@@ -71,7 +71,7 @@ class Place:
         clock = SystemClock()
         self._database = Database(f"{self.home}/db", MIGRATIONS)
         store = VolumeStore(StorageRoot(str(self.home)), Disposal())
-        self.plugins = PluginEntry(PluginSettings((str(self.sockets),), self.timeout))
+        self.plugins = PluginEntry(PluginSettings((str(self.sockets),), timeout=self.timeout))
         self.volumes = Volumes(self._database, store, EventBus(clock), clock, plugins=self.plugins)
         self.volumes.set_users(self.users)
         await self.volumes.open()

@@ -46,6 +46,17 @@ class Release:
 
 
 @dataclass(frozen=True)
+class ActivePlugins:
+    """Names of plugins that were activated, or enabled, by what they are."""
+
+    volume: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    authorization: tuple[str, ...] = ()
+    """Those that requests are judged by, in order."""
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DaemonFacts:
     """The daemon as it is configured now; a reload may change some of it."""
 
@@ -84,3 +95,4 @@ class DaemonFacts:
     proxies: tuple[str, str, str] = ("", "", "")
     """For http, for https, and for whom none is used; without passwords."""
     warnings: tuple[str, ...] = ()
+    plugins: ActivePlugins = ActivePlugins()

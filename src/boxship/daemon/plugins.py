@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from boxship.api.authorization import Gate
+from boxship.api.facts import ActivePlugins
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.settings import PluginSettings
@@ -39,6 +40,22 @@ def judging(gate: Gate, name: str) -> list[str]:
     return ["authorization-plugins"] if {name, name.removesuffix(":latest")} & {*names} else []
 
 
+def active_plugins(config: "DaemonConfig", plugins: PluginEntry | None) -> ActivePlugins:
+    """Return what plugins there are to show; nothing is loaded or asked for it."""
+    judges_ = tuple(dict.fromkeys(config.words("authorization-plugins")))
+    if plugins is None or plugins.loaded is None:
+        return ActivePlugins(authorization=judges_)
+    from boxship.plugin.capability import Capability  # noqa: PLC0415 - loaded if plugins are
+
+    names = plugins.loaded.names
+    return ActivePlugins(
+        volume=names(Capability.VOLUME),
+        network=names(Capability.NETWORK),
+        authorization=judges_,
+        log=names(Capability.LOG),
+    )
+
+
 def plugin_settings(config: "DaemonConfig") -> PluginSettings:
     """Translate the options about plugins. InvalidArgumentError names the one that cannot be."""
     timeout = config.number("plugin-timeout")
@@ -46,4 +63,8 @@ def plugin_settings(config: "DaemonConfig") -> PluginSettings:
         raise InvalidArgumentError(f"invalid plugin-timeout: {timeout} (at least 1 second)")
     own = f"{config.text('exec-root')}/plugins"
     directories = dict.fromkeys((own, *config.words("plugin-dirs")))
-    return PluginSettings(directories=tuple(directories), timeout=timeout)
+    return PluginSettings(
+        directories=tuple(directories),
+        hosted=f"{config.text('exec-root')}/hosted",
+        timeout=timeout,
+    )

@@ -15,10 +15,12 @@ from boxship.daemon import process
 from boxship.daemon.config import DaemonConfig
 from boxship.daemon.forms import read_generic_resources
 from boxship.daemon.networks import network_settings
+from boxship.daemon.plugins import active_plugins
 from boxship.daemon.registries import registry_settings
 from boxship.distribution.settings import Proxies
 from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
+from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 from boxship.kernel.filesystems import tells_types
 from boxship.model.debug import Variables
@@ -38,8 +40,10 @@ class DaemonSystem:
         maps_users: bool = False,
         storage_driver: str = "overlay2",
         warnings: Callable[[], tuple[str, ...]] = tuple,
+        plugins: PluginEntry | None = None,
     ) -> None:
         """``warnings`` are the engine's own."""
+        self._plugins = plugins
         self._maps_users = maps_users
         self._engine_warnings = warnings
         self._storage_driver = storage_driver
@@ -97,6 +101,7 @@ class DaemonSystem:
                 *_device_warnings(registry),
                 *(f"WARNING: {warning}" for warning in self._engine_warnings()),
             ),
+            plugins=active_plugins(config, self._plugins),
         )
 
     def families(self) -> list[Family]:

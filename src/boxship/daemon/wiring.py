@@ -76,6 +76,7 @@ class Daemon:
             maps_users=settings.user_maps is not None,
             storage_driver=engine.storage_driver,
             warnings=lambda: engine.warnings,
+            plugins=engine.plugins,
         )
         scoping = Scoping(engine, config.text("exec-root"))
         backend = Backend(

@@ -123,6 +123,7 @@ class Engine:
         self._reasons: Reasons | None = None
         self._keeps_log_budget = False
         self._builds: Builder | None = None
+        self._containers_go_on = True
         self._scopes = scopes
         self._access: Access | None = None
         self._managed: ManagedPlugins | None = None
@@ -350,6 +351,7 @@ class Engine:
         Each has its own stop timeout, but no more than ``at_most`` seconds (negative: no bound).
         Those whose policy says so are started again when the engine is opened the next time.
         """
+        self._containers_go_on = False
         context = self._context
         running = [c for c in context.shelf if c.record.state.alive]
         await asyncio.gather(*(stop.stop_for_now(context, c, at_most=at_most) for c in running))
@@ -377,6 +379,7 @@ class Engine:
         self._context.publications.close()
         await self._context.shims.close()
         await self.networks.close()
+        await self.plugins.close(leave=self._containers_go_on)
         self.events.close()
         if self._access is not None:
             self._access.audit.close()

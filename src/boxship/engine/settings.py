@@ -124,6 +124,8 @@ class PluginSettings:
     """Where plugins say where they listen, and how many seconds one has for what it is asked."""
 
     directories: tuple[str, ...] = ()
+    hosted: str = ""
+    """A directory for sockets of plugins that come as Python packages; empty: there are none."""
     timeout: float = 120
     """For calls that do something; those that only ask get half of it."""
 

@@ -85,9 +85,10 @@ def info(
         driver=daemon.storage_driver,
         driver_status=daemon.storage_status,
         plugins=Plugins(
-            volume=("local",),
-            network=("bridge", "host", "ipvlan", "macvlan", "null"),
-            log=LISTED,
+            volume=("local", *daemon.plugins.volume),
+            network=("bridge", "host", "ipvlan", "macvlan", "null", *daemon.plugins.network),
+            authorization=daemon.plugins.authorization or None,
+            log=(*LISTED, *daemon.plugins.log),
         ),
         memory_limit="memory" in can,
         swap_limit=host.swap_limit,

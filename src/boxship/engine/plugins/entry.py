@@ -1,5 +1,6 @@
 """The way to plugins, which loads what it takes when somebody first asks for one."""
 
+import asyncio
 import os
 from collections.abc import Iterable
 from importlib import import_module
@@ -34,6 +35,11 @@ class PluginEntry:
             for users in self._users:
                 self.loaded.add_users(users)
         return self.loaded
+
+    async def close(self, *, leave: bool) -> None:
+        """Let go; ``leave``: containers go on, and with them processes of packages' plugins."""
+        if not leave and _has_entries(self._settings.hosted):
+            await asyncio.to_thread(self().stop_hosted)
 
     def add_users(self, users: "Callable[[str], Iterable[str]]") -> None:
         """Say whom to ask who uses plugins, as :meth:`Plugins.add_users`."""

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from boxship.base.errors import NotFoundError
+from boxship.engine.plugins.hosting import Hosts
 from boxship.engine.plugins.provider import Provider
 from boxship.engine.settings import PluginSettings
 from boxship.plugin import discovery
@@ -24,9 +25,11 @@ from boxship.plugin.activation import activate
 from boxship.plugin.capability import Capability
 from boxship.plugin.client import PluginClient, Timeouts
 from boxship.plugin.endpoint import Endpoint
+from boxship.plugin.packages import packaged
 
 _log = logging.getLogger(__name__)
 
+EMPTY: frozenset[str] = frozenset()
 Users = Callable[[str], Iterable[str]]
 """Given a plugin's whole name: what uses it, in words for a person (``volume data``)."""
 
@@ -40,6 +43,8 @@ class Plugins:
         self._found: dict[str, Provider] = {}
         self._activating: dict[str, asyncio.Lock] = {}
         self._users: list[Users] = []
+        self._hosts = Hosts(settings.hosted)
+        self._packaged: frozenset[str] | None = None
 
     @property
     def timeouts(self) -> Timeouts:
@@ -91,7 +96,7 @@ class Plugins:
     async def activated(self, capability: Capability) -> Sequence[Provider]:
         """Return all that have a capability and can be activated now; the others are logged."""
         names_ = await asyncio.to_thread(discovery.names, self._settings.directories)
-        for name in names_:
+        for name in (*names_, *(await self._packages())):
             try:
                 await self._discovered(name)
             except Exception as error:  # noqa: BLE001 - each of them may be broken in its own way
@@ -102,6 +107,8 @@ class Plugins:
     async def _discovered(self, name: str) -> Provider | None:
         async with self._activating.setdefault(name, asyncio.Lock()):
             endpoint = await asyncio.to_thread(discovery.find, name, self._settings.directories)
+            if endpoint is None and name in await self._packages():
+                endpoint = await self._hosts.endpoint(name)
             known = self._found.get(name)
             if endpoint is None:
                 self._found.pop(name, None)
@@ -110,6 +117,16 @@ class Plugins:
             if known is not None and known.client.endpoint == endpoint:
                 return known
             return await self._activated(name, endpoint)
+
+    async def _packages(self) -> frozenset[str]:
+        """Return the names of plugins that installed packages have; looked for once."""
+        if self._packaged is None:
+            self._packaged = await asyncio.to_thread(packaged) if self._settings.hosted else EMPTY
+        return self._packaged
+
+    def stop_hosted(self) -> None:
+        """End the processes of packages' plugins. Blocking."""
+        self._hosts.stop()
 
     async def _activated(self, name: str, endpoint: Endpoint) -> Provider:
         client = PluginClient(name, endpoint, self.timeouts)
