@@ -230,3 +230,24 @@ def test_without_room_for_a_copy_the_records_go_on(path: str) -> None:
         assert boxes(database)["box0001"] == "fifth"
     assert Path(f"{path}.snapshot").read_bytes() == before
     assert not os.path.exists(f"{path}.snapshot.trial.tmp")
+
+
+def test_a_snapshot_of_an_older_schema_is_brought_up_to_date(path: str) -> None:
+    more = (*TABLES, Migration(2, ("ALTER TABLE boxes ADD COLUMN size INTEGER DEFAULT 5",)))
+    Database(path, more).close()
+    os.replace(f"{path}.schema-1", f"{path}.snapshot")
+    scribble(path, pages_of(path, "boxes")[3])
+    database = Database(path, more)
+    try:
+        assert database.restored is not None
+        assert database.restored.filled_in > 0
+        assert database.load("SELECT count(*), sum(size) FROM boxes") == [(ROWS, 5 * ROWS)]
+    finally:
+        database.close()
+    assert not [name for name in os.listdir(os.path.dirname(path)) if ".tmp" in name]
+
+
+def test_what_is_in_the_way_is_an_error_with_a_name(tmp_path: Path) -> None:
+    (tmp_path / "records.db").mkdir()
+    with pytest.raises(UnavailableError, match=r"cannot open the records .*records\.db"):
+        Database(str(tmp_path / "records.db"), TABLES)

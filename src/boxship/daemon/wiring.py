@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LAST_ANSWERS = 2.0
+_LAST_ANSWERS_WHEN_REPLACED = 0.4
+"""Less: the next daemon is waited for, and who waits for a container's end would wait on."""
 
 
 class Daemon:
@@ -177,9 +179,11 @@ class Daemon:
         notify("STOPPING=1")
         for server in self._servers:
             server.stop_accepting()
-        if not (leave_containers or self._config.flag("live-restore")):
+        leaves = leave_containers or self._config.flag("live-restore")
+        if not leaves:
             await self._stop_containers()
-        await asyncio.gather(*(server.close(_LAST_ANSWERS) for server in self._servers))
+        grace = _LAST_ANSWERS_WHEN_REPLACED if leaves else _LAST_ANSWERS
+        await asyncio.gather(*(server.close(grace) for server in self._servers))
         if self._diagnostics is not None:
             await self._diagnostics.close()
         await self._engine.close()

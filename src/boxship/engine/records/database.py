@@ -160,10 +160,12 @@ class Database:
             problems = problems or find_damage(connection)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
-                raise
+                raise UnavailableError(f"cannot open the records {self._path}: {error}") from error
             problems = (str(error),)
         else:
             if not problems:
+                if told := self.suspicion:
+                    log.warning("%s", told)
                 migrate(connection, self._migrations)
                 return connection
             connection.close()

@@ -23,6 +23,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from glob import escape, glob
 
 import msgspec
 
@@ -146,7 +147,8 @@ def restore(path: str, problems: tuple[str, ...], prepare: Prepare) -> Restored:
     except (OSError, sqlite3.Error) as error:
         raise UnavailableError(f"cannot restore the damaged records in {path}: {error}") from error
     finally:
-        for left in (made, f"{made}.whole", f"{kept}-shm"):
+        # Where the snapshot's schema was older, bringing it up to date has kept a copy of that.
+        for left in (made, f"{made}.whole", f"{kept}-shm", *glob(f"{escape(made)}.schema-*")):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(left)
         _forget_if_empty(f"{kept}-wal")
