@@ -265,6 +265,29 @@ def test_images_have_to_be_the_scope_s_unless_any_may_be_used(place: Place) -> N
     assert place.audit("two")[-1]["allowed"] is False
 
 
+def test_a_label_of_an_image_is_none_of_its_containers(place: Place) -> None:
+    """What somebody else makes of an image that was built here isn't ours, whatever it can do."""
+    docker = place.engine.docker
+    labelled = docker("create", "--label=team=ci", *QUIET, "busybox", "true")
+    docker("commit", labelled, "built")
+    docker("rm", labelled)
+    try:
+        theirs = docker("run", "-d", *QUIET, "--privileged", "built", "sleep", "1000")
+        assert json.loads(docker("inspect", theirs))[0]["Config"]["Labels"] == {"team": "ci"}
+        scope = place.scope("ci", "*")
+        assert scope.api.get("/containers/json", all=1).json() == []
+        assert scope.api.post(f"/containers/{theirs}/exec", {"Cmd": ["true"]}).status == 404
+        assert scope.docker("events", "--since=1m", "--until=0s").count(theirs) == 0
+        ours = scope.docker("create", *QUIET, "built")
+        assert scope.docker("ps", "-aq", "--no-trunc") == ours
+        assert [row["RepoTags"] for row in scope.api.get("/images/json").json()] == [
+            ["built:latest"]
+        ]
+        docker("rm", "-f", theirs, ours)
+    finally:
+        docker("rmi", "built")
+
+
 def test_rights_inside_do_not_grow(place: Place) -> None:
     scope = place.scope("ci", "*")
     running = scope.docker("run", "-d", *QUIET, "busybox", "sleep", "1000")

@@ -171,6 +171,8 @@ ESCAPES = (
     {"ulimits": (Ulimit("rtprio", 99, 99),)},
     {"ulimits": (Ulimit("memlock", -1, -1),)},
     {"log_config": LogConfig("syslog", {"syslog-address": "tcp://10.0.0.1:514"})},
+    {"log_config": LogConfig("", {"syslog-address": "tcp://10.0.0.1:514"})},
+    {"dns": ("127.0.0.1",)},
     {"container_id_file": "/etc/cron.d/x"},
 )
 
@@ -191,7 +193,7 @@ HARMLESS = (
     {"mounts": (Mount(type="volume", target="/t"),)},
     {"log_config": LogConfig("local", {"max-size": "1m"})},
     {"network_mode": "none"},
-    {"network_mode": "bridge", "dns": ("10.0.0.1",), "extra_hosts": ("a:127.0.0.1",)},
+    {"network_mode": "bridge", "extra_hosts": ("a:127.0.0.1",)},
     {"ulimits": (Ulimit("nofile", 100, 100),), "oom_score_adj": 500},
     {"annotations": UNSET, "mounts": None, "sysctls": None, "devices": None, "runtime": None},
     {"egress": ("example.org:443",)},

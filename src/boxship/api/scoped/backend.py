@@ -35,7 +35,7 @@ def limited_backend(scope: Scope, backend: Backend) -> Backend:
         "images": images,
         "networks": networks,
         "volumes": volumes,
-        "events": LimitedEvents(scope, backend.events),
+        "events": LimitedEvents(scope, backend.events, backend.containers),
         "kept": Kept(),
     }
     return Backend(**parts)

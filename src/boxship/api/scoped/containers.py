@@ -1,5 +1,8 @@
 """Containers as a scope sees them: those that carry its labels, as all do that it makes.
 
+A label has to have been given to the container itself. One that its image brought along says who
+built the image, and not whose the container is.
+
 A name is looked up once and the id is what goes on, so that no other container can take the name
 between the look and the deed.
 """
@@ -72,7 +75,7 @@ class LimitedContainers(Denial):
             raise
         except BoxshipError as error:  # that it is ambiguous would tell of others
             raise HiddenError(f"No such container: {reference}") from error
-        if not self._scope.sees(record.config.labels):
+        if not self._scope.sees(record.given_labels):
             raise HiddenError(f"No such container: {reference}")
         return record
 
@@ -85,8 +88,10 @@ class LimitedContainers(Denial):
             for value in query.filters.get(name, ()):
                 self.get(value)
         labels = (*query.filters.get("label", ()), *self._scope.label_words)
-        limited = replace(query, filters={**query.filters, "label": labels})
-        return [r for r in self._inner.list(limited) if self._scope.sees(r.config.labels)]
+        every = query.all or query.limit > 0
+        limited = replace(query, all=every, limit=0, filters={**query.filters, "label": labels})
+        seen = [r for r in self._inner.list(limited) if self._scope.sees(r.given_labels)]
+        return seen[: query.limit] if query.limit > 0 else seen
 
     def counts(self) -> Counts:
         """Count as ``info`` does."""

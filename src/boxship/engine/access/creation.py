@@ -43,8 +43,11 @@ def _one_of(*words: str) -> Rule:
 
 
 def _logs_stay_here(value: LogConfig) -> bool:
-    """Other drivers have the daemon connect to whatever their options name."""
-    return value.type in _LOCAL_LOGS
+    """Other drivers have the daemon connect to whatever their options name.
+
+    Without a driver the daemon's own is meant, and its options are not to be changed.
+    """
+    return value.type in _LOCAL_LOGS and (bool(value.type) or not value.config)
 
 
 def _no_louder(value: int) -> bool:
@@ -89,7 +92,6 @@ HOST_RULES: Mapping[str, Rule] = {
     "console_size": _any,
     "cap_drop": _any,
     "cgroupns_mode": _one_of("private", "host"),  # of older clients; it only shows a path
-    "dns": _any,
     "dns_options": _any,
     "dns_search": _any,
     "extra_hosts": _any,
@@ -125,7 +127,7 @@ HOST_RULES: Mapping[str, Rule] = {
 
 HOST_CLOSED = frozenset(
     {
-        "container_id_file", "volumes_from", "annotations", "cap_add", "cgroup", "links",
+        "container_id_file", "dns", "volumes_from", "annotations", "cap_add", "cgroup", "links",
         "privileged", "uts_mode", "userns_mode", "sysctls", "runtime", "cgroup_parent",
         "blkio_weight_device", "blkio_device_read_bps", "blkio_device_write_bps",
         "blkio_device_read_iops", "blkio_device_write_iops", "cpu_realtime_period",

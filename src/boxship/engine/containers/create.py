@@ -65,15 +65,17 @@ async def create(context: Context, request: CreateContainer) -> CreatedContainer
         container_id = ids.new_id()
         name = _reserve_name(context, request.name, container_id)
         try:
+            asked = request.config.labels or {}
             merged = merging.merge(request.config, image.image.config)
+            inherited = tuple(name for name in merged.labels or () if name not in asked)
             request = replace(request, config=merged)
             wanted = volumes.points(context, own, merged, request.host)
             with imagemounts.held(context, wanted) as found:
                 async with volumes.claimed(context, found, request.host) as points:
                     identity = (container_id, name)
-                    container = Container(
-                        record_of(context, request, image, identity=identity, points=points)
-                    )
+                    record = record_of(context, request, image, identity=identity, points=points)
+                    record = msgspec.structs.replace(record, inherited_labels=inherited)
+                    container = Container(record)
                     await _make(context, container, image, request.by)
         except Exception:  # if it was cancelled, the commit is on its way: see ``Shelf.add``
             context.shelf.release(name, container_id)

@@ -138,6 +138,14 @@ class ContainerRecord(Struct, frozen=True):
     links: tuple[LinkRecord, ...] = ()
     """What ``host.links`` means; they have an effect on the default bridge."""
     last_used_ns: int = 0
+    inherited_labels: tuple[str, ...] = ()
+    """Names of those labels that its image brought along, and nobody asked for."""
+
+    @property
+    def given_labels(self) -> dict[str, str]:
+        """The labels that whoever made it has given it."""
+        labels = self.config.labels or {}
+        return {name: labels[name] for name in labels if name not in self.inherited_labels}
 
     @property
     def image_ref(self) -> str:
