@@ -1,0 +1,186 @@
+"""Plugins that say where they listen, among them the examples, with Docker's own client."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.engine import Engine
+from support.fakeplugin import Json, serving
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Engine]:
+    """A daemon that looks for plugins in its own directory alone, with a file to be configured."""
+    engine = Engine("--plugin-dir=/nowhere", "--plugin-timeout=20")
+    config = engine.home / "daemon.json"
+    config.write_text("{}")
+    engine.add_flags(f"--config-file={config}")
+    with engine:
+        (engine.exec / "plugins").mkdir()
+        engine.load("busybox")
+        yield engine
+
+
+@contextmanager
+def example(own: Engine, script: str, name: str, *arguments: str) -> Iterator[None]:
+    """Run one of the examples, reached under a name."""
+    path = own.exec / "plugins" / f"{name}.sock"
+    process = subprocess.Popen([sys.executable, EXAMPLES / script, f"--socket={path}", *arguments])
+    try:
+        eventually(path.exists, "the plugin's socket")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        path.unlink(missing_ok=True)
+
+
+def inspected(own: Engine, name: str) -> Json:
+    found: Json = json.loads(own.docker("volume", "inspect", name))[0]
+    return found
+
+
+def mounted(path: Path) -> bool:
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return any(line.split()[4] == str(path) for line in file)
+
+
+def test_volumes_of_the_example(own: Engine, tmp_path: Path) -> None:
+    home = tmp_path / "ram"
+    with example(own, "volume-plugin/ramvolumes.py", "ram", f"--home={home}"):
+        own.docker("volume", "create", "-d", "ram", "-o", "size=2m", "--label=a=b", "data")
+        seen = inspected(own, "data")
+        assert (seen["Driver"], seen["Labels"], seen["Mountpoint"]) == ("ram", {"a": "b"}, "")
+        assert seen["Status"] == {"size": "2m"}
+        said = own.docker.run("volume", "create", "-d", "ram", "-o", "speed=9", "more")
+        assert "create more: VolumeDriver.Create: unknown option 'speed'" in said.err
+
+        own.docker("run", "-d", "--name=one", "-v", "data:/x", "busybox", "sleep", "1000000")
+        own.docker("exec", "one", "sh", "-c", "echo hello >/x/file")
+        assert own.docker("exec", "one", "df", "-k", "/x").split()[-5] == "2048"
+        assert own.docker("run", "--rm", "-v", "data:/y", "busybox", "cat", "/y/file") == "hello"
+        assert inspected(own, "data")["Mountpoint"] == str(home / "data")
+        assert (home / "data" / "file").read_text() == "hello\n"
+        said = own.docker.run("volume", "rm", "data")
+        assert "volume is in use" in said.err
+
+        own.docker("rm", "-f", "one")
+        eventually(lambda: not mounted(home / "data"), "the plugin's volume, given back")
+        own.docker("volume", "rm", "data")
+        assert own.docker("volume", "ls", "-q") == ""
+        info = json.loads(own.docker("info", "--format={{json .Plugins}}"))
+        assert info["Volume"] == ["local", "ram"]
+
+
+def test_a_volume_outlives_a_killed_daemon(tmp_path: Path) -> None:
+    home = tmp_path / "ram"
+    with Engine("--plugin-dir=/nowhere", "--plugin-timeout=20") as engine:
+        (engine.exec / "plugins").mkdir()
+        engine.load("busybox")
+        with example(engine, "volume-plugin/ramvolumes.py", "ram", f"--home={home}"):
+            engine.docker("volume", "create", "-d", "ram", "data")
+            command = ("busybox", "sh", "-c", "echo kept >/x/file; sleep 1000000")
+            engine.docker("run", "-d", "--name=one", "-v", "data:/x", *command)
+            engine.kill()
+            engine.start()
+            eventually(lambda: engine.docker.run("exec", "one", "cat", "/x/file").out, "the file")
+            engine.docker("rm", "-f", "one")
+            eventually(lambda: not mounted(home / "data"), "the plugin's volume, given back")
+            engine.docker("volume", "rm", "data")
+
+
+def test_the_authorization_example_holds_containers_back(own: Engine, tmp_path: Path) -> None:
+    config = own.home / "daemon.json"
+
+    def configure(*plugins: str) -> None:
+        seen = own.log().count("Reloaded configuration")
+        config.write_text(json.dumps({"authorization-plugins": plugins}))
+        os.kill(own.pid, signal.SIGHUP)
+        eventually(lambda: own.log().count("Reloaded configuration") > seen, "the reload")
+
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    with example(own, "authz-plugin/guardrails.py", "rails", f"--allow-bind={allowed}"):
+        configure("rails")
+        try:
+            for options, why in (
+                (("--privileged",), "privileged containers are not allowed"),
+                (("--cap-add=SYS_ADMIN",), "additional capabilities are not allowed"),
+                (("--pid=host",), "PidMode host is not allowed"),
+                (("-v", "/etc:/x"), "binding /etc is not allowed"),
+                (("-v", f"{allowed}/../..:/x"), "is not allowed"),
+                (("--mount=type=bind,src=/,dst=/x",), "binding / is not allowed"),
+            ):
+                said = own.docker.run("run", "--rm", *options, "busybox", "true")
+                assert said.code == 125
+                assert "authorization denied by plugin rails: " in said.err
+                assert why in said.err
+            own.docker("run", "--rm", "-v", f"{allowed}:/x", "busybox", "true")
+            shown = json.loads(own.docker("info", "--format={{json .Plugins}}"))
+            assert shown["Authorization"] == ["rails"]
+            os.unlink(own.exec / "plugins" / "rails.sock")
+            said = own.docker.run("ps")
+            assert 'plugin rails failed with error: plugin "rails" not found' in said.err
+        finally:
+            configure()
+    own.docker("ps")
+
+
+def test_a_daemon_does_not_start_without_its_judges() -> None:
+    engine = Engine("--plugin-dir=/nowhere", "--authorization-plugin=nobody")
+    try:
+        engine.launch()
+        assert engine.wait() == 1
+        assert 'authorization-plugins: plugin \\"nobody\\" not found' in engine.log()
+    finally:
+        engine.close()
+
+
+def test_a_log_plugin_gets_what_logs_shows(own: Engine) -> None:
+    received = bytearray()
+    readers: list[threading.Thread] = []
+
+    def read(path: str) -> None:
+        with open(path, "rb", buffering=0) as pipe:
+            while data := pipe.read(65536):
+                received.extend(data)
+
+    def start(wish: Json) -> Json:
+        readers.append(threading.Thread(target=read, args=(wish["File"],)))
+        readers[-1].start()
+        return {}
+
+    path = str(own.exec / "plugins" / "shelf.sock")
+    answers = {"LogDriver.StartLogging": start, "LogDriver.StopLogging": lambda _: {}}
+    try:
+        with serving(path, "LogDriver", answers) as plugin:
+            own.docker(
+                *("run", "-d", "--name=talker", "--log-driver=shelf", "--log-opt=k=v"),
+                *("busybox", "sh", "-c", "echo to the plugin"),
+            )
+            own.docker("wait", "talker")
+            plugin.wait_asked("LogDriver.StopLogging")
+            for reader in readers:
+                reader.join()
+            info = next(w for m, w in plugin.asked if m == "LogDriver.StartLogging")["Info"]
+            assert (info["ContainerName"], info["Config"]) == ("/talker", {"k": "v"})
+        assert b"to the plugin" in received
+        assert own.docker("logs", "talker") == "to the plugin"
+        own.docker("rm", "-f", "talker")
+        said = own.docker.run("run", "--rm", "--log-driver=nowhere", "busybox", "true")
+        assert 'error looking up logging plugin nowhere: plugin "nowhere" not found' in said.err
+    finally:
+        os.unlink(path)
