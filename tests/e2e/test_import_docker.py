@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ def compare(theirs: Theirs, ours: Engine) -> None:
         assert moment(found["networks"][name]["Created"]) == moment(network["Created"])
     assert found["volumes"].keys() == theirs.volumes.keys()
     for name, volume in theirs.volumes.items():
-        for key in ("Labels", "Options", "Driver"):
+        for key in ("Labels", "Options", "Driver", "CreatedAt"):
             assert found["volumes"][name][key] == volume[key], (name, key)
     for name, box in theirs.boxes.items():
         compare_box(box | {"Image": ids[box["Image"]]}, found["boxes"][name])
@@ -191,6 +192,7 @@ def run(ours: Engine) -> None:
     look = ("busybox", "cat", "/data/file", "/own/file")
     shown = ours.docker("run", "--rm", "--net=none", "--volumes-from=worker", *look)
     assert shown == "data\nown"
+    assert "everything is whole" in ours.boxship("system", "check")
     copied = subprocess.run(
         [ours.docker.program, "-H", f"unix://{ours.socket}", "cp", "worker:/srv", "-"],
         capture_output=True, check=True,
@@ -214,6 +216,28 @@ def test_an_import_that_was_killed_goes_on(theirs: Theirs, ours: Engine) -> None
     done = imported(ours, theirs.root)
     assert (done.code, done.err) == (0, "")
     compare(theirs, ours)
+
+
+@only_one
+def test_what_is_here_already_stays_as_it_is(theirs: Theirs, ours: Engine) -> None:
+    ours.load()
+    ours.docker("volume", "create", "data")
+    ours.docker("tag", "busybox", "registry.test:5000/made/image:1.0")
+    mine = ours.api.create("web")
+    done = imported(ours, theirs.root)
+    assert done.code == 1
+    assert "8 taken over, 1 here already." in done.out
+    reasons = (
+        r"failed +volume +data, .*: there is a volume data already, which does not come from there",
+        r"failed +container +worker .*: its volume data is not here: the one that has this name is",
+        r'failed +container +web .*: .*"/web" is already in use',
+        r"left out +name registry\.test:5000/made/image:1\.0: that name is another image's here",
+        "4 not taken over",
+    )
+    for reason in reasons:
+        assert re.search(reason, done.err), (reason, done.err)
+    assert ours.api.inspect("web")["Id"] == mine
+    assert ours.api.get("/containers/worker/json").status == 404
 
 
 @only_one

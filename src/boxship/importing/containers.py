@@ -86,7 +86,7 @@ def _container(root: DockerRoot, document: ContainerDocument) -> FoundContainer:
             _endpoint(name, each, (document.id[:_SHORT], hostname))
             for name, each in networks.items()
         ),
-        mounts=tuple(_mounts(document)),
+        mounts=tuple(_mounts(root, document)),
         state=_state(document),
     )
     return FoundContainer(wanted, document.driver)
@@ -126,13 +126,13 @@ def _endpoint(network: str, endpoint: EndpointDocument, own: tuple[str, ...]) ->
     )
 
 
-def _mounts(document: ContainerDocument) -> Iterator[AdoptedMount]:
+def _mounts(root: DockerRoot, document: ContainerDocument) -> Iterator[AdoptedMount]:
     for mount in (document.mount_points or {}).values():
         if mount.type in ("volume", "bind"):
-            yield _mount(mount)
+            yield _mount(root, mount)
 
 
-def _mount(mount: MountDocument) -> AdoptedMount:
+def _mount(root: DockerRoot, mount: MountDocument) -> AdoptedMount:
     if mount.type == "volume" and mount.driver not in ("", "local"):
         raise InvalidArgumentError(
             f"its volume {mount.name} is the driver's, {mount.driver}, and not taken over"
@@ -140,7 +140,7 @@ def _mount(mount: MountDocument) -> AdoptedMount:
     return AdoptedMount(
         mount.type,
         mount.destination,
-        mount.source if mount.type == "bind" else "",
+        mount.source if mount.type == "bind" else root.files(mount.name),
         mount.name,
         mount.relabel,
         mount.read_write,

@@ -110,6 +110,10 @@ class DockerRoot:
     def volume(self, name: str, *names: str) -> str:
         return self.join("volumes", name, *names)
 
+    def files(self, volume: str) -> str:
+        """Return the directory of a volume's files, by which it is known again."""
+        return self.volume(volume, "_data")
+
     def database(self, name: str, bucket: bytes) -> list[tuple[bytes, bytes]]:
         """Return what is in a bucket of one of the databases. UnavailableError."""
         path = self.join(name)

@@ -11,8 +11,6 @@ from boxship.importing.inventory import LeftOut
 from boxship.importing.root import DockerRoot
 from boxship.model.adoption import AdoptedVolume
 
-_DATA = "_data"
-
 
 class _Quota(msgspec.Struct, frozen=True, rename="pascal"):
     size: int = 0
@@ -62,7 +60,7 @@ def _volume(root: DockerRoot, name: str, metadata: VolumeMetadata) -> AdoptedVol
     return AdoptedVolume(
         name,
         os.stat(path).st_ctime_ns,
-        root.volume(name, _DATA),
+        root.files(name),
         files="device" not in (options or {}),
         labels=metadata.labels,
         options=options,

@@ -58,7 +58,11 @@ class AdoptedVolume(Struct, frozen=True, rename="pascal"):
 
 
 class AdoptedMount(Struct, frozen=True, rename="pascal"):
-    """What a container has mounted besides what its host config says; a ``volume`` or ``bind``."""
+    """What a container has mounted, whether its host config says so or not.
+
+    ``type`` is ``volume`` or ``bind``. A volume's ``source`` is its directory in the other engine
+    (:class:`AdoptedVolume`), so that no other one of its name is taken for it.
+    """
 
     type: str
     destination: str

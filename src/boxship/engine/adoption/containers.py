@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from boxship.base.errors import BoxshipError, InvalidArgumentError, UnavailableError
+from boxship.base.errors import BoxshipError, ConflictError, InvalidArgumentError, UnavailableError
 from boxship.engine.adoption.logs import put_logs
 from boxship.engine.containers import create, imagemounts, names, volumes
 from boxship.engine.containers.checks import request as checks
@@ -145,6 +145,10 @@ def _points(
 
 def _volume(context: Context, own: MountPoint | None, mount: AdoptedMount) -> MountPoint:
     record = context.volumes.inspect(mount.name).record  # NotFoundError: make no empty one
+    if mount.source and record.taken_from != mount.source:
+        raise ConflictError(
+            f"its volume {mount.name} is not here: the one that has this name is another"
+        )
     if own is not None:
         return msgspec.structs.replace(own, name=record.name)
     nameless = record.anonymous or len(record.name) == _ID_DIGITS
