@@ -173,3 +173,22 @@ def test_an_authority_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(OSError, match=r"cannot read the CA .*none.pem"):
         splunk.open_driver(wanted)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "size", "batch"),
+    [("", "", (5.0, 1000)), ("1500ms", "10", (1.5, 10)), ("often", "many", (5.0, 1000))],
+)
+def test_batches_are_tuned_by_variables(
+    frequency: str, size: str, batch: tuple[float, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLUNK_LOGGING_DRIVER_POST_MESSAGES_FREQUENCY", frequency)
+    monkeypatch.setenv("SPLUNK_LOGGING_DRIVER_POST_MESSAGES_BATCH_SIZE", size)
+    wanted = target(
+        "splunk",
+        splunk_url="http://127.0.0.1:1",
+        splunk_token="t",
+        splunk_verify_connection="false",
+    )
+    with closing(splunk.open_driver(wanted)) as driver:
+        assert (driver.batch.seconds, driver.batch.entries) == batch

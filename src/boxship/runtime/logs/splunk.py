@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import socket
 import uuid
 from bisect import bisect_left
@@ -21,13 +22,15 @@ from boxship.runtime.logs import joining
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
 from boxship.runtime.logs.httpcalls import HttpServer, Response
 from boxship.runtime.logs.joining import Line
-from boxship.runtime.logs.words import read_truth
+from boxship.runtime.logs.words import read_seconds, read_truth
 from boxship.runtime.messages import LogFacts, LogTarget
 
 _EVENTS: Final = "/services/collector/event/1.0"
 _ACKNOWLEDGEMENTS: Final = "/services/collector/ack"
 _PLAIN: Final = -2
 _MOST_ASKED: Final = 1000
+_BATCH: Final = Batch(seconds=5.0, entries=1000)
+_TUNING: Final = "SPLUNK_LOGGING_DRIVER_POST_MESSAGES_"
 _LONGEST: Final = 80 * 1024
 """Bytes of an event's line."""
 
@@ -56,6 +59,7 @@ def open_driver(target: LogTarget) -> SplunkDriver:
         event_of(options.get("splunk-format") or "inline", target.facts),
         level=level if read_truth(options.get("splunk-gzip")) else _PLAIN,
         acknowledged=read_truth(options.get("splunk-index-acknowledgment")),
+        batch=_tuned_batch(os.environ),
     )
     if read_truth(options.get("splunk-verify-connection") or "true"):
         try:
@@ -64,6 +68,17 @@ def open_driver(target: LogTarget) -> SplunkDriver:
             driver.close()
             raise
     return driver
+
+
+def _tuned_batch(environment: Mapping[str, str]) -> Batch:
+    """Return how events are collected; variables say more, as far as they are understood."""
+    batch = _BATCH
+    with contextlib.suppress(ValueError):
+        batch = batch._replace(seconds=read_seconds(environment.get(f"{_TUNING}FREQUENCY"), 5.0))
+    with contextlib.suppress(ValueError):
+        entries = int(environment.get(f"{_TUNING}BATCH_SIZE", ""))
+        batch = batch._replace(entries=max(entries, 1))
+    return batch
 
 
 def event_of(form: str, facts: LogFacts) -> Event:
@@ -104,8 +119,6 @@ class RefusedLineError(Exception):
 class SplunkDriver:
     """A collector and the token for it. ``level`` of gzip: -1 is zlib's own choice."""
 
-    batch = Batch(seconds=5.0, entries=1000)
-
     def __init__(
         self,
         server: HttpServer,
@@ -115,7 +128,9 @@ class SplunkDriver:
         *,
         level: int = _PLAIN,
         acknowledged: bool = False,
+        batch: Batch = _BATCH,
     ) -> None:
+        self.batch = batch
         self._server, self._fields, self._event, self._level = server, fields, event, level
         self._authorization = {"Authorization": f"Splunk {token}"}
         self._pending: list[int] = []

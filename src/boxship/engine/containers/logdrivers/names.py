@@ -27,7 +27,11 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
         *("HOME", "GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"),
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING",
     ),
-    "splunk": _PROXIES,
+    "splunk": (
+        *_PROXIES,
+        "SPLUNK_LOGGING_DRIVER_POST_MESSAGES_FREQUENCY",
+        "SPLUNK_LOGGING_DRIVER_POST_MESSAGES_BATCH_SIZE",
+    ),
     "syslog": ("TZ",),
 }
 """The daemon's variables that drivers look at, as those of Docker do."""
