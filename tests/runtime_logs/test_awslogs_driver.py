@@ -192,6 +192,18 @@ def test_a_service_that_is_busy_is_asked_again_by_the_sender() -> None:
         assert (failure.value.delivered, failure.value.refused) == (0, False)
 
 
+def test_credentials_that_have_ended_are_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = CloudWatch("g")
+    with http(cloud.answer) as server, closing(opened(server.url)) as driver:
+        cloud.errors = ["ExpiredTokenException"]
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "new")
+        with pytest.raises(DeliveryError, match="ExpiredTokenException"):
+            driver.send(entries("a"))
+        driver.send(entries("a"))
+    tokens = [request.headers.get("x-amz-security-token") for request in server.requests]
+    assert tokens == [None, None, "new"]
+
+
 @pytest.mark.parametrize(
     "options",
     [{"awslogs_multiline_pattern": "^BEGIN"}, {"awslogs_datetime_format": r"\[%b %d, %Y %H:%M\]"}],

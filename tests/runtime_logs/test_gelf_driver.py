@@ -32,12 +32,12 @@ def test_a_message(kind: str) -> None:
             **({"gelf_compression_type": kind, "gelf_compression_level": "9"} if kind else {}),
         )
         with closing(gelf.open_driver(wanted)) as driver:
-            driver.send(entries("", "höllo"))
+            driver.send(entries("", b"h\xc3\xb6llo\xff"))
             message = read(receiver.recv(65536))
     assert message.pop("host")
     assert message == {
         "version": "1.1",
-        "short_message": "höllo",
+        "short_message": "höllo\ufffd",
         "timestamp": 1767323045.123,
         "level": 6,
         "_container_id": FACTS.container_id,

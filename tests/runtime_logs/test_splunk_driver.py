@@ -155,6 +155,28 @@ def test_refusals(answer: Callable[[Request], Reply], delivered: int, refused: b
     assert (failure.value.delivered, failure.value.refused) == (delivered, refused)
 
 
+def test_a_refused_line_and_the_beginning_of_another() -> None:
+    """What is told of the entries up to the refused one is true for all streams."""
+    pieces = [
+        Entry("stderr", AT, b"open ", Partial("i", 1, last=False)),
+        *entries("good", "bad", "not tried"),
+    ]
+    with http() as server:
+        wanted = target("splunk", splunk_url=server.url, splunk_token="t")
+        with closing(splunk.open_driver(wanted)) as driver:
+            server.answer = lambda _: Reply(400, b'{"invalid-event-number":1}')
+            with pytest.raises(DeliveryError) as failure:
+                driver.send(pieces)
+            assert (failure.value.delivered, failure.value.refused) == (2, True)
+            assert driver.kept == 0  # the sender counts the entries before as done
+            server.answer = accepting
+            driver.send(
+                [*entries("again"), Entry("stderr", AT, b"end", Partial("i", 2, last=True))]
+            )
+    lines = [message["event"]["line"] for message in objects(server.requests[-1].body)]
+    assert lines == ["again", "open end"]
+
+
 def test_a_server_that_is_none_is_told_when_the_driver_is_opened() -> None:
     with http(lambda _: Reply(404, b"not here")) as server:
         wanted = target("splunk", splunk_url=server.url, splunk_token="t")

@@ -3,6 +3,8 @@
 import os
 import re
 import socket
+import ssl
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from boxship.runtime.logs import syslog
 from boxship.runtime.logs.driver import DeliveryError
+from support.certificates import Authority
 from support.loglisteners import AT, accepted, datagrams, entries, read_until, stream, target
 
 PID = os.getpid()
@@ -105,3 +108,38 @@ def test_nobody_waits_for_a_datagram() -> None:
 def test_the_head_has_the_time_of_the_entry() -> None:
     head = syslog.head_of("rfc5424micro", "t", "h", 1)
     assert head(14, AT) != head(14, AT + 1_000_000_000)
+
+
+@pytest.mark.parametrize(("form", "counted"), [("rfc5424", True), ("rfc3164", False)])
+def test_lengths_stand_in_front_over_tls(form: str, counted: bool, tmp_path: Path) -> None:
+    """By RFC 5425; rsyslogd would understand both."""
+    authority = Authority(tmp_path)
+    issued = authority.issue("localhost", "127.0.0.1")
+    security = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    security.load_cert_chain(issued.certificate, issued.key)
+    got: list[bytes] = []
+    with stream() as listener:
+
+        def serve() -> None:
+            with (
+                closing(accepted(listener)) as plain,
+                security.wrap_socket(plain, server_side=True) as connection,
+            ):
+                got.append(read_until(connection, lambda data: data.endswith(b"\n")))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        wanted = target(
+            "syslog",
+            syslog_address=url(listener, "tcp+tls"),
+            syslog_format=form,
+            syslog_tls_ca_cert=str(authority.certificate),
+        )
+        try:
+            with closing(syslog.open_driver(wanted)) as driver:
+                driver.send(entries("ä"))
+                thread.join()
+        finally:
+            thread.join()
+    length, _, message = got[0].partition(b" ")
+    assert (length == b"%d" % len(message)) == counted

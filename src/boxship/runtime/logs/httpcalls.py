@@ -71,10 +71,11 @@ class HttpServer:
                 if not kept:
                     raise
             return self._ask(method, target, headers, body)
-        except http.client.HTTPException as error:
-            raise OSError(f"{self._host}: {type(error).__name__} {error}".rstrip()) from error
         except OSError as error:
             raise OSError(f"{method} {self._url}{target}: {reason(error)}") from error
+        except http.client.HTTPException as error:
+            what = f"{type(error).__name__} {error}".rstrip()
+            raise OSError(f"{method} {self._url}{target}: {what}") from error
 
     def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         if self._connection is None:
