@@ -61,7 +61,10 @@ class ScopedEntry:
         """Return whose limits a request has. One that was removed lets nobody in any more."""
         entrance = asked.identity.entrance
         if not entrance.scope:
-            scope = self._access.of_token(bearer(asked.request))
+            token = bearer(asked.request)
+            if not token:
+                raise UnauthorizedError("a token is needed here, as Authorization: Bearer TOKEN")
+            scope = self._access.of_token(token)
             if scope is None:
                 raise UnauthorizedError("no such token: it is wrong, or its scope was removed")
             return scope
