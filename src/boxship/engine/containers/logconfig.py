@@ -77,11 +77,6 @@ def log_place(record: ContainerRecord, paths: Paths) -> LogPlace | None:
     return LogPlace(path, Frames(_attributes(record) or None))
 
 
-def is_remote(record: ContainerRecord) -> bool:
-    """Tell whether the output is sent elsewhere."""
-    return record.host.log_config.type not in {*_JSON, names.LOCAL, names.NONE}
-
-
 def subject_of(record: ContainerRecord) -> Subject:
     """Return what log drivers are told of a container."""
     return Subject(

@@ -143,6 +143,7 @@ class Sender:
         self._kept: list[Entry] = []  # taken, and kept back by it
         self._frames: deque[int] = deque()  # how many entries of each frame are not delivered
         self._due = 0.0
+        self._flush_due = 0.0
         self._ended = False
         self._pause = FIRST_PAUSE
         self._parent = os.getppid()
@@ -176,14 +177,16 @@ class Sender:
             self._frames.append(len(entries))
 
     def _patience(self) -> int | None:
-        if self._entries:
-            return max(0, int(1000 * (self._due - time.monotonic())) + 1)
-        return int(1000 * _FLUSH_SECONDS) if self._kept else None
+        """Return the milliseconds after which something is to be done even if nothing comes."""
+        if not (self._entries or self._kept):
+            return None
+        due = self._due if self._entries else self._flush_due
+        return max(0, int(1000 * (due - time.monotonic())) + 1)
 
     def _send_due(self) -> None:
         while self._entries and self._is_due():
             self._attempt(self._send)
-        if self._kept and not self._entries and not select.select([self._shim], [], [], 0)[0]:
+        if self._kept and not self._entries and time.monotonic() >= self._flush_due:
             self._attempt(self._flush)
 
     def _is_due(self) -> bool:
@@ -223,6 +226,7 @@ class Sender:
         driver.send(batch)
         del self._entries[: len(batch)]
         self._kept += batch
+        self._flush_due = time.monotonic() + max(driver.batch.seconds, _FLUSH_SECONDS)
         self._settle_kept(driver.kept)
 
     def _batch(self, driver: Driver) -> list[Entry]:
