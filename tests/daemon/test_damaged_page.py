@@ -50,6 +50,9 @@ def test_a_damaged_page_is_mended_at_the_start(make_engine: Callable[..., Engine
     assert os.path.exists(f"/proc/{pid}")
     (warning,) = [w for w in engine.api.get("/info").json()["Warnings"] or () if "damaged" in w]
     assert f"{records}.restored is removed" in warning
+    found = engine.boxship.run("system", "check")
+    assert found.code == 1
+    assert "lost: records boxship.db.restored: the records were damaged" in found.out
     # Until somebody has looked, what has no record stays.
     stranger = engine.data / "containers" / ("ab" * 32)
     stranger.mkdir()

@@ -251,3 +251,24 @@ def test_what_is_in_the_way_is_an_error_with_a_name(tmp_path: Path) -> None:
     (tmp_path / "records.db").mkdir()
     with pytest.raises(UnavailableError, match=r"cannot open the records .*records\.db"):
         Database(str(tmp_path / "records.db"), TABLES)
+
+
+@pytest.mark.parametrize("mend", [True, False])
+def test_damage_is_found_by_looking_for_it(path: str, mend: bool) -> None:
+    """Also in pages that the writer still has in memory as they were."""
+
+    async def scenario(database: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        before = await database.examine(mend=True)
+        scribble(path, leaf)
+        return before, await database.examine(mend=mend)
+
+    leaf = pages_of(path, "boxes")[3]
+    with opened(path) as database:
+        assert asyncio.run(scenario(database)) == ((), (_no_page(leaf),))
+        assert bool(database.suspicion) is mend
+    with opened(path) as database:  # mended now at the latest
+        assert len(boxes(database)) == ROWS
+
+
+def _no_page(number: int) -> str:
+    return f"Page {number}: btreeInitPage() returns error code 11"

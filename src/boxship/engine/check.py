@@ -26,6 +26,7 @@ from boxship.storage.storage import Storage
 
 _IDLE_CLASS = 3 << 13
 _AHEAD = 64
+_RECORDS = "records"
 
 _Message = CheckEvent | Exception | None
 
@@ -37,10 +38,25 @@ class Containers(Protocol):
     def standing_on(self, layer: Digest) -> Iterable[str]: ...
 
 
+class Records(Protocol):
+    """What is to be known of the records."""
+
+    @property
+    def suspicion(self) -> str: ...
+    async def examine(self, *, mend: bool) -> tuple[str, ...]: ...
+
+
 class Checker:
     """Checks the store of one engine, once at a time. Belongs to the event loop."""
 
-    def __init__(self, storage: Storage, images: ImageService, containers: Containers) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        images: ImageService,
+        containers: Containers,
+        records: Records | None = None,
+    ) -> None:
+        self._records = records
         self._storage = storage
         self._images = images
         self._containers = containers
@@ -52,6 +68,9 @@ class Checker:
             raise ConflictError("the store is being checked already")
         tally: Counter[Outcome] = Counter()
         lost: Counter[Digest] = Counter()
+        for finding in await self._wrong_records(repair=repair):
+            tally[finding.outcome] += 1
+            yield finding
         check = StoreCheck(self._storage, self._needed(), repair=repair)
         self._running = True
         async with aclosing(_in_idle_thread(check.run, self._ended)) as events:
@@ -69,6 +88,19 @@ class Checker:
                     if event.kind == "layer" and event.outcome is Outcome.LOST:
                         lost[Digest.parse(event.id)] += 1
                     yield self._with_users(event)
+
+    async def _wrong_records(self, *, repair: bool) -> list[Finding]:
+        if self._records is None:
+            return []
+        problems = await self._records.examine(mend=repair)
+        outcome = Outcome.REPAIRED if repair else Outcome.REPAIRABLE
+        found = [Finding(_RECORDS, "boxship.db", problem, outcome) for problem in problems]
+        if told := self._records.suspicion:
+            remedy = "see what is missing, and remove boxship.db.restored in the data root"
+            found.append(
+                Finding(_RECORDS, "boxship.db.restored", told, Outcome.LOST, remedy=remedy)
+            )
+        return found
 
     def _ended(self) -> None:
         """The layer that was being looked at could not be removed, should its image have been."""

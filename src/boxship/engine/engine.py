@@ -112,7 +112,7 @@ class Engine:
         usage = Usage(context.shelf, context.trash)
         images.set_users(usage)
         context.volumes.set_users(usage)
-        self.checker = Checker(storage, images, usage)
+        self.checker = Checker(storage, images, usage, database)
         self.trash = Trash(context, images, storage.volumes)
         still = partial(stillness.users_still, context)
         self.volume_copies = VolumeCopies(context.volumes, storage.volumes, still)

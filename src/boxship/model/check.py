@@ -21,7 +21,8 @@ class Finding(msgspec.Struct, frozen=True, tag="finding", tag_field="type"):
     """One thing that is wrong with an object, whose ``kind`` says what its ``id`` is."""
 
     kind: str
-    """``layer``, ``blob``, ``snapshot``, or ``garbage``, which has a path for an id."""
+    """``records``, ``layer``, ``blob``, ``snapshot``, or ``garbage``, which has a path for an
+    id."""
     id: str
     problem: str
     outcome: Outcome

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 from boxship.base.errors import UnavailableError
 from boxship.engine.records.restoring import (
+    DamagedError,
     Restored,
     find_damage,
     is_damage,
@@ -37,8 +38,8 @@ from boxship.engine.records.restoring import (
     restore,
     told_of,
 )
-from boxship.engine.records.snapshots import keep_before_migration, newest_kept
-from boxship.engine.records.snapshotting import SNAPSHOT_AFTER, DamagedError, Snapshots
+from boxship.engine.records.snapshots import keep_before_migration, newest_kept, opened_to_read
+from boxship.engine.records.snapshotting import SNAPSHOT_AFTER, Snapshots
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,16 @@ class Database:
         It is asked for after damage was mended in service: what is in memory is newer.
         """
         self._owners.append(everything)
+
+    async def examine(self, *, mend: bool) -> tuple[str, ...]:
+        """Look at every page, and return what is wrong; with ``mend``, it is put right.
+
+        UnavailableError: that can't be done.
+        """
+        problems = await asyncio.to_thread(_look_at, self._path)
+        if problems and mend:
+            await self.write(_found(problems))
+        return problems
 
     @property
     def suspicion(self) -> str:
@@ -241,10 +252,10 @@ class Database:
         try:
             try:
                 outcomes = self._transaction(batch)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, DamagedError) as error:
                 if not is_damage(error):
                     raise
-                self._mend((str(error),))
+                self._mend(getattr(error, "problems", (str(error),)))
                 outcomes = self._transaction(batch)
         except (sqlite3.Error, UnavailableError) as error:
             refused = UnavailableError(f"cannot write the records: {error}")
@@ -259,7 +270,7 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._apply(request) for request in batch]
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except (sqlite3.Error, DamagedError):
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
@@ -296,6 +307,23 @@ def _connected(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _look_at(path: str) -> tuple[str, ...]:
+    # By a connection of its own: the writer's may still have pages as they were.
+    with contextlib.closing(opened_to_read(path)) as connection:
+        return find_damage(connection)
+
+
+def _found(problems: tuple[str, ...]) -> Change:
+    """Return a change that finds damage when it is tried first, and nothing once that is mended."""
+    told = [problems]
+
+    def change(_: sqlite3.Connection) -> None:
+        if told:
+            raise DamagedError(told.pop())
+
+    return change
 
 
 def _tell_failure(done: asyncio.Future[None]) -> None:

@@ -68,8 +68,18 @@ class Restored:
         )
 
 
+class DamagedError(Exception):
+    """A page of the database isn't what SQLite wrote; ``problems`` are its own words."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
 def is_damage(error: BaseException) -> bool:
     """Tell whether SQLite has found that a file isn't what it wrote."""
+    if isinstance(error, DamagedError):
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(code, int) and code & 0xFF in _CODES
 

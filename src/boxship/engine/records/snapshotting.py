@@ -12,7 +12,7 @@ import sqlite3
 import time
 
 from boxship.base.errors import UnavailableError
-from boxship.engine.records.restoring import SNAPSHOT, find_damage, is_damage
+from boxship.engine.records.restoring import SNAPSHOT, DamagedError, find_damage, is_damage
 from boxship.engine.records.snapshots import opened_to_read, write_snapshot
 
 SNAPSHOT_AFTER = 60.0
@@ -20,14 +20,6 @@ SNAPSHOT_AFTER = 60.0
 _SHARE = 100
 _QUICK = 0.2
 _LEAST_PATIENCE = 0.05
-
-
-class DamagedError(Exception):
-    """A page of the database isn't what SQLite wrote; ``problems`` are its own words."""
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 class Snapshots:
