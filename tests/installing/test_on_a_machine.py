@@ -90,27 +90,27 @@ def the_first_client_starts_the_daemon() -> None:
 
 
 def an_upgrade_keeps_containers() -> None:
-    for name in ("a", "b", "c"):
+    for name in ("one", "two", "six"):
         sh(f"boxship run -d --name {name} --stop-signal KILL busybox sleep 1000")
-    before = json.loads(sh("boxship inspect a b c"))
+    before = json.loads(sh("boxship inspect one two six"))
     daemon = service("MainPID")
     CODE.touch()  # another build, as far as one can see from outside
     assert "replaced the daemon; containers run on" in sh("boxship system install")
     assert service("MainPID") != daemon
-    after = json.loads(sh("boxship inspect a b c"))
+    after = json.loads(sh("boxship inspect one two six"))
     assert [one["State"] for one in after] == [one["State"] for one in before]
-    assert sh("boxship exec a echo by the shim of before") == "by the shim of before"
-    sh("boxship rm -f b c")
+    assert sh("boxship exec one echo by the shim of before") == "by the shim of before"
+    sh("boxship rm -f two six")
 
 
 def stop_does_what_the_configuration_says_and_restart_does_not() -> None:
-    pid = sh("boxship inspect -f '{{.State.Pid}}' a")
+    pid = sh("boxship inspect -f '{{.State.Pid}}' one")
     sh("systemctl restart boxship.service")
-    assert sh("boxship inspect -f '{{.State.Pid}}' a") == pid
+    assert sh("boxship inspect -f '{{.State.Pid}}' one") == pid
     sh("systemctl stop boxship.service boxship.socket")
     assert not os.path.exists(f"/proc/{pid}")
     sh("systemctl start boxship.socket")
-    assert sh("boxship inspect -f '{{.State.Status}}' a") == "exited"
+    assert sh("boxship inspect -f '{{.State.Status}}' one") == "exited"
 
 
 def an_alias_is_docker_in_every_respect() -> None:
@@ -133,9 +133,9 @@ def what_is_broken_is_put_back() -> None:
 
 
 def purge_waits_for_containers_and_then_leaves_nothing() -> None:
-    sh("boxship start a")
+    sh("boxship start one")
     sh("boxship system uninstall --purge", code=1)
-    sh("boxship rm -f a")
+    sh("boxship rm -f one")
     sh("boxship system uninstall --purge")
     assert not os.path.exists("/var/lib/boxship")
     assert not os.path.exists("/etc/boxship")

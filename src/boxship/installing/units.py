@@ -44,7 +44,7 @@ def service_unit(program: str) -> str:
                 ("Wants", "network-online.target"),
                 ("Requires", "boxship.socket"),
                 ("StartLimitIntervalSec", "60"),
-                ("StartLimitBurst", "3"),
+                ("StartLimitBurst", "10"),
             ],
         ),
         (
