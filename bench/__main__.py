@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import ModuleType
 
 from bench import builds, bundles, images, networks, report, starts
-from bench.cases import API, CASES, NOTES, Case
+from bench.cases import API, CASES, DAEMON, NOTES, Case
 from bench.rows import Engines, Row
 from support import dockerd
 from support.engine import Engine
@@ -25,7 +25,7 @@ _OF_THEIR_OWN = (RUNTIME, IMAGES, NETWORKS, BUILDS)
 
 def main() -> int:
     arguments = _parse()
-    wanted = arguments.cases or [*CASES, *API, *_OF_THEIR_OWN]
+    wanted = arguments.cases or [*CASES, *API, *DAEMON, *_OF_THEIR_OWN]
     reached = True
     if RUNTIME in wanted:
         reached = _runtimes(write=arguments.write)
@@ -35,7 +35,7 @@ def main() -> int:
         reached &= _labs("Networks", networks, arguments.only, write=arguments.write)
     if BUILDS in wanted:
         reached &= _labs("Builds", builds, arguments.only, write=arguments.write)
-    for title, cases in (("Engines", CASES), ("API", API)):
+    for title, cases in (("Engines", CASES), ("API", API), ("Daemon", DAEMON)):
         if chosen := {name: case for name, case in cases.items() if name in wanted}:
             only = arguments.only or list(Engines)
             reached &= _engines(title, chosen, only, write=arguments.write)
@@ -109,12 +109,12 @@ def _runtimes(*, write: bool) -> bool:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
-        "cases", nargs="*", metavar="CASE", help=", ".join([*CASES, *API, *_OF_THEIR_OWN])
+        "cases", nargs="*", metavar="CASE", help=", ".join([*CASES, *API, *DAEMON, *_OF_THEIR_OWN])
     )
     parser.add_argument("--only", action="append", type=Engines, help="dockerd or boxship")
     parser.add_argument("--write", action="store_true", help=f"into {report.DOCUMENT.name}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.cases) - {*CASES, *API, *_OF_THEIR_OWN}:
+    if unknown := set(arguments.cases) - {*CASES, *API, *DAEMON, *_OF_THEIR_OWN}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     engines = arguments.cases != [RUNTIME] and Engines.DOCKERD in (arguments.only or Engines)
     if engines and not dockerd.is_installed():

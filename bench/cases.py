@@ -196,7 +196,6 @@ CASES: Mapping[str, Case] = {
     "ps": ps,
     "logs": logs,
     "crowd": crowd,
-    "daemon": daemons.daemon,  # last: the engines are others afterwards
 }
 
 API: Mapping[str, Case] = {
@@ -206,10 +205,13 @@ API: Mapping[str, Case] = {
     "health": steady.health,
     "stats": steady.stats,
 }
+DAEMON: Mapping[str, Case] = {"daemon": daemons.daemon}
+"""By itself: the engines are restarted, and go on with live restore."""
 NOTES: Mapping[str, str] = {
+    "Daemon": daemons.NOTE,
     "API": """\
 Requests are made by Python's http.client over one unix connection that stays, with 200 running
 containers and 20 images; the client's own work is in the figures. Trees are copied by Docker's
 client for both, into a container that was never started. Of a core's share, the daemon's own
-process is counted, not what runs in containers."""
+process is counted, not what runs in containers.""",
 }

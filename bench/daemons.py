@@ -1,9 +1,4 @@
-"""The daemon's own start and end, with containers that it has to look after.
-
-The daemon runs with live restore: containers go on while it is replaced. Its first answer is timed
-from the start of its process, by a client that asks again and again. At the end, clients are there
-that wait for what doesn't come: for events, for a container's end, for more of a log.
-"""
+"""The daemon's own start and end, with containers that it has to look after."""
 
 import contextlib
 import http.client
@@ -17,6 +12,10 @@ from support.api import Api, keep_alive, talk
 from support.engine import Engine
 from support.waiting import eventually
 
+NOTE = """\
+The daemon runs with live restore, and containers go on while it is replaced. Its first answer is
+timed from the start of its process. When it ends, clients are there that wait for what doesn't
+come: for events, for a container's end, for more of a log."""
 STOPPED, RUNNING = 500, 50
 _ROUNDS = 3
 _NOTHING_COMES = (

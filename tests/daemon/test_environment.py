@@ -84,6 +84,14 @@ def test_dockers_variable_asks_for_client_certificates(configured, file, verifie
     assert not configured({"DOCKER_TLS_VERIFY": ""}, file).flag("tlsverify")
 
 
+def test_the_file_itself_is_named_by_a_variable(tmp_path):
+    path = tmp_path / "another.json"
+    path.write_text('{"mtu": 1300}')
+    assert load_config([], {"BOXSHIP_CONFIG_FILE": str(path)}).number("mtu") == 1300
+    with pytest.raises(InvalidArgumentError, match="no such file or directory"):
+        load_config([], {"BOXSHIP_CONFIG_FILE": str(tmp_path / "none.json")})
+
+
 def test_every_option_has_a_variable_and_typing_errors_are_told(configured):
     names = [variable_of(option) for option in OPTIONS]
     assert len(set(filter(None, names))) == len(names) - names.count("")
