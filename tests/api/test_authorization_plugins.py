@@ -94,6 +94,12 @@ def test_an_answer_can_be_withheld(judged):
         assert (answer.status, b"denied by plugin two: secret" in answer.body) == (403, True)
 
 
+def test_errors_are_answers_as_well(judged):
+    with judged(one=(YES, YES)) as (api, (plugin,)):
+        assert api.client.request("GET", "/containers/nobody/json").status == 404
+    assert told(plugin, ANSWER)["ResponseStatusCode"] == 404
+
+
 @pytest.mark.parametrize(
     ("says", "status", "words"),
     [
@@ -143,6 +149,7 @@ def test_credentials_are_not_shown(judged):
     with judged(one=(YES, YES)) as (api, (plugin,)):
         api.client.request("POST", "/auth", body)
     assert "RequestBody" not in told(plugin, REQUEST)
+    assert not {"RequestBody", "ResponseBody"} & told(plugin, ANSWER).keys()
 
 
 def test_archives_are_not_shown(judged):

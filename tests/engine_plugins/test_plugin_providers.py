@@ -13,6 +13,7 @@ from boxship.engine.settings import PluginSettings
 from boxship.plugin.capability import Capability
 from boxship.plugin.client import PluginClient
 from boxship.plugin.endpoint import Endpoint
+from boxship.plugin.errors import PluginRefusedError
 from support.fakeplugin import serving
 
 VOLUME, NETWORK = Capability.VOLUME, Capability.NETWORK
@@ -82,6 +83,21 @@ def test_all_that_can_be_activated_are(tmp_path: Path) -> None:
     with serving(str(tmp_path / "shop.sock"), "VolumeDriver", {}):
         found = asyncio.run(known.activated(VOLUME))
     assert [provider.name for provider in found] == ["shop"]
+
+
+def test_one_that_cannot_be_activated_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    known = plugins(tmp_path)
+    wrong = {"Plugin.Activate": lambda _: {"Err": "not yet"}}
+
+    async def ask() -> None:
+        assert await known.activated(VOLUME) == []
+        assert await known.activated(VOLUME) == []
+        with pytest.raises(PluginRefusedError, match="not yet"):
+            await known.provider(VOLUME, "shop")  # who names it is told
+
+    with serving(str(tmp_path / "shop.sock"), "VolumeDriver", wrong) as plugin:
+        asyncio.run(ask())
+        assert plugin.methods() == ["Plugin.Activate"] * 2
 
 
 def test_users_are_asked_of_all_who_have_some() -> None:

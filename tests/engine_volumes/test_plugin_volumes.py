@@ -258,6 +258,22 @@ def test_one_that_hangs_holds_up_nobody_else(place: Place) -> None:
         asyncio.run(scenario())
 
 
+def test_one_that_hangs_is_not_looked_at_again_and_again(place: Place) -> None:
+    async def scenario() -> None:
+        async with place as volumes:
+            for name in ("one", "two", "three"):
+                async with volumes.claimed([CreateVolume(name, driver="")]) as (view,):
+                    assert view.record.driver == "local"
+            found = await volumes.survey(VolumeQuery())
+            assert len(found.views) == 3
+            assert "did not answer VolumeDriver.List" in found.warnings[0]
+
+    place.timeout = 0.4
+    with place.serving(Get=hang, List=hang) as plugin:
+        asyncio.run(scenario())
+    assert plugin.methods().count("VolumeDriver.Get") == 1
+
+
 def test_one_that_hangs_is_told_in_time(place: Place) -> None:
     async def scenario() -> None:
         async with place as volumes:

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from boxship.api.backend import Backend
+from boxship.api.errors import answer_error
 from boxship.api.http.entrance import MAIN, Entrance
 from boxship.api.http.messages import Answer, HandedOver, Request, Response, Stream
 from boxship.api.http.outgoing import let_go
-from boxship.base.errors import ForbiddenError
+from boxship.base.errors import BoxshipError, ForbiddenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Gate:
         judges = self.judges
         for judge in judges:
             await judge.before(asked)
-        answer = await self._answer(asked, backend, endpoint)
+        answer = await self._answer_or_error(asked, backend, endpoint)
         if isinstance(answer, HandedOver):
             return answer
         try:
@@ -110,6 +111,15 @@ class Gate:
                 await let_go(answer.chunks)
             raise
         return answer
+
+    async def _answer_or_error(self, asked: Asked, backend: Backend, endpoint: Endpoint) -> Answer:
+        """An error is an answer to judges as well: it may tell what nobody is to know."""
+        try:
+            return await self._answer(asked, backend, endpoint)
+        except BoxshipError as error:
+            if not self.judges:
+                raise
+            return answer_error(asked.request, error)
 
     async def _answer(self, asked: Asked, backend: Backend, endpoint: Endpoint) -> Answer:
         if asked.identity.entrance is not MAIN:

@@ -60,6 +60,7 @@ class VolumeDriver:
 
     def __init__(self, client: PluginClient) -> None:
         self._client = client
+        self.timeouts = client.timeouts
         self._scope = ""
 
     async def scope(self) -> str:
@@ -96,9 +97,9 @@ class VolumeDriver:
             raise self._client.nonsense("VolumeDriver.Get", f"asked for {name}, it is {found.name}")
         return found
 
-    async def list(self) -> tuple[PluginVolume, ...]:
+    async def list(self, *, within: float | None = None) -> tuple[PluginVolume, ...]:
         """Return all that the plugin has."""
-        answer = await self._client.ask("VolumeDriver.List", {}, _Listed)
+        answer = await self._client.ask("VolumeDriver.List", {}, _Listed, within=within)
         if not all(volume.name for volume in answer.volumes):
             raise self._client.nonsense("VolumeDriver.List", "a volume without a name")
         return answer.volumes

@@ -15,8 +15,9 @@ nowhere: those who have them say so (:meth:`Plugins.add_users`).
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from boxship.base.errors import NotFoundError
+from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.engine.plugins.hosting import Hosts
 from boxship.engine.plugins.provider import Provider
 from boxship.engine.settings import PluginSettings
@@ -29,6 +30,10 @@ from boxship.plugin.packages import packaged
 
 _log = logging.getLogger(__name__)
 
+_TRIAL = 5.0
+"""Seconds for a plugin to be activated that nobody asked for by its name."""
+_AT_ONCE = 0.0
+_LEFT_ALONE = 30.0
 EMPTY: frozenset[str] = frozenset()
 Users = Callable[[str], Iterable[str]]
 """Given a plugin's whole name: what uses it, in words for a person (``volume data``)."""
@@ -43,6 +48,8 @@ class Plugins:
         self._found: dict[str, Provider] = {}
         self._activating: dict[str, asyncio.Lock] = {}
         self._users: list[Users] = []
+        self._failed: dict[str, float] = {}
+        """Until when those are left alone that could not be activated, by the loop's clock."""
         self._hosts = Hosts(settings.hosted)
         self._packaged: frozenset[str] | None = None
 
@@ -96,15 +103,25 @@ class Plugins:
     async def activated(self, capability: Capability) -> Sequence[Provider]:
         """Return all that have a capability and can be activated now; the others are logged."""
         names_ = await asyncio.to_thread(discovery.names, self._settings.directories)
-        for name in (*names_, *(await self._packages())):
-            try:
-                await self._discovered(name)
-            except Exception as error:  # noqa: BLE001 - each of them may be broken in its own way
-                _log.warning("plugin %s: %s", name, error)
+        await asyncio.gather(*map(self._try, {*names_, *(await self._packages())}))
         active = (*self._registered.values(), *self._found.values())
         return [provider for provider in active if capability in provider.capabilities]
 
-    async def _discovered(self, name: str) -> Provider | None:
+    async def _try(self, name: str) -> None:
+        """Activate one that nobody asked for; if that fails, it is left alone for a while."""
+        now = asyncio.get_running_loop().time()
+        if self._failed.get(name, now) > now:
+            return
+        try:
+            async with asyncio.timeout(_TRIAL):
+                await self._discovered(name, _AT_ONCE)
+        except (BoxshipError, TimeoutError) as error:
+            self._failed[name] = now + _LEFT_ALONE
+            _log.warning("plugin %s: %s", name, error or "it does not answer")
+        else:
+            self._failed.pop(name, None)
+
+    async def _discovered(self, name: str, connect: float | None = None) -> Provider | None:
         async with self._activating.setdefault(name, asyncio.Lock()):
             endpoint = await asyncio.to_thread(discovery.find, name, self._settings.directories)
             if endpoint is None and name in await self._packages():
@@ -116,7 +133,7 @@ class Plugins:
                 return None
             if known is not None and known.client.endpoint == endpoint:
                 return known
-            return await self._activated(name, endpoint)
+            return await self._activated(name, endpoint, connect)
 
     async def _packages(self) -> frozenset[str]:
         """Return the names of plugins that installed packages have; looked for once."""
@@ -128,9 +145,12 @@ class Plugins:
         """End the processes of packages' plugins. Blocking."""
         self._hosts.stop()
 
-    async def _activated(self, name: str, endpoint: Endpoint) -> Provider:
+    async def _activated(self, name: str, endpoint: Endpoint, connect: float | None) -> Provider:
         client = PluginClient(name, endpoint, self.timeouts)
-        capabilities = await activate(client)
+        asking = client
+        if connect is not None:
+            asking = PluginClient(name, endpoint, replace(self.timeouts, connect=connect))
+        capabilities = await activate(asking)
         _log.info("plugin %s at %s is active", name, endpoint)
         found = self._found[name] = Provider(name, capabilities, client)
         return found

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOOKING = 10.0
-"""Seconds that a plugin gets to say whether it has a volume that nobody said is its."""
+"""Seconds that a plugin gets to say what volumes it has, where nobody named it."""
+_LEFT_ALONE = 30.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class RemoteVolumes:
     def __init__(self, plugins: PluginEntry) -> None:
         self._plugins = plugins
         self._drivers: dict[str, tuple[Provider, VolumeDriver]] = {}
+        self._silent: dict[str, float] = {}
+        """Until when those are not looked at that failed to say whether they have a volume."""
         self._turns: dict[str, asyncio.Lock] = {}
 
     @property
@@ -152,10 +155,14 @@ class RemoteVolumes:
         """Ask all plugins for a volume of this name; those that fail count as not having it."""
         if not self.may_be:
             return None
+        now = asyncio.get_running_loop().time()
         for provider, driver in await self._all():
+            if self._silent.get(provider.name, now) > now:
+                continue
             try:
-                found = await driver.get(name, within=_LOOKING)
+                found = await driver.get(name, within=self._patience(driver))
             except BoxshipError as error:
+                self._silent[provider.name] = now + _LEFT_ALONE
                 _log.warning("looking for volume %s: %s", name, error)
                 continue
             if found is not None:
@@ -167,7 +174,9 @@ class RemoteVolumes:
         found: list[Told] = []
         warnings = []
         drivers = await self._all()
-        lists = await asyncio.gather(*(d.list() for _, d in drivers), return_exceptions=True)
+        lists = await asyncio.gather(
+            *(d.list(within=self._patience(d)) for _, d in drivers), return_exceptions=True
+        )
         for (provider, driver), listed in zip(drivers, lists, strict=True):
             if isinstance(listed, BoxshipError):
                 warnings.append(f"plugin {provider.name}: {listed}")
@@ -176,6 +185,9 @@ class RemoteVolumes:
             else:
                 found += [await _told(provider, driver, volume) for volume in listed]
         return found, warnings
+
+    def _patience(self, driver: "VolumeDriver") -> float:
+        return min(_LOOKING, driver.timeouts.question)
 
     # ── drivers ──────────────────────────────────────────────────────────────────────────────
 
