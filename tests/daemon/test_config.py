@@ -337,3 +337,8 @@ def test_a_configuration_is_validated_without_starting_anything(tmp_path, capsys
     assert run(arguments) == code
     assert told in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+def test_one_option_by_two_names_is_a_conflict(configured):
+    with pytest.raises(InvalidArgumentError, match="are the same option: give one of them"):
+        configured({"host-gateway-ip": "10.0.0.1"}, "--host-gateway-ip=10.0.0.2")

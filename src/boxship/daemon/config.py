@@ -21,7 +21,7 @@ from boxship.daemon.idleoptions import FEATURES, IDLE_FEATURES
 from boxship.daemon.networks import network_settings
 from boxship.daemon.option import Option, Value
 from boxship.daemon.options import BY_FLAG, BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_HOST, OPTIONS
-from boxship.daemon.registries import registry_settings, transfer_limits
+from boxship.daemon.registries import registry_settings, transfer_limits, without_secrets
 from boxship.daemon.runtimes import check_default, read_runtimes
 from boxship.daemon.storageoptions import container_size
 from boxship.daemon.values import parse_arguments
@@ -229,6 +229,8 @@ def _check_value(option: Option, value: Value, file: FileSettings | None) -> Non
 def _shown(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str):
+        return without_secrets(value)
     return f"[{' '.join(value)}]" if isinstance(value, tuple) else str(value)
 
 

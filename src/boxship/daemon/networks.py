@@ -19,6 +19,10 @@ def network_settings(config: "DaemonConfig") -> NetworkSettings:
     if backend not in _BACKENDS:
         raise InvalidArgumentError(f"invalid firewall-backend: {backend} (it is nftables)")
     mark = config.text("bridge-accept-fwmark")
+    if config.text("host-gateway-ip") and config.words("host-gateway-ips"):
+        raise InvalidArgumentError(
+            "host-gateway-ip and host-gateway-ips are the same option: give one of them"
+        )
     older = config.text("host-gateway-ip")
     settings = NetworkSettings(
         bridge=config.text("bridge"),

@@ -1,6 +1,7 @@
 """What ``daemon.json`` says of registries, translated for the registry client."""
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from boxship.engine.settings import TransferLimits
 
 if TYPE_CHECKING:
     from boxship.daemon.config import DaemonConfig
+
+_CREDENTIALS = re.compile(r"//[^/@]*@")
 
 
 def registry_settings(
@@ -36,6 +39,11 @@ def transfer_limits(config: "DaemonConfig") -> TransferLimits:
         downloads=positive(config, "max-concurrent-downloads"),
         uploads=positive(config, "max-concurrent-uploads"),
     )
+
+
+def without_secrets(url: str) -> str:
+    """Return a proxy's URL as it may be shown: as dockerd does, without its user and password."""
+    return _CREDENTIALS.sub("//xxxxx:xxxxx@", url)
 
 
 def positive(config: "DaemonConfig", name: str) -> int:

@@ -1,7 +1,6 @@
 """The daemon as the API sees it: facts about the machine and about the current configuration."""
 
 import os
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -16,7 +15,7 @@ from boxship.daemon.config import DaemonConfig
 from boxship.daemon.forms import read_generic_resources
 from boxship.daemon.networks import network_settings
 from boxship.daemon.plugins import active_plugins
-from boxship.daemon.registries import registry_settings
+from boxship.daemon.registries import registry_settings, without_secrets
 from boxship.distribution.settings import Proxies
 from boxship.engine.containers.cdi.registry import Registry, look
 from boxship.engine.containers.runtimes import installed_stock
@@ -25,8 +24,6 @@ from boxship.engine.settings import BUILT_IN_RUNTIME, RuntimeProgram
 from boxship.kernel.filesystems import tells_types
 from boxship.model.debug import Variables
 from boxship.wire.versions import read_oldest
-
-_CREDENTIALS = re.compile(r"//[^/@]*@")
 
 
 class DaemonSystem:
@@ -166,8 +163,7 @@ def _debugging() -> ModuleType:
 
 
 def _shown_proxies(proxies: Proxies) -> tuple[str, str, str]:
-    http, https = (_CREDENTIALS.sub("//xxxxx:xxxxx@", url) for url in (proxies.http, proxies.https))
-    return http, https, proxies.no_proxy
+    return without_secrets(proxies.http), without_secrets(proxies.https), proxies.no_proxy
 
 
 def _in_user_namespace() -> bool:
