@@ -34,7 +34,11 @@ class Certificates:
         return lambda: _there(self._main)
 
     def reload(self, config: DaemonConfig) -> None:
-        """Read the files again. What doesn't fit is told, and nothing changes."""
+        """Read the files again. What doesn't fit is told, and nothing changes.
+
+        ``config`` is what holds, not what a file says by now: nobody may come in without a
+        certificate because an option was changed that counts from the next start on.
+        """
         try:
             renewed = Certificates(config)
         except InvalidArgumentError as error:

@@ -123,7 +123,9 @@ def open_unix(path: str, group: int | None, mode: int) -> socket.socket:
         sock.listen()
     except OSError as error:
         sock.close()
-        raise UnavailableError(f"can't create unix socket {path}: {error.strerror}") from error
+        raise UnavailableError(
+            f"can't create unix socket {path}: {error.strerror or error}"
+        ) from error
     return sock
 
 

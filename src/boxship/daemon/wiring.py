@@ -156,7 +156,7 @@ class Daemon:
         self._config = replace(self._config, values={**self._config.values, **different})
         self._system.config = self._config
         self._engine.reconfigure(engine_settings(self._config, self._engine.settings.user_maps))
-        self._certificates.reload(config)
+        self._certificates.reload(self._config)
         self._gate.judges = judges(self._config, self._engine.plugins)
         logs.set_level(self._config.log_level)
         self._diagnose()

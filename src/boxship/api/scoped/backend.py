@@ -12,6 +12,7 @@ from boxship.api.scoped.images import LimitedImages
 from boxship.api.scoped.networks import LimitedNetworks
 from boxship.api.scoped.volumes import LimitedVolumes
 from boxship.engine.access.scope import Scope
+from boxship.engine.containers.requests import ContainerQuery
 
 _AS_THEY_ARE = ("system", "clock", "views")
 """They tell of the daemon, of the time, and keep what was encoded for records that were found."""
@@ -22,7 +23,12 @@ def limited_backend(scope: Scope, backend: Backend) -> Backend:
     # Typed as anything: what a part lacks it refuses, and that is what it is for.
     denial: Any = Denial(scope)
     images = LimitedImages(scope, backend.images)
-    networks = LimitedNetworks(scope, backend.networks)
+
+    def users(network_id: str) -> list[str]:
+        records = backend.containers.list(ContainerQuery(all=True))
+        return [r.name for r in records if network_id in (e.network_id for e in r.endpoints)]
+
+    networks = LimitedNetworks(scope, backend.networks, users)
     volumes = LimitedVolumes(scope, backend.volumes)
     containers = LimitedContainers(
         scope, backend.containers, images=images, networks=networks, volumes=volumes

@@ -6,6 +6,7 @@ from dataclasses import replace
 from boxship.api.authorization import Asked, Endpoint
 from boxship.api.backend import Backend
 from boxship.api.errors import status_of
+from boxship.api.http.body import ClientGoneError
 from boxship.api.http.entrance import Tokens
 from boxship.api.http.messages import Answer, Chunk, HandedOver, Request, Response, Stream
 from boxship.api.http.outgoing import let_go
@@ -21,6 +22,7 @@ from boxship.engine.access.service import TOKEN_PREFIX, Access
 
 _BEARER = "bearer "
 _STREAMING, _UPGRADED = 200, 101
+_MOST_BACKENDS = 64
 
 Note = Callable[[int, Exception | None], None]
 """Writes how a request went into the log."""
@@ -53,9 +55,15 @@ class ScopedEntry:
         except Exception as error:
             self._write(name, asked, status_of(error), error)
             raise
+        if isinstance(answer, Stream):
+            answer = replace(answer, chunks=_ScopedChunks(answer.chunks, self._holds(scope)))
         if PERMISSIONS.get((asked.request.method, asked.pattern)) is ANYBODY:
             return answer  # what every client asks before anything else would drown the rest
         return _noted(answer, lambda status, error: self._write(name, asked, status, error))
+
+    def _holds(self, scope: Scope) -> Callable[[], bool]:
+        """Return what tells whether a scope is still there."""
+        return lambda: self._access.knows(scope)
 
     def _scope(self, asked: Asked) -> Scope:
         """Return whose limits a request has. One that was removed lets nobody in any more."""
@@ -76,6 +84,8 @@ class ScopedEntry:
     def _limited(self, scope: Scope) -> Backend:
         known = self._backends.get(scope.name)
         if known is None or known[0] is not scope:
+            if len(self._backends) >= _MOST_BACKENDS:  # of scopes that are gone, most of them
+                self._backends.clear()
             known = scope, limited_backend(scope, self._backend)
             self._backends[scope.name] = known
         return known[1]
@@ -129,6 +139,22 @@ def _noted(answer: Answer, note: Note) -> Answer:
     else:
         note(_UPGRADED if isinstance(answer, HandedOver) else _STREAMING, None)
     return answer
+
+
+class _ScopedChunks(AsyncIterator[Chunk]):
+    """Chunks that end with their scope: what comes after it was removed is told nobody."""
+
+    def __init__(self, chunks: AsyncIterator[Chunk], holds: Callable[[], bool]) -> None:
+        self._chunks, self._holds = chunks, holds
+
+    async def __anext__(self) -> Chunk:
+        chunk = await anext(self._chunks)
+        if not self._holds():
+            raise ClientGoneError("the scope was removed")
+        return chunk
+
+    async def aclose(self) -> None:
+        await let_go(self._chunks)
 
 
 class _NotedChunks(AsyncIterator[Chunk]):

@@ -1,12 +1,12 @@
 """Networks as a scope sees them: those that carry its labels."""
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from boxship.api.backend import Networks
 from boxship.api.scoped.denial import Denial, HiddenError
-from boxship.base.errors import BoxshipError, ForbiddenError, NotFoundError
+from boxship.base.errors import BoxshipError, ConflictError, ForbiddenError, NotFoundError
 from boxship.engine.access.scope import Scope
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import (
@@ -23,9 +23,12 @@ _DRIVERS = ("", "bridge")
 class LimitedNetworks(Denial):
     """See ``boxship.api.backend.Networks``; what is missing here is refused."""
 
-    def __init__(self, scope: Scope, inner: Networks) -> None:
+    def __init__(
+        self, scope: Scope, inner: Networks, users: Callable[[str], Sequence[str]]
+    ) -> None:
+        """``users`` names the containers that are to be on a network, whether they run or not."""
         super().__init__(scope)
-        self._inner = inner
+        self._inner, self._users = inner, users
 
     def list(self, query: NetworkQuery) -> builtins.list[NetworkRecord]:
         return [record for record in self._inner.list(query) if self._scope.sees(record.labels)]
@@ -99,4 +102,13 @@ class LimitedNetworks(Denial):
         return await self._inner.create(wanted)
 
     async def remove(self, reference: str) -> None:
-        await self._inner.remove(self.record(reference).id)
+        """Remove a network that no container is to be on.
+
+        A container that is started without it takes the next network of that name, whosever it is.
+        """
+        record = self.record(reference)
+        if users := self._users(record.id):
+            raise ConflictError(
+                f"network {record.name} is that of {', '.join(users)}: remove or disconnect these"
+            )
+        await self._inner.remove(record.id)

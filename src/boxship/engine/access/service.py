@@ -110,6 +110,10 @@ class Access:
         except KeyError:
             raise NotFoundError(f"no such scope: {name}") from None
 
+    def knows(self, scope: Scope) -> bool:
+        """Tell whether a scope is still there; another of its name isn't the same."""
+        return self._scopes.get(scope.name) is scope
+
     def of_token(self, token: str) -> Scope | None:
         """Return the scope that a token is of."""
         return self._by_token.get(_digest(token))
