@@ -160,6 +160,17 @@ def test_a_container_comes_with_its_files_logs_and_past(engine: Engine, theirs: 
     assert again.json() == {"Id": ID, "Already": True}
 
 
+@pytest.mark.parametrize("mode", [{"NetworkMode": "container:other"}, {"UTSMode": "host"}])
+def test_a_name_that_was_another_s_is_no_wish(engine: Engine, mode: dict[str, str]) -> None:
+    """Docker itself fills it in, and refuses to be asked for it."""
+    engine.api.create("other")
+    config = {"Cmd": ["sh"], "Hostname": "others", "ExposedPorts": {"80/tcp": {}}}
+    host = {"NetworkMode": "none"} | mode
+    wanted = wish(engine, Config=config, HostConfig=host)
+    assert engine.api.post("/boxship/adoption/containers", archive(wanted)).status == 201
+    assert engine.api.get("/containers/old/json").json()["Config"]["Hostname"] == "others"
+
+
 def test_what_cannot_be_a_container_is_refused(engine: Engine) -> None:
     engine.api.create("taken")
     volumes = [{"Type": "volume", "Destination": "/v", "Name": "nowhere"}]

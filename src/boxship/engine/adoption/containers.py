@@ -19,6 +19,7 @@ from boxship.engine.adoption.logs import put_logs
 from boxship.engine.containers import create, imagemounts, names, volumes
 from boxship.engine.containers.checks import request as checks
 from boxship.engine.containers.checks import support
+from boxship.engine.containers.checks.modes import joined_container
 from boxship.engine.containers.checks.refusals import size_limit
 from boxship.engine.containers.context import Context, FoundImage
 from boxship.engine.containers.facts import Fact
@@ -39,6 +40,7 @@ from boxship.model.adoption import (
     AdoptedMount,
     AdoptedState,
 )
+from boxship.model.container import ContainerConfig, HostConfig
 from boxship.model.requester import Requester
 from boxship.oci.digest import Digest
 from boxship.storage.arrival import unpack_arrival
@@ -97,7 +99,7 @@ async def _adopt(
     context: Context, storage: Storage, wanted: AdoptedContainer, place: str, by: Requester
 ) -> Adopted:
     possible, warnings = support.discard(wanted.host_config, context.machine)
-    warnings += checks.check(wanted.config, possible, context.machine)
+    warnings += checks.check(_as_asked(wanted.config, possible), possible, context.machine)
     context.runtimes.program(possible.runtime or context.runtimes.default)
     request = CreateContainer(
         wanted.config, possible, endpoints=tuple(map(_endpoint, wanted.endpoints)), by=by
@@ -112,6 +114,17 @@ async def _adopt(
             await _commit(context, storage, Container(record), place, by)
     context.announcer.say(record, "create")
     return Adopted(record.id, warnings=tuple(warnings))
+
+
+def _as_asked(config: ContainerConfig, host: HostConfig) -> ContainerConfig:
+    """Return what a person may have asked for: without names that the engine itself filled in.
+
+    Docker gives a container that shares another's network, or the host's name, that one's name, and
+    refuses to be asked for one.
+    """
+    if joined_container(host.network_mode) is None and host.uts_mode != "host":
+        return config
+    return msgspec.structs.replace(config, hostname="", domainname="", exposed_ports=msgspec.UNSET)
 
 
 def _endpoint(wanted: AdoptedEndpoint) -> EndpointRecord:

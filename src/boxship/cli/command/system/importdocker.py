@@ -85,7 +85,8 @@ class _Report:
         sizes = format_decimal_size(current)
         if total:
             sizes += f" of {format_decimal_size(total)}"
-        sys.stderr.write(f"\r\033[K{step}: {sizes}")
+        line = f"{step}: {sizes}"[: os.get_terminal_size(2).columns - 1]
+        sys.stderr.write(f"\r\033[K{line}")
         sys.stderr.flush()
         self._drawn = True
 
