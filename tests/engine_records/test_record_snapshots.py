@@ -98,6 +98,14 @@ def test_going_back(path: str) -> None:
     Database(path, (FIRST,)).close()
 
 
+def test_and_forth_again(path: str) -> None:
+    Database(path, (FIRST, THIRD)).close()
+    snapshots.restore_snapshot(path, f"{path}.schema-1")
+    snapshots.restore_snapshot(path, f"{path}.schema-3")
+    assert keys(path) == []
+    assert snapshots.schema_of(path) == 3
+
+
 def test_the_log_of_the_records_is_not_applied_to_the_older_ones(path: str) -> None:
     writer = sqlite3.connect(path, isolation_level=None)
     try:

@@ -12,6 +12,7 @@ A second SIGTERM or SIGINT ends the process at once: the shims and the records a
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -100,11 +101,15 @@ def _check_records(config: DaemonConfig) -> None:
 
 def _restore_records(config: DaemonConfig) -> None:
     from boxship.engine.engine import DATABASE  # noqa: PLC0415
+    from boxship.engine.records.restoring import SNAPSHOT  # noqa: PLC0415
     from boxship.engine.records.snapshots import restore_snapshot  # noqa: PLC0415
 
     root = config.text("data-root")
     with owned(root):
-        restore_snapshot(os.path.join(root, DATABASE), config.text("restore-records"))
+        path = os.path.join(root, DATABASE)
+        restore_snapshot(path, config.text("restore-records"))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + SNAPSHOT)  # a copy of what was given up mends nothing here
     log.info("records restored from %s", config.text("restore-records"))
 
 

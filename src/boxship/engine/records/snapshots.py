@@ -19,6 +19,7 @@ from boxship.base.files import fsync_directory
 
 _KEPT = 2
 _COMPANIONS = ("-wal", "-shm")
+_GOING_BACK = ".going-back"
 
 
 def write_snapshot(connection: sqlite3.Connection, target: str) -> None:
@@ -67,22 +68,32 @@ def _kept(path: str) -> list[int]:
 def restore_snapshot(path: str, snapshot: str) -> None:
     """Put a copy of ``snapshot`` in the place of the database; nobody may have it open.
 
-    The log of the database is removed first: applied to another file it would destroy that. Who is
-    killed in between has lost what the log held, and may do it again. InvalidArgumentError: the
-    snapshot isn't one, and nothing has been touched.
+    What was there is kept as a copy of its own schema, for the way forth again. Its log is removed
+    before the exchange: applied to another file it would destroy that. Who is killed in between may
+    do it again. InvalidArgumentError: the snapshot isn't one, and nothing has been touched.
     """
     try:
         with contextlib.closing(opened_to_read(snapshot, "&immutable=1")) as source:
             if source.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise InvalidArgumentError(f"{snapshot} is damaged")
-            write_snapshot(source, f"{path}.restored")
+            write_snapshot(source, f"{path}{_GOING_BACK}")
     except sqlite3.Error as error:
         raise InvalidArgumentError(f"{snapshot} holds no records: {error}") from error
+    _keep_given_up(path, snapshot)
     for companion in _COMPANIONS:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path + companion)
-    os.rename(f"{path}.restored", path)
+    os.rename(f"{path}{_GOING_BACK}", path)
     fsync_directory(os.path.dirname(path) or ".")
+
+
+def _keep_given_up(path: str, snapshot: str) -> None:
+    # Damaged records may be what somebody goes back from: then there is nothing to keep.
+    with contextlib.suppress(UnavailableError, sqlite3.Error):
+        target = f"{path}.schema-{schema_of(path)}"
+        if os.path.exists(path) and os.path.abspath(target) != os.path.abspath(snapshot):
+            with contextlib.closing(opened_to_read(path)) as source:
+                write_snapshot(source, target)
 
 
 def schema_of(path: str) -> int:
