@@ -1,5 +1,7 @@
 """Containers whose output goes elsewhere: it arrives, is read back, and targets may be down."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -98,6 +100,30 @@ def test_a_target_that_goes_and_comes_back_gets_all(there: Stand) -> None:
         eventually(lambda: b"after" in second.data, "the last line")
         assert b"before" not in second.data
         engine.docker("rm", "-f", "steady")
+
+
+def test_a_target_that_is_down_does_not_keep_the_restart_policy_from_its_work(there: Stand) -> None:
+    api = there.engine.api
+    with Collector() as first:
+        options = {"syslog-address": f"tcp://127.0.0.1:{first.port}"}
+        config = {
+            "LogConfig": {"Type": "syslog", "Config": options},
+            "RestartPolicy": {"Name": "always"},
+        }
+        command = ["sh", "-c", "echo run $(cat /proc/uptime); exec sleep 1000"]
+        api.create("again", Cmd=command, HostConfig=config)
+        api.start("again")
+        eventually(lambda: b"run" in first.data, "the first run's line")
+    os.kill(api.get("/containers/again/json").json()["State"]["Pid"], signal.SIGKILL)
+
+    def restarted() -> bool:
+        told = api.get("/containers/again/json").json()
+        return bool(told["RestartCount"] == 1 and told["State"]["Running"])
+
+    eventually(restarted, "the second run")
+    with Collector(first.port) as second:
+        eventually(lambda: b"run" in second.data, "the second run's line")
+        there.engine.docker("rm", "-f", "again")
 
 
 def test_options_are_checked_when_a_container_is_made(there: Stand) -> None:

@@ -36,14 +36,21 @@ async def check_plugin(context: Context, driver: str) -> None:
             raise InvalidArgumentError(message) from None
 
 
-async def prepared(context: Context, record: ContainerRecord) -> LogConfig:
-    """Return what the container's shim is told of its log. InternalError: the target is down."""
+async def prepared(
+    context: Context, record: ContainerRecord, *, unattended: bool = False
+) -> LogConfig:
+    """Return what the container's shim is told of its log. InternalError: the target is down.
+
+    An ``unattended`` start is not kept from anything by that: nobody is there to start it later,
+    and the target may be a container that comes up only now. Docker would leave it stopped.
+    """
     config = shim_log_config(record, context.paths)
     if config.target is None:
         return config
     try:
         if config.target.driver in names.KNOWN:
-            await _opened(config.target)
+            if not unattended:
+                await _opened(config.target)
             return config
         return replace(config, target=await _of_plugin(context, config.target))
     except (BoxshipError, OSError) as error:

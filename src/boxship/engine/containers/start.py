@@ -74,6 +74,7 @@ FOREIGN_PREFIX = (
 FAILED_PREFIX = f"{FOREIGN_PREFIX}boxship create failed: unable to start container process: "
 SETUP_EXIT_CODE = 128
 _ATTEMPTS = 3
+_UNATTENDED = frozenset({Course.POLICY, Course.DAEMON_START})
 _NS = 10**9
 _PATIENCE = LONG_PATIENCE
 _log = logging.getLogger(__name__)
@@ -128,7 +129,8 @@ async def launch(
     fds = [attachment.take() for attachment in pending]
     try:
         with context.volumes.kept(volumes.ids(container.record)):
-            started, network = await _run(context, container, pending, fds, images)
+            how = _How(images, unattended=cause.course in _UNATTENDED)
+            started, network = await _run(context, container, pending, fds, how)
             _begins(context, container, started, cause)
     except BoxshipError as error:
         await _refuse(context, container, error, cause)
@@ -156,15 +158,22 @@ def _begins(context: Context, container: Container, started: Started, cause: Fac
     context.announcer.say(container.record, "start")
 
 
+class _How(NamedTuple):
+    """``images`` of a checkpoint to go on from; ``unattended`` if nobody has asked for it now."""
+
+    images: str
+    unattended: bool
+
+
 async def _run(
     context: Context,
     container: Container,
     pending: list[PendingAttachment],
     fds: list[int],
-    images: str,
+    how: _How,
 ) -> tuple[Started, tuple[StepDuration, ...]]:
     """Start it in its networks; return what the shim said, and where the time went before."""
-    log = await logtarget.prepared(context, container.record)
+    log = await logtarget.prepared(context, container.record, unattended=how.unattended)
     async with networking.plugged(context, container) as socket:
         record, made = container.record, socket.paths if socket else NOTHING_MADE
         try:
@@ -179,8 +188,8 @@ async def _run(
                     _owners(context, record),
                 )
             plan = _prepare(context, record, made)
-            if images:
-                plan = checkpoints.restoring(context, record, images, plan)
+            if how.images:
+                plan = checkpoints.restoring(context, record, how.images, plan)
         except OSError as error:
             raise UnavailableError(f"cannot prepare the container: {error}") from error
         started = await _hand_over(context, container, pending, fds, _Asked(plan, log))
