@@ -10,8 +10,9 @@ import pytest
 
 from boxship.runtime.logs import frames
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
+from boxship.runtime.logs.feeding import decode_done
 from boxship.runtime.logs.lines import Piece
-from boxship.runtime.logs.sender import Sender, decode_done
+from boxship.runtime.logs.sender import Sender
 
 Failures = list[Exception | None]
 BATCH = Batch()

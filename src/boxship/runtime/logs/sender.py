@@ -1,20 +1,8 @@
 """The process that sends a container's output to a log driver's target.
 
-Its shim forks it when there is something to send, and forks another one should it die::
-
-    shim                                              sender
-      │ frames (frames.py)                              │ open the driver, collect a batch, send it
-      │────────────────────────────────────────────────►│ again and again until the target takes it
-      │◄────────────────────────────────────────────────│ done{frames, lines lost, what is wrong}
-      │ end of stream                                   │
-      │────────────────────────────────────────────────►│ sends the rest, exits
-
-    done:  ┌─────────────┬────────────┬─────────────┬─────────────┐
-           │ frames: u32 │ lines: u32 │ length: u16 │ text, UTF-8 │  big endian; since the last one
-           └─────────────┴────────────┴─────────────┴─────────────┘
-
-The shim keeps every frame until it is done, and ends a sender that takes too long after the end of
-the stream. Whatever the target does, nothing but this process waits for it.
+Its shim forks it when there is something to send, and forks another one should it die; what they
+say to each other is drawn in ``feeding.py``. Whatever the target does, nothing but this process
+waits for it.
 """
 
 import gc
@@ -22,7 +10,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 import time
 from collections import deque
@@ -32,38 +19,16 @@ from typing import Final, NoReturn
 from boxship.runtime.control_codec import target_from_json
 from boxship.runtime.logs import frames
 from boxship.runtime.logs.driver import DeliveryError, Driver, Entry, Partial, open_driver
+from boxship.runtime.logs.feeding import FIRST_PAUSE, LONGEST_PAUSE, encode_done
 
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 5.0
-"""Seconds before a failing target is tried again; the pause doubles each time."""
 _ORPHANED_SECONDS: Final = 5.0
 """How long to go on trying when the shim has been killed."""
 _FLUSH_SECONDS: Final = 1.0
 _RECEIVE: Final = 1 << 16
-_MOST_TEXT: Final = 300
 _NAME: Final = b"boxship-log"
 _NAMES: Final = {1: "stdout", 2: "stderr"}
 
-_done = struct.Struct(">IIH")
-
 Open = Callable[[], Driver]
-
-
-def encode_done(done: int, lost: int, text: str) -> bytes:
-    """Return the message that tells the shim how far its frames have come."""
-    said = text.encode()[:_MOST_TEXT]
-    return _done.pack(done, lost, len(said)) + said
-
-
-def decode_done(data: bytes) -> tuple[int, int, str, int] | None:
-    """Return the message's frames, lines and text, and its length; None when it is not whole."""
-    if len(data) < _done.size:
-        return None
-    done, lost, length = _done.unpack_from(data)
-    end = _done.size + length
-    if len(data) < end:
-        return None
-    return done, lost, data[_done.size : end].decode(errors="replace"), end
 
 
 def be_sender(connection: int, target: str) -> NoReturn:

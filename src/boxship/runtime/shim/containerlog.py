@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from boxship.base.clock import format_ns
 from boxship.runtime.logs import frames
@@ -12,10 +12,8 @@ from boxship.runtime.logs.lines import LineCutter, Piece
 from boxship.runtime.logs.losses import Ledger, Losses
 from boxship.runtime.messages import LogConfig, LogPosition
 from boxship.runtime.shim.attachment import STDERR, STDOUT
+from boxship.runtime.shim.logfeed import LogFeed
 from boxship.runtime.shim.loop import Loop
-
-if TYPE_CHECKING:
-    from boxship.runtime.shim.logfeed import LogFeed
 
 _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _LEDGER_SECONDS: Final = 1.0
@@ -149,11 +147,8 @@ class ContainerLog:
             self._file = LogFile(config)
         return self._file
 
-    def _fed(self) -> "LogFeed":
+    def _fed(self) -> LogFeed:
         if self._feed is None:
-            # Not in the memory of shims that write files alone.
-            from boxship.runtime.shim.logfeed import LogFeed  # noqa: PLC0415
-
             self._feed = LogFeed(
                 self._spec.target,
                 blocking=self._spec.blocking,

@@ -15,9 +15,9 @@ from select import EPOLLIN, EPOLLOUT
 from typing import Final
 
 from boxship.runtime.logs import frames
+from boxship.runtime.logs.feeding import FIRST_PAUSE, LONGEST_PAUSE, decode_done
 from boxship.runtime.logs.lines import Piece
 from boxship.runtime.logs.losses import Losses
-from boxship.runtime.logs.sender import FIRST_PAUSE, LONGEST_PAUSE, be_sender, decode_done
 from boxship.runtime.shim.loop import Loop, Timer
 
 END_SECONDS: Final = 5.0
@@ -112,6 +112,9 @@ class LogFeed:
             self._begin_later()
             return
         if pid == 0:
+            # What it takes to reach a target shall not be in the shim's memory.
+            from boxship.runtime.logs.sender import be_sender  # noqa: PLC0415
+
             be_sender(theirs.detach(), self._target)
         theirs.close()
         self._socket, self._pid = ours, pid
