@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from support.cli import Done
 from support.engine import Engine
-from support.managedplugins import ask, plugin_directory
+from support.managedplugins import ask, packed_example, plugin_directory
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -168,6 +169,75 @@ def test_its_volumes_are_containers_volumes(volumes: Engine) -> None:
     docker("volume", "rm", "data")
     docker("plugin", "disable", "me/vol")
     assert "me/vol" in told(docker.run("volume", "create", "-d", "me/vol", "data"))
+
+
+def test_the_example_of_volumes_is_a_managed_plugin(host: Engine, tmp_path: Path) -> None:
+    docker, mounts = host.docker, Path("/proc/self/mountinfo")
+    host.load("busybox")
+    docker("plugin", "create", "ram", packed_example(tmp_path / "p", "volume-plugin"))
+    docker("plugin", "enable", "ram")
+    docker("volume", "create", "-d", "ram", "-o", "size=2m", "scratch")
+    command = ("sh", "-c", "df -k /d | tail -1; sleep 1000")
+    docker("run", "-d", "--name=user", "-v", "scratch:/d", "busybox", *command)
+    eventually(lambda: "2048" in docker("logs", "user"), "its line")
+    assert " - tmpfs tmpfs " in "".join(
+        line for line in mounts.read_text().splitlines() if str(host.data) in line
+    )
+    assert "is in use" in told(docker.run("plugin", "disable", "ram"))
+    docker("rm", "-f", "user")
+    docker("volume", "rm", "scratch")
+    docker("plugin", "rm", "-f", "ram")
+    assert str(host.home) not in mounts.read_text()
+
+
+def test_the_example_of_authorization_is_a_managed_plugin(
+    make_engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    engine = make_engine()
+    engine.start()
+    engine.docker("plugin", "create", "guard", packed_example(tmp_path / "p", "authz-plugin"))
+    engine.docker("plugin", "enable", "guard")
+    engine.stop()
+    judged = "--authorization-plugin=guard"
+    engine.add_flags(judged)
+    engine.start()
+    reply = engine.api.post(
+        "/containers/create", {"Image": "x", "HostConfig": {"Privileged": True}}
+    )
+    assert (reply.status, "privileged containers are not allowed" in reply.message) == (403, True)
+    assert engine.api.get("/containers/json").status == 200
+    assert "is in use" in told(engine.docker.run("plugin", "disable", "guard"))
+    engine.kill()
+    engine.start()  # it is asked before anybody else is served
+    assert engine.api.get("/containers/json").status == 200
+    engine.stop()
+    engine.change_flag(judged, "--live-restore=false")
+    engine.start()
+    engine.docker("plugin", "rm", "-f", "guard")
+
+
+def test_what_a_killed_daemon_left_half_done_is_finished(
+    make_engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    """The record is the commit point: here it is taken away, or says another thing."""
+    engine = make_engine()
+    engine.start()
+    for name in ("gone", "off"):
+        engine.docker("plugin", "create", name, plugin_directory(tmp_path / name))
+    for name in ("gone", "off"):
+        engine.docker("plugin", "enable", name)
+    engine.kill()
+    database = sqlite3.connect(engine.data / "boxship.db")
+    with contextlib.closing(database), database:
+        database.execute("DELETE FROM plugins WHERE name = 'gone:latest'")
+        off = "json_set(CAST(body AS TEXT), '$.enabled', json('false'))"
+        database.execute(f"UPDATE plugins SET body = CAST({off} AS BLOB) WHERE name = 'off:latest'")
+    engine.start()
+    assert engine.docker("plugin", "ls", "--format", "{{.Name}} {{.Enabled}}") == "off:latest false"
+    eventually(lambda: not list((engine.exec / "plugins/c").iterdir()), "the end of both")
+    assert len(list((engine.data / "plugins/snapshots").iterdir())) == 1
+    engine.docker("plugin", "enable", "off")
+    engine.docker("plugin", "rm", "-f", "off")
 
 
 def test_it_outlives_the_daemon(make_engine: Callable[..., Engine], tmp_path: Path) -> None:

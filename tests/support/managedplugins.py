@@ -15,17 +15,15 @@ from typing import Any
 from support.engine import Engine
 
 _PROGRAM = Path(__file__).with_name("volumeprogram.py")
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+_SOURCES = Path(__file__).parents[2] / "src"
 SOCKET = "v.sock"
 OFFERED = "/mnt/volumes"
 
 
 def plugin_directory(place: Path, **changes: object) -> str:
     """Make the directory of a plugin; ``changes`` replace members of its configuration."""
-    root = place / "rootfs"
-    root.mkdir(parents=True)
-    for name in ("lib", "lib64", "bin", "sbin"):
-        (root / name).symlink_to(f"usr/{name}")
-    shutil.copy(_PROGRAM, root / "volumeprogram.py")
+    shutil.copy(_PROGRAM, _rootfs(place) / "volumeprogram.py")
     (place / "config.json").write_text(json.dumps(config() | changes))
     return str(place)
 
@@ -51,6 +49,21 @@ def config() -> dict[str, Any]:
     }
 
 
+def packed_example(place: Path, example: str) -> str:
+    """Make the directory of one of the plugins in ``examples/``; its Python is this machine's."""
+    source, root = _EXAMPLES / example, _rootfs(place)
+    for program in source.glob("*.py"):
+        shutil.copy(program, root)
+    told = json.loads((source / "config.json").read_text())
+    told["entrypoint"][0] = _PYTHON
+    packages = [*_places(), str(_SOURCES), *(p for p in sys.path if p.endswith("site-packages"))]
+    told["mounts"] = [_bind(path) for path in dict.fromkeys(packages)]
+    path = ":".join(packages[len(_places()) :])
+    told["env"] = [{"name": "PYTHONPATH", "value": path}]
+    (place / "config.json").write_text(json.dumps(told))
+    return str(place)
+
+
 def ask(engine: Engine, plugin: str, call: str, **wish: object) -> Any:
     """Ask an enabled plugin on its socket."""
     plugin_id = engine.api.get(f"/plugins/{plugin}/json").json()["Id"]
@@ -62,6 +75,15 @@ def ask(engine: Engine, plugin: str, call: str, **wish: object) -> Any:
         return json.loads(connection.getresponse().read())
     finally:
         connection.close()
+
+
+def _rootfs(place: Path) -> Path:
+    """Make an empty root, in which this machine's programs find their libraries."""
+    root = place / "rootfs"
+    root.mkdir(parents=True)
+    for name in ("lib", "lib64", "bin", "sbin"):
+        (root / name).symlink_to(f"usr/{name}")
+    return root
 
 
 _PYTHON = os.path.realpath(sys.executable)

@@ -33,6 +33,7 @@ ARCHIVES = frozenset(
         "/containers/{id}/archive",
         "/images/create",
         "/images/load",
+        "/plugins/create",
         "/volumes/{name}/archive",
         "/volumes/import",
     }

@@ -10,6 +10,8 @@
 import contextlib
 import os
 import posixpath
+import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from boxship.base.ids import short_id
@@ -58,11 +60,22 @@ class Places:
                 k.mount(place, place, "", k.MS_BIND)
                 k.mount("", place, "", k.MS_SHARED)
 
+    def strangers(self, known: Collection[str]) -> list[str]:
+        """Clear what plugins have left that are not ``known``; return what is to be thrown away."""
+        short = {short_id(plugin_id) for plugin_id in known}
+        for name, path in _entries(f"{self.exec_root}/s"):
+            if name not in short:
+                shutil.rmtree(path, ignore_errors=True)
+        left = [
+            path for name, path in _entries(f"{self.data_root}/propagated") if name not in known
+        ]
+        for path in left:
+            _unmount(path)
+        return left
+
     def let_go(self, record: PluginRecord) -> None:
         """Unmount what it had mounted, after its end."""
-        with contextlib.suppress(OSError):
-            while _is_mounted(self.propagated(record)):
-                k.umount2(self.propagated(record), k.MNT_DETACH)
+        _unmount(self.propagated(record))
         with contextlib.suppress(OSError):
             clear(self.socket(record))
             os.rmdir(self.run(record))
@@ -86,6 +99,19 @@ def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> st
         if path == inside or path.startswith(f"{inside}/"):
             return outside + path[len(inside) :]
     return tree + path
+
+
+def _entries(directory: str) -> list[tuple[str, str]]:
+    try:
+        return [(name, f"{directory}/{name}") for name in os.listdir(directory)]
+    except FileNotFoundError:
+        return []
+
+
+def _unmount(path: str) -> None:
+    with contextlib.suppress(OSError):
+        while _is_mounted(path):
+            k.umount2(path, k.MNT_DETACH)
 
 
 def _is_mounted(path: str) -> bool:

@@ -31,7 +31,8 @@ from boxship.engine.managed.yard import Yard
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0
 """Seconds for a plugin to listen; Docker's, about."""
-_GRACE = 10
+GRACE = 10
+"""Seconds that a plugin has to end; Docker's."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 _LAST_LINES = 5
 
@@ -72,11 +73,14 @@ class Processes:
             await asyncio.shield(self.stop(record))
             raise
 
-    async def stop(self, record: PluginRecord) -> None:
-        """End a plugin, and take away what it had mounted; one that does not run is fine."""
+    async def stop(self, record: PluginRecord, *, grace: int = GRACE) -> None:
+        """End a plugin, and take away what it had mounted; one that does not run is fine.
+
+        It is killed after ``grace`` seconds.
+        """
         container = self._container(record)
         with contextlib.suppress(NotModifiedError):
-            await stop.stop(self.context, container, signal=None, grace=_GRACE)
+            await stop.stop(self.context, container, signal=None, grace=grace)
         await asyncio.to_thread(self._yard.places.let_go, record)
 
     async def remove(self, process_id: str) -> None:

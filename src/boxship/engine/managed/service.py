@@ -26,7 +26,7 @@ from boxship.engine.managed.installing import Installer
 from boxship.engine.managed.packages import Packages
 from boxship.engine.managed.places import host_path
 from boxship.engine.managed.record import DEFAULT_TIMEOUT, PluginRecord
-from boxship.engine.managed.running import Processes
+from boxship.engine.managed.running import GRACE, Processes
 from boxship.engine.managed.shelf import PluginShelf, check_disabled
 from boxship.engine.managed.yard import open_yard
 from boxship.engine.plugins.provider import Provider
@@ -38,6 +38,8 @@ from boxship.plugin.client import PluginClient, Timeouts
 from boxship.plugin.endpoint import Endpoint
 
 _log = logging.getLogger(__name__)
+_FAREWELL = 1
+"""Seconds that a plugin has to end which is removed by force."""
 
 Tell = Callable[[TransferEvent], None]
 
@@ -75,6 +77,8 @@ class ManagedPlugins:
             if not record.enabled and self._processes.runs(record):
                 await self._processes.stop(record)  # the daemon was killed in between
         if not keeps_strangers:
+            for path in self._yard.places.strangers({record.id for record in self._shelf}):
+                self._yard.context.throw_away(path)
             self.installer.sweep()
         for record in self._shelf:
             if record.enabled:
@@ -125,7 +129,7 @@ class ManagedPlugins:
 
     async def _remove(self, record: PluginRecord) -> None:
         if record.enabled:
-            await self._disable(record)
+            await self._disable(record, grace=_FAREWELL)
         await self._shelf.delete(record)
         await self._processes.remove(record.process)
         await asyncio.to_thread(self._yard.places.let_go, record)
@@ -163,10 +167,10 @@ class ManagedPlugins:
             await to_the_end(self._disable(record))
         self._say("disable", record)
 
-    async def _disable(self, record: PluginRecord) -> None:
+    async def _disable(self, record: PluginRecord, *, grace: int = GRACE) -> None:
         self._plugins().unregister(record.name)
         await self._shelf.save(replace(record, enabled=False))
-        await self._processes.stop(record)
+        await self._processes.stop(record, grace=grace)
 
     async def set(self, name: str, words: Sequence[str]) -> None:
         """Change settings of a plugin that is disabled. InvalidArgumentError, ConflictError."""

@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -86,12 +87,19 @@ class PluginServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 def serve(path: str, *parts: Part, ready: threading.Event | None = None) -> None:
     """Serve parts on a socket at ``path`` until the process is ended. OSError: it cannot be."""
     server = PluginServer(path, parts)
+    if threading.current_thread() is threading.main_thread():
+        # The first process of a container, as in a managed plugin, has no default for it.
+        signal.signal(signal.SIGTERM, _leave)
     try:
         if ready is not None:
             ready.set()
         server.serve_forever()
     finally:
         server.close()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit
 
 
 def text(wish: Json, field: str) -> str:
