@@ -34,7 +34,7 @@ def test_attacks_are_tests() -> None:
         (path.name, name)
         for tests in (
             *("runtime", "net_firewall", "engine_containers", "engine_build"),
-            *("api", "wire", "e2e"),
+            *("api", "wire", "e2e", "engine_access", "cli"),
         )
         for path in (ROOT / "tests" / tests).glob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
