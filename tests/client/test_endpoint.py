@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 
 from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
@@ -12,6 +14,7 @@ from boxship.client.endpoint import (
     parse_host,
     tls_files,
 )
+from boxship.client.ssh import command
 
 TLS = TlsFiles("ca", "cert", "key", verify=True)
 
@@ -51,6 +54,7 @@ def test_what_is_no_host_is_refused(text: str) -> None:
         ("ssh://there", SshEndpoint("there")),
         ("ssh://me@there", SshEndpoint("there", "me")),
         ("ssh://me@10.0.0.1:2222/", SshEndpoint("10.0.0.1", "me", 2222)),
+        ("ssh://there/run/a.sock", SshEndpoint("there", path="/run/a.sock")),
     ],
 )
 def test_ssh_hosts(text: str, expected: SshEndpoint) -> None:
@@ -58,9 +62,19 @@ def test_ssh_hosts(text: str, expected: SshEndpoint) -> None:
     assert str(expected) == text.rstrip("/")
 
 
+def test_a_path_is_a_word_for_the_shell_at_the_far_end() -> None:
+    endpoint = parse_host("ssh://me@there:22/run/a;b 'c/d.sock")
+    assert isinstance(endpoint, SshEndpoint)
+    *options, remote = command(endpoint)
+    assert options[-2:] == ["--", "there"]
+    shell = f"boxship() {{ printf '<%s>' \"$@\"; }}; {remote.replace('exec ', '')}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
+    assert done.stdout == "<--host><unix:///run/a;b 'c/d.sock><system><dial-stdio>"
+
+
 @pytest.mark.parametrize(
     "text",
-    ["ssh://", "ssh://-oProxyCommand=x", "ssh://-l@h", "ssh://h:x", "ssh://h/path", "ssh://a b"],
+    ["ssh://", "ssh://-oProxyCommand=x", "ssh://-l@h", "ssh://h:x", "ssh://h/a?b", "ssh://a b"],
 )
 def test_what_ssh_would_misread_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgumentError, match="use ssh://user@host"):

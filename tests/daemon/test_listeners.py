@@ -156,6 +156,33 @@ def test_socket_activation(tmp_path, hosts, found):
     assert f"{tmp_path}/1.sock False" in lines
 
 
+@pytest.mark.parametrize(
+    ("address", "flags", "told"),
+    [
+        ("0.0.0.0", [], "refusing to listen on 0.0.0.0"),
+        ("0.0.0.0", ["--tls"], "refusing to listen on 0.0.0.0"),
+        ("0.0.0.0", ["--tlsverify"], "True Tokens.TAKEN"),
+        ("0.0.0.0", ["--allow-insecure-tcp"], "False Tokens.IGNORED"),
+        ("127.0.0.1", [], "False Tokens.IGNORED"),
+    ],
+)
+def test_what_systemd_hands_over_gets_no_more_than_what_we_open(address, flags, told):
+    program = ACTIVATED.replace('"-H", host', "host,").replace(
+        "print(", "print(listener.tls, listener.entrance.tokens, "
+    )
+    with socket.create_server((address, 0)) as sock:
+        result = subprocess.run(
+            [sys.executable, "-c", program, "--host=fd://", *flags],
+            env=os.environ | {"LISTEN_FDS": "1"},
+            preexec_fn=lambda: os.dup2(os.dup2(sock.fileno(), 60), 3),
+            close_fds=False,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert told in result.stdout + result.stderr
+
+
 def test_no_activation(opened):
     with pytest.raises(InvalidArgumentError, match="no sockets found via socket activation"):
         opened("-H", "fd://")

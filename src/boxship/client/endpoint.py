@@ -9,7 +9,8 @@ from boxship.base.errors import InvalidArgumentError, NotImplementedYetError
 
 # No part begins with a dash: ssh would take it for an option.
 _SSH = re.compile(
-    r"(?:(?P<user>[^-@:/\s][^@:/\s]*)@)?(?P<host>[^-@:/\s][^@:/\s]*)(?::(?P<port>[0-9]{1,5}))?/?"
+    r"(?:(?P<user>[^-@:/\s][^@:/\s]*)@)?(?P<host>[^-@:/\s][^@:/\s]*)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[^?#\0]*)?"
 )
 
 DEFAULT_SOCKET = "/run/boxship/boxship.sock"
@@ -47,15 +48,19 @@ class TcpEndpoint(NamedTuple):
 
 
 class SshEndpoint(NamedTuple):
-    """A daemon on another machine, reached by a login there. Port 0: what ssh itself takes."""
+    """A daemon on another machine, reached by a login there. Port 0: what ssh itself takes.
+
+    ``path`` is that of its socket there; empty: what a client there would talk to.
+    """
 
     host: str
     user: str = ""
     port: int = 0
+    path: str = ""
 
     def __str__(self) -> str:
         user = f"{self.user}@" if self.user else ""
-        return f"ssh://{user}{self.host}" + (f":{self.port}" if self.port else "")
+        return f"ssh://{user}{self.host}" + (f":{self.port}" if self.port else "") + self.path
 
 
 Endpoint = UnixEndpoint | TcpEndpoint | SshEndpoint
@@ -85,7 +90,10 @@ def _ssh(text: str, rest: str) -> SshEndpoint:
         raise InvalidArgumentError(
             f"unable to parse docker host `{text}`: use ssh://user@host:port"
         )
-    return SshEndpoint(match["host"], match["user"] or "", int(match["port"] or 0))
+    path = match["path"] or ""
+    return SshEndpoint(
+        match["host"], match["user"] or "", int(match["port"] or 0), path if path != "/" else ""
+    )
 
 
 def _tcp(rest: str, tls: TlsFiles | None) -> TcpEndpoint:

@@ -8,6 +8,7 @@ Where Boxship is not installed, Docker's client does the same. Keys, hosts, agen
 passwords are ssh's business, and its configuration applies.
 """
 
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,8 +19,8 @@ from boxship.client.errors import DaemonUnreachableError
 from boxship.client.transport import PlainConnection
 
 _REMOTE = (
-    "if command -v boxship >/dev/null; then exec boxship system dial-stdio; "
-    "else exec docker system dial-stdio; fi"
+    "if command -v boxship >/dev/null; then exec boxship {options}system dial-stdio; "
+    "else exec docker {options}system dial-stdio; fi"
 )
 _PATIENCE = 5.0
 _LAST_WORDS = 2000
@@ -88,4 +89,6 @@ def command(endpoint: SshEndpoint) -> list[str]:
     options = ["-o", "ConnectTimeout=30", "-T"]
     options += ["-l", endpoint.user] if endpoint.user else []
     options += ["-p", str(endpoint.port)] if endpoint.port else []
-    return ["ssh", *options, "--", endpoint.host, _REMOTE]
+    # A shell reads it there, whatever the path looks like.
+    there = f"--host {shlex.quote(f'unix://{endpoint.path}')} " if endpoint.path else ""
+    return ["ssh", *options, "--", endpoint.host, _REMOTE.format(options=there)]
