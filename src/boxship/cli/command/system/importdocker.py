@@ -85,7 +85,7 @@ class _Report:
         sizes = format_decimal_size(current)
         if total:
             sizes += f" of {format_decimal_size(total)}"
-        line = f"{step}: {sizes}"[: os.get_terminal_size(2).columns - 1]
+        line = f"{sizes}  {step}"[: os.get_terminal_size(2).columns - 1]
         sys.stderr.write(f"\r\033[K{line}")
         sys.stderr.flush()
         self._drawn = True
