@@ -15,7 +15,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from boxship.base.ids import short_id
-from boxship.engine.containers.mountsources import clear
 from boxship.engine.managed.record import PluginRecord
 from boxship.kernel import mounts as k
 
@@ -50,9 +49,8 @@ class Places:
 
         A socket of an earlier run goes: who binds it again would be told that it is in use.
         """
-        os.makedirs(self.run(record), 0o700, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.socket(record))
+        shutil.rmtree(self.run(record), ignore_errors=True)
+        os.makedirs(self.run(record), 0o700)
         if record.config.propagated_mount:
             place = self.propagated(record)
             os.makedirs(place, 0o755, exist_ok=True)
@@ -76,9 +74,7 @@ class Places:
     def let_go(self, record: PluginRecord) -> None:
         """Unmount what it had mounted, after its end."""
         _unmount(self.propagated(record))
-        with contextlib.suppress(OSError):
-            clear(self.socket(record))
-            os.rmdir(self.run(record))
+        shutil.rmtree(self.run(record), ignore_errors=True)
 
 
 def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> str:
