@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
 from support.fakeplugin import Answers, FakePlugin, Json, serving
 from support.lab import Lab
 
-pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
+pytestmark = pytest.mark.privileged
 
 
 class Wires:
@@ -32,6 +33,7 @@ class Wires:
             },
             "NetworkDriver.DeleteEndpoint": lambda _: {},
             "NetworkDriver.Join": self._join,
+            "NetworkDriver.EndpointOperInfo": lambda _: {"Value": {}},
             "NetworkDriver.Leave": lambda _: {},
             "NetworkDriver.RevokeExternalConnectivity": lambda _: {},
         }
@@ -107,7 +109,8 @@ class Addresses:
 
 @contextmanager
 def plugged(lab: Lab, name: str, implements: str, answers: Answers) -> Iterator[FakePlugin]:
-    directory = lab.engine.exec / "plugins"
+    own = Path("/run/docker") if lab.is_dockerd else lab.engine.exec
+    directory = own / "plugins"
     directory.mkdir(exist_ok=True)
     path = directory / f"{name}.sock"
     try:
@@ -158,6 +161,7 @@ def test_a_running_container_is_connected_and_disconnected(lab: Lab) -> None:
         lab.docker("network", "rm", "wired")
 
 
+@pytest.mark.boxshipd
 def test_one_that_refuses_or_lies_leaves_nothing(lab: Lab) -> None:
     wires = Wires(lab)
     with plugged(lab, "wires", "NetworkDriver", wires.answers()) as plugin:
@@ -180,7 +184,8 @@ def test_one_that_refuses_or_lies_leaves_nothing(lab: Lab) -> None:
 def test_addresses_that_a_plugin_gives(lab: Lab) -> None:
     addresses = Addresses()
     with plugged(lab, "books", "IpamDriver", addresses.answers()) as plugin:
-        lab.docker("network", "create", "--ipam-driver=books", "--ipam-opt=k=v", "booked")
+        options = ("--ipam-driver=books", "--ipam-opt=k=v", "--subnet=10.96.0.0/24")
+        lab.docker("network", "create", *options, "booked")
         assert addresses.given == {"10.96.0.50"}  # the gateway's
         box = lab.run("web", "--network=booked")
         assert (box.address(), box.gateway()) == ("10.96.0.51", "10.96.0.50")

@@ -25,7 +25,9 @@ INTERNAL = "com.docker.network.internal"
 IPV4, IPV6 = "com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6"
 PORT_MAP = "com.docker.network.portmap"
 EXPOSED = "com.docker.network.endpoint.exposedports"
-_NEXT_HOP, _ON_LINK = 0, 1
+MAC = "com.docker.network.endpoint.macaddress"
+"""In an endpoint's operational information."""
+_NEXT_HOP = 0
 
 
 class IpData(Struct, frozen=True, rename="pascal"):
@@ -210,7 +212,12 @@ class NetworkDriver:
     async def operational_info(self, network: str, endpoint: str) -> dict[str, Any]:
         """Return what the driver says of an endpoint."""
         wish = _Endpoint(network, endpoint)
-        return (await self._client.ask("NetworkDriver.EndpointOperInfo", wish, _Info)).value
+        try:
+            return (await self._client.ask("NetworkDriver.EndpointOperInfo", wish, _Info)).value
+        except PluginRefusedError as error:
+            if error.status != 404:
+                raise
+            return {}
 
     async def program(self, network: str, endpoint: str, options: Mapping[str, Any]) -> None:
         """The container's ports are to be published; drivers need not know this call."""

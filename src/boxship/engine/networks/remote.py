@@ -126,7 +126,7 @@ class RemoteNetworks:
             gateway = given.partition("/")[0]
         for address in wish.aux.values():
             await driver.request_address(pool.id, address, options)
-        return replace(wish, subnet=subnet, gateway=gateway)
+        return replace(wish, subnet=subnet, gateway=gateway, chosen=not wish.subnet)
 
     async def undo(self, prepared: Prepared) -> None:
         """Give back what was given for a network that does not come about."""
@@ -226,8 +226,12 @@ class RemoteNetworks:
         try:
             key = f"/var/run/docker/netns/{container_id[:12]}"
             joined = await driver.join(record.id, endpoint.endpoint_id, key, options)
+            told = await driver.operational_info(record.id, endpoint.endpoint_id)
             await driver.program(record.id, endpoint.endpoint_id, options)
-            return _filled(endpoint, given, joined, internal=record.internal)
+            mac = str(told.get(found.MAC, "") or "")
+            endpoint = msgspec.structs.replace(endpoint, mac=endpoint.mac or given.mac_address)
+            filled = _filled(endpoint, given, joined, internal=record.internal)
+            return msgspec.structs.replace(filled, mac=filled.mac or mac)
         except BaseException:
             self._spawn(_logged(driver.delete_endpoint(record.id, endpoint.endpoint_id)))
             raise
@@ -374,7 +378,6 @@ def _filled(
         endpoint,
         ipv4=endpoint.ipv4 or given.address,
         ipv6=endpoint.ipv6 or given.address_ipv6,
-        mac=endpoint.mac or given.mac_address,
         gateway="" if internal else joined.gateway,
         ipv6_gateway="" if internal else joined.gateway_ipv6,
         joined=interface,

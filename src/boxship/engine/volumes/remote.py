@@ -22,6 +22,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from boxship.base.errors import BoxshipError, InternalError, NotFoundError, UnavailableError
 from boxship.base.ids import new_id
@@ -59,7 +60,7 @@ class RemoteVolumes:
         self._drivers: dict[str, tuple[Provider, VolumeDriver]] = {}
         self._silent: dict[str, float] = {}
         """Until when those are not looked at that failed to say whether they have a volume."""
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def may_be(self) -> bool:
