@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.engine import Engine
-from support.fakeplugin import Json, serving
+from support.fakeplugin import Answers, Json, serving
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -163,8 +163,19 @@ def test_a_log_plugin_gets_what_logs_shows(own: Engine) -> None:
         readers[-1].start()
         return {}
 
+    def read_logs(wish: Json) -> bytes:
+        config = wish["Config"]
+        assert (config["Tail"], config["Follow"]) == (2, False)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(received)}\r\n\r\n"
+        return head.encode() + received
+
     path = str(own.exec / "plugins" / "shelf.sock")
-    answers = {"LogDriver.StartLogging": start, "LogDriver.StopLogging": lambda _: {}}
+    answers: Answers = {
+        "LogDriver.StartLogging": start,
+        "LogDriver.StopLogging": lambda _: {},
+        "LogDriver.Capabilities": lambda _: {"Cap": {"ReadLogs": True}},
+        "LogDriver.ReadLogs": read_logs,
+    }
     try:
         with serving(path, "LogDriver", answers) as plugin:
             own.docker(
@@ -177,7 +188,16 @@ def test_a_log_plugin_gets_what_logs_shows(own: Engine) -> None:
                 reader.join()
             info = next(w for m, w in plugin.asked if m == "LogDriver.StartLogging")["Info"]
             assert (info["ContainerName"], info["Config"]) == ("/talker", {"k": "v"})
-        assert b"to the plugin" in received
+            assert b"to the plugin" in received
+            received.clear()
+            options = ("--log-driver=shelf", "--log-opt=cache-disabled=true", "busybox")
+            own.docker("run", "--name=other", *options, "sh", "-c", "echo alpha; echo beta >&2")
+            eventually(lambda: b"alpha" in received and b"beta" in received, "both lines")
+            said = own.docker.run("logs", "--tail=2", "other")
+            assert (said.out, said.err) == ("alpha\n", "beta\n")
+            own.docker("rm", "other")
+            for reader in readers:
+                reader.join()
         assert own.docker("logs", "talker") == "to the plugin"
         own.docker("rm", "-f", "talker")
         said = own.docker.run("run", "--rm", "--log-driver=nowhere", "busybox", "true")

@@ -10,12 +10,15 @@ be stopped: the files belong to the ``LogReading``, and are closed when its last
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable
+from importlib import import_module
+from typing import cast
 
 from boxship.base.clock import Clock
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.containers.context import Context
 from boxship.engine.containers.live import Container
 from boxship.engine.containers.logconfig import log_place
+from boxship.engine.containers.logdrivers import names
 from boxship.engine.containers.logreader import LogPlace, LogReading
 from boxship.engine.containers.logwatch import DirectoryWatch
 from boxship.engine.containers.requests import LogLine, LogQuery
@@ -27,6 +30,9 @@ Batches = AsyncGenerator[list[LogLine], None]
 def read(context: Context, container: Container, query: LogQuery) -> Batches:
     """Check the request and return the lines to come."""
     place = log_place(container.record, context.paths)
+    if place is None and container.record.host.log_config.type not in names.KNOWN:
+        pluginlogs = import_module("boxship.engine.containers.pluginlogs")
+        return cast("Batches", pluginlogs.read(context, container.record, query))
     if place is None:
         raise InvalidArgumentError("configured logging driver does not support reading")
     if not query.follow or not container.record.state.running:

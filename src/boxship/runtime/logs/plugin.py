@@ -62,7 +62,7 @@ class PluginDriver:
         os.mkfifo(self._path, 0o600)
         until = time.monotonic() + TIMEOUT
         try:
-            wish = {"File": self._seen, "Info": _info(target)}
+            wish = {"File": self._seen, "Info": info_of(target)}
             self._ask("LogDriver.StartLogging", wish, until)
             self._pipe = self._opened(until)
         except BaseException:
@@ -182,7 +182,7 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _info(target: LogTarget) -> dict[str, object]:
+def info_of(target: LogTarget) -> dict[str, object]:
     """Return what Docker's ``logger.Info`` says of a container, as far as drivers here know it."""
     facts: LogFacts = target.facts
     created = datetime.fromtimestamp(facts.created_ns // 1_000_000_000, UTC)
