@@ -105,6 +105,13 @@ def test_nobody_waits_for_a_datagram() -> None:
         assert lost < 4
 
 
+@pytest.mark.parametrize(("tag", "word"), [("a b/ü", "a_b/_"), ("", "-")])
+def test_a_tag_is_one_word_of_the_header(tag: str, word: str) -> None:
+    head = syslog.head_of("rfc5424", tag, "h", 1)(14, AT)
+    assert head.split(" ")[2:] == ["h", word, "1", word, "-", ""]
+    assert syslog.head_of("rfc3164", tag, "h", 1)(14, AT).endswith(f" h {tag}[1]: ")
+
+
 def test_the_head_has_the_time_of_the_entry() -> None:
     head = syslog.head_of("rfc5424micro", "t", "h", 1)
     assert head(14, AT) != head(14, AT + 1_000_000_000)

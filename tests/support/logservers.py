@@ -138,6 +138,9 @@ class Journal:
     """A running journald, which has mounts of its own."""
 
     root: Path
+    reader: str
+    """The program that reads it."""
+    environment: dict[str, str]
 
     @property
     def mounts(self) -> str:
@@ -150,11 +153,14 @@ class Journal:
 
     def entries(self, tag: str, count: int) -> list[dict[str, Any]]:
         """Those of a tag, as soon as there are so many."""
-        command = ["journalctl", "-D", f"{self.root}/run/log/journal", "-o", "json", "--all"]
+        command = [self.reader, "-D", f"{self.root}/run/log/journal", "-o", "json", "--all"]
 
         def found() -> list[dict[str, Any]]:
             asked = [*command, "--no-pager", "-q", f"CONTAINER_TAG={tag}"]
-            got = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+            done = subprocess.run(
+                asked, capture_output=True, text=True, check=False, env=self.environment
+            )
+            got = done.stdout
             entries = [json.loads(line) for line in got.splitlines()]
             return entries if len(entries) >= count else []
 
@@ -164,19 +170,19 @@ class Journal:
 @contextmanager
 def journald() -> Iterator[Journal]:
     """One that nobody but who has its socket's path knows of."""
-    installed = Path("/lib/systemd/systemd-journald")
-    tree = None if installed.exists() else _tree("systemd")
-    program = installed if tree is None else tree / "lib/systemd/systemd-journald"
+    tree = Path("/") if Path("/lib/systemd/systemd-journald").exists() else _tree("systemd")
     environment = dict(os.environ)
-    if tree is not None:
+    if tree != Path("/"):
         environment["LD_LIBRARY_PATH"] = str(tree / _LIBRARIES / "systemd")
+    program = tree / "lib/systemd/systemd-journald"
     server = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", _JOURNALD, str(program)],
         env=environment,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    journal = Journal(Path(f"/proc/{server.pid}/root"))
+    root = Path(f"/proc/{server.pid}/root")
+    journal = Journal(root, str(tree / "bin/journalctl"), environment)
     try:
         eventually(lambda: _answers(journal), "journald")
         yield journal

@@ -97,12 +97,18 @@ def facility_of(text: str) -> int:
 def head_of(form: str, tag: str, host: str, pid: int) -> Head:
     """Return the function that begins messages of a form."""
     if form.startswith("rfc5424"):
+        tag = _word(tag)
         precision = "microseconds" if form == "rfc5424micro" else "seconds"
         return lambda priority, at: (
             f"<{priority}>1 {_timestamp(at, precision)} {host} {tag} {pid} {tag} - "
         )
     place = f"{host} " if form == "rfc3164" else ""
     return lambda priority, at: f"<{priority}>{_stamp(at)} {place}{tag}[{pid}]: "
+
+
+def _word(tag: str) -> str:
+    """Return a tag as a field of the header: printable ASCII without blanks (RFC 5424, 6)."""
+    return "".join(c if "!" <= c <= "~" else "_" for c in tag) or "-"
 
 
 def _stamp(at: int) -> str:
