@@ -215,3 +215,24 @@ def test_who_shows_a_certificate_and_a_token_has_the_token_s_limits(place: Place
     assert docker.run(*words, "info").code == 0
     assert "the scope both does not allow this" in docker.run(*words, "ps").err
     engine.boxship("system", "socket", "rm", "both")
+
+
+def test_a_reload_lets_nobody_in_who_was_not_let_in(tmp_path: Path) -> None:
+    """Whether clients need a certificate counts from the next start on, as addresses do."""
+    authority = Authority(tmp_path / "ours")
+    server = authority.issue("server", "127.0.0.1")
+    document = {
+        "tlsverify": True,
+        "tlscacert": str(authority.certificate),
+        "tlscert": str(server.certificate),
+        "tlskey": str(server.key),
+    }
+    file = tmp_path / "daemon.json"
+    file.write_text(json.dumps(document))
+    with Engine("-H=tcp://127.0.0.1:0", f"--config-file={file}") as engine:
+        place = Place(engine, authority, authority)
+        file.write_text(json.dumps(document | {"tlsverify": False, "tls": True, "debug": True}))
+        os.kill(engine.pid, signal.SIGHUP)
+        eventually(lambda: "Restart the daemon to change" in engine.log(), "the reload")
+        assert place.ask(engine.docker.program, authority.issue("alice"), "ps").code == 0
+        assert place.ask(engine.docker.program, None, "ps").code == 1
