@@ -367,6 +367,9 @@ class FakeContainers:
     async def disconnect(self, reference: str, network: str) -> None:
         self.asked.append(("disconnect", (reference, network)))
 
+    def lost_log_lines(self, reference: str) -> int:
+        return 0
+
     def links(self, reference: str) -> tuple[str, ...]:
         return ()
 

@@ -220,6 +220,7 @@ def test_a_full_disk_costs_lines_that_are_counted(own: Engine, driver: str) -> N
         assert set(kept) == {line}
         assert lost["Disk"] == lost["Lines"] == 6000 - len(kept)
         assert 0 < lost["Disk"] < 6000
+        assert own.api.inspect(name)["LostLogLines"] == lost["Lines"]
         assert lost["Reason"] == "No space left on device"
         told = f"{lost['Lines']} lines did not get into this log: No space left on device"
         assert own.boxship.run("logs", "-n", "0", name).err.strip() == told
@@ -244,6 +245,7 @@ def test_a_log_is_cleared_while_its_container_runs(own: Engine) -> None:
         assert following.read(8 + len("100\n")).endswith(b"100\n")
         assert own.boxship("logs", "--clear", "clean") == ""
         assert own.api.logs(name) == b""
+        assert "LostLogLines" not in own.api.inspect(name)
         assert state(own, name)["Size"] == 0
         connection.sendall(b"after\n")
         assert unframe(following.read(8 + len("after\n"))) == {1: b"after\n"}

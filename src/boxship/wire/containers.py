@@ -229,6 +229,8 @@ class ContainerInspect(Struct, frozen=True, rename="pascal"):
     app_armor_profile: str = ""
     size_rw: int | UnsetType = UNSET
     size_root_fs: int | UnsetType = UNSET
+    lost_log_lines: int | UnsetType = UNSET
+    """Lines of its output that did not get into its log, if any; Docker doesn't count them."""
 
 
 class WaitError(Struct, frozen=True, rename="pascal"):

@@ -125,7 +125,8 @@ async def _inspect_with_sizes(call: Call, record: ContainerRecord) -> Answer:
 def _inspected(call: Call, record: ContainerRecord, sizes: tuple[int, int] | None = None) -> Answer:
     containers = call.backend.containers
     execs, links = containers.execs(record.id), containers.links(record.id)
-    facts = views.InspectFacts(tuple(execs), links, sizes)
+    lost = containers.lost_log_lines(record.id)
+    facts = views.InspectFacts(tuple(execs), links, sizes, lost)
     key, made_of = ("inspect", record.id, call.version), (record, facts)
     body = call.backend.views.find(key, made_of)
     if body is None:

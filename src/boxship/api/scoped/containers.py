@@ -120,6 +120,9 @@ class LimitedContainers(Denial):
         self._scope.demand("containers:logs")
         return self._inner.logs(self._id(reference), query)
 
+    def lost_log_lines(self, reference: str) -> int:
+        return self._inner.lost_log_lines(self._id(reference))
+
     async def log_state(self, reference: str) -> LogState:
         self._scope.demand("containers:logs")
         return await self._inner.log_state(self._id(reference))

@@ -132,6 +132,7 @@ class InspectFacts(Struct, frozen=True):
     execs: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     sizes: tuple[int, int] | None = None
+    lost_log_lines: int = 0
 
 
 def container_inspect(
@@ -173,6 +174,7 @@ def container_inspect(
         exec_ids=facts.execs or None,
         size_rw=written,
         size_root_fs=whole,
+        lost_log_lines=facts.lost_log_lines or UNSET,
     )
 
 

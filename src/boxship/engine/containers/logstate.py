@@ -52,6 +52,11 @@ async def state(context: Context, container: Container) -> LogState:
     )
 
 
+def lost_lines(context: Context, container: Container) -> int:
+    """Return how many lines did not get into a container's log. It takes one look at a file."""
+    return read_losses(context.paths.of(container.id).directory).lines
+
+
 async def clear(context: Context, container: Container) -> int:
     """Forget what was logged until now; return the bytes that came free.
 

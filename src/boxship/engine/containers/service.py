@@ -149,6 +149,10 @@ class ContainerService:
         """
         return logs.read(self._context, self._context.shelf.find(reference), query)
 
+    def lost_log_lines(self, reference: str) -> int:
+        """Return how many lines of its output did not get into its log."""
+        return logstate.lost_lines(self._context, self._context.shelf.find(reference))
+
     async def log_state(self, reference: str) -> logstate.LogState:
         """Say what is kept of a container's output, and what was lost."""
         return await logstate.state(self._context, self._context.shelf.find(reference))

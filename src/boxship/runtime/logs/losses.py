@@ -1,8 +1,9 @@
 """How many lines of a container's output did not reach its log, in a file beside it.
 
 The file has its full length from the beginning and is written in place, for which a disk that is
-full has to find no room. Several writers may add to it: a shim that still waits for a target while
-its container has been started again in another.
+full has to find no room. As long as nothing was lost it was last written in 1970, so that its
+contents need not be read to know that. Several writers may add to it: a shim that still waits for a
+target while its container has been started again in another.
 """
 
 import contextlib
@@ -90,7 +91,7 @@ class Ledger:
         fd = os.open(self._path, os.O_RDWR | create | os.O_CLOEXEC, 0o640)
         try:
             if not self._is_there and os.fstat(fd).st_size < _SIZE:
-                os.pwrite(fd, _NOTHING, 0)
+                _write_nothing(fd)
         except OSError:
             os.close(fd)
             raise
@@ -101,6 +102,8 @@ class Ledger:
 def read_losses(directory: str) -> Losses:
     """Return what has been lost of the log in ``directory``; nothing if nobody says so."""
     try:
+        if not os.stat(f"{directory}/{NAME}").st_mtime_ns:
+            return Losses()
         with open(f"{directory}/{NAME}", "rb") as file:
             return _parsed(file.read(_SIZE))
     except OSError:
@@ -112,9 +115,14 @@ def forget_losses(directory: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         fd = os.open(f"{directory}/{NAME}", os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.pwrite(fd, _NOTHING, 0)
+            _write_nothing(fd)
         finally:
             os.close(fd)
+
+
+def _write_nothing(fd: int) -> None:
+    os.pwrite(fd, _NOTHING, 0)
+    os.utime(fd, ns=(0, 0))
 
 
 def _content(losses: Losses) -> bytes:
