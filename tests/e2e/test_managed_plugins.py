@@ -104,7 +104,7 @@ def test_what_it_mounts_is_seen_on_the_host(volumes: Engine) -> None:
         (("disable", "me/vol"), "plugin is already disabled: plugin me/vol:latest found but dis"),
         (("set", "me/vol", "X=1"), 'setting "X" not found in the plugin configuration'),
         (("push", "me/nope"), 'plugin "me/nope:latest" not found'),
-        (("ls", "--filter", "x=y"), "Invalid filter 'x'"),
+        (("ls", "--filter", "x=y"), "invalid filter 'x'"),
     ],
 )
 def test_refusals_are_dockers(

@@ -135,8 +135,8 @@ def test_filters_choose(filters: dict[str, tuple[str, ...]], chosen: bool) -> No
 @pytest.mark.parametrize(
     ("filters", "told"),
     [
-        ({"name": ("x",)}, "Invalid filter 'name'"),
-        ({"enabled": ("x",)}, r"Invalid filter 'enabled=\[x\]'"),
+        ({"name": ("x",)}, "invalid filter 'name'"),
+        ({"enabled": ("x",)}, r"invalid filter 'enabled=\[x\]'"),
     ],
 )
 def test_other_filters_are_refused(filters: dict[str, tuple[str, ...]], told: str) -> None:

@@ -12,10 +12,10 @@ def chooser(filters: Mapping[str, tuple[str, ...]]) -> Callable[[PluginRecord], 
     """Return what tells whether a plugin is wanted. InvalidArgumentError: an unknown filter."""
     for name in filters:
         if name not in ("enabled", "capability"):
-            raise InvalidArgumentError(f"Invalid filter '{name}'")
+            raise InvalidArgumentError(f"invalid filter '{name}'")
     enabled = filters.get("enabled", ())
     if any(value not in _TRUTH for value in enabled):
-        raise InvalidArgumentError(f"Invalid filter 'enabled=[{' '.join(enabled)}]'")
+        raise InvalidArgumentError(f"invalid filter 'enabled=[{' '.join(enabled)}]'")
     states = {_TRUTH[value] for value in enabled}
     capabilities = filters.get("capability", ())
 
