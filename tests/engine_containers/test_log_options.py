@@ -140,6 +140,7 @@ REFUSED = [
         "Unknown format specified bar, supported formats are inline, json and raw",
     ),
     ("awslogs", "foo=bar", "unknown log opt 'foo' for awslogs log driver"),
+    ("awslogs", f"{GROUP} labels=a", "unknown log opt 'labels' for awslogs log driver"),
     ("awslogs", "awslogs-group=", "must specify a value for log opt 'awslogs-group'"),
     (
         "awslogs",

@@ -186,7 +186,7 @@ DRIVERS: Final[Mapping[str, LogDriver]] = {
         LogDriver(
             "awslogs",
             {
-                **_TAGGED,
+                "tag": values.anything,
                 "awslogs-region": values.anything,
                 "awslogs-endpoint": values.anything,
                 "awslogs-group": values.anything,
