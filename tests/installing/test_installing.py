@@ -147,6 +147,21 @@ def test_killed_half_way_it_is_finished_by_the_next(
     assert done(wish()) == []
 
 
+def test_a_group_stays_until_all_goes(wish: Callable[..., Wish], root: Path) -> None:
+    (root / "etc/group").write_text("root:x:0:\n")
+    (root / "etc/gshadow").touch()
+    done(wish())
+    layout = Layout(str(root))
+    uninstall(layout, plan_end(layout), lambda step: None)
+    left = installed(layout)
+    assert left is not None
+    assert (left.group_made, left.pieces) == (True, {})
+    with pytest.raises(NotFoundError):
+        plan_end(layout)
+    uninstall(layout, [], lambda step: None, purge=True)
+    assert installed(layout) is None
+
+
 def test_other_peoples_files_are_in_the_way(wish: Callable[..., Wish], root: Path) -> None:
     (root / "usr/local/bin").mkdir(parents=True)
     (root / "usr/local/bin/docker").write_text("theirs")

@@ -96,23 +96,33 @@ def install(planned: Planned, told: Told) -> None:
 def plan_end(layout: Layout) -> list[Step]:
     """Return what uninstalling removes. NotFoundError: nothing is installed there."""
     before = installed(layout)
-    if before is None:
+    if before is None or not before.pieces:
         raise NotFoundError(
-            f"no installation of Boxship below {layout.prefix} ({layout.manifest} is missing): "
+            f"no installation of Boxship below {layout.prefix} (nothing in {layout.manifest}): "
             "name the --prefix that it was installed with"
         )
     return plan_removal(before.pieces, _found(layout, before.pieces))
 
 
-def uninstall(layout: Layout, steps: Iterable[Step], told: Told) -> None:
-    """Remove what an installation has put there; data and configuration stay."""
+def uninstall(layout: Layout, steps: Iterable[Step], told: Told, *, purge: bool = False) -> None:
+    """Remove what an installation has put there; data and configuration stay.
+
+    So does a group that it has made, which has members by now; that it has is written down for the
+    one who will ``purge``.
+    """
+    before = installed(layout)
     for step in steps:
         told(step)
         carry_out(layout, step)
-    for path in (layout.manifest, os.path.dirname(layout.manifest), layout.configuration):
+    manifest = layout.outside(layout.manifest)
+    if before is not None and before.group_made and not purge:
+        write_manifest(manifest, Manifest(group_made=True))
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(manifest)
+    for path in (os.path.dirname(manifest), layout.outside(layout.configuration)):
         with contextlib.suppress(OSError):  # a directory with something in it stays
-            outside = layout.outside(path)
-            os.unlink(outside) if path == layout.manifest else os.rmdir(outside)
+            os.rmdir(path)
 
 
 def remove_group(layout: Layout) -> None:

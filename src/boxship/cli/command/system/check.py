@@ -57,10 +57,13 @@ def _installation(session: Session, *, repair: bool) -> list[Event]:
     if not os.path.exists(layout.manifest):
         return []
     from boxship.cli.command.system.installing import wish_for
-    from boxship.installing.installation import plan
+    from boxship.installing.installation import installed, plan
     from boxship.installing.verifying import verify
 
     try:
+        there = installed(layout)
+        if there is None or not there.pieces:
+            return []  # it has been uninstalled
         flaws = verify(plan(wish_for(layout)), repair=repair)
     except BoxshipError as error:
         return [_finding(layout.prefix, str(error), "unchecked", "")]

@@ -10,6 +10,7 @@ from boxship.cli.verb import NONE, Command, Invocation
 from boxship.installing import machine, purging
 from boxship.installing.installation import installed, plan_end, remove_group, uninstall
 from boxship.installing.layout import Layout
+from boxship.installing.manifest import Manifest
 
 _BUNDLES = "/opt/boxship"
 
@@ -29,7 +30,8 @@ def run(session: Session, given: Invocation) -> int:
     layout, purge = layout_of(given), given.values.on("purge")
     data = purging.roots(layout) if purge else []
     # Data may have stayed from an uninstallation before: then they are what there is to purge.
-    steps = [] if data and installed(layout) is None else plan_end(layout)
+    before = installed(layout) or Manifest()
+    steps = [] if data and not before.pieces else plan_end(layout)
     if purge:
         purging.check_purge(data)
     if given.values.on("dry-run"):
@@ -39,14 +41,13 @@ def run(session: Session, given: Invocation) -> int:
         for path in data:
             session.say(f"would remove {path}")
         return 0
-    before = installed(layout)
     if layout.is_this_machine:
         machine.stop()
-    uninstall(layout, steps, said(session))
+    uninstall(layout, steps, said(session), purge=purge)
     if layout.is_this_machine:
         machine.reload_units()
     if purge:
-        _purge(session, layout, data, group=before is not None and before.group_made)
+        _purge(session, layout, data, group=before.group_made)
     session.say("Boxship is uninstalled." if purge else "Boxship is uninstalled; its data stays.")
     if os.path.exists(layout.outside(_BUNDLES)):
         session.say(f"The programs came in a bundle: rm -r {_BUNDLES} removes them.")
