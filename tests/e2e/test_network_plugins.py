@@ -19,13 +19,15 @@ class Wires:
     def __init__(self, lab: Lab) -> None:
         self._machine = lab.machine
         self.join: Json = {}
+        self.skips_gateway = False
 
     def _ip(self, *words: str) -> None:
         self._machine.run("ip", *words)
 
     def answers(self) -> Answers:
         return {
-            "NetworkDriver.GetCapabilities": lambda _: {"Scope": "local"},
+            "NetworkDriver.GetCapabilities": lambda _: {"Scope": "local", "GwAllocChecker": True},
+            "NetworkDriver.GwAllocCheck": lambda _: {"SkipIPv4": self.skips_gateway},
             "NetworkDriver.CreateNetwork": self._create,
             "NetworkDriver.DeleteNetwork": self._delete,
             "NetworkDriver.CreateEndpoint": lambda _: {
@@ -42,7 +44,8 @@ class Wires:
         if "refuse" in wish["Options"]["com.docker.network.generic"]:
             return {"Err": "out of wires"}
         self._ip("link", "add", _bridge(wish), "type", "bridge")
-        self._ip("address", "add", wish["IPv4Data"][0]["Gateway"], "dev", _bridge(wish))
+        if gateway := wish["IPv4Data"][0]["Gateway"]:
+            self._ip("address", "add", gateway, "dev", _bridge(wish))
         self._ip("link", "set", _bridge(wish), "up")
         return {}
 
@@ -178,6 +181,20 @@ def test_one_that_refuses_or_lies_leaves_nothing(lab: Lab) -> None:
         wires.join = {"InterfaceName": {"SrcName": "../x"}, "Gateway": "here"}
         said = lab.docker.run("run", "--rm", "--network=wired", "busybox", "true")
         assert "answers NetworkDriver.Join with nonsense" in said.err
+        lab.docker("network", "rm", "wired")
+
+
+@pytest.mark.boxshipd
+def test_one_that_needs_no_gateway_gets_none(lab: Lab) -> None:
+    """Of dockerd since 28: drivers are asked."""
+    wires = Wires(lab)
+    wires.skips_gateway = True
+    with plugged(lab, "wires", "NetworkDriver", wires.answers()) as plugin:
+        lab.docker("network", "create", "-d", "wires", "--subnet=10.99.0.0/24", "wired")
+        (config,) = lab.inspect_network("wired")["IPAM"]["Config"]
+        assert config == {"Subnet": "10.99.0.0/24"}
+        made = next(wish for method, wish in plugin.asked if method.endswith("CreateNetwork"))
+        assert made["IPv4Data"][0]["Gateway"] == ""
         lab.docker("network", "rm", "wired")
 
 

@@ -145,11 +145,14 @@ class NetworkDriver:
         self._capabilities: NetworkCapabilities | None = None
 
     async def capabilities(self) -> NetworkCapabilities:
-        """Return what the driver is."""
+        """Return what the driver is; who does not know the call is a local one."""
         if self._capabilities is None:
-            self._capabilities = await self._client.ask(
-                "NetworkDriver.GetCapabilities", {}, NetworkCapabilities
-            )
+            try:
+                self._capabilities = await self._client.ask(
+                    "NetworkDriver.GetCapabilities", {}, NetworkCapabilities
+                )
+            except PluginRefusedError:
+                self._capabilities = NetworkCapabilities()
         return self._capabilities
 
     async def gateways_skipped(self, options: Mapping[str, str]) -> SkippedGateways:

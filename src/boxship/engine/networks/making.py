@@ -48,6 +48,8 @@ class Surroundings:
     """The driver that is asked for is a plugin, and there."""
     remote_ipam: bool = False
     """So is the IPAM driver: the pools of the request are what it gave."""
+    without_gateway: tuple[bool, bool] = (False, False)
+    """For IPv4 and IPv6 whether the driver that is a plugin needs no gateway."""
     firewall: bool = True
     """Whether there are firewall rules at all."""
 
@@ -255,7 +257,7 @@ def _pools(
             subnet = choose_subnet(pools_of(around, version), [*others, *around.host])
             made.append(PoolRecord(str(subnet), chosen=True))
     made.sort(key=lambda pool: pool.is_ipv6)
-    has_gateway = (False, False) if around.remote_ipam else _gateways(driver, request)
+    has_gateway = _gateways(driver, request, around)
     complete = [pools.complete(p, gateway=has_gateway[p.is_ipv6]) for p in made]
     return tuple(complete), [warning for warning in warnings if warning]
 
@@ -315,8 +317,13 @@ def _told(pool: PoolRecord, host: Collection[Taken]) -> str:
     return f"subnet {subnet} overlaps with {conflict}" if conflict else ""
 
 
-def _gateways(driver: str, request: CreateNetwork) -> tuple[bool, bool]:
+def _gateways(driver: str, request: CreateNetwork, around: Surroundings) -> tuple[bool, bool]:
     """Tell for IPv4 and IPv6 whether an address is kept for a gateway."""
+    if around.remote_ipam:
+        return False, False  # it has given one already
+    if around.remote_driver:
+        skipped = around.without_gateway
+        return not skipped[0], not skipped[1]
     if driver == "bridge":
         chosen = options.bridge_options(request.options)
         modes = (chosen.mode_ipv4, chosen.mode_ipv6)

@@ -53,10 +53,17 @@ class Prepared:
     driver: bool = False
     ipam: bool = False
     pools: dict[str, str] = field(default_factory=dict)
+    without_gateway: tuple[bool, bool] = (False, False)
+    """For IPv4 and IPv6 whether the driver needs no address for a gateway."""
 
     def within(self, around: "Surroundings") -> "Surroundings":
         """Return the surroundings, with the plugins in it."""
-        return replace(around, remote_driver=self.driver, remote_ipam=self.ipam)
+        return replace(
+            around,
+            remote_driver=self.driver,
+            remote_ipam=self.ipam,
+            without_gateway=self.without_gateway,
+        )
 
     def record(self, made: NetworkRecord) -> NetworkRecord:
         """Return the record with what plugins have to be told again."""
@@ -96,7 +103,8 @@ class RemoteNetworks:
             provider = await self._plugins().provider(Capability.NETWORK, request.driver)
             request = replace(request, driver=provider.name)
         if not ipam:
-            return Prepared(request, driver=driver)
+            skipped = await (await self._network(request.driver)).gateways_skipped(request.options)
+            return Prepared(request, True, without_gateway=(skipped.ipv4, skipped.ipv6))
         provider = await self._plugins().provider(Capability.IPAM, request.ipam_driver)
         request = replace(request, ipam_driver=provider.name)
         pools: dict[str, str] = {}
