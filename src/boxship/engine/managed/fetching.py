@@ -15,7 +15,7 @@ from boxship.base.errors import InvalidArgumentError, NotFoundError
 from boxship.distribution.cancel import Cancel
 from boxship.distribution.errors import BadRegistryAnswerError, RegistryNotFoundError
 from boxship.distribution.repository import Repository
-from boxship.engine.managed.packages import Packages, Packed, checked
+from boxship.engine.managed.packages import Packages, Packed, checked, storing
 from boxship.engine.managed.privileges import Privilege, check_granted
 from boxship.engine.managed.record import PluginRecord
 from boxship.model.image import (
@@ -77,7 +77,7 @@ class RemotePlugin:
     def take(self, packages: Packages, process_id: str, tell: Tell) -> Packed:
         """Fetch the layers and make the tree. Errors as of a pull of an image."""
         storage = packages.storage
-        with storage.layers.lease() as lease:
+        with storing(), storage.layers.lease() as lease:
             planted = []
             for descriptor in self.layers:
                 # Docker writes digests of blobs where diff ids belong, so they are not compared;

@@ -4,6 +4,7 @@ Layers are unpacked for as long as a tree is being made, and kept compressed: pu
 to be the same bytes. Blocking; safe from any thread.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -46,9 +47,9 @@ class Packages:
         self._storage = storage
 
     def pack(self, chunks: Iterator[Buffer], process_id: str) -> Packed:
-        """Take in an archive, compressed or not. InvalidArgumentError; OSError (disk full)."""
+        """Take in an archive, compressed or not. InvalidArgumentError; UnavailableError (disk)."""
         blobs = self._storage.blobs
-        with plain(chunks) as archive, self._storage.layers.lease() as lease:
+        with storing(), plain(chunks) as archive, self._storage.layers.lease() as lease:
             package = Package(archive)
             digest, size = self._compressed(package)
             layer = self._storage.layers.unpack(blobs.chunks(digest), lease)
@@ -79,10 +80,7 @@ class Packages:
 
     def plant(self, process_id: str, layers: Sequence[Digest]) -> None:
         """Make the tree of a plugin of layers that are here, lowest first. OSError."""
-        try:
-            self._storage.snapshots.prepare(process_id, layers)
-        except OSError as error:
-            raise UnavailableError(f"the plugin's files cannot be made: {error}") from error
+        self._storage.snapshots.prepare(process_id, layers)
 
     def uproot(self, process_id: str) -> None:
         """Remove a tree; one that is not there is fine."""
@@ -103,6 +101,15 @@ class Packages:
     @property
     def storage(self) -> Storage:
         return self._storage
+
+
+@contextlib.contextmanager
+def storing() -> Iterator[None]:
+    """Have the disk's trouble told as what it is: UnavailableError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(f"the plugin cannot be stored: {error}") from error
 
 
 def checked(document: bytes) -> PluginConfig:

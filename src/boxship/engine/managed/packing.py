@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.storage.chunks import Buffer, ChunkReader, TruncatedError
+from boxship.storage.compression import CompressionError
 from boxship.storage.tar.encoder import encode_entry
 from boxship.storage.tar.header import Entry, Kind, TarError
 from boxship.storage.tar.reader import TarReader
@@ -36,7 +37,7 @@ class Package:
         """Yield the layer's tar. InvalidArgumentError: the archive is none of a plugin."""
         try:
             yield from self._entries()
-        except (TarError, TruncatedError) as error:
+        except (TarError, TruncatedError, CompressionError) as error:
             raise InvalidArgumentError(f"failed to read from tar: {error}") from error
         yield END
         if self.config is None:
