@@ -47,21 +47,6 @@ ONE_OF_EACH = (
         log=LogConfig(path="/var/log", max_size=-1, max_file=1, attributes='{"a":"b"}'),
         attachments=(Attachment(prefix=bytes(range(256))), Attachment(detach_keys=b"\x10\x11")),
     ),
-    Start(
-        container_id="d",
-        directory="/run/y",
-        plan={},
-        log=LogConfig(
-            form="local",
-            compress=True,
-            target=LogTarget(
-                driver="syslog",
-                options={"syslog-address": "udp://127.0.0.1:514"},
-                facts=LogFacts(container_id="d", created_ns=1, attributes={"a": "b"}, tag="t"),
-                blocking=False,
-            ),
-        ),
-    ),
     Exec(exec_id="e1", plan={}),
     Attach(attachment=Attachment(stdin=True, framed=True), hold=True),
     Resume(attachment=3),
@@ -91,6 +76,21 @@ ONE_OF_EACH = (
     ExecExited(exec_id="e", exit_code=0),
     Detached(attachment=1, process="", keys=True),
     Exited(exit=Exit(exit_code=0, oom_killed=False, finished_ns=5, error="x")),
+    Start(
+        container_id="d",
+        directory="/run/y",
+        plan={},
+        log=LogConfig(
+            form="local",
+            compress=True,
+            target=LogTarget(
+                driver="syslog",
+                options={"syslog-address": "udp://127.0.0.1:514"},
+                facts=LogFacts(container_id="d", created_ns=1, attributes={"a": "b"}, tag="t"),
+                blocking=False,
+            ),
+        ),
+    ),
 )
 
 
