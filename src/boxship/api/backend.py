@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from boxship.api.containercalls import ContainerFiles, Containers
 from boxship.api.facts import DaemonFacts, HostFacts, Release
 from boxship.api.http.messages import Chunk
 from boxship.api.kept import Kept
@@ -18,28 +19,8 @@ from boxship.base.metrics import Family, Histogram
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.login import LoginOutcome
 from boxship.distribution.search import SearchFilters, SearchResult
-from boxship.engine.containers.logstate import LogState
-from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import (
-    AttachRequest,
-    CommitRequest,
-    ContainerPrune,
-    ContainerQuery,
-    Counts,
-    CreateContainer,
-    CreatedContainer,
-    ExecConfig,
-    ExecView,
-    HijackedStream,
-    LogLine,
-    LogQuery,
     PathStat,
-    PortChange,
-    PrunedContainers,
-    StepDuration,
-    TopTable,
-    WaitCondition,
-    Waiting,
 )
 from boxship.engine.events.bus import Published
 from boxship.engine.housekeeping.trash import Emptied, TrashEntry
@@ -49,7 +30,6 @@ from boxship.engine.images.pulling import PullRequest
 from boxship.engine.images.pushing import PushRequest
 from boxship.engine.images.remote import RemoteImage
 from boxship.engine.images.service import ResolvedImage
-from boxship.engine.networks.endpoint import EndpointRecord
 from boxship.engine.networks.record import NetworkRecord
 from boxship.engine.networks.requests import (
     CreatedNetwork,
@@ -68,11 +48,7 @@ from boxship.engine.volumes.requests import (
     VolumeView,
 )
 from boxship.model.check import CheckEvent
-from boxship.model.connection import Connection
-from boxship.model.container import HostConfig
 from boxship.model.debug import Variables
-from boxship.model.explanation import Explanation
-from boxship.model.filechange import FileChange
 from boxship.model.image import (
     FetchEvent,
     HistoryStep,
@@ -86,8 +62,8 @@ from boxship.model.image import (
     RemovedImage,
     TransferEvent,
 )
-from boxship.model.requester import NOBODY, Requester
-from boxship.model.statistics import InterfaceStatistics, Statistics
+from boxship.model.requester import Requester
+from boxship.model.statistics import InterfaceStatistics
 from boxship.model.why import Why
 from boxship.oci.digest import Digest
 from boxship.oci.platform import Platform
@@ -99,120 +75,6 @@ if TYPE_CHECKING:
     from boxship.engine.managed.privileges import Privilege
     from boxship.engine.managed.record import PluginRecord
     from boxship.model.adoption import Adopted, AdoptedNetwork, AdoptedVolume
-
-
-class Containers(Protocol):
-    """The use cases of containers; see ``boxship.engine.containers.service``."""
-
-    def get(self, reference: str) -> ContainerRecord: ...
-    def list(self, query: ContainerQuery) -> builtins.list[ContainerRecord]: ...
-    def counts(self) -> Counts: ...
-    def execs(self, reference: str) -> Sequence[str]: ...
-    async def sizes(self, ids: Sequence[str]) -> Mapping[str, tuple[int, int]]: ...
-    def follow_statistics(self, reference: str) -> AsyncGenerator[Statistics, None]: ...
-    async def statistics(self, reference: str, *, at_once: bool = False) -> Statistics: ...
-    async def explain(self, reference: str) -> Explanation: ...
-    async def top(self, reference: str, ps_args: str = "-ef") -> TopTable: ...
-    def lost_log_lines(self, reference: str) -> int: ...
-    async def log_state(self, reference: str) -> LogState: ...
-    async def clear_log(self, reference: str) -> int: ...
-    def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]: ...
-    async def create(self, request: CreateContainer) -> CreatedContainer: ...
-    async def start(
-        self,
-        reference: str,
-        *,
-        detach_keys: str | None = None,
-        checkpoint: tuple[str, str] | None = None,
-        by: Requester = NOBODY,
-    ) -> tuple[StepDuration, ...]: ...
-    async def checkpoint(
-        self, reference: str, name: str, directory: str = "", *, leave_running: bool = False
-    ) -> None: ...
-    def checkpoints(self, reference: str, directory: str = "") -> Sequence[str]: ...
-    async def remove_checkpoint(self, reference: str, name: str, directory: str = "") -> None: ...
-    def storage(self, reference: str) -> dict[str, str]: ...
-    async def connections(
-        self, reference: str = "", verdict: str = "", most: int = 0
-    ) -> Sequence[Connection]: ...
-    def port_decided_by(self, address: str) -> str: ...
-    async def stop(
-        self,
-        reference: str,
-        *,
-        signal: str | None = None,
-        timeout: int | None = None,  # noqa: ASYNC109 - of the container, not of the call
-        by: Requester = NOBODY,
-    ) -> None: ...
-    async def kill(
-        self, reference: str, signal: str = "SIGKILL", *, by: Requester = NOBODY
-    ) -> None: ...
-    async def restart(
-        self,
-        reference: str,
-        *,
-        signal: str | None = None,
-        timeout: int | None = None,  # noqa: ASYNC109
-        by: Requester = NOBODY,
-    ) -> None: ...
-    async def pause(self, reference: str, *, by: Requester = NOBODY) -> None: ...
-    async def unpause(self, reference: str, *, by: Requester = NOBODY) -> None: ...
-    async def update(
-        self, reference: str, wanted: HostConfig, change: PortChange | None = None
-    ) -> tuple[str, ...]: ...
-    async def rename(self, reference: str, new_name: str) -> None: ...
-    async def connect(self, reference: str, wish: EndpointRecord) -> None: ...
-    async def disconnect(self, reference: str, network: str) -> None: ...
-    def links(self, reference: str) -> tuple[str, ...]: ...
-    async def wait(
-        self, reference: str, condition: WaitCondition = WaitCondition.NOT_RUNNING
-    ) -> Waiting: ...
-    async def remove(
-        self,
-        reference: str,
-        *,
-        force: bool = False,
-        volumes: bool = False,
-        link: bool = False,
-        by: Requester = NOBODY,
-    ) -> None: ...
-    async def prune(self, wanted: ContainerPrune) -> PrunedContainers: ...
-    async def plan_prune(self, wanted: ContainerPrune) -> PrunedContainers: ...
-    async def attach(
-        self, reference: str, request: AttachRequest, stream: HijackedStream
-    ) -> None: ...
-    async def resize(self, reference: str, height: int, width: int) -> None: ...
-    async def exec_create(self, reference: str, config: ExecConfig) -> str: ...
-    async def exec_start(
-        self,
-        exec_id: str,
-        *,
-        detach: bool = False,
-        tty: bool = False,
-        console_size: tuple[int, int] | None = None,
-        stream: HijackedStream | None = None,
-    ) -> None: ...
-    def exec_inspect(self, exec_id: str) -> ExecView: ...
-    async def exec_resize(self, exec_id: str, height: int, width: int) -> None: ...
-
-
-class ContainerFiles(Protocol):
-    """The use cases of containers' files; see ``boxship.engine.containers.fileservice``."""
-
-    async def changes(self, reference: str) -> Sequence[FileChange]: ...
-    def export(self, reference: str) -> AsyncIterator[Chunk]: ...
-    async def look(self, reference: str, path: str) -> PathStat: ...
-    def read(self, reference: str, path: str) -> AsyncIterator[Chunk]: ...
-    async def write(
-        self,
-        reference: str,
-        path: str,
-        archive: AsyncIterator[bytes],
-        *,
-        keep_kinds: bool = False,
-        own: bool = False,
-    ) -> None: ...
-    async def commit(self, reference: str, request: CommitRequest) -> Digest: ...
 
 
 class Images(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from boxship.api.backend import ContainerFiles
+from boxship.api.containercalls import ContainerFiles
 from boxship.api.http.messages import Chunk
 from boxship.api.scoped.containers import LimitedContainers
 from boxship.api.scoped.denial import Denial
@@ -12,7 +12,7 @@ from boxship.model.filechange import FileChange
 
 
 class LimitedContainerFiles(Denial):
-    """See ``boxship.api.backend.ContainerFiles``; what is missing here is refused."""
+    """See ``boxship.api.containercalls.ContainerFiles``; what is missing here is refused."""
 
     def __init__(self, scope: Scope, inner: ContainerFiles, containers: LimitedContainers) -> None:
         super().__init__(scope)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from boxship.api.backend import Containers
+from boxship.api.containercalls import Containers
 from boxship.api.scoped.denial import Denial, HiddenError
 from boxship.api.scoped.images import LimitedImages
 from boxship.api.scoped.networks import LimitedNetworks
@@ -50,7 +50,7 @@ _OTHERS = ("before", "since")
 
 
 class LimitedContainers(Denial):
-    """See ``boxship.api.backend.Containers``; what is missing here is refused."""
+    """See ``boxship.api.containercalls.Containers``; what is missing here is refused."""
 
     def __init__(
         self,

@@ -8,7 +8,8 @@ are about others' containers; so they are not told at all.
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from boxship.api.backend import Containers, Events, EventStream
+from boxship.api.backend import Events, EventStream
+from boxship.api.containercalls import Containers
 from boxship.api.scoped.denial import Denial
 from boxship.base.errors import NotFoundError
 from boxship.engine.access.scope import Scope
