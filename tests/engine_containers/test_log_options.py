@@ -58,6 +58,7 @@ REFUSED = [
         "can't evaluate field Foo in type *logger.Info",
     ),
     ("json-file", "tag={{", "template: log-tag:1: unclosed action"),
+    ("json-file", f"tag={{{{{'(' * 3000}.ID{')' * 3000}}}}}", "log-tag: it is nested too deeply"),
     ("json-file", "labels-regex=[", "invalid value for labels-regex: error parsing regexp"),
     ("local", "foo=bar", "unknown log opt 'foo' for log driver local"),
     ("local", "max-size=x", "invalid value for max-size: invalid size: 'x'"),

@@ -234,3 +234,24 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_json_can_be_read_back(value: object) -> None:
     assert json.loads(Template("{{json .}}").render(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("template", "arguments", "text"),
+    [
+        ("%1000001d|", [1], "%!(NOVERB)|%!(EXTRA int=1)"),
+        ("%.1000001f", [1.5], "%!(NOVERB)%!(EXTRA float64=1.5)"),
+        ("%99999999999999999999d", [1], "%!(NOVERB)%!(EXTRA int=1)"),
+        ("%*d", [1_000_001, 1], "%!(BADWIDTH)"),
+        ("%.*f", [1_000_001, 1.5], "%!(BADPREC)"),
+    ],
+)
+def test_no_text_is_made_as_wide_as_the_memory(
+    template: str, arguments: list[object], text: str
+) -> None:
+    assert sprintf(template, arguments) == text
+
+
+def test_no_text_is_padded_as_wide_as_the_memory() -> None:
+    with pytest.raises(ExecutionError, match="more than 1000000 blanks"):
+        Template('{{pad "x" 1000001 0}}').render({})

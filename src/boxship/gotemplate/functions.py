@@ -24,6 +24,9 @@ from boxship.gotemplate.values import (
 LAZY = ("and", "or")
 
 
+_WIDEST = 1_000_000
+
+
 def to_json(value: Any, *, escape_html: bool = False) -> str:
     """JSON as Go's encoder writes it: no blanks, maps sorted, structs in their own order."""
     text = json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False)
@@ -87,6 +90,8 @@ def _title(text: Any) -> str:
 def _pad(text: Any, before: Any, after: Any) -> str:
     if not _text(text):
         return ""
+    if max(_number(before), _number(after)) > _WIDEST:
+        raise FunctionError(f"more than {_WIDEST} blanks")
     return " " * _number(before) + _text(text) + " " * _number(after)
 
 

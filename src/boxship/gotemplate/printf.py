@@ -10,6 +10,14 @@ from boxship.gotemplate.values import float_text, go_kind, printed
 _DIRECTIVE = re.compile(r"%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?(.)?", re.DOTALL)
 
 
+_LARGEST = 1_000_000
+"""Go takes no greater width or precision, lest a few characters fill the memory."""
+
+
+def _is_too_large(number: str | None) -> bool:
+    return number is not None and number.isdigit() and int(number[:8]) > _LARGEST
+
+
 def sprintf(template: str, arguments: Sequence[Any]) -> str:
     """Wrong or missing arguments are shown in the text, as Go does, never raised."""
     supply = iter(arguments)
@@ -22,7 +30,7 @@ def sprintf(template: str, arguments: Sequence[Any]) -> str:
 
     def expand(match: re.Match[str]) -> str:
         flags, width, precision, verb = match.groups()
-        if verb is None:
+        if verb is None or _is_too_large(width) or _is_too_large(precision):
             return "%!(NOVERB)"
         if verb == "%":
             return "%"
@@ -33,6 +41,8 @@ def sprintf(template: str, arguments: Sequence[Any]) -> str:
             value = take()
         except StopIteration:
             return f"%!{verb}(MISSING)"
+        if abs(wide) > _LARGEST or abs(exact) > _LARGEST:
+            return "%!(BADWIDTH)" if abs(wide) > _LARGEST else "%!(BADPREC)"
         text = _formatted(verb, flags, value, exact if has_precision else None)
         return _pad(text, flags, wide, numeric=isinstance(value, int | float))
 

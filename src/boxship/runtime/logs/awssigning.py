@@ -48,14 +48,20 @@ def signed(
             *("", names, hashlib.sha256(body).hexdigest()),
         )
     )
-    scope = f"{day}/{region}/{service}/aws4_request"
+    words = (day, region, service, "aws4_request")
+    scope = "/".join(words)
     text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{credentials.secret}".encode()
-    for word in (day, region, service, "aws4_request"):
-        key = hmac.digest(key, word.encode(), "sha256")
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    signature = hmac.digest(_key(credentials.secret, words), text.encode(), "sha256").hex()
     complete["Authorization"] = (
         f"{_ALGORITHM} Credential={credentials.key}/{scope}, "
         f"SignedHeaders={names}, Signature={signature}"
     )
     return complete
+
+
+def _key(secret: str, scope: tuple[str, ...]) -> bytes:
+    """Return the key for a day, region and service."""
+    key = f"AWS4{secret}".encode()
+    for word in scope:
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from boxship.base.ids import SHORT
 from boxship.engine.containers.logdrivers.subject import DAEMON, Subject
-from boxship.gotemplate.errors import MissingFieldError
+from boxship.gotemplate.errors import MissingFieldError, ParseError
 from boxship.gotemplate.template import Template
 from boxship.gotemplate.values import Moment
 
@@ -57,8 +57,11 @@ def parse_tag(template: str) -> Template:
 
     Raises TemplateError, an InvalidArgumentError.
     """
-    parsed = Template(template, name=_NAME)
-    parsed.render(_Info(_NOBODY))
+    try:
+        parsed = Template(template, name=_NAME)
+        parsed.render(_Info(_NOBODY))
+    except RecursionError:
+        raise ParseError(f"template: {_NAME}: it is nested too deeply") from None
     return parsed
 
 
