@@ -218,6 +218,10 @@ def test_what_is_made_within_a_scope_carries_its_label(place: Place) -> None:
     body = {"Image": "busybox", "Labels": {"a": "b"}, "HostConfig": {"NetworkMode": "none"}}
     made = scope.api.post("/containers/create", body).json()["Id"]
     assert place.engine.api.inspect(made)["Config"]["Labels"] == {"a": "b", "team": "ci"}
+    taken = scope.api.post("/containers/create?name=theirs", body)
+    assert (taken.status, taken.message) == (409, "the name theirs is taken")
+    taken = scope.api.post(f"/containers/{made}/rename?name=theirs")
+    assert (taken.status, taken.message) == (409, "the name theirs is taken")
     volume = scope.api.post("/volumes/create", {"Name": "mine"}).json()
     assert volume["Labels"] == {"team": "ci"}
     reply = scope.api.post("/volumes/create", {"Name": "theirs"})

@@ -18,7 +18,7 @@ from boxship.api.scoped.denial import Denial, HiddenError
 from boxship.api.scoped.images import LimitedImages
 from boxship.api.scoped.networks import LimitedNetworks
 from boxship.api.scoped.volumes import LimitedVolumes
-from boxship.base.errors import BoxshipError, ForbiddenError, NotFoundError
+from boxship.base.errors import BoxshipError, ConflictError, ForbiddenError, NotFoundError
 from boxship.engine.access.creation import check_creation, check_endpoint, check_host
 from boxship.engine.access.scope import Scope
 from boxship.engine.containers.logstate import LogState
@@ -150,6 +150,7 @@ class LimitedContainers(Denial):
         wishes = check_creation(self._scope, request)
         if wishes.publishes:
             self._scope.demand("containers:publish", "taking ports of the host")
+        self._check_name(request.name)
         self._images.check_use(request.config.image)
         for name in wishes.networks:
             self._networks.check_use(name)
@@ -157,6 +158,17 @@ class LimitedContainers(Denial):
             await self._volumes.ensure(name)
         config = structs.replace(request.config, labels=labels)
         return await self._inner.create(replace(request, config=config))
+
+    def _check_name(self, name: str | None) -> None:
+        """Say that a name is taken without saying by which container, if that is another's."""
+        if not name:
+            return
+        try:
+            record = self._inner.get(name)
+        except BoxshipError:
+            return
+        if record.name == name and not self._scope.sees(record.given_labels):
+            raise ConflictError(f"the name {name} is taken")
 
     async def start(
         self,
@@ -221,6 +233,7 @@ class LimitedContainers(Denial):
         return await self._inner.update(self._id(reference), wanted, change)
 
     async def rename(self, reference: str, new_name: str) -> None:
+        self._check_name(new_name)
         await self._inner.rename(self._id(reference), new_name)
 
     async def connect(self, reference: str, wish: EndpointRecord) -> None:
