@@ -33,6 +33,8 @@ _PATIENCE = 10.0
 """Seconds for a plugin to listen; Docker's, about."""
 GRACE = 10
 """Seconds that a plugin has to end; Docker's."""
+FAREWELL = 1
+"""The same of one that failed to begin, or is removed by force."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 _LAST_LINES = 5
 
@@ -70,7 +72,7 @@ class Processes:
                 await start.launch(self.context, container)
             await self._listening(container, record)
         except BaseException:
-            await asyncio.shield(self.stop(record))
+            await asyncio.shield(self.stop(record, grace=FAREWELL))
             raise
 
     async def stop(self, record: PluginRecord, *, grace: int = GRACE) -> None:

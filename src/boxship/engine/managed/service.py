@@ -26,7 +26,7 @@ from boxship.engine.managed.installing import Installer
 from boxship.engine.managed.packages import Packages
 from boxship.engine.managed.places import host_path
 from boxship.engine.managed.record import DEFAULT_TIMEOUT, PluginRecord
-from boxship.engine.managed.running import GRACE, Processes
+from boxship.engine.managed.running import FAREWELL, GRACE, Processes
 from boxship.engine.managed.shelf import PluginShelf, check_disabled
 from boxship.engine.managed.yard import open_yard
 from boxship.engine.plugins.provider import Provider
@@ -38,8 +38,6 @@ from boxship.plugin.client import PluginClient, Timeouts
 from boxship.plugin.endpoint import Endpoint
 
 _log = logging.getLogger(__name__)
-_FAREWELL = 1
-"""Seconds that a plugin has to end which is removed by force."""
 
 Tell = Callable[[TransferEvent], None]
 
@@ -129,7 +127,7 @@ class ManagedPlugins:
 
     async def _remove(self, record: PluginRecord) -> None:
         if record.enabled:
-            await self._disable(record, grace=_FAREWELL)
+            await self._disable(record, grace=FAREWELL)
         await self._shelf.delete(record)
         await self._processes.remove(record.process)
         await asyncio.to_thread(self._yard.places.let_go, record)
