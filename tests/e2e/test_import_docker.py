@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from support import dockerroots
 from support.cli import Done
 from support.engine import Engine
 from support.machines import World
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
@@ -48,8 +50,18 @@ def theirs(request: pytest.FixtureRequest) -> Iterator[Theirs]:
             refusal = imported(docker, docker.data)
             seen = facts(docker)
             docker.stop()
+            for name, volume in seen["volumes"].items():
+                volume["CreatedAt"] = changed(docker.data / "volumes" / name)
             boxes = {name: stopped(docker, box) for name, box in seen["boxes"].items()}
             yield Theirs(docker.data, machine.path, refusal, **seen | {"boxes": boxes})
+
+
+def changed(path: Path) -> str:
+    """When a directory was made, or its list of names changed: to Docker 26 a volume's age.
+
+    Docker 20.10 looks at the directory of the files, whose age is that of the last change.
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(path.stat().st_ctime))
 
 
 def stopped(docker: Engine, box: dict[str, Any]) -> dict[str, Any]:
@@ -238,6 +250,21 @@ def test_what_is_here_already_stays_as_it_is(theirs: Theirs, ours: Engine) -> No
         assert re.search(reason, done.err), (reason, done.err)
     assert ours.api.inspect("web")["Id"] == mine
     assert ours.api.get("/containers/worker/json").status == 404
+
+
+@only_one
+def test_a_damaged_layer_keeps_nothing_else_from_coming(theirs: Theirs, ours: Engine) -> None:
+    (place,) = theirs.root.glob("overlay2/*/diff/srv/kept/again")  # the first of two hard links
+    aside = place.rename(theirs.root / "aside")
+    try:
+        done = imported(ours, theirs.root)
+    finally:
+        aside.rename(place)
+    assert done.code == 1
+    assert "9 taken over, 0 here already." in done.out
+    assert re.search(r"failed +image +registry.*: .*/srv/kept/again: .*No such file", done.err)
+    assert re.search(r"failed +container +worker .*: .*[Nn]o such image", done.err)
+    eventually(lambda: not list((ours.data / "tmp").iterdir()), "the end of what was begun")
 
 
 @only_one
