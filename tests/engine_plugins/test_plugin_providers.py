@@ -42,6 +42,22 @@ def test_one_is_activated_once(tmp_path: Path) -> None:
     assert known.names(NETWORK) == ()
 
 
+def test_those_who_wait_for_one_that_fails_fail_with_it(tmp_path: Path) -> None:
+    known = plugins(tmp_path)
+    wrong = {"Plugin.Activate": lambda _: {"Err": "not yet"}}
+
+    async def ask() -> list[Provider | BaseException]:
+        asking = (known.provider(VOLUME, "shop") for _ in range(3))
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+    with serving(str(tmp_path / "shop.sock"), "VolumeDriver", wrong) as plugin:
+        failures = asyncio.run(ask())
+        assert [str(failure) for failure in failures] == ["not yet"] * 3
+        assert plugin.methods() == ["Plugin.Activate"]
+        plugin.answers["Plugin.Activate"] = lambda _: {"Implements": ["VolumeDriver"]}
+        asyncio.run(known.provider(VOLUME, "shop"))
+
+
 def test_what_is_nowhere_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match='plugin "shop" not found'):
         asyncio.run(plugins(tmp_path).provider(VOLUME, "shop"))

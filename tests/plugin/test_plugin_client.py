@@ -78,6 +78,9 @@ def test_a_refusal_is_in_the_plugins_words(tmp_path: Path, answer: Any, words: s
         ({"Mountpoint": 3}, "Expected `str`, got `int`"),
         (raw("200 OK", b"[1]"), "no JSON object"),
         (raw("200 OK", b"<html>"), "no JSON:"),
+        (raw("200 OK", b'{"Mountpoint": "\xff"}'), "no JSON:"),
+        (raw("200 OK", b"[" * 20_000 + b"]" * 20_000), "no JSON:"),
+        (raw("200 OK", b'{"a":' * 990 + b"1" + b"}" * 990), "no JSON:"),
         (b"220 mail.example ESMTP\r\n\r\n", "no HTTP"),
     ],
 )

@@ -196,11 +196,11 @@ class PluginClient:
             return {}
         try:
             found = msgspec.json.decode(content)
-        except msgspec.DecodeError as error:
+            without_nulls = _without_nulls(found)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if status != 200:
                 return {}
             raise self.nonsense(method, f"that is no JSON: {error}") from error
-        without_nulls = _without_nulls(found)
         if isinstance(without_nulls, dict):
             return without_nulls
         if status != 200 or found is None:

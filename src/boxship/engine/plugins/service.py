@@ -15,7 +15,7 @@ nowhere: those who have them say so (:meth:`Plugins.add_users`).
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.engine.plugins.hosting import Hosts
@@ -39,6 +39,18 @@ Users = Callable[[str], Iterable[str]]
 """Given a plugin's whole name: what uses it, in words for a person (``volume data``)."""
 
 
+@dataclass
+class _Turn:
+    """Activating one plugin: by one caller; those that wait meanwhile share its failure.
+
+    Else each would begin anew when the one before has given up, and the last wait for hours.
+    """
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failures: int = 0
+    error: BoxshipError | None = None
+
+
 class Plugins:
     """The plugins of one engine. Belongs to the event loop."""
 
@@ -46,7 +58,7 @@ class Plugins:
         self._settings = settings
         self._registered: dict[str, Provider] = {}
         self._found: dict[str, Provider] = {}
-        self._activating: dict[str, asyncio.Lock] = {}
+        self._activating: dict[str, _Turn] = {}
         self._users: list[Users] = []
         self._failed: dict[str, float] = {}
         """Until when those are left alone that could not be activated, by the loop's clock."""
@@ -122,18 +134,30 @@ class Plugins:
             self._failed.pop(name, None)
 
     async def _discovered(self, name: str, connect: float | None = None) -> Provider | None:
-        async with self._activating.setdefault(name, asyncio.Lock()):
-            endpoint = await asyncio.to_thread(discovery.find, name, self._settings.directories)
-            if endpoint is None and name in await self._packages():
-                endpoint = await self._hosts.endpoint(name)
-            known = self._found.get(name)
-            if endpoint is None:
-                self._found.pop(name, None)
-                self._activating.pop(name, None)
-                return None
-            if known is not None and known.client.endpoint == endpoint:
-                return known
-            return await self._activated(name, endpoint, connect)
+        turn = self._activating.setdefault(name, _Turn())
+        failures = turn.failures
+        async with turn.lock:
+            if turn.error is not None and turn.failures > failures:
+                raise type(turn.error)(str(turn.error)) from turn.error
+            try:
+                return await self._looked_for(name, connect)
+            except BoxshipError as error:
+                if connect is None:  # one that nobody named gets less time, and that is no verdict
+                    turn.failures, turn.error = turn.failures + 1, error
+                raise
+
+    async def _looked_for(self, name: str, connect: float | None) -> Provider | None:
+        endpoint = await asyncio.to_thread(discovery.find, name, self._settings.directories)
+        if endpoint is None and name in await self._packages():
+            endpoint = await self._hosts.endpoint(name)
+        known = self._found.get(name)
+        if endpoint is None:
+            self._found.pop(name, None)
+            self._activating.pop(name, None)
+            return None
+        if known is not None and known.client.endpoint == endpoint:
+            return known
+        return await self._activated(name, endpoint, connect)
 
     async def _packages(self) -> frozenset[str]:
         """Return the names of plugins that installed packages have; looked for once."""
