@@ -5,12 +5,13 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from boxship.base.errors import InvalidArgumentError, UnavailableError
 from boxship.daemon.config import load_config
-from boxship.daemon.listeners import open_listeners, split_address
+from boxship.daemon.listeners import open_listeners, open_unix, split_address
 
 
 def configured(*arguments):
@@ -41,6 +42,23 @@ def test_unix_socket_has_mode_0660_and_goes_away(tmp_path, opened):
     listener.remove()
     assert not os.path.exists(path)
     listener.remove()
+
+
+def test_a_socket_takes_no_mask_away_from_other_threads(tmp_path):
+    path, seen = str(tmp_path / "a.sock"), []
+
+    def look(event, arguments):
+        if event == "socket.bind" and arguments[1] == path:
+            seen.append(Path("/proc/self/status").read_text().split("Umask:")[1].split()[0])
+
+    sys.addaudithook(look)
+    before = os.umask(0o022)
+    try:
+        open_unix(path, None, 0o600).close()
+    finally:
+        os.umask(before)
+    assert seen[0] == "0022"
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
 def test_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path, opened):

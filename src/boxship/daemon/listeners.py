@@ -112,11 +112,8 @@ def open_unix(path: str, group: int | None, mode: int) -> socket.socket:
     _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        mask = os.umask(0o777)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(mask)
+        os.fchmod(sock.fileno(), 0)  # the file's mode; a umask would be that of all threads
+        sock.bind(path)
         if group is not None:
             os.chown(path, -1, group)
         os.chmod(path, mode)

@@ -56,7 +56,7 @@ class Places:
             os.makedirs(place, 0o755, exist_ok=True)
             if not _is_mounted(place):
                 k.mount(place, place, "", k.MS_BIND)
-                k.mount("", place, "", k.MS_SHARED)
+            k.mount("", place, "", k.MS_SHARED)  # also after a daemon that was killed in between
 
     def strangers(self, known: Collection[str]) -> list[str]:
         """Clear what plugins have left that are not ``known``; return what is to be thrown away."""
