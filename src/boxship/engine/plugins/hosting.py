@@ -24,7 +24,7 @@ from boxship.plugin.errors import PluginUnreachableError
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 """Seconds for a process to listen: it imports whatever its package needs."""
 _LAST_WORDS = 2.0
 _MOMENT = 0.02

@@ -125,7 +125,8 @@ class Plugins:
         if self._failed.get(name, now) > now:
             return
         try:
-            async with asyncio.timeout(_TRIAL):
+            packaged_ = name in await self._packages()  # whose process may have to be started
+            async with asyncio.timeout(None if packaged_ else _TRIAL):
                 await self._discovered(name, _AT_ONCE)
         except (BoxshipError, TimeoutError) as error:
             self._failed[name] = now + _LEFT_ALONE
