@@ -263,6 +263,9 @@ def test_what_keeps_no_log_can_not_be_cleared(own: Engine) -> None:
 
 def test_over_the_budget_the_oldest_rotated_files_go(make_engine: Callable[..., Engine]) -> None:
     own = make_engine()
+    config = own.home / "daemon.json"
+    config.write_text("{}")
+    own.add_flags(f"--config-file={config}")
     own.start()
     own.load("busybox")
     options = {"LogConfig": {"Type": "json-file", "Config": {"max-size": "8k", "max-file": "20"}}}
@@ -272,9 +275,8 @@ def test_over_the_budget_the_oldest_rotated_files_go(make_engine: Callable[..., 
         own.api.start(names[-1])
         assert own.api.wait(names[-1]) == 0
     before = [len(state(own, name)["Files"]) for name in names]
-    own.stop()
-    own.add_flags("--log-budget=100k")
-    own.start()
+    config.write_text('{"log-budget": "100k"}')
+    os.kill(own.pid, signal.SIGHUP)
     eventually(lambda: sum(state(own, name)["Size"] for name in names) <= 100_000, "the budget")
     files = [len(state(own, name)["Files"]) for name in names]
     assert files[0] < before[0]
