@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from boxship.base.errors import BoxshipError, InternalError, InvalidArgumentError, NotFoundError
 from boxship.engine.containers.context import Context
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _PIPES = "/run/docker/logging"
 """Where managed plugins look for pipes."""
+
+_LONGEST_OPENING: Final = 30.0
+"""Seconds that a start waits for its log's target."""
 
 
 async def check_plugin(context: Context, driver: str) -> None:
@@ -50,7 +53,7 @@ async def prepared(
     try:
         if config.target.driver in names.KNOWN:
             if not unattended:
-                await _opened(config.target)
+                await try_target(config.target)
             return config
         return replace(config, target=await _of_plugin(context, config.target))
     except (BoxshipError, OSError) as error:
@@ -74,8 +77,12 @@ async def _provider(context: Context, driver: str) -> "Provider":
     return await context.plugins().provider(Capability.LOG, driver)
 
 
-async def _opened(target: LogTarget) -> None:
-    """Open the driver once, as the sender will. OSError, which says why it can't be."""
+async def try_target(target: LogTarget, seconds: float = _LONGEST_OPENING) -> None:
+    """Open the driver once, as the sender will. OSError, which says why it can't be.
+
+    Each step of a driver has its time limit, but a target may answer byte by byte; the container
+    is locked meanwhile.
+    """
     from boxship.runtime.logs.driver import DeliveryError, open_driver
 
     def open_once() -> None:
@@ -84,7 +91,10 @@ async def _opened(target: LogTarget) -> None:
         except DeliveryError as error:
             raise OSError(str(error)) from error
 
-    await _in_thread(open_once)
+    try:
+        await asyncio.wait_for(_in_thread(open_once), seconds)
+    except TimeoutError:
+        raise OSError(f"the target has not answered for {seconds:.0f} s") from None
 
 
 async def _in_thread(work: Callable[[], None]) -> None:
