@@ -101,6 +101,12 @@ def test_what_cannot_be_started_yet_is_named(config: bytes, told: str) -> None:
         process.check_startable(run_as(plugin(config)), "me/p:latest")
 
 
+def test_a_socket_whose_path_is_too_long_is_told() -> None:
+    PLACES.check(plugin())
+    with pytest.raises(InvalidArgumentError, match="shorter --exec-root"):
+        Places.below("/data", f"/{'x' * 90}").check(plugin())
+
+
 @pytest.mark.parametrize(
     ("path", "on_host"),
     [

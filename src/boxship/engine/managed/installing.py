@@ -3,6 +3,7 @@
 Until the record is written nothing of a plugin can be seen; what a failure leaves is swept.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Installer:
         self._processes = processes
         self._events = events
         self._registries = registries
+        self._naming = asyncio.Lock()
+        """Held while a name is looked at and taken."""
         self._taking_in = 0
         """How many archives and pulls are under way, whose blobs no record names yet."""
 
@@ -122,9 +125,18 @@ class Installer:
         return await stoppable(fetch, cancel.cancel)
 
     async def _install(self, record: PluginRecord) -> None:
-        self._shelf.check_free(record.name)
+        async with self._naming:
+            self._shelf.check_free(record.name)
+            await self._put(record)
+
+    async def _put(self, record: PluginRecord) -> None:
+        """Record a plugin with its new process: both, or neither."""
         await self._processes.add(record)
-        await self._shelf.save(record)
+        try:
+            await self._shelf.save(record)
+        except BaseException:
+            await self._processes.remove(record.process)
+            raise
 
     async def upgrade(self, name: str, wish: PullPlugin) -> AsyncGenerator[TransferEvent, None]:
         """Put what a registry has in a plugin's place; what was set stays set where it can.
@@ -155,8 +167,7 @@ class Installer:
         self._events.publish(EventType.PLUGIN, "pull", reference.familiar, attributes)
 
     async def _replace(self, before: PluginRecord, after: PluginRecord) -> None:
-        await self._processes.add(after)
-        await self._shelf.save(after)
+        await self._put(after)
         await self._processes.remove(before.process)
 
     async def push(

@@ -14,12 +14,15 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from boxship.base.errors import InvalidArgumentError
 from boxship.base.ids import short_id
 from boxship.engine.managed.record import PluginRecord
 from boxship.kernel import mounts as k
 
 RUN = "/run/docker/plugins"
 """Where a plugin finds the directory of its socket."""
+_LONGEST_SOCKET = 107
+"""Bytes of a unix socket's path (unix(7))."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ class Places:
 
     def socket(self, record: PluginRecord) -> str:
         return f"{self.run(record)}/{record.config.interface.socket}"
+
+    def check(self, record: PluginRecord) -> None:
+        """Raise InvalidArgumentError if no socket can have the path of the plugin's."""
+        length = len(os.fsencode(self.socket(record)))
+        if length > _LONGEST_SOCKET:
+            raise InvalidArgumentError(
+                f"plugin {record.name}: the path of its socket would have {length} bytes, "
+                f"{_LONGEST_SOCKET} at most: start the daemon with a shorter --exec-root"
+            )
 
     def propagated(self, record: PluginRecord) -> str:
         return f"{self.data_root}/propagated/{record.id}"

@@ -63,6 +63,7 @@ class Processes:
         container = self._container(record)
         made = self._made(record)
         check_startable(made, record.name)
+        self._yard.places.check(record)
         await asyncio.to_thread(self._yard.places.prepare, record)
         try:
             async with locked(container, released=True):

@@ -105,7 +105,8 @@ def _put(record: PluginRecord) -> Change:
 
     def change(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "INSERT OR REPLACE INTO plugins(id, name, body) VALUES(?, ?, ?)",
+            "INSERT INTO plugins(id, name, body) VALUES(?, ?, ?)"
+            " ON CONFLICT(id) DO UPDATE SET body = excluded.body",
             (record.id, record.name, body),
         )
 
