@@ -178,9 +178,11 @@ def test_one_that_refuses_or_lies_leaves_nothing(lab: Lab) -> None:
         said = lab.docker.run("run", "--rm", "--network=wired", "busybox", "true")
         assert (said.code, "nowhere0" in said.err) == (125, True)
         plugin.wait_asked("NetworkDriver.DeleteEndpoint")
+        plugin.asked.clear()
         wires.join = {"InterfaceName": {"SrcName": "../x"}, "Gateway": "here"}
         said = lab.docker.run("run", "--rm", "--network=wired", "busybox", "true")
         assert "answers NetworkDriver.Join with nonsense" in said.err
+        plugin.wait_asked("NetworkDriver.DeleteEndpoint")
         lab.docker("network", "rm", "wired")
 
 
