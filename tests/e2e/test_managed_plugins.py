@@ -171,6 +171,18 @@ def test_its_volumes_are_containers_volumes(volumes: Engine) -> None:
     assert "me/vol" in told(docker.run("volume", "create", "-d", "me/vol", "data"))
 
 
+def test_its_links_do_not_lead_out_of_what_it_sees(volumes: Engine, tmp_path: Path) -> None:
+    docker = volumes.docker
+    volumes.load("busybox")
+    (tmp_path / "secret").touch()
+    docker("plugin", "enable", "me/vol")
+    docker("volume", "create", "-d", "me/vol", "astray")
+    assert ask(volumes, "me/vol", "Test.Link", Name="astray", To=str(tmp_path)) == {}
+    ran = docker.run("run", "--rm", "-v", "astray:/v", "busybox", "ls", "/v")
+    assert "secret" not in ran.out
+    assert "says it is at /mnt/volumes/astray, where there is no directory" in ran.err
+
+
 def test_the_example_of_volumes_is_a_managed_plugin(host: Engine, tmp_path: Path) -> None:
     docker, mounts = host.docker, Path("/proc/self/mountinfo")
     host.load("busybox")

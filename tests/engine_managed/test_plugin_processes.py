@@ -120,7 +120,7 @@ def test_a_socket_whose_path_is_too_long_is_told() -> None:
     ],
 )
 def test_paths_of_a_plugin_are_found_on_the_host(path: str, on_host: str) -> None:
-    assert host_path(plugin(), path, "/propagated", "/tree") == on_host
+    assert str(host_path(plugin(), path, "/propagated", "/tree")) == on_host
 
 
 @pytest.mark.parametrize(

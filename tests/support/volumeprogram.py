@@ -5,8 +5,8 @@
     volumeprogram.py SOCKET PLACE [WORD …]
 
 Volumes are directories below PLACE. Beside the protocol it answers ``/Test.Look`` with its process
-id, words and environment, and ``/Test.Mount`` by mounting a tmpfs on PLACE/Name. With the word
-``fail`` it says so and ends.
+id, words and environment, ``/Test.Mount`` by mounting a tmpfs on PLACE/Name, and ``/Test.Link`` by
+making a link of PLACE/Name. With the word ``fail`` it says so and ends.
 """
 
 import ctypes
@@ -32,6 +32,12 @@ def mount(wish: Any) -> Any:
     libc = ctypes.CDLL(None, use_errno=True)
     failed = libc.mount(b"tmpfs", place.encode(), b"tmpfs", 0, None)
     return {"Errno": ctypes.get_errno() if failed else 0}
+
+
+def link(wish: Any) -> Any:
+    os.rmdir(f"{PLACE}/{wish['Name']}")
+    os.symlink(wish["To"], f"{PLACE}/{wish['Name']}")
+    return {}
 
 
 def create(wish: Any) -> Any:
@@ -69,6 +75,7 @@ CALLS = {
     "/VolumeDriver.Path": path,
     "/VolumeDriver.Unmount": lambda _: {},
     "/VolumeDriver.Remove": remove,
+    "/Test.Link": link,
     "/Test.Look": look,
     "/Test.Mount": mount,
 }

@@ -65,7 +65,7 @@ async def _of_plugin(context: Context, target: LogTarget) -> LogTarget:
     provider = await _provider(context, target.driver)
     directory, seen = target.directory, ""
     if provider.managed:  # it sees a file system of its own
-        directory, seen = provider.host_path(_PIPES), _PIPES
+        directory, seen = str(provider.host_path(_PIPES)), _PIPES
     os.makedirs(directory, 0o700, exist_ok=True)
     address = str(provider.client.endpoint)
     return replace(target, address=address, directory=directory, seen_directory=seen)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.ids import short_id
 from boxship.engine.managed.record import PluginRecord
+from boxship.engine.plugins.provider import HostPath
 from boxship.kernel import mounts as k
 
 RUN = "/run/docker/plugins"
@@ -89,7 +90,7 @@ class Places:
         shutil.rmtree(self.run(record), ignore_errors=True)
 
 
-def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> str:
+def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> HostPath:
     """Return where on the host a path is that a plugin names, which sees another file system.
 
     Below its propagated mount, in a mount from the host, or among its own files. Pure.
@@ -105,8 +106,8 @@ def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> st
     mapped = [(posixpath.normpath(inside), outside) for inside, outside in places]
     for inside, outside in sorted(mapped, key=lambda place: len(place[0]), reverse=True):
         if path == inside or path.startswith(f"{inside}/"):
-            return outside + path[len(inside) :]
-    return tree + path
+            return HostPath(outside, path[len(inside) :])
+    return HostPath(tree, path)
 
 
 def _entries(directory: str) -> list[tuple[str, str]]:

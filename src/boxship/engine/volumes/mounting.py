@@ -9,15 +9,20 @@ import os
 import socket
 from collections.abc import Mapping
 from errno import EIO
+from typing import TYPE_CHECKING
 
 from boxship.base.errors import InternalError
 from boxship.base.files import opened
 from boxship.kernel import mounts as k
 from boxship.runtime.options import MountOptions, parse_options
 
+if TYPE_CHECKING:
+    from boxship.engine.plugins.provider import HostPath
+
 _MS_BIND, _MS_REC = 0x1000, 0x4000
 _AS_FLAGS = 0xF
 """The attributes that mount(2) has as flags of the same value: ro, nosuid, nodev, noexec."""
+_WHOLE = k.OPEN_TREE_CLONE | k.AT_RECURSIVE | k.AT_EMPTY_PATH
 _PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -47,10 +52,14 @@ def mount(options: Mapping[str, str], place: str) -> None:
         ) from error
 
 
-def bind(source: str, place: str) -> None:
+def bind(source: "HostPath", place: str) -> None:
     """Mount the directory ``source``, and what is mounted below it, on ``place``. InternalError."""
     try:
-        tree = k.open_tree(k.AT_FDCWD, source, k.OPEN_TREE_CLONE | k.AT_RECURSIVE)
+        directory = source.open_directory()
+        try:
+            tree = k.open_tree(directory, "", _WHOLE)
+        finally:
+            os.close(directory)
         try:
             with opened(place, _PLACE) as target:
                 k.move_mount(tree, target)

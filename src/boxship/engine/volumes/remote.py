@@ -33,7 +33,7 @@ from boxship.plugin.capability import Capability
 from boxship.plugin.errors import PluginSilentError
 
 if TYPE_CHECKING:
-    from boxship.engine.plugins.provider import Provider
+    from boxship.engine.plugins.provider import HostPath, Provider
     from boxship.plugin.volume import PluginVolume, VolumeDriver
 
 _log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class RemoteVolumes:
 
     # ── mounting ─────────────────────────────────────────────────────────────────────────────
 
-    async def mount(self, record: VolumeRecord) -> str:
+    async def mount(self, record: VolumeRecord) -> "HostPath":
         """Have it mounted for the record's caller; return where on the host.
 
         UnavailableError, InternalError: as Docker words it.
@@ -121,15 +121,18 @@ class RemoteVolumes:
         where = f"error while mounting volume '{record.name}': "
         try:
             driver, provider = await self._driver("get", record.name, record.driver)
-            path = provider.host_path(await driver.mount(record.name, record.caller))
+            named = await driver.mount(record.name, record.caller)
+            path = provider.host_path(named)
         except PluginSilentError as error:
             raise UnavailableError(f"{where}{error}") from error
         except BoxshipError as error:
             raise InternalError(f"{where}{error}") from error
-        if not await asyncio.to_thread(os.path.isdir, path):
+        try:
+            os.close(await asyncio.to_thread(path.open_directory))
+        except OSError as error:
             raise InternalError(
-                f"{where}plugin {record.driver} says it is at {path}, where there is no directory"
-            )
+                f"{where}plugin {record.driver} says it is at {named}, where there is no directory"
+            ) from error
         return path
 
     async def unmount(self, record: VolumeRecord) -> None:
