@@ -12,7 +12,7 @@ import pytest
 
 from support.cli import Done
 from support.engine import Engine
-from support.managedplugins import ask, packed_example, plugin_directory
+from support.managedplugins import SOCKET, ask, packed_example, plugin_directory
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -166,6 +166,7 @@ def test_its_volumes_are_containers_volumes(volumes: Engine) -> None:
     for verb in ("disable", "rm"):
         reason = told(docker.run("plugin", verb, "me/vol"))
         assert reason.startswith("plugin me/vol:latest is in use"), reason
+    assert "me/vol:latest" in docker("info", "--format", "{{.Plugins.Volume}}")
     docker("volume", "rm", "data")
     docker("plugin", "disable", "me/vol")
     assert "me/vol" in told(docker.run("volume", "create", "-d", "me/vol", "data"))
@@ -247,6 +248,17 @@ def test_what_a_killed_daemon_left_half_done_is_finished(
     assert len(list((engine.data / "plugins/snapshots").iterdir())) == 1
     engine.docker("plugin", "enable", "off")
     engine.docker("plugin", "rm", "-f", "off")
+
+
+def test_containers_log_to_a_managed_plugin(host: Engine, tmp_path: Path) -> None:
+    interface = {"types": ["docker.logdriver/1.0"], "socket": SOCKET}
+    directory = plugin_directory(tmp_path / "log", interface=interface)
+    host.load("busybox")
+    host.docker("plugin", "create", "me/log", directory)
+    host.docker("plugin", "enable", "me/log")
+    host.docker("run", "--rm", "--log-driver=me/log", "busybox", "echo", "hello plugin")
+    eventually(lambda: "hello plugin" in ask(host, "me/log", "Test.Logged")["Text"], "the line")
+    host.docker("plugin", "rm", "-f", "me/log")
 
 
 def test_it_outlives_the_daemon(make_engine: Callable[..., Engine], tmp_path: Path) -> None:

@@ -5,8 +5,9 @@
     volumeprogram.py SOCKET PLACE [WORD …]
 
 Volumes are directories below PLACE. Beside the protocol it answers ``/Test.Look`` with its process
-id, words and environment, ``/Test.Mount`` by mounting a tmpfs on PLACE/Name, and ``/Test.Link`` by
-making a link of PLACE/Name. With the word ``fail`` it says so and ends.
+id, words and environment, ``/Test.Logged`` with what containers have written, ``/Test.Mount`` by
+mounting a tmpfs on PLACE/Name, and ``/Test.Link`` by making a link of PLACE/Name. With the word
+``fail`` it says so and ends.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ import shutil
 import signal
 import socketserver
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -65,7 +67,30 @@ def remove(wish: Any) -> Any:
     return {}
 
 
+LOGGED: list[bytes] = []
+
+
+def start_logging(wish: Any) -> Any:
+    """Read what a container writes, as it comes through the pipe: protobuf, which holds texts."""
+
+    def read() -> None:
+        with open(wish["File"], "rb", buffering=0) as pipe:
+            while piece := pipe.read(1 << 16):
+                LOGGED.append(piece)
+
+    threading.Thread(target=read, daemon=True).start()
+    return {}
+
+
+def logged(_: Any) -> Any:
+    return {"Text": b"".join(LOGGED).decode(errors="replace")}
+
+
 CALLS = {
+    "/LogDriver.Capabilities": lambda _: {"Cap": {"ReadLogs": False}},
+    "/LogDriver.StartLogging": start_logging,
+    "/LogDriver.StopLogging": lambda _: {},
+    "/Test.Logged": logged,
     "/Plugin.Activate": lambda _: {"Implements": ["VolumeDriver"]},
     "/VolumeDriver.Capabilities": lambda _: {"Capabilities": {"Scope": "local"}},
     "/VolumeDriver.Create": create,
