@@ -1,15 +1,16 @@
 """What log entries carry besides the output: labels and variables that were chosen."""
 
-import re
 from collections.abc import Callable
 
+from boxship.base.regex import matching
 from boxship.engine.containers.logdrivers.subject import Subject
 
 
 def attributes(subject: Subject, key: Callable[[str], str] = str) -> dict[str, str]:
     """Return the labels and the variables that the options name; ``key`` rewrites their names.
 
-    A variable goes before a label of the same name.
+    A variable goes before a label of the same name. InvalidArgumentError: a pattern that takes
+    too long.
     """
     options = subject.options
     variables = {
@@ -22,6 +23,6 @@ def attributes(subject: Subject, key: Callable[[str], str] = str) -> dict[str, s
     ):
         chosen = set(wanted.split(",")) & source.keys()
         if pattern:
-            chosen |= {name for name in source if re.search(pattern, name)}
+            chosen |= matching(pattern, source)
         found |= {key(name): source[name] for name in sorted(chosen)}
     return found
