@@ -1,7 +1,8 @@
 """Parts of the backend within a scope, before fakes: networks, starts, streams that end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from api.conftest import FakeContainers, FixedClock, make_backend, make_record
 from boxship.api.authorization import Asked, Identity
 from boxship.api.http.body import ClientGoneError
 from boxship.api.http.entrance import Entrance
-from boxship.api.http.messages import Stream
+from boxship.api.http.messages import HandedOver, Stream
 from boxship.api.scoped.backend import limited_backend
 from boxship.api.scoped.entry import ScopedEntry
 from boxship.api.scoped.networks import LimitedNetworks
@@ -176,6 +177,33 @@ def test_a_label_of_the_image_is_not_the_container_s(networks):
         part.get("web")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        ("-ef", True),
+        ("aux", True),
+        ("-eo pid,comm", True),
+        ("-o pid,%cpu", True),
+        ("-e -o pid", True),
+        ("-eo lstart,pri,ni,cls,pid,args", False),
+        ("-eo args,pid", False),
+        ("-eo uid=PID,args", False),
+        ("-o pid,uid=PID", False),
+        ("-o pid -o args", False),
+        ("-ef --sort=pid", False),
+        ("-C sshd", False),
+    ],
+)
+def test_no_choice_of_columns_shows_the_host_s_processes(networks, arguments, allowed):
+    containers = container_on("id of mine", "mine")
+    part = limited_backend(SCOPE, make_backend(containers, networks=networks)).containers
+    if allowed:
+        assert asyncio.run(part.top("web", arguments)).rows == (("1", arguments),)
+    else:
+        with pytest.raises(ForbiddenError, match="does not allow ps"):
+            asyncio.run(part.top("web", arguments))
+
+
 @pytest.mark.parametrize("host", [{"cgroup_parent": "/x"}, {"privileged": True}])
 def test_an_update_is_held_to_the_same_table(networks, host):
     containers = container_on("id of mine", "mine")
@@ -221,5 +249,78 @@ def test_a_stream_ends_with_its_scope(tmp_path: Path):
     database = Database(str(tmp_path / "boxship.db"), MIGRATIONS)
     try:
         assert asyncio.run(run(database)) == [b"before"]
+    finally:
+        database.close()
+
+
+def test_a_session_ends_with_its_scope(tmp_path: Path):
+    """Also one that came by a token; and another scope's goes on."""
+    ended = []
+
+    @dataclass(eq=False)
+    class Client:
+        scope: str
+        client_socket: None = None
+
+        def abort(self) -> None:
+            ended.append(self.scope)
+
+    clients = [Client("ci"), Client("two")]
+
+    async def run(database: Database) -> None:
+        log = AuditLog(str(tmp_path))
+        access = Access((), database, FixedClock(), log)
+        entry = ScopedEntry(access, make_backend())
+        for client in clients:
+            await access.create(CreateScope(client.scope, ("containers:exec",), {}))
+            request = SimpleNamespace(method="POST", path="/", headers={}, connection=client)
+            entrance = Identity(entrance=Entrance(client.scope))
+            asked = Asked(entrance, request, "/exec/{id}/start", "x")
+            await entry.answer(asked, lambda _: HandedOver())
+        await access.remove("ci")
+        log.close()
+
+    with_database(tmp_path, run)
+    assert ended == ["ci"]
+
+
+def test_a_scope_that_is_removed_while_it_is_made_has_no_door(tmp_path: Path):
+    @dataclass
+    class Doors:
+        opened: list[str] = field(default_factory=list)
+        closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+        async def open(self, scope: Scope) -> None:
+            with suppress(TimeoutError):  # a removal that did not wait would be over by then
+                await asyncio.wait_for(self.closed.wait(), 0.2)
+            self.opened.append(scope.name)
+
+        async def close(self, scope: Scope) -> None:
+            self.closed.set()
+            if scope.name in self.opened:
+                self.opened.remove(scope.name)
+
+        def path(self, scope: Scope) -> str:
+            return scope.name
+
+    doors = Doors()
+
+    async def run(database: Database) -> None:
+        access = Access((), database, FixedClock(), AuditLog(str(tmp_path)))
+        access.set_doors(doors)
+        making = asyncio.create_task(access.create(CreateScope("ci", ("events:read",), {})))
+        await asyncio.sleep(0)
+        await access.remove("ci")
+        await making
+        assert access.list() == []
+
+    with_database(tmp_path, run)
+    assert doors.opened == []
+
+
+def with_database(directory: Path, work: Callable[[Database], Awaitable[None]]) -> None:
+    database = Database(str(directory / "boxship.db"), MIGRATIONS)
+    try:
+        asyncio.run(work(database))
     finally:
         database.close()

@@ -400,6 +400,29 @@ def test_who_is_in_is_sent_away_when_a_socket_is_removed(place: Place) -> None:
     eventually(lambda: place.engine.api.get("/info").json()["NEventsListener"] == 0, "its end")
 
 
+def test_sessions_in_containers_end_with_their_scope(place: Place) -> None:
+    scope = place.scope("ci", "*")
+    running = scope.docker("run", "-d", *QUIET, "busybox", "sleep", "1000")
+    wish = {"Cmd": ["cat"], "AttachStdin": True, "AttachStdout": True, "Tty": True}
+    session = scope.api.post(f"/containers/{running}/exec", wish).json()["Id"]
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        sock.connect(str(scope.path))
+        sock.sendall(
+            f"POST /exec/{session}/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n"
+            "Upgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+            '{"Tty":true}hello\n'.encode()
+        )
+        heard = b""
+        while b"hello\r\nhello" not in heard:
+            heard += sock.recv(65536)
+        assert heard.startswith(b"HTTP/1.1 101")
+        place.engine.boxship("system", "socket", "rm", "ci")
+        with suppress(ConnectionResetError):
+            assert sock.recv(65536) in (b"", b"\r\n")
+    place.engine.api.remove(running)
+
+
 def test_only_whom_it_is_for_can_connect(place: Place) -> None:
     scope = place.scope("ci", "containers:read")
     assert scope.path.stat().st_mode & 0o777 == 0o600

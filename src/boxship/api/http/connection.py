@@ -353,13 +353,14 @@ class Connection(asyncio.Protocol):
         """Send ``header``, stop being HTTP, and return a descriptor of the connection.
 
         With it comes what the client has sent after its request. The connection itself stays
-        open: only this process's own descriptor of it is closed. Under TLS the descriptor is one
-        end of a socket pair, and the bytes are carried over as long as this process lives.
+        open: only this process's own descriptor of it is closed. Under TLS, and where a scope can
+        be removed under it, the descriptor is one end of a socket pair, and the bytes are carried
+        over as long as this process lives.
         """
         if self._lost:
             raise ClientGoneError("the client has gone")
-        if self._transport.get_extra_info("sslcontext") is not None:
-            return await self._detach_from_tls(header)
+        if self.entrance.scope or self._transport.get_extra_info("sslcontext") is not None:
+            return await self._carry_over(header)
         self._hold(_DETACHED, True)
         self._transport.set_write_buffer_limits(high=0)
         await self._outgoing.flow()
@@ -373,7 +374,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         return fd, prefix
 
-    async def _detach_from_tls(self, header: bytes) -> tuple[int, bytes]:
+    async def _carry_over(self, header: bytes) -> tuple[int, bytes]:
         self._transport.write(header)
         ours, theirs = socket.socketpair()
         with theirs:

@@ -39,6 +39,10 @@ class Detachable(Protocol):
         """Send ``header``; return a descriptor of the connection and what had been read of it."""
         ...
 
+    def abort(self) -> None:
+        """End it at once, also what was carried over; not what has gone elsewhere as it was."""
+        ...
+
 
 class Request:
     """One request. Names of headers are in lower case; of several the last counts."""

@@ -8,6 +8,7 @@ between the look and the deed.
 """
 
 import builtins
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -47,6 +48,11 @@ from boxship.model.statistics import Statistics
 
 _OTHERS = ("before", "since")
 """Filters that name other containers."""
+_PS_ARGUMENTS = re.compile(
+    r"-?[aAcdefFHjlLuwxy]+( -?[aAcdefFHjlLuwxy]+)*|-[aAe]* ?-?o ?pid(,[a-z%]+)*"
+)
+"""``ps`` lists all of the host's processes, of which the container's are picked by the column that
+is headed PID. Who chooses columns that have blanks in them, or other headings, chooses which."""
 
 
 class LimitedContainers(Denial):
@@ -114,6 +120,11 @@ class LimitedContainers(Denial):
         return await self._inner.statistics(self._id(reference), at_once=at_once)
 
     async def top(self, reference: str, ps_args: str = "-ef") -> TopTable:
+        if not _PS_ARGUMENTS.fullmatch(ps_args.strip()):
+            raise ForbiddenError(
+                f"the scope {self._scope.name} does not allow ps {ps_args}: only options without "
+                "values, or -o with names of columns of which pid is the first"
+            )
         return await self._inner.top(self._id(reference), ps_args)
 
     def logs(self, reference: str, query: LogQuery) -> AsyncIterator[builtins.list[LogLine]]:

@@ -2,13 +2,22 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from weakref import WeakSet
 
 from boxship.api.authorization import Asked, Endpoint
 from boxship.api.backend import Backend
 from boxship.api.errors import status_of
 from boxship.api.http.body import ClientGoneError
 from boxship.api.http.entrance import Tokens
-from boxship.api.http.messages import Answer, Chunk, HandedOver, Request, Response, Stream
+from boxship.api.http.messages import (
+    Answer,
+    Chunk,
+    Detachable,
+    HandedOver,
+    Request,
+    Response,
+    Stream,
+)
 from boxship.api.http.outgoing import let_go
 from boxship.api.requester import requester_of
 from boxship.api.scoped.backend import limited_backend
@@ -35,6 +44,9 @@ class ScopedEntry:
         self._access = access
         self._backend = backend
         self._backends: dict[str, tuple[Scope, Backend]] = {}
+        self._sessions: dict[str, WeakSet[Detachable]] = {}
+        """Connections that were handed over, by their scopes' names."""
+        access.when_removed(self._end_sessions)
 
     def limits(self, request: Request) -> bool:
         """Tell whether a request has the limits of a scope: by its door, or by its token."""
@@ -55,6 +67,8 @@ class ScopedEntry:
         except Exception as error:
             self._write(name, asked, status_of(error), error)
             raise
+        if isinstance(answer, HandedOver):
+            self._keep_session(scope, asked.request.connection)
         if isinstance(answer, Stream):
             answer = replace(answer, chunks=_ScopedChunks(answer.chunks, self._holds(scope)))
         if PERMISSIONS.get((asked.request.method, asked.pattern)) is ANYBODY:
@@ -64,6 +78,17 @@ class ScopedEntry:
     def _holds(self, scope: Scope) -> Callable[[], bool]:
         """Return what tells whether a scope is still there."""
         return lambda: self._access.knows(scope)
+
+    def _keep_session(self, scope: Scope, connection: Detachable) -> None:
+        """Remember a session in a container: it must not outlive its scope."""
+        if self._access.knows(scope):
+            self._sessions.setdefault(scope.name, WeakSet()).add(connection)
+        else:
+            connection.abort()
+
+    def _end_sessions(self, scope: Scope) -> None:
+        for connection in tuple(self._sessions.pop(scope.name, ())):
+            connection.abort()
 
     def _scope(self, asked: Asked) -> Scope:
         """Return whose limits a request has. One that was removed lets nobody in any more."""

@@ -8,11 +8,12 @@
 The record is the commit point: a socket is opened behind it, and opened again at each start.
 """
 
+import asyncio
 import hashlib
 import logging
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +79,8 @@ class Access:
         self._database = database
         self._clock = clock
         self._doors: Doors | None = None
+        self._farewells: list[Callable[[Scope], None]] = []
+        self._changing = asyncio.Lock()
         self._scopes: dict[str, Scope] = {}
         self._by_token: dict[str, Scope] = {}
         for body in bodies:
@@ -90,6 +93,10 @@ class Access:
     def set_doors(self, doors: Doors) -> None:
         """Have sockets opened by ``doors`` from now on."""
         self._doors = doors
+
+    def when_removed(self, farewell: Callable[[Scope], None]) -> None:
+        """Have somebody told of each scope that is gone."""
+        self._farewells.append(farewell)
 
     async def open_doors(self) -> None:
         """Open the sockets of all scopes; one that can't be opened keeps no other shut."""
@@ -137,23 +144,25 @@ class Access:
             group=wish.group,
             created_ns=self._clock.now_ns(),
         )
-        if scope.name in self._scopes:
-            raise ConflictError(f"there is a scope {scope.name} already")
-        self._add(scope)
-        try:
-            await self._store(scope)
-            await self._open(scope)
-        except BaseException:
-            await self._forget(scope)
-            raise
+        async with self._changing:
+            if scope.name in self._scopes:
+                raise ConflictError(f"there is a scope {scope.name} already")
+            self._add(scope)
+            try:
+                await self._store(scope)
+                await self._open(scope)
+            except BaseException:
+                await self._forget(scope)
+                raise
         return CreatedScope(scope, token)
 
     async def remove(self, name: str) -> None:
         """Remove a scope: what came in by it is sent away. NotFoundError: there is none."""
-        scope = self.get(name)
-        await self._forget(scope)
-        if self._doors is not None and not scope.token_sha256:
-            await self._doors.close(scope)
+        async with self._changing:  # one that is being made gets its door first, and loses it
+            scope = self.get(name)
+            await self._forget(scope)
+            if self._doors is not None and not scope.token_sha256:
+                await self._doors.close(scope)
 
     def _add(self, scope: Scope) -> None:
         self._scopes[scope.name] = scope
@@ -175,6 +184,8 @@ class Access:
     async def _forget(self, scope: Scope) -> None:
         self._scopes.pop(scope.name, None)
         self._by_token.pop(scope.token_sha256, None)
+        for farewell in self._farewells:
+            farewell(scope)
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM scopes WHERE name = ?", (scope.name,))
