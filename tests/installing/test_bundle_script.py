@@ -107,6 +107,20 @@ def test_a_version_gets_a_directory_and_the_link(old: Bundle) -> None:
     assert old.install().returncode == 0  # and once more
 
 
+def test_the_programs_are_for_everybody_whoever_unpacked_them(old: Bundle) -> None:
+    for path in (old.place / "1-old").rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)  # unpacked under a umask of 077
+    before = os.umask(0o077)
+    try:
+        assert old.install().returncode == 0
+    finally:
+        os.umask(before)
+    tree = old.top / "versions/1-old"
+    for path in (old.top, tree.parent, tree, tree / "bin", tree / "bin/boxship"):
+        assert path.stat().st_mode & 0o777 == 0o755, path
+    assert (tree / "build").stat().st_mode & 0o777 == 0o644
+
+
 def test_records_of_a_newer_version_refuse_the_older_before_anything_changes(
     old: Bundle, new: Bundle
 ) -> None:

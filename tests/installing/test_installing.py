@@ -297,3 +297,17 @@ def test_what_can_t_be_repaired_says_why(wish: Callable[..., Wish], root: Path) 
     [first, _] = verify(plan(wish()), repair=True)
     assert (first.place, first.repaired) == ("/usr/local/share/man/man1/boxship.1", False)
     assert first.remedy.startswith("boxship system install: cannot write")
+
+
+def test_everybody_may_read_what_is_installed(wish: Callable[..., Wish], root: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        done(wish())
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    page = root / "usr/local/share/man/man1/boxship.1"
+    assert page.stat().st_mode & 0o777 == 0o644
+    directories = [path for path in page.parents if root in path.parents]
+    for path in (*directories, root / "etc/boxship"):
+        assert path.stat().st_mode & 0o777 == 0o755, path

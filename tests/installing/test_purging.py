@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from boxship.base.errors import ConflictError, InvalidArgumentError
+from boxship.daemon.ownership import owned
 from boxship.installing.layout import Layout
-from boxship.installing.purging import check_purge, purge, roots
+from boxship.installing.purging import check_free, check_purge, purge, roots
 
 
 @pytest.fixture
@@ -37,6 +38,9 @@ def test_the_configuration_says_where_data_are(root: Path) -> None:
     (root / "etc/boxship/daemon.json").write_text("{")
     with pytest.raises(InvalidArgumentError, match="which data is to go"):
         roots(Layout(str(root)))
+    (root / "etc/boxship/daemon.json").write_text("[]")
+    with pytest.raises(InvalidArgumentError, match="which data is to go"):
+        roots(Layout(str(root)))
 
 
 def test_running_containers_keep_their_data(root: Path) -> None:
@@ -52,3 +56,13 @@ def test_running_containers_keep_their_data(root: Path) -> None:
 def test_what_is_mounted_is_not_walked_into() -> None:
     with pytest.raises(ConflictError, match="still mounted: /proc"):
         check_purge(["/proc"])
+
+
+def test_nothing_is_taken_from_a_daemon_that_works(root: Path) -> None:
+    places = roots(Layout(str(root)))
+    with (
+        owned(places[0]),
+        pytest.raises(ConflictError, match=rf"daemon \(pid {os.getpid()}\) works in {places[0]}"),
+    ):
+        check_free(places)
+    check_free(places)

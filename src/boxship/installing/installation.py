@@ -9,7 +9,7 @@ Killed anywhere, the manifest names at least everything that is there, and the n
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from boxship.base.errors import NotFoundError
@@ -86,11 +86,25 @@ def install(planned: Planned, told: Told) -> None:
     )
     if after == planned.before and not planned.steps:
         return
-    write_manifest(path, during)
-    for step in planned.steps:
-        told(step)
-        carry_out(planned.wish.layout, step)
-    write_manifest(path, after)
+    with _legible():
+        write_manifest(path, during)
+        for step in planned.steps:
+            told(step)
+            carry_out(planned.wish.layout, step)
+        write_manifest(path, after)
+
+
+@contextlib.contextmanager
+def _legible() -> Iterator[None]:
+    """Make files and directories that everybody may read, however careful root's shell is.
+
+    What is made may be the machine's first ``share/man``: others' pages will be there, too.
+    """
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def plan_end(layout: Layout) -> list[Step]:

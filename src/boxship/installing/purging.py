@@ -1,11 +1,14 @@
 """The end of an installation's data. Everything is looked at before the first file goes."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Sequence
 
 from boxship.base.errors import ConflictError, InvalidArgumentError, UnavailableError
+from boxship.base.files import opened
 from boxship.installing.layout import Layout
 
 _LOCK = "boxshipd.lock"
@@ -23,6 +26,8 @@ def roots(layout: Layout) -> list[str]:
         pass
     except ValueError as error:
         raise InvalidArgumentError(f"{path}: {error}: which data is to go?") from error
+    if not isinstance(configured, dict):
+        raise InvalidArgumentError(f"{path}: an object is needed, as {{…}}: which data is to go?")
     found = []
     for key, default in (("data-root", "/var/lib/boxship"), ("exec-root", "/run/boxship")):
         place = layout.outside(str(configured.get(key, default)))
@@ -47,6 +52,22 @@ def check_purge(places: Sequence[str]) -> None:
     mounted = sorted(path for path in _mounts() if _below(path, places))
     if mounted:
         raise ConflictError(f"still mounted: {', '.join(mounted[:5])}: unmount them first")
+
+
+def check_free(places: Sequence[str]) -> None:
+    """Raise ConflictError if a daemon works in one of the places: it has its lock.
+
+    Those that the machine knows have been stopped; it does not know one with a pid file elsewhere.
+    """
+    for place in places:
+        with contextlib.suppress(FileNotFoundError), opened(f"{place}/{_LOCK}", os.O_RDONLY) as fd:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+                raise ConflictError(
+                    f"a daemon (pid {holder}) works in {place}: stop it first, by kill {holder}"
+                ) from None
 
 
 def purge(places: Sequence[str], layout: Layout) -> None:

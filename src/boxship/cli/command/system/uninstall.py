@@ -43,6 +43,7 @@ def run(session: Session, given: Invocation) -> int:
         return 0
     if layout.is_this_machine:
         machine.stop()
+    purging.check_free(data)
     uninstall(layout, steps, said(session), purge=purge)
     if layout.is_this_machine:
         machine.reload_units()
