@@ -34,6 +34,16 @@ def test_a_terminated_daemon_leaves_nothing_of_itself(make_engine: Callable[...,
     assert not (engine.home / "d.pid").exists()
 
 
+def test_others_on_the_machine_get_at_none_of_its_data(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine()
+    engine.data.mkdir(mode=0o755)  # as of a daemon that did not take care
+    engine.start()
+    assert oct(engine.data.stat().st_mode & 0o777) == "0o710"
+    records = {path.name: path.stat().st_mode & 0o777 for path in engine.data.glob("boxship.db*")}
+    assert records == dict.fromkeys(records, 0o600)
+    assert "boxship.db-wal" in records
+
+
 def test_hang_up_reads_the_configuration_again(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine()
     file = engine.home / "daemon.json"

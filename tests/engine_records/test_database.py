@@ -31,6 +31,10 @@ def insert(key: str) -> Change:
     return change
 
 
+def modes(path: Path) -> dict[str, int]:
+    return {p.name: p.stat().st_mode & 0o777 for p in path.parent.iterdir() if "records" in p.name}
+
+
 def rows(path: Path) -> list[str]:
     with sqlite3.connect(path) as connection:
         found = [row[0] for row in connection.execute("SELECT key FROM t ORDER BY key")]
@@ -148,3 +152,20 @@ def test_migrations_run_once_in_order(tmp_path: Path) -> None:
         names = [row[1] for row in connection.execute("PRAGMA table_info(images)")]
     connection.close()
     assert names == ["id", "body", "extra"]
+
+
+def test_nobody_else_reads_the_records(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    private = {f"records.db{end}": 0o600 for end in ("", "-wal", "-shm")}
+    before = os.umask(0)
+    try:
+        opened = Database(str(path), TABLE)
+        assert modes(path) == private
+        for name in private:  # as of a Boxship that did not take care
+            (tmp_path / name).chmod(0o644)
+        kept = Database(str(path), TABLE)
+        assert modes(path) == private
+    finally:
+        os.umask(before)
+    kept.close()
+    opened.close()

@@ -132,8 +132,8 @@ class Engine:
     async def open(cls, settings: EngineSettings, clock: Clock | None = None) -> Self:
         """Open the data root and bring everything back into order; then it can be used."""
         clock = clock or SystemClock()
-        os.makedirs(settings.data_root, 0o711, exist_ok=True)
         os.makedirs(settings.exec_root, 0o711, exist_ok=True)
+        _make_data_root(settings)
         owners = -1
         if settings.user_maps is not None:
             owners = _mapped_owners(settings.data_root, settings.user_maps)
@@ -393,6 +393,16 @@ def _machine_id() -> str:
     with suppress(OSError), open("/etc/machine-id", encoding="ascii") as file:
         return file.read().strip() or os.uname().nodename
     return os.uname().nodename
+
+
+def _make_data_root(settings: EngineSettings) -> None:
+    """Make it, and keep the machine's users out: a volume's setuid programs aren't for them.
+
+    Mapped users of containers have to get through, and who connects to a socket in the exec root.
+    """
+    passed = settings.user_maps is not None or settings.data_root == settings.exec_root
+    os.makedirs(settings.data_root, exist_ok=True)
+    os.chmod(settings.data_root, 0o711 if passed else 0o710)
 
 
 def _mapped_owners(data_root: str, maps: UserMaps) -> int:

@@ -38,7 +38,12 @@ from boxship.engine.records.restoring import (
     restore,
     told_of,
 )
-from boxship.engine.records.snapshots import keep_before_migration, newest_kept, opened_to_read
+from boxship.engine.records.snapshots import (
+    keep_before_migration,
+    keep_private,
+    newest_kept,
+    opened_to_read,
+)
 from boxship.engine.records.snapshotting import SNAPSHOT_AFTER, Snapshots
 
 log = logging.getLogger(__name__)
@@ -298,6 +303,7 @@ class Database:
 
 
 def _connected(path: str) -> sqlite3.Connection:
+    keep_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

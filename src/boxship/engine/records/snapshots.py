@@ -22,6 +22,19 @@ _COMPANIONS = ("-wal", "-shm")
 _GOING_BACK = ".going-back"
 
 
+def keep_private(path: str) -> None:
+    """Let root alone read records: containers' environments and log drivers' tokens are in them.
+
+    SQLite gives the files beside it the mode that the database has. A database that is there is
+    not opened for this: closing it would take away the locks of whoever else in here has it open.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for companion in ("", *_COMPANIONS):
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(path + companion, 0o600)
+
+
 def write_snapshot(connection: sqlite3.Connection, target: str) -> None:
     """Copy the database of ``connection`` to ``target``, durably. UnavailableError: it can't be."""
     temporary = f"{target}.tmp"
