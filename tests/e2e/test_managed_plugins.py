@@ -261,6 +261,26 @@ def test_containers_log_to_a_managed_plugin(host: Engine, tmp_path: Path) -> Non
     host.docker("plugin", "rm", "-f", "me/log")
 
 
+def test_a_collector_reads_metrics_of_each_daemon(
+    make_engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    engine = make_engine()
+    engine.start()
+    interface = {"types": ["docker.metricscollector/1.0"], "socket": SOCKET}
+    directory = plugin_directory(tmp_path / "meter", interface=interface)
+    engine.docker("plugin", "create", "me/meter", directory)
+    engine.docker("plugin", "enable", "me/meter")
+
+    def reads() -> bool:
+        return "engine_daemon_" in ask(engine, "me/meter", "Test.Measured")["Text"]
+
+    eventually(reads, "metrics")
+    engine.kill()
+    engine.start()
+    eventually(reads, "metrics of the next daemon")
+    engine.docker("plugin", "rm", "-f", "me/meter")
+
+
 def test_it_outlives_the_daemon(make_engine: Callable[..., Engine], tmp_path: Path) -> None:
     engine = make_engine()
     engine.start()

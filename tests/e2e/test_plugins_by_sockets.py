@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -147,6 +148,29 @@ def test_a_daemon_does_not_start_without_its_judges() -> None:
         assert 'authorization-plugins: plugin \\"nobody\\" not found' in engine.log()
     finally:
         engine.close()
+
+
+def test_a_collector_is_told_of_metrics_until_the_daemon_ends(tmp_path: Path) -> None:
+    answers: Answers = {
+        "MetricsCollector.StartMetrics": lambda _: {},
+        "MetricsCollector.StopMetrics": lambda _: {},
+    }
+    path = tmp_path / "meter.sock"
+    with serving(str(path), "MetricsCollector", answers) as plugin:
+        with Engine(f"--plugin-dir={tmp_path}") as engine:
+            plugin.wait_asked("MetricsCollector.StartMetrics")
+            at = str(engine.exec / "metrics.sock")
+            assert "engine_daemon_" in got(at, "/metrics")
+            assert got(at, "/info").startswith("HTTP/1.1 404 ")
+            assert "MetricsCollector.StopMetrics" not in plugin.methods()
+        assert "MetricsCollector.StopMetrics" in plugin.methods()
+
+
+def got(at: str, path: str) -> str:
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(at)
+        asking.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        return asking.makefile("rb").read().decode()
 
 
 def test_a_log_plugin_gets_what_logs_shows(own: Engine) -> None:

@@ -5,7 +5,8 @@
     volumeprogram.py SOCKET PLACE [WORD …]
 
 Volumes are directories below PLACE. Beside the protocol it answers ``/Test.Look`` with its process
-id, words and environment, ``/Test.Logged`` with what containers have written, ``/Test.Mount`` by
+id, words and environment, ``/Test.Logged`` with what containers have written,
+``/Test.Measured`` with the engine's metrics once it was told to collect them, ``/Test.Mount`` by
 mounting a tmpfs on PLACE/Name, and ``/Test.Link`` by making a link of PLACE/Name. With the word
 ``fail`` it says so and ends.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import socketserver
 import sys
 import threading
@@ -86,7 +88,33 @@ def logged(_: Any) -> Any:
     return {"Text": b"".join(LOGGED).decode(errors="replace")}
 
 
+STARTED: list[str] = []
+
+
+def start_metrics(_: Any) -> Any:
+    STARTED.append("started")
+    return {}
+
+
+def stop_metrics(_: Any) -> Any:
+    STARTED.clear()
+    return {}
+
+
+def measured(_: Any) -> Any:
+    """Read the engine's metrics, as a collector does."""
+    if not STARTED:
+        return {"Text": ""}
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect("/run/docker/metrics.sock")
+        asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        return {"Text": asking.makefile("rb").read().decode()}
+
+
 CALLS = {
+    "/MetricsCollector.StartMetrics": start_metrics,
+    "/MetricsCollector.StopMetrics": stop_metrics,
+    "/Test.Measured": measured,
     "/LogDriver.Capabilities": lambda _: {"Cap": {"ReadLogs": False}},
     "/LogDriver.StartLogging": start_logging,
     "/LogDriver.StopLogging": lambda _: {},

@@ -19,6 +19,7 @@ from boxship.base.units import parse_decimal_bytes
 from boxship.daemon import hostfacts, logs, reloading
 from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.certificates import Certificates
+from boxship.daemon.collectors import Collectors
 from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener
 from boxship.daemon.networks import network_settings
@@ -56,8 +57,10 @@ class Daemon:
         *,
         gate: Gate,
         certificates: Certificates,
+        collectors: Collectors,
     ) -> None:
         self._gate = gate
+        self._collectors = collectors
         self._certificates = certificates
         self._config = config
         self._engine = engine
@@ -121,12 +124,22 @@ class Daemon:
             await server.listen(listener.sock, certificates.of(listener), listener.entrance)
             log.info("API listen on %s", listener.name)
         await scoping.open(server)
+        collectors = Collectors(measured, config.text("exec-root"))
+        collectors.watch(engine.plugins)
         # What lives now lives as long as the daemon: the collector needn't look at it again.
         gc.collect()
         gc.freeze()
         notify("READY=1")
         log.info("Daemon has completed initialization")
-        return cls(config, engine, system, (server, measured), gate=gate, certificates=certificates)
+        return cls(
+            config,
+            engine,
+            system,
+            (server, measured),
+            gate=gate,
+            certificates=certificates,
+            collectors=collectors,
+        )
 
     def write_stacks(self) -> None:
         """Write to the run directory where each thread and task stands."""
@@ -179,6 +192,7 @@ class Daemon:
         notify("STOPPING=1")
         for server in self._servers:
             server.stop_accepting()
+        await self._collectors.close()
         leaves = leave_containers or self._config.flag("live-restore")
         if not leaves:
             await self._stop_containers()

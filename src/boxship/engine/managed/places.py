@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.ids import short_id
 from boxship.engine.managed.record import PluginRecord
+from boxship.engine.plugins import measuring
 from boxship.engine.plugins.provider import HostPath
 from boxship.kernel import mounts as k
+from boxship.plugin.capability import Capability
 
 RUN = "/run/docker/plugins"
 """Where a plugin finds the directory of its socket."""
@@ -32,11 +34,19 @@ class Places:
 
     data_root: str
     exec_root: str
+    metrics: str
+    """The directory of the engine's metrics (``engine/plugins/measuring.py``)."""
 
     @classmethod
     def below(cls, data_root: str, exec_root: str) -> "Places":
         """Return the places of the engine that has these roots."""
-        return cls(f"{data_root}/plugins", f"{exec_root}/plugins")
+        metrics = measuring.directory(exec_root)
+        return cls(f"{data_root}/plugins", f"{exec_root}/plugins", metrics)
+
+    @staticmethod
+    def collects(record: PluginRecord) -> bool:
+        """Tell whether a plugin is to see the engine's metrics."""
+        return Capability.METRICS.interface in record.types
 
     def run(self, record: PluginRecord) -> str:
         """Return the directory of its socket."""
@@ -64,6 +74,8 @@ class Places:
         """
         shutil.rmtree(self.run(record), ignore_errors=True)
         os.makedirs(self.run(record), 0o700)
+        if self.collects(record):
+            os.makedirs(f"{self.metrics}/{posixpath.basename(RUN)}", 0o755, exist_ok=True)
         if record.config.propagated_mount:
             place = self.propagated(record)
             os.makedirs(place, 0o755, exist_ok=True)
@@ -90,7 +102,9 @@ class Places:
         shutil.rmtree(self.run(record), ignore_errors=True)
 
 
-def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> HostPath:
+def host_path(
+    record: PluginRecord, path: str, propagated: str, tree: str, metrics: str = ""
+) -> HostPath:
     """Return where on the host a path is that a plugin names, which sees another file system.
 
     Below its propagated mount, in a mount from the host, or among its own files. Pure.
@@ -103,6 +117,8 @@ def host_path(record: PluginRecord, path: str, propagated: str, tree: str) -> Ho
     ]
     if record.config.propagated_mount:
         places.append((record.config.propagated_mount, propagated))
+    if metrics:
+        places.append((measuring.INSIDE, metrics))
     mapped = [(posixpath.normpath(inside), outside) for inside, outside in places]
     for inside, outside in sorted(mapped, key=lambda place: len(place[0]), reverse=True):
         if path == inside or path.startswith(f"{inside}/"):

@@ -9,6 +9,7 @@ from boxship.engine.containers.paths import Paths
 from boxship.engine.containers.record import ContainerRecord, MountPoint
 from boxship.engine.managed.places import RUN, Places
 from boxship.engine.managed.record import PluginRecord
+from boxship.engine.plugins import measuring
 from boxship.engine.settings import BUILT_IN_RUNTIME, EngineSettings
 from boxship.model.container import (
     ContainerConfig,
@@ -120,6 +121,9 @@ def _user(config: PluginConfig) -> str:
 
 def _mounts(record: PluginRecord, places: Places) -> tuple[MountPoint, ...]:
     points = [_point(mount) for mount in record.settings.mounts]
+    if places.collects(record):
+        seen = measuring.INSIDE
+        points.append(MountPoint("bind", seen, places.metrics, read_write=False))
     points.append(
         MountPoint("bind", RUN, places.run(record), propagation="rprivate", options=("rbind",))
     )

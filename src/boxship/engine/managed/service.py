@@ -166,7 +166,7 @@ class ManagedPlugins:
         self._say("disable", record)
 
     async def _disable(self, record: PluginRecord, *, grace: int = GRACE) -> None:
-        self._plugins().unregister(record.name)
+        await self._plugins().dismiss(record.name)
         await self._shelf.save(replace(record, enabled=False))
         await self._processes.stop(record, grace=grace)
 
@@ -200,6 +200,7 @@ class ManagedPlugins:
                 record,
                 propagated=places.propagated(record),
                 tree=self._packages.tree(record.process),
+                metrics=places.metrics if places.collects(record) else "",
             ),
         )
 

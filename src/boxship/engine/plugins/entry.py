@@ -11,7 +11,7 @@ from boxship.engine.settings import PluginSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from boxship.engine.plugins.service import Plugins
+    from boxship.engine.plugins.service import Plugins, Watcher
 
 
 class PluginEntry:
@@ -20,6 +20,7 @@ class PluginEntry:
     def __init__(self, settings: PluginSettings) -> None:
         self._settings = settings
         self._users: list[Callable[[str], Iterable[str]]] = []
+        self._watchers: list[Watcher] = []
         self.loaded: Plugins | None = None
         """``None``: nobody has asked for any yet."""
 
@@ -34,6 +35,8 @@ class PluginEntry:
             self.loaded = cast("Plugins", service.Plugins(self._settings))
             for users in self._users:
                 self.loaded.add_users(users)
+            for watcher in self._watchers:
+                self.loaded.watch(watcher)
         return self.loaded
 
     async def close(self, *, leave: bool) -> None:
@@ -46,6 +49,12 @@ class PluginEntry:
         self._users.append(users)
         if self.loaded is not None:
             self.loaded.add_users(users)
+
+    def watch(self, watcher: "Watcher") -> None:
+        """Have somebody told about plugins, as :meth:`Plugins.watch`."""
+        self._watchers.append(watcher)
+        if self.loaded is not None:
+            self.loaded.watch(watcher)
 
 
 def _has_entries(directory: str) -> bool:

@@ -13,9 +13,11 @@ nowhere: those who have them say so (:meth:`Plugins.add_users`).
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from boxship.base.errors import BoxshipError, NotFoundError
 from boxship.engine.plugins.hosting import Hosts
@@ -39,6 +41,16 @@ Users = Callable[[str], Iterable[str]]
 """Given a plugin's whole name: what uses it, in words for a person (``volume data``)."""
 
 
+class Watcher(Protocol):
+    """Somebody who is told about plugins, whoever asked for them."""
+
+    def came(self, provider: Provider) -> None:
+        """One can be asked from now on."""
+
+    async def goes(self, provider: Provider) -> None:
+        """A managed one is about to be ended. Raises nothing."""
+
+
 @dataclass
 class _Turn:
     """Activating one plugin: by one caller; those that wait meanwhile share its failure.
@@ -60,6 +72,7 @@ class Plugins:
         self._found: dict[str, Provider] = {}
         self._activating: dict[str, _Turn] = {}
         self._users: list[Users] = []
+        self._watchers: list[Watcher] = []
         self._failed: dict[str, float] = {}
         """Until when those are left alone that could not be activated, by the loop's clock."""
         self._hosts = Hosts(settings.hosted)
@@ -88,9 +101,17 @@ class Plugins:
     def register(self, provider: Provider) -> None:
         """A managed plugin is enabled: it can be asked from now on."""
         self._registered[provider.name] = provider
+        self._tell(provider)
+
+    async def dismiss(self, name: str) -> None:
+        """It is about to be ended: nobody finds it any more, and who watches may take leave."""
+        provider = self._registered.pop(name, None)
+        if provider is not None:
+            for watcher in self._watchers:
+                await watcher.goes(provider)
 
     def unregister(self, name: str) -> None:
-        """It is disabled: nobody finds it any more; who has it asks on."""
+        """It has ended: nobody finds it any more; who has it asks on."""
         self._registered.pop(name, None)
 
     def registered(self, name: str) -> Provider | None:
@@ -105,6 +126,16 @@ class Plugins:
         """Return what uses a plugin, in words; nothing: it may go."""
         return tuple(user for users in self._users for user in users(name))
 
+    def watch(self, watcher: Watcher) -> None:
+        """Have somebody told about plugins, first about those that are active already."""
+        self._watchers.append(watcher)
+        for provider in (*self._registered.values(), *self._found.values()):
+            watcher.came(provider)
+
+    def _tell(self, provider: Provider) -> None:
+        for watcher in self._watchers:
+            watcher.came(provider)
+
     # ── the others ───────────────────────────────────────────────────────────────────────────
 
     def names(self, capability: Capability) -> tuple[str, ...]:
@@ -118,6 +149,13 @@ class Plugins:
         await asyncio.gather(*map(self._try, {*names_, *(await self._packages())}))
         active = (*self._registered.values(), *self._found.values())
         return [provider for provider in active if capability in provider.capabilities]
+
+    async def wake(self) -> None:
+        """Activate those that say where they listen, and do: what collects metrics nobody names."""
+        for name in await asyncio.to_thread(discovery.names, self._settings.directories):
+            with contextlib.suppress(BoxshipError, TimeoutError):
+                async with asyncio.timeout(_TRIAL):
+                    await self._discovered(name, _AT_ONCE)
 
     async def _try(self, name: str) -> None:
         """Activate one that nobody asked for; if that fails, it is left alone for a while."""
@@ -178,4 +216,5 @@ class Plugins:
         capabilities = await activate(asking)
         _log.info("plugin %s at %s is active", name, endpoint)
         found = self._found[name] = Provider(name, capabilities, client)
+        self._tell(found)
         return found
