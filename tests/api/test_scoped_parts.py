@@ -114,6 +114,12 @@ def test_a_network_of_a_scope_is_a_plain_one(networks, more):
     assert not networks.asked
 
 
+def test_a_network_of_a_scope_is_called_by_no_other_s_id(networks):
+    with pytest.raises(ForbiddenError, match="names like ids"):
+        asyncio.run(limited(networks).create(CreateNetwork("0123456789abcdef" * 4)))
+    assert not networks.asked
+
+
 def test_what_is_made_carries_the_labels(networks):
     wish = CreateNetwork("new", "bridge", "local", internal=True, labels={"a": "b"})
     asyncio.run(limited(networks).create(wish))

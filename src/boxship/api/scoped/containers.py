@@ -250,10 +250,10 @@ class LimitedContainers(Denial):
     async def connect(self, reference: str, wish: EndpointRecord) -> None:
         check_endpoint(self._scope, wish)
         network = self._networks.record(wish.network)
-        await self._inner.connect(self._id(reference), structs.replace(wish, network=network.name))
+        await self._inner.connect(self._id(reference), structs.replace(wish, network=network.id))
 
     async def disconnect(self, reference: str, network: str) -> None:
-        await self._inner.disconnect(self._id(reference), self._networks.record(network).name)
+        await self._inner.disconnect(self._id(reference), self._networks.record(network).id)
 
     async def remove(
         self,

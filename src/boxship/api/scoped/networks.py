@@ -1,6 +1,7 @@
 """Networks as a scope sees them: those that carry its labels."""
 
 import builtins
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from boxship.engine.networks.requests import (
 from boxship.model.statistics import InterfaceStatistics
 
 _DRIVERS = ("", "bridge")
+_ID = re.compile(r"[0-9a-f]{64}")
+"""Whatever takes a name takes an id first."""
 
 
 class LimitedNetworks(Denial):
@@ -78,6 +81,11 @@ class LimitedNetworks(Denial):
         A driver's options name the host's interfaces, and a subnet can be one that the host needs.
         """
         self._scope.demand("networks:create")
+        if _ID.fullmatch(request.name):
+            raise ForbiddenError(
+                f"the scope {self._scope.name} does not allow networks with names like ids: one "
+                "could be taken for another network"
+            )
         wanted = CreateNetwork(
             name=request.name,
             internal=request.internal,
