@@ -55,6 +55,13 @@ def test_a_nouns_help_lists_its_verbs(arguments: list[str], capsys) -> None:
     assert "\n  inspect " in shown
 
 
+def test_long_names_keep_the_column(capsys) -> None:
+    assert main(["system"]) == 0
+    rows = capsys.readouterr().out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    begins = {len(row) - len(row.split(maxsplit=1)[1]) for row in rows}
+    assert len(begins) == 1, rows
+
+
 def test_the_version(capsys) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"Boxship version {__version__}\n"
@@ -64,7 +71,10 @@ def test_the_version(capsys) -> None:
     ("arguments", "code", "said", "hint"),
     [
         (["foo"], 1, "boxship: unknown command: boxship foo", "boxship --help"),
-        (["container", "foo"], 1, "unknown command: boxship container foo", "container --help"),
+        (["container", "foo"], 1, "unknown command: boxship container foo\n", "container --help"),
+        (["lgos"], 1, "boxship lgos; is 'boxship logs' meant?", "boxship --help"),
+        (["system", "chek"], 1, "chek; is 'boxship system check' meant?", "system --help"),
+        (["sytem", "df"], 1, "is 'boxship system' meant?", "boxship --help"),
         (["--foo"], 125, "unknown flag: --foo", "boxship --help"),
         (["ps", "--foo"], 125, "unknown flag: --foo", "boxship ps --help"),
         (["rm"], 1, "'boxship rm' requires at least 1 argument", "boxship rm --help"),

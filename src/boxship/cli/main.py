@@ -112,9 +112,22 @@ def _verb(values: Values, rest: list[str]) -> int:
         if path.startswith("--"):
             return _program_help()
         near = f" {noun.name}" if noun else ""
-        return _complain(f"{PROGRAM}: unknown command: {PROGRAM} {path}", near, FAILURE)
+        unknown = f"{PROGRAM}: unknown command: {PROGRAM} {path}{_meant(path)}"
+        return _complain(unknown, near, FAILURE)
     command: Command = import_module(f"boxship.cli.command.{entry.module}").COMMAND
     return _run(values, path, entry, command, rest[words:])
+
+
+def _meant(path: str) -> str:
+    """The command of the same noun that is spelled nearly so, as a question, or nothing."""
+    import difflib
+
+    noun, _, word = path.rpartition(" ")
+    spelled = [name for entry in catalog.ENTRIES for name in entry.paths]
+    spelled += [each.name for each in catalog.NOUNS]
+    known = [last for above, _, last in (name.rpartition(" ") for name in spelled) if above == noun]
+    near = difflib.get_close_matches(word, known, 1, 0.7)
+    return f"; is '{f'{PROGRAM} {noun}'.rstrip()} {near[0]}' meant?" if near else ""
 
 
 def _complete(globals_: Values, words: list[str], *, explained: bool) -> int:

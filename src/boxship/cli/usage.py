@@ -66,7 +66,9 @@ def program_help(flags: Sequence[Flag]) -> str:
 
 
 def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"  {name:<11} {summary}" for name, summary in rows]
+    listed = tuple(rows)
+    width = max((11, *(len(name) for name, _ in listed)))
+    return [f"  {name:<{width}} {summary}" for name, summary in listed]
 
 
 def _flag_lines(flags: Sequence[Flag]) -> list[str]:

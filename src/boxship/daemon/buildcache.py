@@ -32,6 +32,7 @@ def build_cache_settings(config: "DaemonConfig") -> BuildCacheSettings:
     gc = _object("builder.gc", builder.get("gc", {}))
     history = _object("builder.history", builder.get("history", {}))
     policies = gc.get("policy") or []
+    _size("builder.gc", gc, "defaultMinFreeSpace")
     if not isinstance(policies, list):
         raise InvalidArgumentError("builder.gc.policy: expected a list")
     return BuildCacheSettings(
@@ -47,20 +48,26 @@ def build_cache_settings(config: "DaemonConfig") -> BuildCacheSettings:
 def _policy(value: object) -> CachePolicy:
     where = "builder.gc.policy"
     policy = _object(where, value)
-    filters = policy.get("filter") or []
-    if isinstance(filters, dict):  # dockerd's own form: {"unused-for": {"2200h": true}}
-        filters = [f"{name}={each}" for name, those in filters.items() for each in those]
-    if not isinstance(filters, list) or not all("=" in str(each) for each in filters):
-        raise InvalidArgumentError(f"{where}.filter: expected a list of name=value")
+    filters = _filters(f"{where}.filter", policy.get("filter") or [])
     if age := policy.get("keepDuration"):
-        filters = [*filters, f"unused-for={age}"]
+        _duration(f"{where}.keepDuration", age)
+        filters = (*filters, f"unused-for={age}")
     return CachePolicy(
         keep_bytes=_size(where, policy, *_KEPT),
         max_used_bytes=_size(where, policy, "maxUsedSpace"),
         min_free_bytes=_size(where, policy, "minFreeSpace"),
-        filters=tuple(map(str, filters)),
-        all=policy.get("all") is True,
+        filters=filters,
+        all=_truth(where, policy, "all", default=False),
     )
+
+
+def _filters(where: str, given: object) -> tuple[str, ...]:
+    """Read ``["type=source.local"]``, or dockerd's own form, ``{"type": {"source.local": true}}``."""
+    if isinstance(given, dict) and all(isinstance(those, dict) for those in given.values()):
+        return tuple(f"{name}={each}" for name, those in given.items() for each in those)
+    if isinstance(given, list) and all("=" in str(each) for each in given):
+        return tuple(map(str, given))
+    raise InvalidArgumentError(f"{where}: expected a list of name=value")
 
 
 def _denied(given: Mapping[str, Any]) -> frozenset[str]:
@@ -80,18 +87,20 @@ def _most(history: Mapping[str, Any]) -> int:
 
 def _age(history: Mapping[str, Any]) -> int:
     """Read ``48h``, or a number of nanoseconds as Go writes durations."""
-    age = history.get("maxAge", 0)
+    return _duration("builder.history.maxAge", history.get("maxAge", 0))
+
+
+def _duration(where: str, age: object) -> int:
     if isinstance(age, int) and not isinstance(age, bool) and age >= 0:
         return age
     try:
         return parse_duration(str(age))
     except ValueError as error:
-        message = f"builder.history.maxAge: {age!r} is no time like 48h"
-        raise InvalidArgumentError(message) from error
+        raise InvalidArgumentError(f"{where}: {age!r} is no time like 48h") from error
 
 
-def _truth(where: str, found: Mapping[str, Any], name: str) -> bool:
-    value = found.get(name, True)
+def _truth(where: str, found: Mapping[str, Any], name: str, *, default: bool = True) -> bool:
+    value = found.get(name, default)
     if not isinstance(value, bool):
         raise InvalidArgumentError(f"{where}.{name}: {value!r} is neither true nor false")
     return value
