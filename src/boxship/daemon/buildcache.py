@@ -62,7 +62,7 @@ def _policy(value: object) -> CachePolicy:
 
 
 def _filters(where: str, given: object) -> tuple[str, ...]:
-    """Read ``["type=source.local"]``, or dockerd's own form, ``{"type": {"source.local": true}}``."""
+    """Read ``["type=source.local"]`` or dockerd's own ``{"type": {"source.local": true}}``."""
     if isinstance(given, dict) and all(isinstance(those, dict) for those in given.values()):
         return tuple(f"{name}={each}" for name, those in given.items() for each in those)
     if isinstance(given, list) and all("=" in str(each) for each in given):

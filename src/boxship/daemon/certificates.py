@@ -64,6 +64,11 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
         if tls.verify:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(tls.ca)
-    except (OSError, ssl.SSLError) as error:
+    except ssl.SSLError as error:
         raise InvalidArgumentError(f"could not load TLS files: {error}") from error
+    except OSError as error:
+        reason = f"open {error.filename}: {(error.strerror or str(error)).lower()}"
+        raise InvalidArgumentError(
+            f"could not load TLS files: {reason} (tlscert, tlskey and tlscacert name them)"
+        ) from error
     return context

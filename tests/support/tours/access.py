@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,7 @@ class Place:
         """Run, print both, and hold the end against what it should be."""
         done = client.run(*arguments)
         name = Path(client.program).name
-        words = " ".join(self.short(word) for word in arguments)
+        words = self.short(shlex.join(arguments))
         told = self.short((done.out + done.err).strip())
         print(f"$ {name} {words}", *(f"  {line}" for line in told.splitlines()), sep="\n")
         if done.code != code or has not in told:
@@ -80,9 +81,9 @@ def certificates(place: Place) -> None:
         else:
             words[2:2] = ["--tlscert=", "--tlskey="]
         code = 0 if what.startswith("a good") else 1
-        place.shown(docker, *words, "ps", "--format={{.Names}}: {{.Status}}", code=code, has=has)
+        place.shown(docker, *words, "images", "--format={{.Repository}}", code=code, has=has)
 
-    ask("a good certificate", issue("alice"), "")
+    ask("a good certificate", issue("alice"), "busybox")
     ask("none", None, "certificate required")
     ask("of another authority", foreign.issue("mallory"), "unknown certificate authority")
     ask("expired", issue("old", since=-9, days=-1), "expired certificate")
@@ -147,11 +148,14 @@ def sockets(place: Place) -> None:
     place.shown(docker, *ci, "logs", "mine", has="hello")
     place.shown(docker, *ci, "ps", "-a", "--format={{.Names}} {{.Labels}}", has="mine team=ci")
     print("\n# what it cannot")
+    context = place.home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\n")
     for words in (
         ("stop", "theirs"),
         ("logs", "theirs"),
         ("exec", "theirs", "true"),
-        ("build", "-q", "-t", "nginx", str(place.home / "names")),
+        ("build", "-q", "-t", "nginx", str(context)),
         ("commit", "mine", "nginx"),
         ("pull", "busybox"),
         ("volume", "ls"),
