@@ -173,6 +173,20 @@ def got(at: str, path: str) -> str:
         return asking.makefile("rb").read().decode()
 
 
+def test_a_log_plugin_that_refuses_keeps_a_container_from_starting(own: Engine) -> None:
+    path = str(own.exec / "plugins" / "full.sock")
+    answers: Answers = {"LogDriver.StartLogging": lambda _: {"Err": "the disk is full"}}
+    with serving(path, "LogDriver", answers):
+        own.docker("create", "--name=mute", "--log-driver=full", "busybox", "sleep", "1000000")
+        said = own.docker.run("start", "mute")
+        assert said.code == 1
+        assert "failed to initialize logging driver: " in said.err
+        assert "LogDriver.StartLogging: the disk is full" in said.err
+        assert own.docker("inspect", "--format={{.State.Running}}", "mute") == "false"
+        own.docker("rm", "mute")
+    os.unlink(path)
+
+
 def test_a_log_plugin_gets_what_logs_shows(own: Engine) -> None:
     received = bytearray()
     readers: list[threading.Thread] = []
@@ -207,7 +221,7 @@ def test_a_log_plugin_gets_what_logs_shows(own: Engine) -> None:
                 *("busybox", "sh", "-c", "echo to the plugin"),
             )
             own.docker("wait", "talker")
-            plugin.wait_asked("LogDriver.StopLogging")
+            eventually(lambda: b"to the plugin" in received, "the line")
             for reader in readers:
                 reader.join()
             info = next(w for m, w in plugin.asked if m == "LogDriver.StartLogging")["Info"]

@@ -51,11 +51,11 @@ async def prepared(
     if config.target is None:
         return config
     try:
-        if config.target.driver in names.KNOWN:
-            if not unattended:
-                await try_target(config.target)
-            return config
-        return replace(config, target=await _of_plugin(context, config.target))
+        if config.target.driver not in names.KNOWN:
+            config = replace(config, target=await _of_plugin(context, config.target))
+        if config.target is not None and not unattended:
+            await try_target(config.target)
+        return config
     except (BoxshipError, OSError) as error:
         raise InternalError(f"failed to initialize logging driver: {error}") from error
 
