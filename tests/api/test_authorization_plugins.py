@@ -57,7 +57,7 @@ def test_a_plugin_is_shown_what_docker_shows(judged):
     with judged(one=(YES, YES)) as (api, (plugin,)):
         assert api.client.send(head.encode() + body).startswith(b"HTTP/1.1 201 ")
     before, after = told(plugin, REQUEST), told(plugin, ANSWER)
-    assert (before["RequestMethod"], before["RequestURI"]) == ("POST", "/v1.43/volumes/create?x=1")
+    assert (before["RequestMethod"], before["RequestUri"]) == ("POST", "/v1.43/volumes/create?x=1")
     assert base64.b64decode(before["RequestBody"]) == body
     assert before["RequestHeaders"]["Content-Type"] == "application/json"
     assert before["RequestHeaders"]["X-Meta"] == "a"

@@ -1,5 +1,6 @@
 """TCP with certificates: Docker's own client with good ones, wrong ones, none; renewal; tokens."""
 
+import base64
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from support.certificates import Authority, Issued
 from support.cli import Cli, Done
 from support.engine import Engine
+from support.fakeplugin import Answers, serving
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
@@ -76,6 +78,30 @@ def test_who_has_a_certificate_of_ours_is_let_in(place: Place, program: str) -> 
         client = place.authority.issue("client", usage=usage)
         done = place.ask(program, client, "info", "--format={{.ServerVersion}}")
         assert (done.code, done.out.count(".")) == (0, 2), done
+
+
+def test_judges_are_shown_the_clients_chain(place: Place, tmp_path: Path) -> None:
+    methods = ("AuthZPlugin.AuthZReq", "AuthZPlugin.AuthZRes")
+    answers: Answers = dict.fromkeys(methods, lambda _: {"Allow": True})
+    client = place.authority.issue("shown", usage="client")
+    leaf, root = client.certificate.read_bytes(), place.authority.certificate.read_bytes()
+    client.certificate.write_bytes(leaf + root)
+    server = place.authority.issue("server", "127.0.0.1", usage="server")
+    flags = (
+        *("-H=tcp://127.0.0.1:0", "--tlsverify", f"--tlscacert={place.authority.certificate}"),
+        *(f"--tlscert={server.certificate}", f"--tlskey={server.key}"),
+        *(f"--plugin-dir={tmp_path}", "--authorization-plugin=judge"),
+    )
+    with serving(str(tmp_path / "judge.sock"), "authz", answers) as judge:
+        with Engine(*flags) as engine:
+            judge.asked.clear()
+            judged = Place(engine, place.authority, place.foreign)
+            assert judged.ask(str(engine.docker.program), client, "ps").code == 0
+            asked = [judge_ for judge_ in judge.asked if judge_[0] in methods]
+        assert {method for method, _ in asked} == {*methods}
+        for _, wish in asked:
+            chain = [base64.b64decode(one) for one in wish["RequestPeerCertificates"]]
+            assert (wish["User"], chain) == ("shown", [leaf, root])
 
 
 def test_who_has_none_or_a_wrong_one_is_told_so(place: Place, program: str) -> None:

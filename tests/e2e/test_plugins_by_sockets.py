@@ -130,6 +130,10 @@ def test_the_authorization_example_holds_containers_back(own: Engine, tmp_path: 
                 assert "authorization denied by plugin rails: " in said.err
                 assert why in said.err
             own.docker("run", "--rm", "-v", f"{allowed}:/x", "busybox", "true")
+            configure("nobody", "rails")
+            assert "the list stays as it was" in own.log()
+            said = own.docker.run("run", "--rm", "--privileged", "busybox", "true")
+            assert "authorization denied by plugin rails: " in said.err
             shown = json.loads(own.docker("info", "--format={{json .Plugins}}"))
             assert shown["Authorization"] == ["rails"]
             os.unlink(own.exec / "plugins" / "rails.sock")

@@ -35,6 +35,8 @@ class Identity:
     user: str = ""
     method: str = ""
     entrance: Entrance = MAIN
+    certificates: tuple[bytes, ...] = ()
+    """What the client has sent of its chain, PEM, its own certificate first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +138,5 @@ def identity_of(request: Request) -> Identity:
     """Say who asks, by the connection."""
     connection = request.connection
     user = connection.certified_name
-    return Identity(user, "TLS" if user else "", connection.entrance)
+    method = "TLS" if user else ""
+    return Identity(user, method, connection.entrance, connection.certificates)

@@ -12,6 +12,8 @@ A plugin that fails, hangs or has gone forbids: nothing passes for want of a jud
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from boxship.api.authorization import Asked
 from boxship.api.http.messages import JSON, Response, Stream
 from boxship.base.errors import BoxshipError, ForbiddenError, InternalError, UnavailableError
@@ -100,6 +102,7 @@ async def _shown(asked: Asked) -> AskedRequest:
         user_auth_n_method=asked.identity.method,
         request_body=body or b"",
         request_headers=_headers(request.headers),
+        request_peer_certificates=asked.identity.certificates,
     )
 
 
@@ -113,13 +116,8 @@ def _with_answer(shown: AskedRequest, asked: Asked, answer: Response | Stream) -
         status = answer.status
         if answer.content_type == JSON and asked.pattern != _CREDENTIALS:
             body = answer.body
-    return AskedRequest(
-        request_method=shown.request_method,
-        request_uri=shown.request_uri,
-        user=shown.user,
-        user_auth_n_method=shown.user_auth_n_method,
-        request_body=shown.request_body,
-        request_headers=shown.request_headers,
+    return msgspec.structs.replace(
+        shown,
         response_status_code=status,
         response_headers=headers,
         response_body=body,

@@ -1,5 +1,7 @@
 """The options about plugins, as the engine is told them."""
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from boxship.api.authorization import Gate
@@ -12,10 +14,13 @@ if TYPE_CHECKING:
     from boxship.api.authorizationplugins import PluginJudge
     from boxship.daemon.config import DaemonConfig
 
+_log = logging.getLogger(__name__)
+_JUDGES = "authorization-plugins"
+
 
 def judges(config: "DaemonConfig", plugins: PluginEntry) -> "tuple[PluginJudge, ...]":
     """Return who is asked about each request, in order; a name that is repeated counts once."""
-    names = dict.fromkeys(config.words("authorization-plugins"))
+    names = dict.fromkeys(config.words(_JUDGES))
     if not names:
         return ()
     from boxship.api.authorizationplugins import PluginJudge  # noqa: PLC0415 - few daemons have any
@@ -30,19 +35,36 @@ async def checked_judges(config: "DaemonConfig", plugins: PluginEntry) -> "tuple
         try:
             await judge.check()
         except BoxshipError as error:
-            raise InvalidArgumentError(f"authorization-plugins: {error}") from error
+            raise InvalidArgumentError(f"{_JUDGES}: {error}") from error
     return found
+
+
+async def with_judges(
+    config: "DaemonConfig", before: "DaemonConfig", plugins: PluginEntry
+) -> "DaemonConfig":
+    """Return what a reload takes over: with the judges of before, if one of the new is not there.
+
+    Else every request would be refused, the one that repairs it as well.
+    """
+    if config.words(_JUDGES) == before.words(_JUDGES):
+        return config
+    try:
+        await checked_judges(config, plugins)
+    except InvalidArgumentError as error:
+        _log.error("%s: the list stays as it was", error)
+        return replace(config, values={**config.values, _JUDGES: before.values[_JUDGES]})
+    return config
 
 
 def judging(gate: Gate, name: str) -> list[str]:
     """Say whether a plugin is among the judges, as :meth:`Plugins.add_users` wants it."""
     names = [getattr(judge, "name", "") for judge in gate.judges]
-    return ["authorization-plugins"] if {name, name.removesuffix(":latest")} & {*names} else []
+    return [_JUDGES] if {name, name.removesuffix(":latest")} & {*names} else []
 
 
 def active_plugins(config: "DaemonConfig", plugins: PluginEntry | None) -> ActivePlugins:
     """Return what plugins there are to show; nothing is loaded or asked for it."""
-    judges_ = tuple(dict.fromkeys(config.words("authorization-plugins")))
+    judges_ = tuple(dict.fromkeys(config.words(_JUDGES)))
     if plugins is None or plugins.loaded is None:
         return ActivePlugins(authorization=judges_)
     from boxship.plugin.capability import Capability  # noqa: PLC0415 - loaded if plugins are

@@ -24,7 +24,7 @@ from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener
 from boxship.daemon.networks import network_settings
 from boxship.daemon.notify import notify
-from boxship.daemon.plugins import checked_judges, judges, judging, plugin_settings
+from boxship.daemon.plugins import checked_judges, judges, judging, plugin_settings, with_judges
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
 from boxship.daemon.scoping import Scoping
@@ -67,6 +67,8 @@ class Daemon:
         self._system = system
         self._servers = servers
         self._diagnostics: Diagnostics | None = None
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._diagnose()
 
     @classmethod
@@ -153,15 +155,24 @@ class Daemon:
             log.info("stacks written to %s", path)
 
     def reload(self, arguments: list[str]) -> None:
-        """Read the configuration again; take over what can be changed, and say what was."""
-        notify("RELOADING=1")
-        try:
-            config = load_config(arguments)
-        except InvalidArgumentError as error:
-            log.error("configuration not reloaded: %s", error)  # noqa: TRY400 - a person's mistake
-        else:
-            self._take_over(config)
-        notify("READY=1")
+        """Read the configuration again; take over what can be changed, and say what was.
+
+        In tasks, one after the other: plugins that are named anew are looked for.
+        """
+        task = asyncio.get_running_loop().create_task(self._reload(arguments))
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self, arguments: list[str]) -> None:
+        async with self._reloading:
+            notify("RELOADING=1")
+            try:
+                config = load_config(arguments)
+            except InvalidArgumentError as error:
+                log.error("configuration not reloaded: %s", error)  # noqa: TRY400 - a person's mistake
+            else:
+                self._take_over(await with_judges(config, self._config, self._engine.plugins))
+            notify("READY=1")
 
     def _take_over(self, config: DaemonConfig) -> None:
         different = changed(self._config, config)
@@ -192,6 +203,8 @@ class Daemon:
         notify("STOPPING=1")
         for server in self._servers:
             server.stop_accepting()
+        for reload in self._reloads:
+            reload.cancel()
         await self._collectors.close()
         leaves = leave_containers or self._config.flag("live-restore")
         if not leaves:

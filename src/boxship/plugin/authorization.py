@@ -13,13 +13,16 @@ class AskedRequest(Struct, frozen=True, rename="pascal", omit_defaults=True):
     """A request of the Engine API, as a plugin sees it; with its answer, once there is one."""
 
     request_method: str
-    request_uri: str = msgspec.field(name="RequestURI")
+    request_uri: str = msgspec.field(name="RequestUri")
+    """Docker's documentation writes ``RequestURI``, its daemon ``RequestUri``."""
     user: str = ""
     """The common name of the client's certificate."""
     user_auth_n_method: str = ""
     """``TLS``, if there is a user."""
     request_body: bytes = b""
     request_headers: dict[str, str] = msgspec.field(default_factory=dict)
+    request_peer_certificates: tuple[bytes, ...] = ()
+    """PEM, the client's first, then what it has sent of those who signed it."""
     response_status_code: int = 0
     response_body: bytes = b""
     response_headers: dict[str, str] = msgspec.field(default_factory=dict)

@@ -161,6 +161,12 @@ class Connection(asyncio.Protocol):
         subject = certificate.get("subject", ()) if certificate else ()
         return next((value for ((key, value), *_) in subject if key == "commonName"), "")
 
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The chain that the client has sent, PEM, its own certificate first."""
+        chain: tuple[bytes, ...] = self._transport.get_extra_info("peerchain", ())
+        return chain
+
     # ── requests ─────────────────────────────────────────────────────────────────────────────
 
     def _next_request(self) -> None:

@@ -35,6 +35,11 @@ class Detachable(Protocol):
         """The common name of the client's certificate; empty if it has shown none."""
         ...
 
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The chain that the client has sent, PEM, its own certificate first."""
+        ...
+
     async def detach(self, header: bytes) -> tuple[int, bytes]:
         """Send ``header``; return a descriptor of the connection and what had been read of it."""
         ...

@@ -69,6 +69,8 @@ class TlsTransport(asyncio.Transport):
             return self._layer.context
         if name == "peercert":
             return self._layer.client_certificate
+        if name == "peerchain":
+            return self._layer.client_chain
         return self._below.get_extra_info(name, default)
 
 
@@ -152,6 +154,15 @@ class TlsLayer(asyncio.Protocol):
         """What the client has proved to be, if it was asked to; as ``ssl`` tells it."""
         return self._tls.getpeercert()
 
+    @property
+    def client_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the client has sent, PEM, its own first; none: not asked for."""
+        tls: Any = self._tls
+        if hasattr(tls, "get_unverified_chain"):  # Python 3.13
+            return tuple(map(_pem, tls.get_unverified_chain()))
+        sent = tls._sslobj.get_unverified_chain() or ()
+        return tuple(one.public_bytes().encode() for one in sent)
+
     # ── records ──────────────────────────────────────────────────────────────────────────────
 
     def _advance(self) -> None:
@@ -213,3 +224,7 @@ class TlsLayer(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _pem(certificate: bytes) -> bytes:
+    return ssl.DER_cert_to_PEM_cert(certificate).encode()

@@ -55,9 +55,9 @@ async def prepared(
             config = replace(config, target=await _of_plugin(context, config.target))
         if config.target is not None and not unattended:
             await try_target(config.target)
-        return config
     except (BoxshipError, OSError) as error:
         raise InternalError(f"failed to initialize logging driver: {error}") from error
+    return config
 
 
 async def _of_plugin(context: Context, target: LogTarget) -> LogTarget:

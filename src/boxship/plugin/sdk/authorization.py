@@ -21,6 +21,8 @@ class ApiRequest:
     headers: Mapping[str, str]
     body: bytes
     """Of JSON bodies all of it; archives aren't shown."""
+    certificates: tuple[bytes, ...] = ()
+    """PEM, the client's first; none: came by a socket."""
 
     def json(self) -> object:
         """Return what the body says; ``None``: there is none. ValueError: it is no JSON."""
@@ -76,7 +78,13 @@ def _request(wish: Json) -> ApiRequest:
         user_method=text(wish, "UserAuthNMethod"),
         headers=texts(wish, "RequestHeaders"),
         body=base64.b64decode(text(wish, "RequestBody")),
+        certificates=_certificates(wish),
     )
+
+
+def _certificates(wish: Json) -> tuple[bytes, ...]:
+    sent = wish.get("RequestPeerCertificates")
+    return tuple(base64.b64decode(str(one)) for one in sent) if isinstance(sent, list) else ()
 
 
 def _answer(wish: Json) -> ApiAnswer:
