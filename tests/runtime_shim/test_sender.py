@@ -4,6 +4,7 @@ The stream has its end before the sender runs, which so needs no process of its 
 """
 
 import socket
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -76,6 +77,30 @@ def test_a_batch_has_as_many_entries_and_bytes_as_the_driver_wants() -> None:
         ("send", "a longer line than that"), ("send", "5"), ("close",),
     ]  # fmt: skip
     assert told == [(1, 0, ""), (1, 0, ""), (1, 0, "")]
+
+
+def test_a_batch_is_not_waited_for_when_the_shim_has_no_more_room() -> None:
+    driver = Driver([], batch=Batch(seconds=3600))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(10)
+        sender = threading.Thread(target=Sender(theirs, driver.opened, 400).run, daemon=True)
+        sender.start()
+        ours.sendall(frames.encode(1, 1, Piece(b"the first opens the driver\n")))
+        assert decode_done(ours.recv(100)) == (1, 0, "", 10)
+        ours.sendall(frames.encode(1, 1, Piece(b"small\n")))
+        ours.sendall(frames.encode(2, 1, Piece(b"x" * 160 + b"\n")))
+        assert decode_done(ours.recv(100)) == (2, 0, "", 10)
+        ours.sendall(frames.encode(1, 1, Piece(b"there is room again\n")))
+        ours.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            ours.recv(100)
+        ours.shutdown(socket.SHUT_WR)
+        sender.join()
+    assert driver.calls[1:4] == [
+        ("send", "the first opens the driver"), ("send", "small", "x" * 160),
+        ("send", "there is room again"),
+    ]  # fmt: skip
 
 
 def test_after_a_failure_the_rest_is_sent_by_a_driver_opened_anew() -> None:

@@ -52,7 +52,10 @@ class Entry(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """How much a driver wants at once: ``send`` is called when one of them is reached."""
+    """How much a driver wants at once: ``send`` is called when one of them is reached.
+
+    Or when the shim's buffer is half full, so that nobody waits for a batch who could go on.
+    """
 
     seconds: float = 0.0
     """How long the first entry may wait for others; 0 not at all."""

@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from boxship.runtime.control_codec import target_from_json
 from boxship.runtime.logs import frames
@@ -31,8 +31,9 @@ _NAMES: Final = {1: "stdout", 2: "stderr"}
 Open = Callable[[], Driver]
 
 
-def be_sender(connection: int, target: str) -> NoReturn:
-    """Be a sender, in a process forked from a shim; ``target`` is a LogTarget as JSON."""
+def be_sender(connection: int, target: str, limit: int = sys.maxsize) -> NoReturn:
+    """Be a sender, in a process forked from a shim; ``target`` is a LogTarget as JSON, ``limit``
+    the bytes of frames that the shim keeps at most. A shim of before an upgrade says none."""
     status = 1
     try:
         _settle(connection)
@@ -40,7 +41,7 @@ def be_sender(connection: int, target: str) -> NoReturn:
         os.environ.update(wanted.environment)
         time.tzset()
         with socket.socket(fileno=connection) as shim:
-            Sender(shim, lambda: open_driver(wanted)).run()
+            Sender(shim, lambda: open_driver(wanted), limit).run()
         status = 0
     except BaseException:  # noqa: BLE001 - a defect: say so in the launcher's log
         sys.excepthook(*sys.exc_info())
@@ -96,17 +97,32 @@ class Unpacker:
         return Partial(name, piece.ordinal + 1, not piece.more)
 
 
-class Sender:
-    """Delivers what comes from the connection ``shim``."""
+class _Held(NamedTuple):
+    """A frame that the shim keeps until it hears that it is done."""
 
-    def __init__(self, shim: socket.socket, open_: Open) -> None:
+    entries: int
+    """How many are not delivered."""
+    size: int
+    """In bytes, or one more."""
+
+
+class Sender:
+    """Delivers what comes from the connection ``shim``.
+
+    No batch is waited for until the shim has no room left (``limit``): the container would wait
+    with it, or its output be lost.
+    """
+
+    def __init__(self, shim: socket.socket, open_: Open, limit: int = sys.maxsize) -> None:
         self._shim = shim
         self._open = open_
+        self._most_held = limit // 2
+        self._held = 0  # bytes of the frames below
         self._driver: Driver | None = None
         self._unpacker = Unpacker()
         self._entries: list[Entry] = []  # not taken by the driver
         self._kept: list[Entry] = []  # taken, and kept back by it
-        self._frames: deque[int] = deque()  # how many entries of each frame are not delivered
+        self._frames: deque[_Held] = deque()
         self._due = 0.0
         self._flush_due = 0.0
         self._ended = False
@@ -139,7 +155,9 @@ class Sender:
                 batch = self._driver.batch if self._driver is not None else None
                 self._due = time.monotonic() + (batch.seconds if batch is not None else 0)
             self._entries += entries
-            self._frames.append(len(entries))
+            size = frames.AROUND + sum(len(entry.line) + 1 for entry in entries)
+            self._frames.append(_Held(len(entries), size))
+            self._held += size
 
     def _patience(self) -> int | None:
         """Return the milliseconds after which something is to be done even if nothing comes."""
@@ -156,6 +174,8 @@ class Sender:
 
     def _is_due(self) -> bool:
         if self._driver is None or self._ended or time.monotonic() >= self._due:
+            return True
+        if self._held >= self._most_held:
             return True
         batch = self._driver.batch
         if len(self._entries) >= batch.entries:
@@ -234,11 +254,14 @@ class Sender:
     def _tell(self, entries: int, lost: int = 0, text: str = "") -> None:
         """Tell the shim of so many entries, in whole frames, and of what went wrong."""
         done = 0
-        while self._frames and entries >= self._frames[0]:
-            entries -= self._frames.popleft()
+        while self._frames and entries >= self._frames[0].entries:
+            frame = self._frames.popleft()
+            entries -= frame.entries
+            self._held -= frame.size
             done += 1
         if entries:
-            self._frames[0] -= entries
+            first = self._frames[0]
+            self._frames[0] = first._replace(entries=first.entries - entries)
         if done or lost or text:
             try:
                 self._shim.sendall(encode_done(done, lost, text))

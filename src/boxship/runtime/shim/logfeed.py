@@ -115,7 +115,7 @@ class LogFeed:
             # What it takes to reach a target shall not be in the shim's memory.
             from boxship.runtime.logs.sender import be_sender  # noqa: PLC0415
 
-            be_sender(theirs.detach(), self._target)
+            be_sender(theirs.detach(), self._target, self._limit)
         theirs.close()
         self._socket, self._pid = ours, pid
         self._flush()
