@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -108,6 +108,39 @@ def test_entries_arrive_as_docker_writes_them(tmp_path: Path) -> None:
     assert info["ContainerCreated"] == "2001-09-09T01:46:40Z"
     assert (info["ContainerEntrypoint"], info["ContainerArgs"]) == ("sh", ["-c", "x"])
     assert os.listdir(tmp_path / "pipes") == []
+
+
+def test_a_link_in_the_place_of_the_pipe_leads_nowhere(tmp_path: Path) -> None:
+    """A plugin can write where its pipes are, and must not have the sender write elsewhere."""
+    (tmp_path / "precious").touch()
+    pipes: list[int] = []
+
+    def swap(wish: Json) -> Json:
+        pipes.append(os.open(wish["File"], os.O_RDONLY | os.O_NONBLOCK))
+        os.unlink(wish["File"])
+        os.symlink(tmp_path / "precious", wish["File"])
+        return {}
+
+    with logging_to(tmp_path, swap) as (_, target):
+        driver = plugin.open_driver(target)
+        driver.send([entry(b"one")])
+        driver.close()
+    assert b"one" in os.read(pipes[0], 100)
+    os.close(pipes[0])
+    assert (tmp_path / "precious").read_bytes() == b""
+
+
+def test_links_of_what_a_plugin_sees_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "host").mkdir()
+    (tmp_path / "tree/run").symlink_to(tmp_path / "host")
+    with logging_to(tmp_path, lambda _: {}) as (served, target):
+        seen = "/run/docker/logging"
+        within = replace(target, directory=f"{tmp_path}/tree{seen}", seen_directory=seen)
+        with pytest.raises(NotADirectoryError):
+            plugin.open_driver(within)
+        assert "LogDriver.StartLogging" not in served.methods()
+    assert os.listdir(tmp_path / "host") == []
 
 
 def test_a_plugin_that_says_no(tmp_path: Path) -> None:

@@ -64,9 +64,10 @@ async def _of_plugin(context: Context, target: LogTarget) -> LogTarget:
     """Return the target with where its plugin listens, and where both see its pipe."""
     provider = await _provider(context, target.driver)
     directory, seen = target.directory, ""
-    if provider.managed:  # it sees a file system of its own
+    if provider.managed:  # it sees a file system of its own, in which the sender trusts no link
         directory, seen = str(provider.host_path(_PIPES)), _PIPES
-    os.makedirs(directory, 0o700, exist_ok=True)
+    else:
+        os.makedirs(directory, 0o700, exist_ok=True)
     address = str(provider.client.endpoint)
     return replace(target, address=address, directory=directory, seen_directory=seen)
 

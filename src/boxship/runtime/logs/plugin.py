@@ -30,8 +30,10 @@ import json
 import os
 import select
 import socket
+import stat
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -43,6 +45,9 @@ _LONGEST_ANSWER: Final = 1 << 20
 _OPENING: Final = 0.01
 """Seconds between looks whether the plugin has opened the pipe."""
 
+_ITSELF: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITING: Final = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 class PluginDriver:
     """One container's pipe to a plugin."""
@@ -53,21 +58,33 @@ class PluginDriver:
     def __init__(self, target: LogTarget) -> None:
         self._address = target.address
         self._driver = target.driver
-        name = os.urandom(16).hex()
+        self._name = name = os.urandom(16).hex()
         directory = target.directory or "/run/boxship/logging"
-        self._path = f"{directory}/{name}"
         self._seen = f"{target.seen_directory or directory}/{name}"
         self._pipe = -1
-        os.makedirs(directory, 0o700, exist_ok=True)
-        os.mkfifo(self._path, 0o600)
-        until = time.monotonic() + TIMEOUT
+        self._directory = _directory(directory, target.seen_directory)
         try:
-            wish = {"File": self._seen, "Info": info_of(target)}
-            self._ask("LogDriver.StartLogging", wish, until)
-            self._pipe = self._opened(until)
+            self._begin(info_of(target), time.monotonic() + TIMEOUT)
         except BaseException:
-            os.unlink(self._path)
+            self._leave()
             raise
+
+    def _begin(self, info: object, until: float) -> None:
+        os.mkfifo(self._name, 0o600, dir_fd=self._directory)
+        # The plugin may put something else in its place: what is opened is what was made.
+        made = os.open(self._name, _ITSELF, dir_fd=self._directory)
+        try:
+            if not stat.S_ISFIFO(os.fstat(made).st_mode):
+                raise DeliveryError(f"log plugin {self._driver} has removed the pipe {self._seen}")
+            self._ask("LogDriver.StartLogging", {"File": self._seen, "Info": info}, until)
+            self._pipe = self._opened(made, until)
+        finally:
+            os.close(made)
+
+    def _leave(self) -> None:
+        with suppress(OSError):  # the plugin may have taken it away, or put something in its place
+            os.unlink(self._name, dir_fd=self._directory)
+        os.close(self._directory)
 
     def send(self, entries: Sequence[Entry]) -> None:
         """Write entries to the pipe. DeliveryError: the plugin does not read, or has gone."""
@@ -94,7 +111,7 @@ class PluginDriver:
         except (DeliveryError, OSError):
             pass  # it has gone, or will notice by the end of the pipe
         finally:
-            os.unlink(self._path)
+            self._leave()
 
     def _write(self, data: bytes, until: float) -> None:
         view = memoryview(data)
@@ -109,11 +126,11 @@ class PluginDriver:
             except BlockingIOError:  # less room than PIPE_BUF
                 time.sleep(_OPENING)
 
-    def _opened(self, until: float) -> int:
+    def _opened(self, made: int, until: float) -> int:
         """Return the pipe's writing end, which can be opened once the plugin reads."""
         while True:
             try:
-                return os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                return os.open(f"/proc/self/fd/{made}", _WRITING)
             except OSError as error:
                 if error.errno != errno.ENXIO:
                     raise
@@ -143,6 +160,28 @@ class PluginDriver:
         refusal = _refusal(answer.status, content)
         if refusal:
             raise DeliveryError(f"log plugin {self._driver}: {method}: {refusal}")
+
+
+def _directory(path: str, seen: str) -> int:
+    """Open the directory for pipes, which is made if it is not there. OSError.
+
+    What the plugin sees of it (``seen``) is the plugin's to write: there links are not followed.
+    """
+    theirs: list[str] = []
+    while seen not in ("", "/") and os.path.basename(path) == os.path.basename(seen):
+        theirs.insert(0, os.path.basename(path))
+        path, seen = os.path.dirname(path), os.path.dirname(seen)
+    os.makedirs(path, 0o700, exist_ok=True)
+    place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in theirs:
+        above = place
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=above)
+            place = os.open(name, _ITSELF | os.O_DIRECTORY, dir_fd=above)
+        finally:
+            os.close(above)
+    return place
 
 
 def open_driver(target: LogTarget) -> Driver:
