@@ -11,6 +11,7 @@ import pytest
 from support.api import Reply
 from support.engine import Engine
 from support.tars import Member, directory, tar
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.privileged, pytest.mark.boxshipd]
 
@@ -190,7 +191,7 @@ def test_what_cannot_be_a_container_is_refused(engine: Engine) -> None:
     snapshots, directories = (os.listdir(engine.data / n) for n in ("snapshots", "containers"))
     assert len(directories) == 1
     assert set(snapshots) == set(directories)
-    assert not list((engine.data / "tmp").iterdir())
+    eventually(lambda: not list((engine.data / "tmp").iterdir()), "the end of what was begun")
 
 
 def test_a_daemon_that_is_killed_keeps_what_came(make_engine: Callable[..., Engine]) -> None:

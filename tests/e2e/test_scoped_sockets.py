@@ -75,6 +75,8 @@ def _place() -> Iterator[Place]:
         theirs = engine.docker(
             *("run", "-d", "--name=theirs", "-v", "theirs:/v", *QUIET, "busybox", *command)
         )
+        # Until then it is another process to whoever takes stock of what runs.
+        eventually(lambda: "sleep 1000" in engine.docker("top", theirs), "the shell to be replaced")
         yield Place(engine, theirs)
         engine.api.remove(theirs)
         engine.api.delete("/volumes/theirs")
@@ -292,7 +294,7 @@ def test_a_label_of_an_image_is_none_of_its_containers(place: Place) -> None:
         docker("rmi", "built")
 
 
-def test_rights_inside_do_not_grow(place: Place) -> None:
+def test_rights_inside_do_not_grow(place: Place, tmp_path: Path) -> None:
     scope = place.scope("ci", "*")
     running = scope.docker("run", "-d", *QUIET, "busybox", "sleep", "1000")
     reply = scope.api.post(f"/containers/{running}/exec", {"Cmd": ["true"], "Privileged": True})
@@ -302,16 +304,16 @@ def test_rights_inside_do_not_grow(place: Place) -> None:
     assert place.engine.api.inspect(running)["HostConfig"]["CgroupParent"] != "/x"
     reply = scope.api.post(f"/containers/{running}/start?checkpoint=x&checkpoint-dir=/")
     assert reply.status in (400, 403)
+    (tmp_path / "secret").write_text("of the host")
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         link = tarfile.TarInfo("out")
-        link.type, link.linkname = tarfile.SYMTYPE, "/../../../../etc"
+        link.type, link.linkname = tarfile.SYMTYPE, f"/../../../..{tmp_path}"
         tar.addfile(link)
     path = f"/containers/{running}/archive?path=/"
     assert scope.api.request("PUT", path, archive.getvalue()).status == 200
-    reply = scope.api.request("GET", f"/containers/{running}/archive?path=/out/hostname")
-    with open("/etc/machine-id", "rb") as file:
-        assert file.read() not in reply.body
+    reply = scope.api.request("GET", f"/containers/{running}/archive?path=/out/secret")
+    assert (reply.status, b"of the host" in reply.body) == (404, False)
 
 
 def test_ports_of_the_host_need_a_permission(place: Place) -> None:
@@ -395,7 +397,8 @@ def test_who_is_in_is_sent_away_when_a_socket_is_removed(place: Place) -> None:
         assert sock.recv(65536).startswith(b"HTTP/1.1 200")
         place.engine.boxship("system", "socket", "rm", "ci")
         with suppress(ConnectionResetError):  # that is an end as well
-            assert sock.recv(65536) == b""
+            while sock.recv(65536):
+                pass
     assert not scope.path.parent.exists()
     eventually(lambda: place.engine.api.get("/info").json()["NEventsListener"] == 0, "its end")
 

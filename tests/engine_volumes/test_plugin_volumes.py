@@ -268,7 +268,7 @@ def test_one_that_hangs_is_not_looked_at_again_and_again(place: Place) -> None:
             assert len(found.views) == 3
             assert "did not answer VolumeDriver.List" in found.warnings[0]
 
-    place.timeout = 1.6
+    place.timeout = 4.0
     with place.serving(Get=hang, List=hang) as plugin:
         asyncio.run(scenario())
     assert plugin.methods().count("VolumeDriver.Get") == 1
@@ -282,7 +282,7 @@ def test_one_that_hangs_is_told_in_time(place: Place) -> None:
                 await volumes.mounts.ready((view.record.id,))
             assert place.mounts() == []
 
-    place.timeout = 1.6
+    place.timeout = 4.0
     with place.serving(Mount=hang):
         asyncio.run(scenario())
 

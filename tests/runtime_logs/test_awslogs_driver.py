@@ -113,6 +113,7 @@ def refusal(code: str) -> Reply:
 def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
 
 
 def opened(url: str, **options: str) -> awslogs.AwslogsDriver:

@@ -193,7 +193,7 @@ def test_a_plugin_that_does_not_read_is_not_waited_for(
 
     with logging_to(tmp_path, opened) as (_, target):
         driver = plugin.open_driver(target)
-        monkeypatch.setattr(plugin, "TIMEOUT", 0.2)
+        monkeypatch.setattr(plugin, "TIMEOUT", 1.0)
         with pytest.raises(DeliveryError, match="has not read its pipe") as caught:
             driver.send([entry(b"x" * 1000)] * 200)
         assert 0 < caught.value.delivered < 200  # a pipe holds 64 KiB
@@ -204,7 +204,7 @@ def test_a_plugin_that_does_not_read_is_not_waited_for(
 def test_a_plugin_that_never_opens_its_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plugin, "TIMEOUT", 1.0)
+    monkeypatch.setattr(plugin, "TIMEOUT", 2.0)
     with (
         logging_to(tmp_path, lambda _: {}) as (_, target),
         pytest.raises(DeliveryError, match="has not opened the pipe"),

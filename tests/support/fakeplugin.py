@@ -17,6 +17,8 @@ class FakePlugin(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Listens at a path; ``asked`` is what it was asked, in order."""
 
     daemon_threads = True
+    request_queue_size = 128
+    """Else a client that finds the queue full is not made to wait, but refused."""
 
     def __init__(self, path: str, answers: Answers) -> None:
         self.answers = dict(answers)

@@ -120,12 +120,12 @@ class Collector:
             return
         try:
             data = place.recv(65536)
-        except ConnectionResetError:
-            data = b""
-        if data:
             self.data += data
-            place.sendall(self._answers[place](data))
-        else:
+            if answer := self._answers[place](data):
+                place.sendall(answer)
+        except (BrokenPipeError, ConnectionResetError):  # who sends may be killed
+            data = b""
+        if not data:
             ready.unregister(place)
             place.close()
 

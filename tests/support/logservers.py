@@ -126,6 +126,11 @@ def _is_bound(port: int) -> bool:
 
 _JOURNALD = """
 mount -t tmpfs none /run && mount -t tmpfs none /var/log || exit 1
+if [ ! -s /etc/machine-id ]; then  # as on a machine that systemd has never run
+    mkdir /run/etc /run/work
+    mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work none /etc || exit 1
+    tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+fi
 mkdir -p /run/systemd/journal /run/log/journal /run/systemd/journald.conf.d
 printf '[Journal]\\nReadKMsg=no\\nAudit=\\nStorage=volatile\\nRateLimitBurst=0\\n' \
     >/run/systemd/journald.conf.d/test.conf
@@ -173,7 +178,8 @@ def journald() -> Iterator[Journal]:
     tree = Path("/") if Path("/lib/systemd/systemd-journald").exists() else _tree("systemd")
     environment = dict(os.environ)
     if tree != Path("/"):
-        environment["LD_LIBRARY_PATH"] = str(tree / _LIBRARIES / "systemd")
+        places = (tree / _LIBRARIES, tree / _LIBRARIES / "systemd")
+        environment["LD_LIBRARY_PATH"] = ":".join(map(str, places))
     program = tree / "lib/systemd/systemd-journald"
     server = subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", _JOURNALD, str(program)],
@@ -193,8 +199,8 @@ def journald() -> Iterator[Journal]:
 
 def _answers(journal: Journal) -> bool:
     """The socket is there, and it is not the host's: that has a time of before."""
-    own = os.stat("/run").st_dev
-    return journal.socket.exists() and journal.root.joinpath("run").stat().st_dev != own
+    run, own = journal.root / "run", os.stat("/run").st_dev
+    return run.exists() and run.stat().st_dev != own and journal.socket.exists()
 
 
 def _tree(name: str) -> Path:
