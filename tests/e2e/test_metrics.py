@@ -93,6 +93,7 @@ def test_nothing_else_is_served_there(measured: Engine) -> None:
 
 
 def test_a_look_into_the_daemon(measured: Engine) -> None:
+    assert b"/debug/stacks" in measured.api.get("/debug").body
     found = measured.api.get("/debug/vars").json()
     assert found["Pid"] == measured.pid
     assert found["ResidentBytes"] > 10 * M

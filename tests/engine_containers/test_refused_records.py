@@ -21,7 +21,7 @@ pytestmark = pytest.mark.privileged
 
 
 class FullDisk:
-    """A connection that begins no transaction."""
+    """A connection that begins no transaction, and makes no copy."""
 
     def __init__(self, real: sqlite3.Connection) -> None:
         self.real = real
@@ -30,6 +30,9 @@ class FullDisk:
         if statement.startswith("BEGIN"):
             raise sqlite3.OperationalError("database or disk is full")
         return self.real.execute(statement)
+
+    def backup(self, target: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
 
     def close(self) -> None:
         self.real.close()

@@ -13,6 +13,11 @@ from boxship.base.metrics import CONTENT_TYPE, Family, exposition
 
 _TEXT = "text/plain; charset=utf-8"
 _LONGEST_PROFILE = 300
+_INDEX = b"""\
+/debug/vars                what the daemon's process holds
+/debug/stacks              where each thread and task stands
+/debug/profile?seconds=10  where its time goes meanwhile, as folded stacks
+"""
 
 
 async def metrics(call: Call) -> Answer:
@@ -23,6 +28,11 @@ async def metrics(call: Call) -> Answer:
         *await backend.metrics().families(),
     )
     return Response(200, exposition(families).encode(), CONTENT_TYPE)
+
+
+def index(call: Call) -> Answer:
+    _check(call)
+    return Response(200, _INDEX, _TEXT)
 
 
 def variables(call: Call) -> Answer:
@@ -53,6 +63,7 @@ def _check(call: Call) -> None:
 
 ROUTES = (
     ("GET", "/metrics", metrics),
+    ("GET", "/debug", index),
     ("GET", "/debug/vars", variables),
     ("GET", "/debug/stacks", stacks),
     ("GET", "/debug/profile", profile),

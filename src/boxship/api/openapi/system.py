@@ -56,6 +56,10 @@ OPERATIONS = (
         replies=(Reply(200, "Its text format", media=(CONTENT_TYPE,)),), beyond=True,
     ),
     Operation(
+        "GET", "/debug", "DebugIndex", "List what there is to look at",
+        replies=(Reply(200, "Text", media=(_TEXT,)),), errors=(404,), beyond=True,
+    ),
+    Operation(
         "GET", "/debug/vars", "DebugVariables", "Tell what the daemon's process holds",
         replies=(ok(Variables, "What there is"),), errors=(404,), beyond=True,
     ),
