@@ -10,6 +10,8 @@ from boxship.daemon.option import Check, Value
     ("check", "value"),
     [
         (forms.one_of("", "a"), ""),
+        (forms.plugin_or("syslog"), "syslog"),
+        (forms.plugin_or("syslog"), "acme/shelf:1.0"),
         (forms.at_least(-1), -1),
         (forms.port, 0),
         (forms.port, 65535),
@@ -35,6 +37,9 @@ def test_what_can_be(check: Check, value: Value) -> None:
     ("check", "value", "told"),
     [
         (forms.one_of("", "b", "a"), "c", r"^c \(one of a, b\)"),
+        (forms.plugin_or("syslog"), "sysslog", r"^sysslog \(one of syslog\)"),
+        (forms.plugin_or("syslog"), "a b", r"^a b \(one of syslog\)"),
+        (forms.plugin_or("syslog"), "", r"one of syslog"),
         (forms.at_least(-1, "-1 (for ever)"), -2, r"^-2 \(it must be -1 \(for ever\) or more\)"),
         (forms.port, 65536, "65536"),
         (forms.port, -1, "-1"),

@@ -144,14 +144,49 @@ def test_the_authorization_example_holds_containers_back(own: Engine, tmp_path: 
     own.docker("ps")
 
 
-def test_a_daemon_does_not_start_without_its_judges() -> None:
-    engine = Engine("--plugin-dir=/nowhere", "--authorization-plugin=nobody")
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [("--authorization-plugin", "authorization-plugins"), ("--log-driver", "log-driver")],
+)
+def test_a_daemon_does_not_start_without_its_plugins(flag: str, key: str) -> None:
+    engine = Engine("--plugin-dir=/nowhere", f"{flag}=nobody")
     try:
         engine.launch()
         assert engine.wait() == 1
-        assert 'authorization-plugins: plugin \\"nobody\\" not found' in engine.log()
+        assert f'{key}: plugin \\"nobody\\" not found' in engine.log()
     finally:
         engine.close()
+
+
+def test_a_plugin_can_be_the_log_driver_of_all_containers(tmp_path: Path) -> None:
+    received: list[bytes] = []
+
+    def start(wish: Json) -> Json:
+        reader = threading.Thread(target=lambda: received.append(Path(wish["File"]).read_bytes()))
+        reader.start()
+        readers.append(reader)
+        return {}
+
+    readers: list[threading.Thread] = []
+    answers: Answers = {
+        "LogDriver.StartLogging": start,
+        "LogDriver.StopLogging": lambda _: {},
+        "LogDriver.Capabilities": lambda _: {"Cap": {"ReadLogs": False}},
+    }
+    options = (f"--plugin-dir={tmp_path}", "--log-driver=shelf")
+    with (
+        serving(str(tmp_path / "shelf.sock"), "LogDriver", answers) as plugin,
+        Engine(*options) as engine,
+    ):
+        engine.load("busybox")
+        engine.docker("run", "--name=talker", "--net=none", "busybox", "echo", "by itself")
+        plugin.wait_asked("LogDriver.StopLogging")
+        for reader in readers:
+            reader.join()
+        assert any(b"by itself" in each for each in received)
+        driver = engine.docker("inspect", "talker", "--format={{.HostConfig.LogConfig.Type}}")
+        assert driver == "shelf"
+        assert engine.docker("info", "--format={{.LoggingDriver}}") == "shelf"
 
 
 def test_a_collector_is_told_of_metrics_until_the_daemon_ends(tmp_path: Path) -> None:

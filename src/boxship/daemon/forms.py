@@ -3,6 +3,8 @@
 Each raises ValueError with what is wrong. Pure: nothing is looked up on the machine.
 """
 
+import difflib
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
@@ -34,6 +36,24 @@ def at_least(least: int, why: str = "") -> Check:
     def check(value: Value) -> None:
         if isinstance(value, int) and value < least:
             raise ValueError(f"{value} (it must be {why or least} or more)")
+
+    return check
+
+
+def plugin_or(*built_in: str) -> Check:
+    """Check a text that is one of ``built_in``, or may be the name of a plugin.
+
+    Whether there is that plugin is seen at the daemon's start; a name that is spelled nearly as one
+    of ours is refused before, with ours.
+    """
+
+    def check(value: Value) -> None:
+        name = str(value)
+        if name in built_in:
+            return
+        near = difflib.get_close_matches(name, filter(None, built_in), 1, 0.75)
+        if near or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*", name):
+            one_of(*built_in)(name)
 
     return check
 

@@ -127,8 +127,8 @@ _CONTAINERS: tuple[Option, ...] = (
     ),
     text("seccomp-profile", "builtin", 'Path of a seccomp profile, or "unconfined"'),
     text(
-        "log-driver", "json-file", "Default driver of container logs",
-        check=forms.one_of(*KNOWN),
+        "log-driver", "json-file", "Default driver of container logs, or a plugin's name",
+        check=forms.plugin_or(*KNOWN),
     ),
     Option("log-opts", "log-opt", Kind.MAP, {}, "Default options of the log driver"),
     text(

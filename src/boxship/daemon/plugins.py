@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from boxship.api.authorization import Gate
 from boxship.api.facts import ActivePlugins
 from boxship.base.errors import BoxshipError, InvalidArgumentError
+from boxship.engine.containers.logdrivers.names import KNOWN
 from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.settings import PluginSettings
 
@@ -54,6 +55,20 @@ async def with_judges(
         _log.error("%s: the list stays as it was", error)
         return replace(config, values={**config.values, _JUDGES: before.values[_JUDGES]})
     return config
+
+
+async def check_log_driver(config: "DaemonConfig", plugins: PluginEntry) -> None:
+    """At the daemon's start: containers' default driver is there. InvalidArgumentError."""
+    name = config.text("log-driver")
+    if name in KNOWN:
+        return
+    from boxship.plugin.capability import Capability  # noqa: PLC0415 - few daemons have such a one
+
+    try:
+        await plugins().provider(Capability.LOG, name)
+    except BoxshipError as error:
+        built_in = ", ".join(sorted(filter(None, KNOWN)))
+        raise InvalidArgumentError(f"log-driver: {error} (built in are {built_in})") from error
 
 
 def judging(gate: Gate, name: str) -> list[str]:

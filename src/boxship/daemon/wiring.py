@@ -24,7 +24,14 @@ from boxship.daemon.config import DaemonConfig, changed, load_config, unchanged
 from boxship.daemon.listeners import Listener
 from boxship.daemon.networks import network_settings
 from boxship.daemon.notify import notify
-from boxship.daemon.plugins import checked_judges, judges, judging, plugin_settings, with_judges
+from boxship.daemon.plugins import (
+    check_log_driver,
+    checked_judges,
+    judges,
+    judging,
+    plugin_settings,
+    with_judges,
+)
 from boxship.daemon.registries import registry_settings, transfer_limits
 from boxship.daemon.remap import user_maps
 from boxship.daemon.scoping import Scoping
@@ -109,6 +116,7 @@ class Daemon:
         )
         gate = Gate(scopes=lambda: scoping.entry(backend))
         try:
+            await check_log_driver(config, engine.plugins)
             gate.judges = await checked_judges(config, engine.plugins)
         except InvalidArgumentError:
             await engine.close()
