@@ -11,14 +11,14 @@ import pytest
 from msgspec import structs
 
 from api.conftest import FakeContainers, FixedClock, make_backend, make_record
-from boxship.api.authorization import Asked, Identity
+from boxship.api.authorization import Asked, Gate, Identity
 from boxship.api.http.body import ClientGoneError
 from boxship.api.http.entrance import Entrance
-from boxship.api.http.messages import HandedOver, Stream
+from boxship.api.http.messages import HandedOver, Response, Stream
 from boxship.api.scoped.backend import limited_backend
 from boxship.api.scoped.entry import ScopedEntry
 from boxship.api.scoped.networks import LimitedNetworks
-from boxship.base.errors import ConflictError, ForbiddenError, NotFoundError
+from boxship.base.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from boxship.engine.access.audit import AuditLog
 from boxship.engine.access.permissions import ALL
 from boxship.engine.access.scope import Scope
@@ -322,6 +322,35 @@ def test_a_scope_that_is_removed_while_it_is_made_has_no_door(tmp_path: Path):
 
     with_database(tmp_path, run)
     assert doors.opened == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_judge_refuses_is_written_down(tmp_path: Path, when: str):
+    class Judge:
+        async def before(self, asked: Asked) -> None:
+            if when == "before":
+                raise UnavailableError("nobody to ask")
+
+        async def after(self, asked: Asked, answer: object) -> None:
+            raise UnavailableError("nobody to ask")
+
+    async def run(database: Database) -> None:
+        log = AuditLog(str(tmp_path))
+        access = Access((), database, FixedClock(), log)
+        await access.create(CreateScope("ci", ("containers:read",), {}))
+        entry = ScopedEntry(access, make_backend())
+        client = SimpleNamespace(client_socket=None, entrance=Entrance("ci"))
+        request = SimpleNamespace(method="GET", path="/x", headers={}, connection=client)
+        asked = Asked(Identity(entrance=client.entrance), request, "/containers/json", "")
+        with pytest.raises(UnavailableError):
+            await Gate((Judge(),), lambda: entry).pass_through(
+                asked, make_backend(), lambda _: Response()
+            )
+        last = log.read()[-1]
+        assert (last.scope, last.allowed, last.reason) == ("ci", False, "nobody to ask")
+        log.close()
+
+    with_database(tmp_path, run)
 
 
 def with_database(directory: Path, work: Callable[[Database], Awaitable[None]]) -> None:

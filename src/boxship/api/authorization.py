@@ -82,6 +82,9 @@ class Scopes(Protocol):
     async def answer(self, asked: Asked, endpoint: Endpoint) -> Answer:
         """Have it answered within its scope. ForbiddenError, UnauthorizedError: refused."""
 
+    def refused(self, asked: Asked, error: Exception) -> None:
+        """Take note that a judge has refused a request, or its answer."""
+
 
 class Gate:
     """What stands before the endpoints of one API."""
@@ -100,19 +103,31 @@ class Gate:
     async def pass_through(self, asked: Asked, backend: Backend, endpoint: Endpoint) -> Answer:
         """Ask everybody, have the request answered, ask again. ForbiddenError: refused."""
         judges = self.judges
-        for judge in judges:
-            await judge.before(asked)
+        try:
+            for judge in judges:
+                await judge.before(asked)
+        except Exception as error:
+            self._note_refusal(asked, error)
+            raise
         answer = await self._answer_or_error(asked, backend, endpoint)
         if isinstance(answer, HandedOver):
             return answer
         try:
             for judge in judges:
                 await judge.after(asked, answer)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Exception):
+                self._note_refusal(asked, error)
             if isinstance(answer, Stream):
                 await let_go(answer.chunks)
             raise
         return answer
+
+    def _note_refusal(self, asked: Asked, error: Exception) -> None:
+        if asked.identity.entrance is not MAIN and self._scopes is not None:
+            scopes = self._scopes()
+            if scopes.limits(asked.request):
+                scopes.refused(asked, error)
 
     async def _answer_or_error(self, asked: Asked, backend: Backend, endpoint: Endpoint) -> Answer:
         """An error is an answer to judges as well: it may tell what nobody is to know."""

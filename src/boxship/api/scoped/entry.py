@@ -75,6 +75,14 @@ class ScopedEntry:
             return answer  # what every client asks before anything else would drown the rest
         return _noted(answer, lambda status, error: self._write(name, asked, status, error))
 
+    def refused(self, asked: Asked, error: Exception) -> None:
+        """Write down that a judge has refused a request, or its answer."""
+        try:
+            name = self._scope(asked).name
+        except (ForbiddenError, UnauthorizedError):
+            name = ""
+        self._write(name, asked, status_of(error), error, refused=True)
+
     def _holds(self, scope: Scope) -> Callable[[], bool]:
         """Return what tells whether a scope is still there."""
         return lambda: self._access.knows(scope)
@@ -115,7 +123,16 @@ class ScopedEntry:
             self._backends[scope.name] = known
         return known[1]
 
-    def _write(self, scope: str, asked: Asked, status: int, error: Exception | None) -> None:
+    def _write(
+        self,
+        scope: str,
+        asked: Asked,
+        status: int,
+        error: Exception | None,
+        *,
+        refused: bool = False,
+    ) -> None:
+        refused = refused or isinstance(error, ForbiddenError | HiddenError | UnauthorizedError)
         request = asked.request
         by = requester_of(request)
         self._access.audit.write(
@@ -125,7 +142,7 @@ class ScopedEntry:
                 door="socket" if asked.identity.entrance.scope else "token",
                 method=request.method,
                 path=request.path,
-                allowed=not isinstance(error, ForbiddenError | HiddenError | UnauthorizedError),
+                allowed=not refused,
                 status=status,
                 reason=str(error) if error is not None else "",
                 pid=by.pid,
