@@ -165,6 +165,35 @@ def test_a_token_that_is_refused_is_replaced(
     assert server.requests[-1].json["logName"].startswith("projects/p-file/")
 
 
+def test_an_entry_that_is_refused_takes_no_other_along(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloud, taken = Cloud(), []
+
+    def answer(request: Request) -> Reply:
+        if request.path != "/v2/entries:write" or "dryRun" in request.json:
+            return cloud.answer(request)
+        lines = [entry["jsonPayload"]["message"] for entry in request.json["entries"]]
+        if "bad" in lines or len(lines) > 3:
+            return Reply(400 if "bad" in lines else 413, b"not this")
+        if "down" in lines:
+            return Reply(503, b"later")
+        taken.extend(lines)
+        return Reply()
+
+    with http(answer) as server:
+        with_account(environment, tmp_path / "account.json", server)
+        with closing(gcplogs.open_driver(target("gcplogs"))) as driver:
+            with pytest.raises(DeliveryError, match="not this") as failure:
+                driver.send(entries("a", "b", "c", "bad", "d", "e"))
+            assert (failure.value.delivered, failure.value.refused) == (3, True)
+            driver.send(entries("d", "e", "f", "g"))
+            with pytest.raises(DeliveryError, match="later") as failure:
+                driver.send(entries("h", "i", "down", "j"))
+            assert (failure.value.delivered, failure.value.refused) == (2, False)
+    assert taken == [*"abcdefghi"]
+
+
 def test_a_person(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Such tokens come of Google alone, which is not asked: the wish is looked at."""
     with http(Cloud().answer) as server:

@@ -155,6 +155,27 @@ def test_refusals(answer: Callable[[Request], Reply], delivered: int, refused: b
     assert (failure.value.delivered, failure.value.refused) == (delivered, refused)
 
 
+def test_a_request_that_is_too_large_has_half_as_many_events_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(splunk.SplunkDriver, "most_events", 1000)
+    with http() as server:
+        wanted = target("splunk", splunk_url=server.url, splunk_token="t")
+        with closing(splunk.open_driver(wanted)) as driver:
+            assert driver.batch.entries == 1000
+            server.answer = lambda _: Reply(413)
+            with pytest.raises(DeliveryError, match="failed to send event") as failure:
+                driver.send(entries("a", "b", "c", "d"))
+            assert (failure.value.delivered, failure.value.refused) == (0, False)
+        server.answer = accepting
+        with closing(splunk.open_driver(wanted)) as driver:
+            assert driver.batch.entries == 2
+            server.answer = lambda _: Reply(413)
+            with pytest.raises(DeliveryError) as failure:
+                driver.send(entries("too long by itself"))
+            assert (failure.value.delivered, failure.value.refused) == (0, True)
+
+
 def test_a_refused_line_and_the_beginning_of_another() -> None:
     """What is told of the entries up to the refused one is true for all streams."""
     pieces = [

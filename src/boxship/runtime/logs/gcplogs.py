@@ -16,7 +16,7 @@ from boxship.base.clock import format_ns
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
 from boxship.runtime.logs.gcpidentity import Instance, Metadata, Tokens
 from boxship.runtime.logs.httpcalls import HttpServer, Response
-from boxship.runtime.logs.words import read_truth
+from boxship.runtime.logs.words import read_truth, reason
 from boxship.runtime.messages import LogFacts, LogTarget
 
 _SERVICE: Final = "https://logging.googleapis.com/"
@@ -24,6 +24,7 @@ _OVERRIDE: Final = "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING"
 """Google's own name for another endpoint, as a private network has one."""
 _LOG: Final = "gcplogs-docker-driver"
 _PATH: Final = "v2/entries:write"
+_REFUSED: Final = (400, 413)
 
 
 def open_driver(target: LogTarget) -> GcplogsDriver:
@@ -122,11 +123,26 @@ class GcplogsDriver:
     def send(self, entries: Sequence[Entry]) -> None:
         written = [self._entry(number, entry) for number, entry in enumerate(entries)]
         response = self._post({"entries": written})
-        if response.status != 200:
+        if response.status in _REFUSED and len(entries) > 1:
+            self._send_halves(entries)
+        elif response.status != 200:
             # One that is refused for what it is will not be taken the next time either.
-            refused = response.status in (400, 413) and len(entries) == 1
+            refused = response.status in _REFUSED
             raise DeliveryError(f"entries.write: {response.excerpt()}", refused=refused)
-        self._written += len(entries)
+        else:
+            self._written += len(entries)
+
+    def _send_halves(self, entries: Sequence[Entry]) -> None:
+        """One entry is refused with all that are in its request, or they are too many."""
+        half = len(entries) // 2
+        self.send(entries[:half])
+        try:
+            self.send(entries[half:])
+        except DeliveryError as error:
+            delivered = half + error.delivered
+            raise DeliveryError(str(error), delivered=delivered, refused=error.refused) from error
+        except OSError as error:
+            raise DeliveryError(reason(error), delivered=half) from error
 
     def _entry(self, number: int, entry: Entry) -> dict[str, Any]:
         return {

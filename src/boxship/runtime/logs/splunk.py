@@ -13,10 +13,11 @@ import gzip
 import json
 import os
 import socket
+import sys
 import uuid
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from boxship.runtime.logs import joining
 from boxship.runtime.logs.driver import Batch, DeliveryError, Entry
@@ -29,6 +30,7 @@ _EVENTS: Final = "/services/collector/event/1.0"
 _ACKNOWLEDGEMENTS: Final = "/services/collector/ack"
 _PLAIN: Final = -2
 _MOST_ASKED: Final = 1000
+_TOO_LARGE: Final = 413
 _BATCH: Final = Batch(seconds=5.0, entries=1000)
 _TUNING: Final = "SPLUNK_LOGGING_DRIVER_POST_MESSAGES_"
 _LONGEST: Final = 80 * 1024
@@ -119,6 +121,10 @@ class RefusedLineError(Exception):
 class SplunkDriver:
     """A collector and the token for it. ``level`` of gzip: -1 is zlib's own choice."""
 
+    most_events: ClassVar[int] = sys.maxsize
+    """In a request, as far as the server, or a proxy before it, has refused longer ones. Of all
+    drivers: after a refusal the sender makes a new one, and a process has one target."""
+
     def __init__(
         self,
         server: HttpServer,
@@ -130,7 +136,7 @@ class SplunkDriver:
         acknowledged: bool = False,
         batch: Batch = _BATCH,
     ) -> None:
-        self.batch = batch
+        self.batch = batch._replace(entries=min(batch.entries, SplunkDriver.most_events))
         self._server, self._fields, self._event, self._level = server, fields, event, level
         self._authorization = {"Authorization": f"Splunk {token}"}
         self._pending: list[int] = []
@@ -180,6 +186,9 @@ class SplunkDriver:
         if self._level != _PLAIN:
             body = gzip.compress(body, self._level if self._level >= 0 else 6, mtime=0)
         response = self._server.request("POST", _EVENTS, self._headers, body)
+        if response.status == _TOO_LARGE and len(sent) > 1:
+            SplunkDriver.most_events = len(sent) // 2
+            raise DeliveryError(_failure(response), retry_after=0)
         if response.status != 200:
             raise _refusal(response, [number for number, _ in sent])
         if self._channel:
@@ -212,8 +221,9 @@ class SplunkDriver:
 
     def flush(self) -> None:
         """Deliver lines whose end has not come."""
-        with contextlib.suppress(RefusedLineError):
-            self._post(list(self._pieces.values()))
+        for line in self._pieces.values():
+            with contextlib.suppress(RefusedLineError):
+                self._post([line])
         self._pieces = joining.NOTHING
 
     def close(self) -> None:
@@ -222,13 +232,17 @@ class SplunkDriver:
 
 def _refusal(response: Response, numbers: Sequence[int]) -> DeliveryError | RefusedLineError:
     """Return what a refusal means: of a single event if the server names one, else of none."""
-    message = f"splunk: failed to send event - {response.excerpt()}"
+    message = _failure(response)
     invalid = _object(response).get("invalid-event-number")
     if response.status == 400 and isinstance(invalid, int) and 0 <= invalid < len(numbers):
         return RefusedLineError(message, numbers[invalid])
-    if response.status == 413 and len(numbers) == 1:
+    if response.status == _TOO_LARGE and len(numbers) == 1:
         return RefusedLineError(message, numbers[0])
     return DeliveryError(message)
+
+
+def _failure(response: Response) -> str:
+    return f"splunk: failed to send event - {response.excerpt()}"
 
 
 def _object(response: Response) -> dict[str, Any]:
