@@ -326,6 +326,8 @@ def test_a_seccomp_profile_is_looked_at(configured, tmp_path):
             1,
             "invalid log-opts: invalid value for max-size: invalid size: 'x'",
         ),
+        ('{"hosts": ["tcp://0.0.0.0:2375"]}', 1, "refusing to listen on 0.0.0.0: whoever"),
+        ('{"hosts": ["tcp://127.0.0.1:2375", "unix:///x"]}', 0, "configuration OK\n"),
         ('{"log-opts": {"max-file": 2}}', 1, "max-file: expected a text, got 2"),
         ('{"log-opts": {"speed": "2"}}', 1, "unknown log opt 'speed' for json-file log driver"),
     ],

@@ -49,6 +49,21 @@ class Listener:
                 os.unlink(self.path)
 
 
+def check_listeners(config: DaemonConfig) -> None:
+    """See that nothing is to be listened on that would be refused; nothing is opened.
+
+    InvalidArgumentError names it. Hosts' names are not resolved: another machine may validate.
+    """
+    for host in config.hosts:
+        if host.startswith("tcp://"):
+            name, _ = split_address(host.removeprefix("tcp://"), _PORT)
+            try:
+                ipaddress.ip_address(name)
+            except ValueError:
+                continue
+            _refuse_insecure(name, config)
+
+
 def open_listeners(config: DaemonConfig) -> list[Listener]:
     """Open everything the configuration names; all or none."""
     opened: list[Listener] = []

@@ -26,7 +26,7 @@ from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import logs
 from boxship.daemon.certificates import tls_context
 from boxship.daemon.config import DaemonConfig, load_config
-from boxship.daemon.listeners import Listener, open_listeners
+from boxship.daemon.listeners import Listener, check_listeners, open_listeners
 from boxship.daemon.options import usage
 from boxship.daemon.ownership import owned, pid_file
 
@@ -80,6 +80,7 @@ def _validate(config: DaemonConfig) -> int:
         for tls in (config.tls, config.token_tls):
             if tls is not None:
                 tls_context(tls)
+        check_listeners(config)
         _check_records(config)
     except BoxshipError as error:
         sys.stderr.write(f"{error}\n")
