@@ -8,8 +8,9 @@ import pytest
 
 from boxship.plugin.client import PluginClient
 from boxship.plugin.endpoint import Endpoint
+from boxship.plugin.entries import ReadEntry
 from boxship.plugin.errors import PluginNonsenseError, PluginRefusedError
-from boxship.plugin.log import LogPlugin, ReadEntry
+from boxship.plugin.log import LogPlugin
 from boxship.runtime.logs.driver import Entry, Partial
 from boxship.runtime.logs.plugin import framed
 from support.fakeplugin import serving

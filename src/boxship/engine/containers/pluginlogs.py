@@ -9,7 +9,8 @@ from boxship.engine.containers.logconfig import shim_log_config
 from boxship.engine.containers.record import ContainerRecord
 from boxship.engine.containers.requests import LogLine, LogQuery
 from boxship.plugin.capability import Capability
-from boxship.plugin.log import LogPlugin, ReadEntry
+from boxship.plugin.entries import ReadEntry
+from boxship.plugin.log import LogPlugin
 from boxship.runtime.logs.plugin import info_of
 
 
