@@ -107,6 +107,9 @@ def test_a_live_table_of_all_containers(engine: Engine, boxship: Cli) -> None:
         screen.type("m")
         screen.expect(r"MEMORY ▾")
         screen.expect("c CPU  m memory")
+        screen.type("\x1b[A")  # the arrow upwards means nothing here
+        screen.type("c")
+        screen.expect("CPU % ▾")
         screen.type("q")
         assert screen.close() == 0
     assert screen.seen.endswith("\x1b[?25h\x1b[?1049l")

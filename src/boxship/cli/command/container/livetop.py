@@ -32,7 +32,8 @@ _HOME, _CLEAR_LINE, _CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _KEYS = {order[0]: order for order in ("cpu", "memory", "network", "disk", "processes")}
 _KEYS["a"] = "name"
-_END = ("q", "Q", "\x03", "\x1b", "")
+_ESCAPE = "\x1b"
+_END = ("q", "Q", "\x03", _ESCAPE, "")
 _USUAL_SIZE = 24, 80
 
 
@@ -109,8 +110,24 @@ def _draw(session: Session, machine: Machine, rows: list[Usage], order: str) -> 
 
 def _key(interval: float) -> str | None:
     """Return the next key, empty at the end of the input; None if none came in time."""
-    ready, _, _ = select.select([terminal.STDIN], [], [], interval)
-    return os.read(terminal.STDIN, 1).decode(errors="replace") if ready else None
+    if not _is_readable(interval):
+        return None
+    key = _character()
+    if key == _ESCAPE and _is_readable(0):  # not that key: an arrow or the like begins so
+        key += _character()
+        while key[1:2] in ("[", "O") and _is_readable(0):
+            key += (last := _character())
+            if not last or "@" <= last <= "~":  # the end of it (ECMA-48, 5.4)
+                break
+    return key
+
+
+def _character() -> str:
+    return os.read(terminal.STDIN, 1).decode(errors="replace")
+
+
+def _is_readable(seconds: float) -> bool:
+    return bool(select.select([terminal.STDIN], [], [], seconds)[0])
 
 
 @contextmanager
