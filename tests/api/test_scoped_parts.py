@@ -36,6 +36,7 @@ from boxship.engine.networks.requests import (
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.model.container import HostConfig
+from support.audited import audited
 
 SCOPE = Scope("ci", tuple(sorted(ALL)), {"team": "ci"})
 OURS = {"team": "ci"}
@@ -346,7 +347,7 @@ def test_what_a_judge_refuses_is_written_down(tmp_path: Path, when: str):
             await Gate((Judge(),), lambda: entry).pass_through(
                 asked, make_backend(), lambda _: Response()
             )
-        last = log.read()[-1]
+        last = audited(log)[-1]
         assert (last.scope, last.allowed, last.reason) == ("ci", False, "nobody to ask")
         log.close()
 

@@ -25,6 +25,7 @@ from boxship.engine.access.scope import Scope
 from boxship.engine.access.service import Access, CreateScope
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
+from support.audited import audited
 
 _ONES = {"{id}": "web", "{name...}": "x/web", "{name}": "web", "{id...}": "x/web"}
 
@@ -147,9 +148,9 @@ def test_a_door_for_tokens_wants_one(scoped, access):
         assert status("/containers/json", f"Bearer {token}") == b"403"
         for wrong in ("", "Bearer", "Bearer bst_wrong", f"Basic {token}", token):
             assert status("/info", wrong) == status("/_ping", wrong) == b"401", wrong
-    last = access.audit.read()[-1]
+    last = audited(access.audit)[-1]
     assert (last.door, last.scope, last.allowed, last.status) == ("token", "", False, 401)
-    assert token not in str(access.audit.read())
+    assert token not in str(audited(access.audit))
 
 
 def test_where_tokens_are_taken_who_shows_one_has_its_limits(scoped):
@@ -173,10 +174,10 @@ def test_the_log_is_rotated_and_told_oldest_first(tmp_path: Path):
             AuditEntry("t", "a" if number % 2 else "b", "socket", "GET", f"/{number}", True, 200)
         )
     log.close()
-    told = [entry.path for entry in log.read()]
+    told = [entry.path for entry in audited(log)]
     assert told == [f"/{number}" for number in range(20 - len(told), 20)]
     assert 3 < len(told) < 20
-    assert [entry.path for entry in log.read("a", 2)] == ["/17", "/19"]
+    assert [entry.path for entry in audited(log, "a", 2)] == ["/17", "/19"]
     assert len(list(tmp_path.iterdir())) == 3
     assert (tmp_path / "audit.log").stat().st_mode & 0o777 == 0o600
 

@@ -15,8 +15,12 @@ nobody waits for a follower.
 """
 
 import asyncio
+import contextlib
 import logging
+import os
+from collections import deque
 from collections.abc import AsyncGenerator, Iterator
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +33,9 @@ LIMIT = 10 << 20
 KEPT = 4
 """Older files beside the one that is written."""
 _MOST_WAITING = 1024
+_PIECE = 1 << 18
+
+_Part = tuple[BinaryIO, int]
 
 
 class AuditEntry(Struct, frozen=True, omit_defaults=True):
@@ -67,45 +74,64 @@ class AuditLog:
             if not follower.full():
                 follower.put_nowait(entry)
 
-    def read(self, scope: str = "", most: int = 0) -> list[AuditEntry]:
-        """Return the latest ``most`` (0: all) of a scope (empty: of all), oldest first."""
-        found: list[AuditEntry] = []
-        for path in self._file.paths:
-            found = [*(e for e in _entries(path) if scope in ("", e.scope)), *found]
-            if 0 < most <= len(found):
-                return found[-most:]
-        return found
-
     async def tell(
         self, scope: str = "", most: int = 0, *, follow: bool = False
     ) -> AsyncGenerator[AuditEntry, None]:
-        """Yield what :meth:`read` returns and, to ``follow``, what is written from then on."""
+        """Yield the latest ``most`` (0: all) of a scope (empty: of all), oldest first.
+
+        To ``follow``: and what is written from then on.
+        """
         waiting: asyncio.Queue[AuditEntry] = asyncio.Queue(_MOST_WAITING)
+        written = self._parts()
         if follow:  # from the same moment on up to which is read: nothing is missed or told twice
             self._followers.add(waiting)
         try:
-            for entry in self.read(scope, most):
-                yield entry
+            async with contextlib.aclosing(_latest(written, scope, most)) as latest:
+                async for entry in latest:
+                    yield entry
             while follow:
                 entry = await waiting.get()
                 if scope in ("", entry.scope):
                     yield entry
         finally:
             self._followers.discard(waiting)
+            for file, _ in written:
+                file.close()
+
+    def _parts(self) -> list[_Part]:
+        """Open all files, oldest first, with their lengths at this moment."""
+        parts: list[_Part] = []
+        for path in reversed(self._file.paths):
+            with contextlib.suppress(FileNotFoundError):
+                file = open(path, "rb")  # noqa: SIM115 - closed by who reads
+                parts.append((file, os.fstat(file.fileno()).st_size))
+        return parts
 
     def close(self) -> None:
         """Close the file; writing opens it again."""
         self._file.close()
 
 
-def _entries(path: str) -> Iterator[AuditEntry]:
-    """Read a file; a line that power loss cut short is left out."""
-    try:
-        with open(path, "rb") as file:
-            for line in file:
-                try:
-                    yield msgspec.json.decode(line, type=AuditEntry)
-                except msgspec.MsgspecError:
-                    continue
-    except FileNotFoundError:
-        return
+async def _latest(parts: list[_Part], scope: str, most: int) -> AsyncGenerator[AuditEntry, None]:
+    """Read piece by piece, in a thread: all of it is 50 MB."""
+    latest: deque[AuditEntry] = deque(maxlen=most or None)
+    pieces = _pieces(parts)
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        latest.extend(entry for entry in piece if scope in ("", entry.scope))
+        while latest and not most:
+            yield latest.popleft()
+    for entry in latest:
+        yield entry
+
+
+def _pieces(parts: list[_Part]) -> Iterator[list[AuditEntry]]:
+    for file, size in parts:
+        while (left := size - file.tell()) > 0 and (lines := file.readlines(min(left, _PIECE))):
+            yield list(_entries(lines))
+
+
+def _entries(lines: list[bytes]) -> Iterator[AuditEntry]:
+    """Decode lines; one that power loss cut short is left out."""
+    for line in lines:
+        with contextlib.suppress(msgspec.MsgspecError):
+            yield msgspec.json.decode(line, type=AuditEntry)
