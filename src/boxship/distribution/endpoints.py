@@ -69,11 +69,14 @@ class Endpoints:
         rules = self._certificates.rules(domain)
         if rules is not None:
             return self._ruled(domain, rules)
-        mirrors = self._mirrors if domain == DEFAULT_DOMAIN else ()
-        host = HUB if domain == DEFAULT_DOMAIN else domain
-        return tuple(
-            Endpoint(base, self.tls_of(base), READING, own=False, shown=False) for base in mirrors
-        ) + self.direct(host)
+        if domain != DEFAULT_DOMAIN:
+            return self.direct(domain)
+        mirrors = (
+            Endpoint(base, self.tls_of(base), READING, own=False, shown=False)
+            for base in self._mirrors
+        )
+        # Docker Hub proves who it is. Its name is not looked up: mirrors do without.
+        return (*mirrors, Endpoint(f"https://{HUB}/v2", self._certificates.tls(HUB)))
 
     def is_insecure(self, domain: str) -> bool:
         """Tell whether the settings let a registry do without certificates."""
