@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,25 @@ def command(*words: str | Path) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_nobody_waits_while_a_name_is_resolved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of names that is silent would hold up the whole daemon for as long."""
+    askers = []
+
+    def resolve(*_: object, **__: object) -> object:
+        askers.append(threading.current_thread())
+        raise UnicodeError("no name")  # after which, unlike others, nobody asks again
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    name = "registry.test/quiet:1"
+    shop.load(docker_archive((IMAGE, [name])))
+    with_registries(shop, RegistrySettings())
+    for act in (push, pull):
+        with pytest.raises(UnicodeError, match="no name"):
+            act(shop, name)
+    assert len(askers) >= 4  # whether it is one of the insecure, then to connect
+    assert threading.main_thread() not in askers
 
 
 def test_skopeo_reads_it(shop: Shop, registry: RegistryServer) -> None:

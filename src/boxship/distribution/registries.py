@@ -30,7 +30,10 @@ class Registries:
         return self._endpoints.is_insecure(name.domain)
 
     def repository(self, name: Reference, credentials: Credentials | None = None) -> Repository:
-        """Return the repository of a reference; its tag and digest aren't looked at."""
+        """Return the repository of a reference; its tag and digest aren't looked at.
+
+        It blocks while the registry's name is resolved, to see whether that is an insecure one.
+        """
         sessions = tuple(
             self._session(endpoint, credentials or ANONYMOUS)
             for endpoint in self._endpoints.of(name.domain)

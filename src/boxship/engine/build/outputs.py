@@ -90,7 +90,7 @@ class Outputs:
     ) -> tuple[tuple[BuiltImage, ...], dict[str, str]]:
         if (output.push or output.push_by_digest) and not output.names:
             raise InvalidArgumentError("tag is needed when pushing to registry")
-        self._check_insecure(output)
+        await in_thread(partial(self._check_insecure, output))
         # By digest alone: whoever makes an index of several machines' images names that.
         names = () if output.push_by_digest else output.names
         if len(images) > 1:
@@ -174,7 +174,8 @@ class Outputs:
 
     async def _push_to(self, made: Bundle, names: Sequence[Reference], *, by_digest: bool) -> None:
         credentials = await self.client.credentials(names[0].domain)
-        repository = self.images.registries.repository(names[0], credentials)
+        find = partial(self.images.registries.repository, names[0], credentials)
+        repository = await in_thread(find)
         tags = () if by_digest else tuple(name.with_default_tag().tag for name in names)
         push = Push(made, repository, self.ground.storage.layers)
         await stoppable(partial(push.run, tags), push.cancel.cancel)

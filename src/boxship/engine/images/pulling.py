@@ -107,7 +107,8 @@ class Puller:
                 yield event
 
     async def _pull(self, request: PullRequest, tell: Tell) -> None:
-        repository = self._scope.registries.repository(request.reference, request.credentials)
+        find = partial(self._scope.registries.repository, request.reference, request.credentials)
+        repository = await in_thread(find)
         reference = request.reference
         if reference.tag or reference.digest:
             outcomes = [await self._pull_one(request, repository, tell)]

@@ -27,7 +27,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.settings import Retries
 from boxship.engine.images import manifests
-from boxship.engine.images.bridge import all_or_none, stoppable, telling
+from boxship.engine.images.bridge import all_or_none, in_thread, stoppable, telling
 from boxship.engine.images.catalog import KnownImage
 from boxship.engine.images.layerpush import LayerPush, Sender, Target
 from boxship.engine.images.layersources import LayerSource
@@ -115,7 +115,8 @@ class Pusher:
     async def _push(self, request: PushRequest, tell: Tell) -> None:
         one = request.reference.with_default_tag()
         names = [one] if request.image else self._names(request.reference)
-        target = self._scope.registries.repository(request.reference, request.credentials)
+        find = partial(self._scope.registries.repository, request.reference, request.credentials)
+        target = await in_thread(find)
         executor = workers()
         try:
             for name in names:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.distribution.cancel import Cancel
@@ -10,7 +11,7 @@ from boxship.distribution.login import LoginOutcome
 from boxship.distribution.registries import Registries
 from boxship.distribution.repository import Repository
 from boxship.distribution.search import SearchFilters, SearchResult
-from boxship.engine.images.bridge import stoppable
+from boxship.engine.images.bridge import in_thread, stoppable
 from boxship.oci.digest import Digest
 from boxship.oci.image import (
     INDEX_TYPES,
@@ -65,7 +66,8 @@ class RemoteRegistries:
         except InvalidReferenceError as error:
             raise InvalidArgumentError(str(error)) from error
         cancel = Cancel()
-        repository = self._registries().repository(reference, credentials)
+        find = partial(self._registries().repository, reference, credentials)
+        repository = await in_thread(find)
         target = reference.digest or reference.tag
         return await stoppable(lambda: look(repository, target, cancel), cancel.cancel)
 

@@ -16,7 +16,7 @@ from boxship.distribution.cancel import Cancel
 from boxship.distribution.credentials import Credentials
 from boxship.distribution.registries import Registries
 from boxship.engine.events.bus import EventBus
-from boxship.engine.images.bridge import consume, stoppable, telling, to_the_end
+from boxship.engine.images.bridge import consume, in_thread, stoppable, telling, to_the_end
 from boxship.engine.managed import fetching, settings
 from boxship.engine.managed.packages import Packages, Packed
 from boxship.engine.managed.privileges import Privilege, asked
@@ -67,7 +67,7 @@ class Installer:
     ) -> tuple[Privilege, ...]:
         """Ask a registry what a plugin wants. Errors as of :class:`fetching.RemotePlugin`."""
         name, cancel = parsed(remote), Cancel()
-        repository = self._registries().repository(name, credentials)
+        repository = await in_thread(partial(self._registries().repository, name, credentials))
         found = await stoppable(
             lambda: fetching.RemotePlugin(repository, name, cancel), cancel.cancel
         )
@@ -115,7 +115,8 @@ class Installer:
     async def _fetched(
         self, wish: PullPlugin, reference: Reference, process_id: str, tell: Tell
     ) -> Packed:
-        repository = self._registries().repository(reference, wish.credentials)
+        find = partial(self._registries().repository, reference, wish.credentials)
+        repository = await in_thread(find)
         cancel = Cancel()
 
         def fetch() -> Packed:
@@ -176,7 +177,8 @@ class Installer:
         """Send a plugin to the registry of its reference. NotFoundError; as of a push of images."""
         record = self._shelf.find(name)
         reference = parsed(record.reference)
-        repository = self._registries().repository(reference, credentials)
+        find = partial(self._registries().repository, reference, credentials)
+        repository = await in_thread(find)
         yield PushBegun(reference.familiar_name)
 
         async def work(tell: Tell) -> None:
