@@ -48,9 +48,9 @@ def pid_of(engine: Engine) -> int:
     return 0
 
 
-def listens(engine: Engine) -> bool:
+def listens(engine: Engine, plugin: str = "me/vol") -> bool:
     try:
-        return bool(ask(engine, "me/vol", "Test.Look"))
+        return bool(ask(engine, plugin, "Test.Look"))
     except OSError:
         return False
 
@@ -279,6 +279,8 @@ def test_a_collector_reads_metrics_of_each_daemon(
     engine.kill()
     engine.start()
     eventually(reads, "metrics of the next daemon")
+    os.kill(pid_of(engine), signal.SIGKILL)
+    eventually(lambda: listens(engine, "me/meter") and reads(), "metrics after its death")
     engine.docker("plugin", "rm", "-f", "me/meter")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_FAREWELL = 1.0
+_FAREWELL = 0.5
 """Seconds that a collector may hold up its own end, or the daemon's."""
 
 

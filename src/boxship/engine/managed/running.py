@@ -42,8 +42,17 @@ _LAST_LINES = 5
 class Processes:
     """The processes of all plugins. Belongs to the event loop."""
 
-    def __init__(self, yard: Yard, plugin_of: Callable[[str], PluginRecord | None]) -> None:
-        """``plugin_of`` returns the plugin that has a process."""
+    def __init__(
+        self,
+        yard: Yard,
+        plugin_of: Callable[[str], PluginRecord | None],
+        began_again: Callable[[PluginRecord], None],
+    ) -> None:
+        """``plugin_of`` returns the plugin that has a process.
+
+        ``began_again`` is told of one that had died: it knows nothing of what it was told before.
+        """
+        self._began_again = began_again
         self._yard = yard
         self._plugin_of = plugin_of
         self.context = replaced(yard.context, start_again=self._start_again)
@@ -154,6 +163,8 @@ class Processes:
             except OSError as error:
                 _log.error("plugin %s: %s", record.name, error)
         start.schedule(context, container)
+        if record is not None and record.enabled:
+            self._began_again(record)
 
     async def _listening(self, container: Container, record: PluginRecord) -> None:
         """Wait until somebody takes a connection. BoxshipError: nobody does."""

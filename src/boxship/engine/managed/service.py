@@ -55,7 +55,7 @@ class ManagedPlugins:
         self._yard = open_yard(context, database)
         self._shelf = PluginShelf(database)
         self._packages = Packages(self._yard.storage)
-        self._processes = Processes(self._yard, self._shelf.of_process)
+        self._processes = Processes(self._yard, self._shelf.of_process, self._register)
         self._plugins = context.plugins
         self._events = events
         self.installer: Installer = Installer(
