@@ -53,9 +53,8 @@ def shop(_shop: Workshop) -> Iterator[Workshop]:
     yield _shop
     _shop.settle()
     forget(_shop)
-    settings = _shop.place.settings
     # Connections to registries are kept for the next pull or push.
-    _shop.engine.reconfigure(settings)
+    _shop.engine.images.registries.close()
     gc.collect()
 
 

@@ -57,7 +57,7 @@ def shop(_shop: Workshop) -> Iterator[Workshop]:
     _shop.settle()
     settings = _shop.place.settings
     # Connections to registries are kept for the next pull or push.
-    _shop.engine.reconfigure(settings)
+    _shop.engine.images.registries.close()
     gc.collect()
     _shop.engine.checker._storage.disposal.settle()
     assert os.listdir(f"{settings.data_root}/tmp") == []
