@@ -16,7 +16,6 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Self, cast
@@ -50,6 +49,7 @@ from boxship.engine.containers.service import ContainerService
 from boxship.engine.containers.shelf import Shelf
 from boxship.engine.containers.tasks import LauncherLink
 from boxship.engine.containers.usage import Usage
+from boxship.engine.dataroot import machine_id, make_data_root, mapped_owners
 from boxship.engine.events.archive import Archive
 from boxship.engine.events.bus import EventBus
 from boxship.engine.housekeeping.trash import Trash
@@ -64,7 +64,7 @@ from boxship.engine.plugins.entry import PluginEntry
 from boxship.engine.records.database import Database
 from boxship.engine.records.schema import MIGRATIONS
 from boxship.engine.records.trash import TrashBin
-from boxship.engine.settings import Configured, EngineSettings, UserMaps
+from boxship.engine.settings import Configured, EngineSettings
 from boxship.engine.volumes.service import Volumes
 from boxship.model.event import EventType
 from boxship.runtime.host import Host
@@ -133,10 +133,10 @@ class Engine:
         """Open the data root and bring everything back into order; then it can be used."""
         clock = clock or SystemClock()
         os.makedirs(settings.exec_root, 0o711, exist_ok=True)
-        _make_data_root(settings)
+        make_data_root(settings)
         owners = -1
         if settings.user_maps is not None:
-            owners = _mapped_owners(settings.data_root, settings.user_maps)
+            owners = mapped_owners(settings.data_root, settings.user_maps)
         database = Database(f"{settings.data_root}/{DATABASE}", MIGRATIONS)
         scopes = [cast("bytes", body) for (body,) in database.load("SELECT body FROM scopes")]
         events = EventBus(clock, Archive(f"{settings.data_root}/{EVENTS}"))
@@ -166,7 +166,7 @@ class Engine:
             settings.networks,
             KernelFabric(settings.data_root, f"{settings.exec_root}/forwarding"),
             exec_root=settings.exec_root,
-            identity=f"{_machine_id()} {settings.data_root}".encode(),
+            identity=f"{machine_id()} {settings.data_root}".encode(),
             trash=trash,
             plugins=plugins,
         )
@@ -379,6 +379,7 @@ class Engine:
         self._context.publications.close()
         await self._context.shims.close()
         await self.networks.close()
+        self.images.registries.close()
         await self.plugins.close(leave=self._containers_go_on)
         self.events.close()
         if self._access is not None:
@@ -386,36 +387,3 @@ class Engine:
         self._database.close()
         if self._context.mapped_owners >= 0:
             os.close(self._context.mapped_owners)
-
-
-def _machine_id() -> str:
-    """Return what tells this machine from others: its id or, where nobody has set it, its name."""
-    with suppress(OSError), open("/etc/machine-id", encoding="ascii") as file:
-        return file.read().strip() or os.uname().nodename
-    return os.uname().nodename
-
-
-def _make_data_root(settings: EngineSettings) -> None:
-    """Make it, and keep the machine's users out: a volume's setuid programs aren't for them.
-
-    Mapped users of containers have to get through, and who connects to a socket in the exec root.
-    """
-    passed = settings.user_maps is not None or settings.data_root == settings.exec_root
-    os.makedirs(settings.data_root, exist_ok=True)
-    os.chmod(settings.data_root, 0o711 if passed else 0o710)
-
-
-def _mapped_owners(data_root: str, maps: UserMaps) -> int:
-    """Return a user namespace with these maps; it forks, so it is for before there are threads.
-
-    UnavailableError: layers cannot show other owners here.
-    """
-    # Hardly any daemon needs it, so it is loaded for those that do.
-    check = import_module("boxship.runtime.mapped_check").check_mapped_layers
-    uid_map, gid_map = (
-        tuple((m.container_id, m.host_id, m.size) for m in mappings)
-        for mappings in (maps.uids, maps.gids)
-    )
-    check(data_root, uid_map, gid_map)
-    namespace: int = import_module("boxship.runtime.userns").namespace_with_maps(uid_map, gid_map)
-    return namespace

@@ -132,7 +132,8 @@ class ImageService:
 
     def set_registries(self, registries: Registries, limits: TransferLimits) -> None:
         """Let pulls and pushes that begin from now on know other settings."""
-        self._scope.registries = registries
+        before, self._scope.registries = self._scope.registries, registries
+        before.close()
         self._puller.set_limit(limits.downloads)
         self._pusher.set_limit(limits.uploads)
 
