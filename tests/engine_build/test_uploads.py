@@ -5,7 +5,8 @@ import bz2
 import gzip
 import lzma
 import os
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import zstandard
 
 from boxship.api.http.body import ClientGoneError
 from boxship.base.errors import InvalidArgumentError
+from boxship.engine.build.temporary import temporary
 from boxship.engine.build.uploads import Uploads
 from boxship.storage.storage import Storage
 from support.tars import Member, directory, hard_link, symlink, tar
@@ -112,3 +114,35 @@ def test_a_client_that_goes_away_leaves_nothing(storage: Storage) -> None:
         asyncio.run(run())
     storage.disposal.settle()
     assert storage.root.left_over() == []
+
+
+def test_a_directory_goes_although_its_owner_went_while_it_was_made(tmp_path: Path) -> None:
+    making, go_on = threading.Event(), threading.Event()
+    disposed: list[str] = []
+
+    class Slow:
+        def new_temporary(self) -> str:
+            (tmp_path / "made").mkdir()
+            making.set()
+            go_on.wait()
+            return str(tmp_path / "made")
+
+    class Noting:
+        def add(self, paths: Iterable[str]) -> None:
+            disposed.extend(paths)
+
+    async def own() -> None:
+        async with temporary(Slow(), Noting()):  # type: ignore[arg-type]
+            raise AssertionError("it was called off")
+
+    async def call_off() -> None:
+        owning = asyncio.ensure_future(own())
+        await asyncio.to_thread(making.wait)
+        owning.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await owning
+
+    asyncio.run(call_off())
+    assert disposed == [str(tmp_path / "made")]

@@ -22,6 +22,7 @@ from boxship.engine.build.requests import (
 )
 from boxship.engine.build.results import Result
 from boxship.engine.build.sources import git, web
+from boxship.engine.build.temporary import temporary
 from boxship.engine.build.uploads import Uploads
 from boxship.oci.digest import Digest
 from boxship.solver.operations import GitSource, HttpSource
@@ -66,7 +67,8 @@ class Remote:
         return await asyncio.shield(task)
 
     async def _http(self, source: HttpSource) -> Result:
-        directory = await self.stack.enter_async_context(_temporary(self.storage))
+        place = temporary(self.storage.root, self.storage.disposal)
+        directory = await self.stack.enter_async_context(place)
         allowed = await self._authorization(urlsplit(source.url).netloc)
         found = await web.fetch(source, directory, lambda *_: None, allowed, self.downloads)
         return Result(directory=directory, key=_http_key(source, str(found)))
@@ -79,7 +81,8 @@ class Remote:
         return header.decode().strip() or bearer
 
     async def _git(self, source: GitSource) -> Result:
-        directory = await self.stack.enter_async_context(_temporary(self.storage))
+        place = temporary(self.storage.root, self.storage.disposal)
+        directory = await self.stack.enter_async_context(place)
         async with self._access(source) as access:
             commit = await git.fetch(source, directory, lambda *_: None, access)
         return Result(directory=directory, key=_git_key(source, commit))
@@ -139,15 +142,6 @@ async def _ended(task: "asyncio.Task[object]") -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         task.exception()
-
-
-@asynccontextmanager
-async def _temporary(storage: Storage) -> AsyncIterator[str]:
-    path = await asyncio.to_thread(storage.root.new_temporary)
-    try:
-        yield path
-    finally:
-        storage.disposal.add([path])
 
 
 def _http_key(source: HttpSource, content: str) -> Digest:

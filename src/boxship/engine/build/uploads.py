@@ -5,7 +5,6 @@ The directory lies in the store's ``tmp``, so what a daemon that is killed leave
 next start.
 """
 
-import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from boxship.base.errors import InvalidArgumentError, UnavailableError
 from boxship.base.files import opened
+from boxship.engine.build.temporary import temporary
 from boxship.engine.images.bridge import consume
 from boxship.storage.chunks import Buffer
 from boxship.storage.extracting import Extraction, extract
@@ -42,19 +42,17 @@ class Uploads:
         InvalidArgumentError: it is no tar, or a damaged one; UnavailableError: the disk is full.
         What ``archive`` raises is raised here.
         """
-        path = await asyncio.to_thread(self._root.new_temporary)
         try:
-            os.chmod(path, 0o755)  # steps of any user have it mounted
-            await consume(archive, lambda chunks: _unpack(path, chunks))
-            yield path
+            async with temporary(self._root, self._disposal) as path:
+                os.chmod(path, 0o755)  # steps of any user have it mounted
+                await consume(archive, lambda chunks: _unpack(path, chunks))
+                yield path
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise UnavailableError(
                     f"the build context does not fit on the disk: {error.strerror}"
                 ) from error
             raise
-        finally:
-            self._disposal.add([path])
 
 
 def _unpack(path: str, chunks: Iterator[Buffer]) -> None:
