@@ -110,6 +110,9 @@ def _workbench() -> Iterator[Workbench]:
         executor = Executor(engine._context, storage)
         bench = Workbench(loop, engine, place, executor, lease, LayersTree(tuple(held.layers)))
         bench.do(_all_threads(loop))
+        # SQLite closes no descriptor of a file that is locked by another one of the process: the
+        # one of the first look stays, for those that follow.
+        bench.do(engine._database.examine(mend=False))
         yield bench
     finally:
         loop.run_until_complete(stack.aclose())
