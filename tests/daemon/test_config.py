@@ -330,6 +330,13 @@ def test_a_seccomp_profile_is_looked_at(configured, tmp_path):
         ('{"hosts": ["tcp://127.0.0.1:2375", "unix:///x"]}', 0, "configuration OK\n"),
         ('{"log-opts": {"max-file": 2}}', 1, "max-file: expected a text, got 2"),
         ('{"log-opts": {"speed": "2"}}', 1, "unknown log opt 'speed' for json-file log driver"),
+        ('{"userns-remap": "nouser"}', 1, 'userns-remap: no user "nouser" in /etc/passwd'),
+        ('{"userns-remap": "default:nope"}', 1, 'userns-remap: no group "nope" in /etc/group'),
+        ('{"userns-remap": "default"}', 0, "configuration OK\n"),
+        ('{"group": "nogroupatall"}', 1, "group nogroupatall not found"),
+        ('{"group": "no", "hosts": ["tcp://127.0.0.1:1"]}', 0, "configuration OK\n"),
+        ('{"authorization-plugins": ["no"]}', 1, 'authorization-plugins: plugin "no" not found'),
+        ('{"log-driver": "myown/driver"}', 1, 'log-driver: plugin "myown/driver" not found'),
     ],
 )
 def test_a_configuration_is_validated_without_starting_anything(tmp_path, capsys, file, code, told):

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -213,6 +214,10 @@ def test_the_example_of_authorization_is_a_managed_plugin(
     engine.stop()
     judged = "--authorization-plugin=guard"
     engine.add_flags(judged)
+    validated = subprocess.run(
+        [*engine.command, "--validate"], capture_output=True, text=True, check=False
+    )
+    assert validated.stderr == "configuration OK\n"
     engine.start()
     reply = engine.api.post(
         "/containers/create", {"Image": "x", "HostConfig": {"Privileged": True}}

@@ -55,6 +55,8 @@ def check_listeners(config: DaemonConfig) -> None:
     InvalidArgumentError names it. Hosts' names are not resolved: another machine may validate.
     """
     for host in config.hosts:
+        if host.startswith(("unix://", "/")):
+            _group(config)
         if host.startswith("tcp://"):
             name, _ = split_address(host.removeprefix("tcp://"), _PORT)
             try:

@@ -24,9 +24,8 @@ from typing import Any
 from boxship import __version__
 from boxship.base.errors import BoxshipError, InvalidArgumentError
 from boxship.daemon import logs
-from boxship.daemon.certificates import tls_context
 from boxship.daemon.config import DaemonConfig, load_config
-from boxship.daemon.listeners import Listener, check_listeners, open_listeners
+from boxship.daemon.listeners import Listener, open_listeners
 from boxship.daemon.options import usage
 from boxship.daemon.ownership import owned, pid_file
 
@@ -76,28 +75,15 @@ def run(arguments: list[str]) -> int:
 
 
 def _validate(config: DaemonConfig) -> int:
+    from boxship.daemon.validating import validate  # noqa: PLC0415 - a start needn't wait for it
+
     try:
-        for tls in (config.tls, config.token_tls):
-            if tls is not None:
-                tls_context(tls)
-        check_listeners(config)
-        _check_records(config)
+        validate(config)
     except BoxshipError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stderr.write("configuration OK\n")
     return 0
-
-
-def _check_records(config: DaemonConfig) -> None:
-    """UnavailableError: this daemon could not go on with what a newer one has written."""
-    from boxship.engine.engine import DATABASE  # noqa: PLC0415 - the rest needn't wait for it
-    from boxship.engine.records.database import check_schema  # noqa: PLC0415
-    from boxship.engine.records.schema import MIGRATIONS  # noqa: PLC0415
-    from boxship.engine.records.snapshots import schema_of  # noqa: PLC0415
-
-    path = os.path.join(config.text("data-root"), DATABASE)
-    check_schema(path, schema_of(path), MIGRATIONS[-1].number)
 
 
 def _restore_records(config: DaemonConfig) -> None:

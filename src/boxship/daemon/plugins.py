@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _JUDGES = "authorization-plugins"
+_LOGS = "log-driver"
 
 
 def judges(config: "DaemonConfig", plugins: PluginEntry) -> "tuple[PluginJudge, ...]":
@@ -57,9 +58,16 @@ async def with_judges(
     return config
 
 
+def named_plugins(config: "DaemonConfig") -> tuple[tuple[str, str], ...]:
+    """Return the options that name plugins without which no daemon starts, each with a name."""
+    named = [(_JUDGES, name) for name in dict.fromkeys(config.words(_JUDGES))]
+    driver = config.text(_LOGS)
+    return (*named, *([] if driver in KNOWN else [(_LOGS, driver)]))
+
+
 async def check_log_driver(config: "DaemonConfig", plugins: PluginEntry) -> None:
     """At the daemon's start: containers' default driver is there. InvalidArgumentError."""
-    name = config.text("log-driver")
+    name = config.text(_LOGS)
     if name in KNOWN:
         return
     from boxship.plugin.capability import Capability  # noqa: PLC0415 - few daemons have such a one

@@ -58,6 +58,15 @@ def user_maps(option: str, databases: Databases | None = None) -> UserMaps | Non
     return UserMaps(_map(uids), _map(gids))
 
 
+def check_user_maps(option: str, databases: Databases | None = None) -> None:
+    """Raise what :func:`user_maps` would, and make nobody: the default user may come later."""
+    user, colon, group = option.partition(":")
+    if user != DEFAULT:
+        user_maps(option, databases)
+    elif colon:
+        _group(group)
+
+
 def _names(option: str, databases: Databases) -> tuple[str, str]:
     """Return the names of user and group that the option means."""
     user, colon, group = option.partition(":")

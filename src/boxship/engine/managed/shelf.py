@@ -1,6 +1,8 @@
 """All managed plugins, in memory, and their records in the database."""
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
@@ -9,8 +11,22 @@ from contextlib import asynccontextmanager
 from boxship.base.errors import ConflictError, InvalidArgumentError, NotFoundError
 from boxship.engine.managed.record import PluginRecord, decode_record, encode_record
 from boxship.engine.records.database import Change, Database
+from boxship.engine.records.snapshots import opened_to_read
 from boxship.oci import reference as references
 from boxship.oci.reference import InvalidReferenceError, Reference
+
+
+def enabled_names(path: str) -> frozenset[str]:
+    """Return the names of the enabled ones of a database, which is only read; none without it."""
+    if not os.path.exists(path):
+        return frozenset()
+    try:
+        with contextlib.closing(opened_to_read(path)) as connection:
+            bodies = connection.execute("SELECT body FROM plugins").fetchall()
+    except sqlite3.Error:  # of before there were any; of damage the start speaks
+        return frozenset()
+    records = (decode_record(body) for (body,) in bodies)
+    return frozenset(record.name for record in records if record.enabled)
 
 
 class PluginShelf:
