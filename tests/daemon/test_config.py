@@ -105,8 +105,8 @@ def test_the_default_file_may_be_missing_and_a_named_one_may_not(tmp_path):
             "file: debug: (from flag: false, from file: true), "
             "labels: (from flag: [c=d], from file: [a=b])",
         ),
-        ({"debug": "yes"}, (), "debug: expected true or false, got 'yes'"),
-        ({"shutdown-timeout": True}, (), "shutdown-timeout: expected a number, got True"),
+        ({"debug": "yes"}, (), 'debug: expected true or false, got "yes"'),
+        ({"shutdown-timeout": True}, (), "shutdown-timeout: expected a number, got true"),
         ({"labels": "a=b"}, (), "labels: expected a list"),
         ({"log-level": "loud"}, (), "invalid log-level: loud"),
         ({"labels": ["novalue"]}, (), "bad attribute format: novalue"),
@@ -229,7 +229,7 @@ def test_the_table_is_consistent():
         ({"runtimes": {"runc": {"path": "/x"}}}, "runtime name 'runc' is reserved"),
         ({"runtimes": {"boxship": {"path": "/x"}}}, "runtime name 'boxship' is reserved"),
         ({"runtimes": {"x": {}}}, "invalid runtimes: x: a path is needed"),
-        ({"runtimes": {"x": {"path": "/x", "args": []}}}, "x: unknown key 'args'"),
+        ({"runtimes": {"x": {"path": "/x", "args": []}}}, 'x: unknown key "args"'),
         ({"runtimes": {"x": {"path": "/x", "runtimeArgs": "a"}}}, "x: runtimeArgs is a list"),
         ({"runtimes": {"x": {"runtimeType": "io.containerd.kata.v2"}}}, "x: runtimeType"),
         (

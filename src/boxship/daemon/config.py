@@ -18,17 +18,21 @@ from boxship.daemon.buildcache import build_cache_settings
 from boxship.daemon.configfile import NO_FILE, FileSettings, read_file
 from boxship.daemon.environment import read_environment, unknown_variables, wants_verified_clients
 from boxship.daemon.idleoptions import FEATURES, IDLE_FEATURES
+from boxship.daemon.jsontext import shown
 from boxship.daemon.networks import network_settings
-from boxship.daemon.option import Option, Value
+from boxship.daemon.option import Option, SettingError, Value
 from boxship.daemon.options import BY_FLAG, BY_KEY, DEFAULT_CONFIG_FILE, DEFAULT_HOST, OPTIONS
 from boxship.daemon.registries import registry_settings, transfer_limits, without_secrets
 from boxship.daemon.runtimes import check_default, read_runtimes
 from boxship.daemon.storageoptions import container_size
+from boxship.daemon.ulimits import read_ulimits
 from boxship.daemon.values import parse_arguments
 from boxship.engine.containers.checks.options import check_log
 from boxship.engine.settings import RuntimeProgram
 from boxship.model.container import LogConfig, Ulimit
 
+_SECCOMP = ("seccomp-profile",)
+_CGROUP_DRIVER = "native.cgroupdriver"
 _NOTHING: Mapping[Option, Value] = MappingProxyType({})
 
 
@@ -104,7 +108,7 @@ class DaemonConfig:
         driver = "cgroupfs"
         for option in self.words("exec-opts"):
             name, _, value = option.partition("=")
-            if name.lower() == "native.cgroupdriver":
+            if name.lower() == _CGROUP_DRIVER:
                 driver = value
         return driver
 
@@ -120,12 +124,14 @@ class DaemonConfig:
         value = self.mapping("features").get(name, default)
         word = str(value).lower()
         if word not in ("true", "false", "1", "0"):
-            raise InvalidArgumentError(f"invalid feature {name}={value}: it must be true or false")
+            given = value if isinstance(value, str) else shown(value)
+            told = f"invalid feature {name}={given}: it must be true or false"
+            raise SettingError(("features", name), told)
         return word in ("true", "1")
 
     @property
     def default_ulimits(self) -> tuple[Ulimit, ...]:
-        return tuple(_ulimit(name, v) for name, v in self.mapping("default-ulimits").items())
+        return read_ulimits(self.mapping("default-ulimits"))
 
     @property
     def trash_retention_ns(self) -> int:
@@ -136,7 +142,8 @@ class DaemonConfig:
         except ValueError:
             retention_ns = -1
         if retention_ns < 0:
-            raise InvalidArgumentError(f"invalid trash-retention: {text} (a time like 24h, or 0)")
+            told = f"invalid trash-retention: {text} (a time like 24h, or 0)"
+            raise SettingError(("trash-retention",), told)
         return retention_ns
 
     @property
@@ -175,11 +182,17 @@ def merge(
     given = {**file.values, **around, **flags}
     if runtimes in flags and runtimes in file.values:  # as in dockerd, these add up
         given[runtimes] = _both(file.values[runtimes], flags[runtimes])
-    for option, value in given.items():
-        _check_value(option, value, None if option in {**around, **flags} else file)
     values = {option.name: given.get(option, option.default) for option in OPTIONS}
     config = DaemonConfig(values, _idle(given))
-    _check(config)
+    try:
+        for option, value in given.items():
+            _check_value(option, value, None if option in {**around, **flags} else file)
+        _check(config)
+    except SettingError as error:
+        place = None if BY_KEY[str(error.path[0])] in around else file.place(error.path)
+        if place is None:
+            raise
+        raise InvalidArgumentError(f"{place}: {error}") from error
     return config
 
 
@@ -231,7 +244,7 @@ def _shown(value: Value) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return without_secrets(value)
-    return f"[{' '.join(value)}]" if isinstance(value, tuple) else str(value)
+    return f"[{' '.join(value)}]" if isinstance(value, tuple) else shown(value)
 
 
 def _check(config: DaemonConfig) -> None:
@@ -248,12 +261,19 @@ def _check(config: DaemonConfig) -> None:
 
 
 def _check_cgroups(config: DaemonConfig) -> None:
+    for index, option in enumerate(config.words("exec-opts")):
+        name, equals, driver = option.partition("=")
+        if not equals or name.lower() != _CGROUP_DRIVER:
+            told = f"invalid exec-opts: {option} (known is {_CGROUP_DRIVER}=cgroupfs or systemd)"
+            raise SettingError(("exec-opts", index), told)
+        if driver not in ("cgroupfs", "systemd"):
+            told = f"{_CGROUP_DRIVER} option {driver} not supported"
+            raise SettingError(("exec-opts", index), told)
     driver, parent = config.cgroup_driver, config.text("cgroup-parent")
-    if driver not in ("cgroupfs", "systemd"):
-        raise InvalidArgumentError(f"native.cgroupdriver option {driver} not supported")
     if driver == "systemd" and parent and not re.fullmatch(r".+\.slice", parent):
-        raise InvalidArgumentError(
-            'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"'
+        raise SettingError(
+            ("cgroup-parent",),
+            'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"',
         )
 
 
@@ -261,16 +281,17 @@ def _check_log(config: DaemonConfig) -> None:
     options = config.mapping("log-opts")
     for name, value in options.items():
         if not isinstance(value, str):
-            raise InvalidArgumentError(f"invalid log-opts: {name}: expected a text, got {value!r}")
+            told = f"invalid log-opts: {name}: expected a text, got {shown(value)}"
+            raise SettingError(("log-opts", name), told)
     try:
         check_log(LogConfig(type=config.text("log-driver"), config=options))
     except InvalidArgumentError as error:
-        raise InvalidArgumentError(f"invalid log-opts: {error}") from error
+        raise SettingError(("log-opts",), f"invalid log-opts: {error}") from error
 
 
 def _check_init(path: str) -> None:
     if path and not (os.path.isabs(path) and os.access(path, os.X_OK)):
-        raise InvalidArgumentError(f"invalid init-path: {path} (no program has this path)")
+        raise SettingError(("init-path",), f"invalid init-path: {path} (no program has this path)")
 
 
 def _check_seccomp(path: str) -> None:
@@ -281,22 +302,11 @@ def _check_seccomp(path: str) -> None:
             json.load(file)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InvalidArgumentError(
-            f"opening seccomp profile ({path}) failed: open {path}: {reason}"
-        ) from error
+        told = f"opening seccomp profile ({path}) failed: open {path}: {reason}"
+        raise SettingError(_SECCOMP, told) from error
     except ValueError as error:
-        raise InvalidArgumentError(f"seccomp profile ({path}): invalid JSON: {error}") from error
-
-
-def _ulimit(name: str, value: object) -> Ulimit:
-    """Read ``soft[:hard]``, or the object of the configuration file."""
-    if isinstance(value, dict):
-        value = f"{value.get('Soft', value.get('soft'))}:{value.get('Hard', value.get('hard'))}"
-    soft, _, hard = str(value).partition(":")
-    try:
-        return Ulimit(name, hard=int(hard or soft), soft=int(soft))
-    except ValueError as error:
-        raise InvalidArgumentError(f"invalid default-ulimit {name}={value}") from error
+        told = f"seccomp profile ({path}): invalid JSON: {error}"
+        raise SettingError(_SECCOMP, told) from error
 
 
 def changed(before: DaemonConfig, after: DaemonConfig) -> dict[str, Value]:

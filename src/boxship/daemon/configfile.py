@@ -21,6 +21,19 @@ class FileSettings:
 
     values: Mapping[Option, Value] = field(default_factory=dict)
     places: Mapping[Option, Place] = field(default_factory=dict)
+    inner: Mapping[Path, Place] = field(default_factory=dict)
+    """Of everything in the file, as :class:`Document` has it."""
+
+    def place(self, path: Path) -> Place | None:
+        """Return where something stands, or ought to; ``None``: not in the file.
+
+        What is missing has the place of what it is missing in; but of an option whose values add
+        up with those of flags, an entry that isn't in the file is a flag's.
+        """
+        for length in range(len(path), min(len(path), 2) - 1, -1):
+            if found := self.inner.get(path[:length]):
+                return found
+        return None
 
 
 NO_FILE = FileSettings()
@@ -95,7 +108,7 @@ def _settings(given: dict[str, object], document: Document) -> FileSettings:
             continue
         _set(values, BY_KEY[key], value, place)
         places[BY_KEY[key]] = place
-    return FileSettings(values, places)
+    return FileSettings(values, places, document.places)
 
 
 def _set(values: dict[Option, Value], option: Option, value: object, place: Place) -> None:

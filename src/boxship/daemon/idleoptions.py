@@ -5,7 +5,8 @@ scripts and test benches that pass them, and it is told why they do nothing.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from boxship.daemon.option import Kind, Option
+from boxship.daemon.jsontext import shown
+from boxship.daemon.option import Check, Kind, Option, SettingError, Value
 
 _CONTAINERD = "there is no containerd: containers and images are the daemon's own"
 _GONE = "Docker has removed it"
@@ -35,7 +36,7 @@ _IDLE: tuple[tuple[str, str, Kind, str], ...] = (
     ("cri-containerd", "", Kind.FLAG, _CONTAINERD),
     ("deprecated-key-path", "-", Kind.OBJECT, _GONE),
     ("network-control-plane-mtu", "", Kind.NUMBER, _SWARM),
-    ("nri-opts", "", Kind.OBJECT, "there is no Node Resource Interface"),
+    ("nri-opts", "", Kind.TREE, "there is no Node Resource Interface"),
     ("raw-logs", "", Kind.FLAG, _PLAIN),
     (
         "rootless", "", Kind.FLAG,
@@ -51,9 +52,39 @@ _IDLE: tuple[tuple[str, str, Kind, str], ...] = (
     ("", "restart", Kind.FLAG, f"{_GONE}: use restart policies of containers"),
 )  # fmt: skip
 
+_NRI = ("enable", "plugin-path", "plugin-config-path", "socket-path")
+_SWITCH: Mapping[str, bool] = MappingProxyType(
+    {"true": True, "false": False, "1": True, "0": False}
+)
+
+
+def _check_nri(value: Value) -> None:
+    """Check what a Node Resource Interface would be told. SettingError names what is wrong."""
+    given = _nri_words(value) if isinstance(value, str) else value
+    for key, inner in given.items() if isinstance(given, dict) else ():
+        path = ("nri-opts", key)
+        if key not in _NRI:
+            told = f"nri-opts: unknown key {shown(key)} (known are {', '.join(_NRI)})"
+            raise SettingError(path, told)
+        wanted, kind = ("true or false", bool) if key == "enable" else ("a text", str)
+        if not isinstance(inner, kind):
+            raise SettingError(path, f"nri-opts.{key}: expected {wanted}, got {shown(inner)}")
+
+
+def _nri_words(text: str) -> dict[str, object]:
+    """Read ``enable=true,socket-path=…``, the flag's form."""
+    words = dict(word.partition("=")[::2] for word in text.split(",") if word)
+    return {
+        key: _SWITCH.get(word, word) if key == "enable" else word for key, word in words.items()
+    }
+
+
+_CHECKS: Mapping[str, Check] = MappingProxyType({"nri-opts": _check_nri})
+
 IDLE_OPTIONS: tuple[Option, ...] = tuple(
     Option(
-        key, "" if flag == "-" else flag or key, kind, None, "Accepted, no effect", idle=why
+        key, "" if flag == "-" else flag or key, kind, None, "Accepted, no effect", idle=why,
+        check=_CHECKS.get(key),
     )
     for key, flag, kind, why in _IDLE
 )  # fmt: skip

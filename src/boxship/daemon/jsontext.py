@@ -19,7 +19,14 @@ _CONSTANTS: Mapping[str, bool | None] = MappingProxyType(
     {"true": True, "false": False, "null": None}
 )
 _DEEPEST = 64
+_LONGEST = 200
 _STRINGS = json.JSONDecoder()
+
+
+def shown(value: object) -> str:
+    """Return a value as it would stand in JSON, for a message: a long one is cut off."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class JsonTextError(ValueError):

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from boxship.base.errors import InvalidArgumentError
+from boxship.daemon.jsontext import Path
+
 Value = bool | int | str | tuple[str, ...] | dict[str, object] | None
 
 
@@ -25,6 +28,17 @@ class Kind(Enum):
     """An object of any depth, in JSON alone."""
     OBJECT = auto()
     """JSON alone, or a flag whose value isn't looked at."""
+
+
+class SettingError(InvalidArgumentError):
+    """A value of an option is wrong, or one within it.
+
+    ``path`` is where that would stand in ``daemon.json``: ``("runtimes", "x", "path")``.
+    """
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 Check = Callable[[Value], None]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from boxship.base.errors import InvalidArgumentError
 from boxship.base.units import parse_bytes
+from boxship.daemon.jsontext import shown
 from boxship.daemon.option import Kind, Option, Value
 from boxship.daemon.options import BY_FLAG, BY_SHORT
 
@@ -179,4 +180,6 @@ def from_json(option: Option, value: object) -> Value:
             return value
         case Kind.OBJECT:
             return None
-    raise InvalidArgumentError(f"{option.name}: expected {_WANTED[option.kind]}, got {value!r}")
+    raise InvalidArgumentError(
+        f"{option.name}: expected {_WANTED[option.kind]}, got {shown(value)}"
+    )

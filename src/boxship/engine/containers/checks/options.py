@@ -15,7 +15,7 @@ from boxship.oci.runtime import RLIMITS
 
 _DEVICE_RULE = re.compile(r"[acb] (\d+|\*):(\d+|\*) [rwm]{1,3}")
 _PERMISSIONS = re.compile(r"[rwm]{1,3}")
-_ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in RLIMITS)
+ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in RLIMITS)
 
 
 def check(host: HostConfig) -> None:
@@ -143,7 +143,7 @@ def _check_devices(host: HostConfig) -> None:
 
 def _check_ulimits(host: HostConfig) -> None:
     for limit in host.ulimits or ():
-        if limit.name not in _ULIMITS:
+        if limit.name not in ULIMITS:
             raise InvalidArgumentError(f"invalid ulimit type: {limit.name}")
         if limit.hard != -1 and (limit.soft == -1 or limit.soft > limit.hard):
             raise InvalidArgumentError(
