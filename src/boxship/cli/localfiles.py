@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 
 from boxship.cli.exitcodes import FAILURE, ExitError
+from boxship.cli.members import content
 
 _PIECE = 1 << 20
 
@@ -31,7 +32,7 @@ def pack(source: str, base: str, name: str) -> Iterator[bytes]:
             continue
         yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
         if info.isreg() and info.size:
-            yield from _content(path, info.size, base)
+            yield from content(path, info.size, f"{base}: ")
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -74,19 +75,6 @@ def _describe_node(info: tarfile.TarInfo, found: os.stat_result) -> None:
     kinds = {stat.S_IFCHR: tarfile.CHRTYPE, stat.S_IFBLK: tarfile.BLKTYPE}
     info.type = kinds.get(stat.S_IFMT(found.st_mode), tarfile.FIFOTYPE)
     info.devmajor, info.devminor = os.major(found.st_rdev), os.minor(found.st_rdev)
-
-
-def _content(path: str, size: int, base: str) -> Iterator[bytes]:
-    """Yield exactly ``size`` bytes and what fills the last block."""
-    left = size
-    with open(path, "rb", buffering=0) as file:
-        while left:
-            piece = file.read(min(_PIECE, left))
-            if not piece:
-                raise ExitError(FAILURE, f"{base}: {path} became shorter while it was read")
-            left -= len(piece)
-            yield piece
-    yield bytes(-size % tarfile.BLOCKSIZE)
 
 
 def unpack(pieces: Iterable[bytes], target: str, top: str) -> int:

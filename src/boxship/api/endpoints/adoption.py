@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from boxship.api.call import Call, plain_json
 from boxship.api.http.messages import Answer, Stream
 from boxship.api.streams import told
-from boxship.api.views.transfers import sized_bar
+from boxship.api.views.transfers import copying
 from boxship.engine.housekeeping.volumecopies import Copied
-from boxship.wire.jsonstream import Progress, ProgressDetail
+from boxship.wire.jsonstream import Progress
 
 if TYPE_CHECKING:
     from boxship.model.adoption import AdoptedVolume
@@ -44,12 +44,7 @@ async def _copying(call: Call, wanted: "AdoptedVolume") -> AsyncGenerator[Progre
     try:
         async for event in events:
             if isinstance(event, Copied):
-                yield Progress(
-                    status="Copying",
-                    progress_detail=ProgressDetail(event.current, event.total),
-                    progress=sized_bar(event.current, event.total),
-                    id=wanted.name,
-                )
+                yield copying(event, wanted.name)
             else:
                 yield Progress(status="Already here" if event.already else "Made", id=event.id)
     finally:

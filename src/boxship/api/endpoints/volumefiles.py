@@ -11,12 +11,12 @@ from boxship.api.http.messages import Answer, Chunk, Response, Stream
 from boxship.api.streams import told
 from boxship.api.views import volumes as views
 from boxship.api.views.paths import path_stat
-from boxship.api.views.transfers import sized_bar
+from boxship.api.views.transfers import copying
 from boxship.base.errors import InvalidArgumentError
 from boxship.engine.housekeeping.volumecopies import Copied, CopyVolume
 from boxship.engine.volumes.requests import CreateVolume
 from boxship.wire import volumes as shapes
-from boxship.wire.jsonstream import Progress, ProgressDetail
+from boxship.wire.jsonstream import Progress
 
 _TAR = "application/x-tar"
 _STAT = "X-Docker-Container-Path-Stat"
@@ -46,12 +46,7 @@ async def _copying(call: Call, wish: CopyVolume) -> AsyncGenerator[Progress, Non
     try:
         async for event in events:
             if isinstance(event, Copied):
-                yield Progress(
-                    status="Copying",
-                    progress_detail=ProgressDetail(event.current, event.total),
-                    progress=sized_bar(event.current, event.total),
-                    id=call.target,
-                )
+                yield copying(event, call.target)
             else:
                 yield Progress(status=f"Made {event.record.name}")
     finally:

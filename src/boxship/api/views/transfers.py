@@ -5,6 +5,7 @@ from typing import Any
 
 from boxship.base.ids import short_id
 from boxship.base.units import format_decimal_size
+from boxship.engine.housekeeping.volumecopies import Copied
 from boxship.model.image import (
     Fetched,
     FetchEvent,
@@ -63,6 +64,16 @@ def fetch_line(event: FetchEvent) -> Progress:
             progress=sized_bar(event.current, event.total),
         )
     return Progress(status=event.id)
+
+
+def copying(event: Copied, identifier: str) -> Progress:
+    """Show how far the copy of a volume has come."""
+    return Progress(
+        status="Copying",
+        progress_detail=ProgressDetail(event.current, event.total),
+        progress=sized_bar(event.current, event.total),
+        id=identifier,
+    )
 
 
 def sized_bar(current: int, total: int) -> str:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from boxship.base.errors import InvalidArgumentError
-from boxship.cli.exitcodes import FAILURE, ExitError
+from boxship.cli.members import content
 from boxship.client.buildkit.directories import LocalDirectory, Selection
 from boxship.dockerfile.ignore import patterns_in
 from boxship.wire.buildkit import filesync
@@ -86,7 +86,7 @@ def _entry(root: str, found: Stat) -> Iterator[bytes]:
     else:
         info.size = found.size
         yield _head(info)
-        yield from _content(os.path.join(root, found.path), found.size)
+        yield from content(os.path.join(root, found.path), found.size)
         return
     yield _head(info)
 
@@ -102,19 +102,6 @@ def _special(mode: int) -> int:
         (filesync.GO_STICKY, 0o1000),
     )
     return sum(bit for go, bit in bits if mode & go)
-
-
-def _content(path: str, size: int) -> Iterator[bytes]:
-    """Exactly ``size`` bytes, and what fills the last block."""
-    left = size
-    with open(path, "rb", buffering=0) as file:
-        while left:
-            piece = file.read(min(_PIECE, left))
-            if not piece:
-                raise ExitError(FAILURE, f"{path} became shorter while it was sent")
-            left -= len(piece)
-            yield piece
-    yield bytes(-size % tarfile.BLOCKSIZE)
 
 
 def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:

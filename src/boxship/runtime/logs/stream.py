@@ -59,18 +59,29 @@ def _connected(family: int, kind: int, where: object) -> socket.socket:
     return made
 
 
-class Stream:
-    """A stream to a target. ``open`` connects; after a failure the next ``send`` does it again."""
+class _Way:
+    """A socket to a target, opened when it is needed."""
 
     def __init__(self, open_socket: Callable[[], socket.socket]) -> None:
         self._open_socket = open_socket
         self._socket: socket.socket | None = None
 
     def open(self) -> socket.socket:
-        """Connect, if it is not. OSError."""
+        """Find the target and connect, if that is not done. OSError."""
         if self._socket is None:
             self._socket = self._open_socket()
         return self._socket
+
+    def close(self) -> None:
+        """Close the socket, if there is one."""
+        if self._socket is not None:
+            _say_goodbye(self._socket)
+            self._socket.close()
+            self._socket = None
+
+
+class Stream(_Way):
+    """A stream to a target. After a failure the next ``send`` connects again."""
 
     def send(self, frames: Sequence[bytes], *, patience: float = _PATIENCE) -> None:
         """Write frames. DeliveryError tells how many of them went out whole."""
@@ -103,13 +114,6 @@ class Stream:
             raise
         return data
 
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._socket is not None:
-            _say_goodbye(self._socket)
-            self._socket.close()
-            self._socket = None
-
 
 def _say_goodbye(connected: socket.socket) -> None:
     """Tell a peer of TLS that this is the end, and not an attack; its answer is not awaited."""
@@ -131,18 +135,8 @@ def _is_closed_by_peer(connected: socket.socket) -> bool:
         return type(error).__name__ != "SSLWantReadError"
 
 
-class Datagrams:
+class Datagrams(_Way):
     """Datagrams to a target, each tried twice: the first may only tell of the fate of another."""
-
-    def __init__(self, open_socket: Callable[[], socket.socket]) -> None:
-        self._open_socket = open_socket
-        self._socket: socket.socket | None = None
-
-    def open(self) -> socket.socket:
-        """Find the target's address, if it is not known. OSError."""
-        if self._socket is None:
-            self._socket = self._open_socket()
-        return self._socket
 
     def send(self, datagram: bytes) -> None:
         """Send one. OSError."""
@@ -151,9 +145,3 @@ class Datagrams:
         except OSError:
             self.close()
             self.open().send(datagram)
-
-    def close(self) -> None:
-        """Close the socket, if there is one."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None

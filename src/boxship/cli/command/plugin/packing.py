@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from boxship.cli.exitcodes import FAILURE, ExitError
+from boxship.cli.members import content
 
 _PIECE = 1 << 20
 _GZIP = 31  # zlib's name for it
@@ -50,12 +51,4 @@ def _entry(names: tarfile.TarFile, path: str, name: str) -> Iterator[bytes]:
     yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
     if not info.isreg():
         return
-    left = info.size
-    with open(path, "rb", buffering=0) as file:
-        while left:
-            piece = file.read(min(_PIECE, left))
-            if not piece:
-                raise ExitError(FAILURE, f"{path} became shorter while it was sent")
-            left -= len(piece)
-            yield piece
-    yield bytes(-info.size % tarfile.BLOCKSIZE)
+    yield from content(path, info.size)
