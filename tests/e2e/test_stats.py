@@ -98,6 +98,9 @@ def test_a_live_table_of_all_containers(engine: Engine, boxship: Cli) -> None:
     assert re.match(r"boxship on \S+   2 running, 1 stopped   CPU \d", lines[0])
     assert [line.split()[0] for line in lines[2:]] == ["NAME", "burner", "idler"]
     assert float(lines[3].split()[2].removesuffix("%")) > 1
+    for interval in ("0", "-1"):
+        refused = boxship.run("top", "--no-stream", f"--interval={interval}")
+        assert f"invalid --interval: {interval} (1 second or more)" in refused.err
     refused = boxship.run("top", "--sort=color")
     assert refused.code == 1
     assert "invalid --sort: color (one of cpu, memory," in refused.err

@@ -12,7 +12,7 @@ _MINIMUM = 20
 _PADDING = 3
 
 FLAGS = (
-    Flag("interval", "", kinds.INT, "Without a container: seconds between two looks (default 1)"),
+    Flag("interval", "", kinds.INT, "Without a container: seconds between two looks", default=1),
     Flag("no-stream", "", kinds.BOOL, "Without a container: print the table once"),
     Flag("sort", "", kinds.STRING, "Without a container: by cpu, memory, network, disk …"),
 )
@@ -40,9 +40,9 @@ def _live(session: Session, given: Invocation) -> int:
     order = given.values.text("sort") or "cpu"
     if order not in ORDERS:
         raise InvalidArgumentError(f"invalid --sort: {order} (one of {', '.join(ORDERS)})")
-    interval = given.values.number("interval") or 1
-    if interval < 0:
-        raise InvalidArgumentError(f"invalid --interval: {interval} (seconds)")
+    interval = given.values.number("interval")
+    if interval < 1:
+        raise InvalidArgumentError(f"invalid --interval: {interval} (1 second or more)")
     return livetop.run(session, order=order, interval=interval, once=given.values.on("no-stream"))
 
 
