@@ -147,19 +147,43 @@ def test_killed_half_way_it_is_finished_by_the_next(
     assert done(wish()) == []
 
 
-def test_a_group_stays_until_all_goes(wish: Callable[..., Wish], root: Path) -> None:
-    (root / "etc/group").write_text("root:x:0:\n")
+def test_a_group_goes_unless_somebody_is_in_it(wish: Callable[..., Wish], root: Path) -> None:
+    group, layout = root / "etc/group", Layout(str(root))
+    group.write_text("root:x:0:\n")
     (root / "etc/gshadow").touch()
     done(wish())
-    layout = Layout(str(root))
+    made = group.read_text()
+    assert "boxship:" in made
     uninstall(layout, plan_end(layout), lambda step: None)
-    left = installed(layout)
-    assert left is not None
-    assert (left.group_made, left.pieces) == (True, {})
-    with pytest.raises(NotFoundError):
-        plan_end(layout)
-    uninstall(layout, [], lambda step: None, purge=True)
-    assert installed(layout) is None
+    assert group.read_text() == "root:x:0:\n"
+    assert not list(root.rglob("installed.json"))
+    done(wish())
+    group.write_text(group.read_text().rstrip() + "ann\n")
+    steps = plan_end(layout)
+    assert str(steps[-1]) == "leave group boxship, which has members"
+    uninstall(layout, steps, lambda step: None)
+    assert group.read_text().endswith("ann\n")
+    assert not list(root.rglob("installed.json"))
+
+
+def test_a_group_that_a_user_has_as_the_first_one_stays(
+    wish: Callable[..., Wish], root: Path
+) -> None:
+    group, layout = root / "etc/group", Layout(str(root))
+    group.write_text("root:x:0:\n")
+    (root / "etc/gshadow").touch()
+    done(wish())
+    number = group.read_text().splitlines()[-1].split(":")[2]
+    (root / "etc/passwd").write_text(f"ann:x:1000:{number}::/:/bin/sh\n")
+    assert str(plan_end(layout)[-1]) == "leave group boxship, which has members"
+
+
+def test_what_is_no_machine_gets_nothing(wish: Callable[..., Wish], root: Path) -> None:
+    (root / "etc/group").unlink()
+    before = tree(root)
+    with pytest.raises(InvalidArgumentError, match=f"{root} is no machine's root: it has no /etc/"):
+        plan(wish())
+    assert tree(root) == before
 
 
 def test_other_peoples_files_are_in_the_way(wish: Callable[..., Wish], root: Path) -> None:

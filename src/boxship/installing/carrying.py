@@ -10,7 +10,17 @@ from boxship.base.errors import UnavailableError
 from boxship.base.files import write_atomic
 from boxship.installing.layout import Layout
 from boxship.installing.pieces import File, Piece, mark_at
-from boxship.installing.planning import Found, Leave, MakeDirectory, MakeGroup, Put, Remove, Step
+from boxship.installing.planning import (
+    Found,
+    Leave,
+    LeaveGroup,
+    MakeDirectory,
+    MakeGroup,
+    Put,
+    Remove,
+    RemoveGroup,
+    Step,
+)
 
 
 def look(layout: Layout, paths: Iterable[str], directories: Sequence[str], group: str) -> Found:
@@ -32,6 +42,8 @@ def _carry_out(layout: Layout, step: Step) -> None:
     match step:
         case MakeGroup(name):
             change_group(layout, "groupadd", "--system", name)
+        case RemoveGroup(name):
+            change_group(layout, "groupdel", name)
         case MakeDirectory(path):
             os.makedirs(layout.outside(path), mode=0o755, exist_ok=True)
         case Put(piece):
@@ -39,7 +51,7 @@ def _carry_out(layout: Layout, step: Step) -> None:
         case Remove(path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(layout.outside(path))
-        case Leave():
+        case Leave() | LeaveGroup():
             pass
 
 
@@ -57,12 +69,24 @@ def _put(layout: Layout, piece: Piece) -> None:
 
 
 def _has_group(layout: Layout, name: str) -> bool:
+    return any(line.startswith(f"{name}:") for line in _lines(layout, "/etc/group"))
+
+
+def has_members(layout: Layout, name: str) -> bool:
+    """Tell whether a group is anybody's, as an additional one or as the first of a user."""
+    entries = [line.split(":") for line in _lines(layout, "/etc/group")]
+    number, members = next((e[2:4] for e in entries if e[0] == name and len(e) > 3), ("", ""))
+    users = (line.split(":") for line in _lines(layout, "/etc/passwd"))
+    return bool(members) or any(user[3] == number for user in users if len(user) > 3)
+
+
+def _lines(layout: Layout, path: str) -> list[str]:
     # Not by the C library: it would ask this machine, and the root may be another's.
     try:
-        with open(layout.outside("/etc/group"), encoding="utf-8", errors="replace") as stream:
-            return any(line.startswith(f"{name}:") for line in stream)
+        with open(layout.outside(path), encoding="utf-8", errors="replace") as stream:
+            return stream.read().splitlines()
     except FileNotFoundError:
-        return False
+        return []
 
 
 def change_group(layout: Layout, program: str, *arguments: str) -> None:

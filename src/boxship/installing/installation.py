@@ -12,16 +12,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from boxship.base.errors import NotFoundError
-from boxship.installing.carrying import carry_out, change_group, look
+from boxship.base.errors import InvalidArgumentError, NotFoundError
+from boxship.installing.carrying import carry_out, change_group, has_members, look
 from boxship.installing.layout import Layout
 from boxship.installing.manifest import Manifest, read_manifest, write_manifest
 from boxship.installing.pieces import Piece, mark
 from boxship.installing.planning import (
-    Found,
+    LeaveGroup,
     MakeGroup,
     Put,
     Remove,
+    RemoveGroup,
     Step,
     announced,
     plan_installation,
@@ -59,7 +60,11 @@ def installed(layout: Layout) -> Manifest | None:
 
 
 def plan(wish: Wish) -> Planned:
-    """Look what there is. ConflictError: files that aren't ours are in the way."""
+    """Look what there is. ConflictError: files that aren't ours are in the way;
+    InvalidArgumentError: that is no machine's root, and nothing could be installed there.
+    """
+    if not os.path.isfile(wish.layout.outside("/etc/group")):
+        raise InvalidArgumentError(f"{wish.layout.root} is no machine's root: it has no /etc/group")
     before = installed(wish.layout) or Manifest()
     pieces = tuple(wanted(wish))
     directories = (wish.layout.configuration,)
@@ -115,23 +120,22 @@ def plan_end(layout: Layout) -> list[Step]:
             f"no installation of Boxship below {layout.prefix} (nothing in {layout.manifest}): "
             "name the --prefix that it was installed with"
         )
-    return plan_removal(before.pieces, _found(layout, before.pieces))
+    found = look(layout, before.pieces, (), GROUP)
+    steps = plan_removal(before.pieces, found)
+    if before.group_made and found.group:
+        steps.append(LeaveGroup(GROUP) if has_members(layout, GROUP) else RemoveGroup(GROUP))
+    return steps
 
 
-def uninstall(layout: Layout, steps: Iterable[Step], told: Told, *, purge: bool = False) -> None:
+def uninstall(layout: Layout, steps: Iterable[Step], told: Told) -> None:
     """Remove what an installation has put there; data and configuration stay.
 
-    So does a group that it has made, which has members by now; that it has is written down for the
-    one who will ``purge``.
+    So does a group that it has made and that has members by now.
     """
-    before = installed(layout)
     for step in steps:
         told(step)
         carry_out(layout, step)
     manifest = layout.outside(layout.manifest)
-    if before is not None and before.group_made and not purge:
-        write_manifest(manifest, Manifest(group_made=True))
-        return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(manifest)
     for path in (os.path.dirname(manifest), layout.outside(layout.configuration)):
@@ -142,7 +146,3 @@ def uninstall(layout: Layout, steps: Iterable[Step], told: Told, *, purge: bool 
 def remove_group(layout: Layout) -> None:
     """Remove the group that an installation has added."""
     change_group(layout, "groupdel", GROUP)
-
-
-def _found(layout: Layout, paths: Iterable[str]) -> Found:
-    return look(layout, paths, (), GROUP)

@@ -17,6 +17,24 @@ class MakeGroup:
 
 
 @dataclass(frozen=True)
+class RemoveGroup:
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove group {self.name}"
+
+
+@dataclass(frozen=True)
+class LeaveGroup:
+    """Somebody has been added to it: made anew, it wouldn't have them."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"leave group {self.name}, which has members"
+
+
+@dataclass(frozen=True)
 class MakeDirectory:
     path: str
 
@@ -52,7 +70,7 @@ class Leave:
         return f"leave {self.path}, which was changed since"
 
 
-Step = MakeGroup | MakeDirectory | Put | Remove | Leave
+Step = MakeGroup | RemoveGroup | LeaveGroup | MakeDirectory | Put | Remove | Leave
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from boxship.base.errors import BoxshipError
 from boxship.installing.installation import Planned, install
 from boxship.installing.pieces import mark_at
-from boxship.installing.planning import Leave, MakeDirectory, MakeGroup, Put, Remove, Step
+from boxship.installing.planning import (
+    Leave,
+    LeaveGroup,
+    MakeDirectory,
+    MakeGroup,
+    Put,
+    Remove,
+    RemoveGroup,
+    Step,
+)
 
 
 @dataclass(frozen=True)
@@ -43,3 +52,5 @@ def _flaw(planned: Planned, step: Step) -> tuple[str, str]:
             return piece.path, "is not as it was installed" if there else "is missing"
         case Remove(path) | Leave(path):
             return path, "is of another version"
+        case RemoveGroup(name) | LeaveGroup(name):
+            return f"group {name}", "is not wanted"

@@ -1,6 +1,7 @@
 """``boxship system uninstall``: what ``install`` has put on the machine goes; data stays."""
 
 import os
+from collections.abc import Sequence
 
 from boxship.cli import kinds
 from boxship.cli.command.system.installing import WHERE, layout_of, said
@@ -11,6 +12,7 @@ from boxship.installing import machine, purging
 from boxship.installing.installation import installed, plan_end, remove_group, uninstall
 from boxship.installing.layout import Layout
 from boxship.installing.manifest import Manifest
+from boxship.installing.planning import RemoveGroup, Step
 
 _BUNDLES = "/opt/boxship"
 
@@ -44,15 +46,20 @@ def run(session: Session, given: Invocation) -> int:
     if layout.is_this_machine:
         machine.stop()
     purging.check_free(data)
-    uninstall(layout, steps, said(session), purge=purge)
+    uninstall(layout, steps, said(session))
     if layout.is_this_machine:
         machine.reload_units()
     if purge:
-        _purge(session, layout, data, group=before.group_made)
+        _purge(session, layout, data, group=_stays(before, steps))
     session.say("Boxship is uninstalled." if purge else "Boxship is uninstalled; its data stays.")
     if os.path.exists(layout.outside(_BUNDLES)):
         session.say(f"The programs came in a bundle: rm -r {_BUNDLES} removes them.")
     return 0
+
+
+def _stays(before: Manifest, steps: Sequence[Step]) -> bool:
+    """Tell whether a group that was made for Boxship is there still."""
+    return before.group_made and not any(isinstance(step, RemoveGroup) for step in steps)
 
 
 def _purge(session: Session, layout: Layout, data: list[str], *, group: bool) -> None:
