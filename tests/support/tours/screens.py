@@ -1,6 +1,7 @@
 """What a person sees of a running engine: `top`, `info`, `/metrics`."""
 
 import re
+import shlex
 
 from support.cli import Cli, Terminal
 from support.engine import Engine
@@ -68,7 +69,7 @@ def screen(terminal: Terminal) -> str:
 
 
 def shown(boxship: Cli, *arguments: str) -> None:
-    print(f"$ boxship {' '.join(arguments)}")
+    print(f"$ boxship {shlex.join(arguments)}")
     print(boxship(*arguments), end="\n\n")
 
 
