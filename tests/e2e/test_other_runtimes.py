@@ -158,9 +158,7 @@ def test_exec(docker: Cli, name: str) -> None:
     done = docker.run("exec", "-eB=2", "-w/tmp", "-u1000", "box", "sh", "-c", say)
     assert (done.code, done.out) == (3, "1 2\n/tmp\n1000\n")
     assert docker.run("exec", "-i", "box", "cat", stdin="through").out == "through"
-    # crun does not wait for the size that its caller gives the terminal: it may come later.
-    sized = "until stty size 2>/dev/null; do sleep 0.02; done; read x; exit $x"
-    with docker.on_terminal("exec", "-it", "box", "sh", "-c", sized) as it:
+    with docker.on_terminal("exec", "-it", "box", "sh", "-c", "stty size; read x; exit $x") as it:
         it.expect("24 80")
         it.type("9\n")
         assert it.close() == 9

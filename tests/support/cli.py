@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import pty
 import re
 import select
 import signal
@@ -70,10 +69,14 @@ class Terminal:
     """A program on a pseudo-terminal, and the person in front of it."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
-        self._pid, self._master = pty.fork()
+        self._master, slave = os.openpty()
+        self.resize(24, 80)  # before anybody can look: a client may look once and never again
+        self._pid = os.fork()
         if self._pid == 0:
+            os.close(self._master)
+            os.login_tty(slave)
             os.execvpe(command[0], command, dict(environment))
-        self.resize(24, 80)
+        os.close(slave)
         self.seen = ""
 
     def __enter__(self) -> Self:
