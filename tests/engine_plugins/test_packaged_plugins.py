@@ -30,6 +30,12 @@ class Shop(VolumePlugin):
         if options:
             raise RefusedError(f"no options, but {sorted(options)}")
         self.names.append(name)
+    def remove(self, name):
+        self.names.remove(name)
+    def mount(self, name, caller):
+        raise RefusedError("nothing is mounted here")
+    def unmount(self, name, caller):
+        raise RefusedError("nothing is mounted here")
     def get(self, name):
         if name not in self.names:
             raise RefusedError("no such volume")

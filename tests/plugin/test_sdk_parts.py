@@ -204,3 +204,12 @@ def test_an_address_plugin_gives_and_takes(tmp_path: Path) -> None:
     with served(tmp_path, counter, Capability.IPAM) as client:
         asyncio.run(use(client))
     assert counter.free == ["10.6.0.2", "10.6.0.3", "10.6.0.4", "10.6.0.6", "10.6.0.1"]
+
+
+def test_a_plugin_that_lacks_a_call_is_not_made() -> None:
+    class Half(AddressPlugin):
+        def release_pool(self, pool: str) -> None:
+            """Nothing."""
+
+    with pytest.raises(TypeError, match="abstract methods? .*request_pool"):
+        Half()  # type: ignore[abstract]

@@ -86,7 +86,7 @@ def _members(archive: bytes) -> Iterator[tuple[str, bytes]]:
     opened = _of_zip if zipfile.is_zipfile(io.BytesIO(archive)) else _of_tar
     try:
         yield from opened(archive)
-    except (tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: zip's own
         raise InvalidArgumentError(f"neither a tar nor a zip of a context: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """Plugins that give addresses (IPAM): subclass :class:`AddressPlugin`."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -27,23 +28,23 @@ class AddressPlugin(Part):
     wants_mac = False
     """Whether options of an address are to have the interface's MAC address."""
 
+    @abstractmethod
     def request_pool(
         self, subnet: str, part: str, options: Mapping[str, str], *, ipv6: bool
     ) -> AddressPool:
         """Give a pool; an empty ``subnet`` leaves it to the plugin, ``part`` bounds addresses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def release_pool(self, pool: str) -> None:
         """It is not used any more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def request_address(self, pool: str, address: str, options: Mapping[str, str]) -> str:
         """Give an address with its prefix; an empty ``address`` leaves it to the plugin."""
-        raise NotImplementedError
 
+    @abstractmethod
     def release_address(self, pool: str, address: str) -> None:
         """It is not used any more."""
-        raise NotImplementedError
 
     def capability(self) -> str:
         return "IpamDriver"

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -44,16 +45,16 @@ class LogPlugin(Part):
     def begin(self, container: Logged) -> None:
         """A container begins to log. RefusedError keeps it from starting."""
 
+    @abstractmethod
     def write(self, container: Logged, entry: Entry) -> None:
         """Keep an entry."""
-        raise NotImplementedError
 
     def end(self, container: Logged) -> None:
         """It writes no more."""
 
     def read(self, container: Logged, config: Mapping[str, object]) -> Iterator[Entry]:
         """Yield what was written, as ``config`` (``Tail``, ``Since``, ``Follow`` …) says."""
-        raise NotImplementedError
+        raise RefusedError("this plugin gives no logs back")
 
     def capability(self) -> str:
         return "LogDriver"

@@ -1,5 +1,6 @@
 """Network plugins: subclass :class:`NetworkPlugin`."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -46,15 +47,15 @@ class NetworkPlugin(Part):
 
     scope = "local"
 
+    @abstractmethod
     def create_network(
         self, network: str, options: Mapping[str, object], ipv4: list[Pool], ipv6: list[Pool]
     ) -> None:
         """Make a network; ``options`` are those of ``network create -o``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delete_network(self, network: str) -> None:
         """Remove it."""
-        raise NotImplementedError
 
     def create_endpoint(
         self, network: str, endpoint: str, options: Mapping[str, object], has: Interface
@@ -66,11 +67,11 @@ class NetworkPlugin(Part):
     def delete_endpoint(self, network: str, endpoint: str) -> None:
         """Remove it."""
 
+    @abstractmethod
     def join(
         self, network: str, endpoint: str, sandbox: str, options: Mapping[str, object]
     ) -> Joined:
         """Have a container join; ``sandbox`` tells it from others."""
-        raise NotImplementedError
 
     def leave(self, network: str, endpoint: str) -> None:
         """It has left."""

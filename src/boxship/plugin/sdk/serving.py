@@ -14,6 +14,7 @@ import os
 import signal
 import socketserver
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 
@@ -31,16 +32,16 @@ class RefusedError(Exception):
     """Say no; ``str(error)`` is what the user is told."""
 
 
-class Part:
+class Part(ABC):
     """One capability of a plugin: what it is called, and a method for each call."""
 
+    @abstractmethod
     def capability(self) -> str:
         """Return the word for ``Implements``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def calls(self) -> Mapping[str, Callable[[Json], Answer]]:
         """Return what is done for each call, by its name in the protocol."""
-        raise NotImplementedError
 
 
 class PluginServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

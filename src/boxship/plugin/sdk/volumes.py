@@ -1,5 +1,6 @@
 """Volume plugins: subclass :class:`VolumePlugin`."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,33 +35,33 @@ class VolumePlugin(Part):
     scope = "local"
     """``global``: every engine of a cluster sees the same volumes."""
 
+    @abstractmethod
     def create(self, name: str, options: Mapping[str, str]) -> None:
         """Make a volume; one that is there already is fine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remove(self, name: str) -> None:
         """Remove a volume and its files."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mount(self, name: str, caller: str) -> str:
         """Have a volume mounted; return the directory's path on the host."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unmount(self, name: str, caller: str) -> None:
         """Somebody does not need it any more."""
-        raise NotImplementedError
 
     def path(self, name: str) -> str:
         """Return where it is mounted; empty: nowhere."""
         return self.get(name).mountpoint
 
+    @abstractmethod
     def get(self, name: str) -> Volume:
         """Return one volume. RefusedError: there is none of that name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def list(self) -> list[Volume]:
         """Return all volumes."""
-        raise NotImplementedError
 
     def capability(self) -> str:
         return "VolumeDriver"
