@@ -211,5 +211,5 @@ def test_a_plugin_that_lacks_a_call_is_not_made() -> None:
         def release_pool(self, pool: str) -> None:
             """Nothing."""
 
-    with pytest.raises(TypeError, match="abstract methods? .*request_pool"):
+    with pytest.raises(TypeError, match=r"abstract methods? .*request_pool"):
         Half()  # type: ignore[abstract]
